@@ -1,0 +1,170 @@
+"""Sizes, slots and shapes, and the arithmetic of the presets. Pure: no settings, no database.
+
+Ratios are compared and divided as decimals or fractions, so that the same two sizes always give the
+same answer; floats are only ever results, for people and for thresholds.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import NamedTuple
+
+MAX_SIDE = 20_000
+MAX_CLOSENESS = 100
+
+SAME_SHAPE = Decimal("0.03")
+"""Shapes that differ by no more than this share one recomposition."""
+
+# What the engine renders at the tier "1K"; "2K" and "4K" double and quadruple the sides.
+ENGINE_PRESETS = (
+    (1584, 672),
+    (1376, 768),
+    (1264, 848),
+    (1200, 896),
+    (1152, 928),
+    (1024, 1024),
+    (928, 1152),
+    (896, 1200),
+    (848, 1264),
+    (768, 1376),
+)
+TIERS = {"1K": 1, "2K": 2, "4K": 4}
+
+# `int()` reads 1_0 as ten, and so does Wagtail's `fill`.
+_CLOSENESS = re.compile(r"c(\d+(?:_\d+)*)")
+_PRESET_NAME = re.compile(r"(?!c[0-9]+$)[a-z][a-z0-9_]*")
+
+
+class Size(NamedTuple):
+    """Width and height in pixels."""
+
+    width: int
+    height: int
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Size":
+        """Read "1200x630"; numbers may be written in every way that Wagtail's `fill` reads them."""
+        try:
+            width, height = (int(side) for side in text.split("x"))
+        except ValueError as error:
+            raise ValueError(
+                f'"{text}" is not a size: write width x height in pixels, such as 1200x630.'
+            ) from error
+        if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
+            raise ValueError(
+                f'"{text}" is not a usable size: each side must be between 1 and {MAX_SIDE} px, '
+                "such as 1200x630."
+            )
+        return cls(width, height)
+
+
+@dataclass(frozen=True, order=True)
+class Slot:
+    """What a template asks for: a size, and how closely (0 to 100 %) to crop to the focal point."""
+
+    size: Size
+    closeness: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.size}-c{self.closeness}" if self.closeness else str(self.size)
+
+    @property
+    def shape(self) -> Decimal:
+        return shape_of(*self.size)
+
+    @classmethod
+    def parse(cls, text: str) -> "Slot":
+        """Read "1200x630" or "1200x630-c50"."""
+        size, *extra = text.split("-")
+        return cls(Size.parse(size), parse_closeness(extra))
+
+
+def parse_closeness(parts: Iterable[str], default: int = 0) -> int:
+    """Read the parts of a spec after its size, such as ["c50"].
+
+    As with Wagtail's `fill` the last one counts, and more than 100 means 100.
+    """
+    closeness = default
+    for part in parts:
+        match = _CLOSENESS.fullmatch(part)
+        if match is None:
+            raise ValueError(
+                f'"{part}" is not a closeness: write c and a percentage from 0 to '
+                f"{MAX_CLOSENESS}, such as c50."
+            )
+        closeness = min(int(match[1]), MAX_CLOSENESS)
+    return closeness
+
+
+def is_preset_name(text: str) -> bool:
+    """Whether a preset may be called that: "hero", "card_2"; not "c50", which is a closeness."""
+    return _PRESET_NAME.fullmatch(text) is not None
+
+
+def shape_of(width: int, height: int) -> Decimal:
+    """The aspect ratio to three decimals: 1200x630 gives 1.905. Never 0, however tall the slot."""
+    thousandths = max(1, round(Fraction(width * 1000, height)))
+    return Decimal(thousandths).scaleb(-3)
+
+
+def same_shape(a: Decimal, b: Decimal) -> bool:
+    return max(a, b) <= min(a, b) * (1 + SAME_SHAPE)
+
+
+def nearest(shape: Decimal, shapes: Iterable[Decimal]) -> Decimal | None:
+    """The one of `shapes` that is nearest to `shape`, if any is the same within `SAME_SHAPE`."""
+    alike = [other for other in shapes if same_shape(shape, other)]
+    return max(alike, key=lambda other: (_overlap(shape, other), other), default=None)
+
+
+def request_size(shape: Decimal, tier: str = "2K") -> Size:
+    """The largest rectangle of that shape within the best engine preset of the tier.
+
+    One side is the whole side of the best preset, the other is rounded to the nearest pixel.
+    """
+    width, height = (side * TIERS[tier] for side in _best_preset(shape))
+    ratio = Fraction(shape)
+    if ratio > Fraction(width, height):
+        return Size(width, max(1, round(width / ratio)))
+    return Size(max(1, round(height * ratio)), height)
+
+
+def preset_kept(shape: Decimal) -> float:
+    """The share (over 0, to 1) of the best engine preset's area that `request_size` uses."""
+    return float(_overlap(shape, Fraction(*_best_preset(shape))))
+
+
+def crop_kept(width: int, height: int, shape: Decimal) -> float:
+    """The share (0 to 1) of a picture's area that a crop of that shape can keep."""
+    if not (width and height):
+        return 0.0
+    return float(_overlap(shape, Fraction(width, height)))
+
+
+def cut(available: Size, wanted: Size) -> tuple[tuple[int, int, int, int], Size]:
+    """How to cut `wanted` out of a picture of the size `available`.
+
+    Returns the largest centred box (left, top, right, bottom) that has the shape of `wanted`, and
+    the size to give it: `wanted`, or the box's own where that is smaller. Nothing is enlarged, and
+    nothing is stretched by more than the rounding to whole pixels.
+    """
+    scale = min(Fraction(available.width, wanted.width), Fraction(available.height, wanted.height))
+    box = Size(max(1, round(wanted.width * scale)), max(1, round(wanted.height * scale)))
+    left = (available.width - box.width) // 2
+    top = (available.height - box.height) // 2
+    edges = (left, top, left + box.width, top + box.height)
+    return edges, wanted if scale >= 1 else box
+
+
+def _best_preset(shape: Decimal) -> tuple[int, int]:
+    return max(ENGINE_PRESETS, key=lambda preset: _overlap(shape, Fraction(*preset)))
+
+
+def _overlap(a: Decimal | Fraction, b: Decimal | Fraction) -> Fraction:
+    """The share that a rectangle of one ratio fills of the smallest one of the other around it."""
+    return min(Fraction(a), Fraction(b)) / max(Fraction(a), Fraction(b))
