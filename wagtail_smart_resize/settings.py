@@ -1,0 +1,274 @@
+"""The site's settings: one dict, `WAGTAIL_SMART_RESIZE`, read lazily through `settings`.
+
+`docs/settings.md` says what each one does. Every value is validated when it is first used; one that
+can't be used raises `ImproperlyConfigured`, which names the key and says what to write.
+"""
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any, Generic, Protocol, TypeVar, overload
+
+from django.conf import settings as django_settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.files.storage import Storage, storages
+from django.core.signals import setting_changed
+
+from . import validators
+from .shapes import TIERS, Slot, is_preset_name, parse_closeness
+from .validators import Price
+
+DICT_NAME = "WAGTAIL_SMART_RESIZE"
+
+__all__ = [
+    "Allow",
+    "Preset",
+    "Price",
+    "Recipe",
+    "UnknownRecipe",
+    "settings",
+]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What shapes a recomposition besides its shape. The site's default has the name ""."""
+
+    name: str
+    prompt: str
+    resolution: str
+    safety_tolerance: str | None
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A name for a slot. `recipe` is None where the site's default is good enough for it."""
+
+    name: str
+    slot: Slot
+    label: str
+    recipe: Recipe | None = None
+
+    @property
+    def recipe_name(self) -> str:
+        return self.recipe.name if self.recipe else ""
+
+
+class Allow(Protocol):
+    """The site's own say in what may be recomposed.
+
+    `image` is the image object, `shape` the ratio to three decimals, `sizes` the slots that ask for
+    it ("1200x630-c50"), `recipe` a recipe's name. It is called before each purchase, outside of any
+    request. An exception counts as a no.
+    """
+
+    def __call__(self, image: Any, *, shape: Decimal, sizes: list[str], recipe: str) -> bool: ...
+
+
+class UnknownRecipe(LookupError):
+    """A recipe that the site's settings don't hold (any more)."""
+
+
+class Setting(Generic[T]):
+    """One key of the dict: its default, and what makes a usable value of what the site wrote."""
+
+    def __init__(self, default: Any, clean: Callable[[Any], T]) -> None:
+        self.default = default
+        self.clean = clean
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> "Setting[T]": ...
+
+    @overload
+    def __get__(self, instance: "Settings", owner: type) -> T: ...
+
+    def __get__(self, instance: "Settings | None", owner: type) -> "Setting[T] | T":
+        if instance is None:
+            return self
+        cleaned = instance.cleaned
+        if self.name not in cleaned:
+            if unknown := instance.unknown_keys():
+                raise ImproperlyConfigured(unknown[0])
+            cleaned[self.name] = self.read(instance.site_dict())
+        return cleaned[self.name]
+
+    def read(self, site: Mapping[str, Any]) -> T:
+        path = f'{DICT_NAME}["{self.name}"]'
+        return _cleaned(path, self.clean, site.get(self.name, self.default))
+
+
+def _cleaned(path: str, clean: Callable[[Any], T], value: Any) -> T:
+    try:
+        return clean(value)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{path}: {error}") from error
+
+
+def _unknown_key(path: str, key: object, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(str(key).upper(), [name.upper() for name in known], n=1)
+    meant = [name for name in known if name.upper() in close]
+    hint = f'Did you mean "{meant[0]}"?' if meant else f"It may hold {', '.join(known)}."
+    return f'{path} has no key "{key}". {hint}'
+
+
+PRESET_KEYS: dict[str, Callable[[Any], Any]] = {
+    "size": validators.slot,
+    "label": validators.label,
+    "prompt": validators.text,
+    "resolution": validators.choice(*TIERS),
+    "safety_tolerance": validators.safety_tolerance,
+}
+
+
+def _presets(value: Any) -> dict[str, Preset]:
+    if not isinstance(value, Mapping):
+        raise ValueError(f'write a dict such as {{"hero": {{"size": "1200x630"}}}}, not {value!r}.')
+    return {name: _preset(name, given) for name, given in value.items()}
+
+
+def _preset(name: Any, given: Any) -> Preset:
+    path = f'{DICT_NAME}["PRESETS"]["{name}"]'
+    if not (isinstance(name, str) and is_preset_name(name)):
+        raise ImproperlyConfigured(
+            f"{path}: a preset's name begins with a letter from a to z, holds only these, digits "
+            'and underscores, and is not "c" with a number, which would be a closeness. Rename it.'
+        )
+    if not (isinstance(given, Mapping) and "size" in given):
+        raise ImproperlyConfigured(f'{path}: write a dict with a size: {{"size": "1200x630"}}.')
+    if unknown := [key for key in given if key not in PRESET_KEYS]:
+        raise ImproperlyConfigured(_unknown_key(path, unknown[0], PRESET_KEYS))
+    values = {key: _cleaned(f'{path}["{key}"]', PRESET_KEYS[key], given[key]) for key in given}
+    slot = values.pop("size")
+    label = values.pop("label", None) or name.replace("_", " ").capitalize()
+    recipe = replace(settings.recipe(), name=name, **values) if values else None
+    return Preset(name, slot, label, recipe)
+
+
+class Settings:
+    """The settings as attributes: each key of the dict with its default, here and nowhere else."""
+
+    API_KEY = Setting("", validators.secret)
+    BASE_URL = Setting("https://gateway.pixazo.ai/smart-resize/v1", validators.url)
+
+    PRESETS = Setting({}, _presets)
+    PROMPT = Setting("", validators.text)
+    RESOLUTION = Setting("2K", validators.choice(*TIERS))
+    OUTPUT_FORMAT = Setting("webp", validators.choice("jpeg", "png", "webp"))
+    SAFETY_TOLERANCE = Setting(None, validators.safety_tolerance)
+    CANDIDATES = Setting(1, validators.integer(1, 10))
+
+    AUTO_GENERATE = Setting(True, validators.boolean)
+    REVIEW = Setting(False, validators.boolean)
+    ALLOW = Setting[Allow | None](None, validators.optional(validators.dotted_callable))
+    MIN_CROP_LOSS = Setting(0.1, validators.share)
+    MIN_SLOT_SIDE = Setting(100, validators.integer(0, 20_000))
+    MIN_KEPT = Setting(0.5, validators.share)
+
+    DAILY_LIMIT = Setting(50, validators.integer(0))
+    MONTHLY_LIMIT = Setting(500, validators.integer(0))
+    PRICE_PER_OUTPUT = Setting(None, validators.optional(validators.price))
+
+    SOURCE_BASE_URL = Setting(None, validators.optional(validators.url))
+    RUNNER = Setting("auto", validators.choice("auto", "thread", "tasks", "off"))
+    POLL_INTERVAL = Setting(2.5, validators.seconds(0.1, 60))
+    DEADLINE = Setting(600, validators.seconds(1, 86_400))
+    MAX_IN_FLIGHT = Setting(20, validators.integer(1, 1000))
+
+    CANDIDATE_STORAGE = Setting(None, validators.optional(validators.storage))
+    KEEP_RETIRED_DAYS = Setting(7, validators.integer(0, 3650))
+    EXTEND_IMAGE_VIEWS = Setting(True, validators.boolean)
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        self.cleaned: dict[str, Any] = {}
+        self._storage: Storage | None = None
+
+    def site_dict(self) -> Mapping[str, Any]:
+        """What the site wrote, as it is; an empty dict where it wrote nothing."""
+        site = getattr(django_settings, DICT_NAME, {})
+        if not isinstance(site, Mapping):
+            raise ImproperlyConfigured(f'{DICT_NAME}: write a dict such as {{"API_KEY": "..."}}.')
+        return site
+
+    def unknown_keys(self) -> list[str]:
+        """A sentence for each key of the site's dict that is none of ours."""
+        unknown = self.site_dict().keys() - SETTINGS.keys()
+        return [_unknown_key(DICT_NAME, key, SETTINGS) for key in sorted(unknown, key=str)]
+
+    def problems(self) -> list[str]:
+        """A sentence for each key that can't be used: what using it would raise."""
+        try:
+            site = self.site_dict()
+        except ImproperlyConfigured as error:
+            return [str(error)]
+        messages = self.unknown_keys()
+        for setting in SETTINGS.values():
+            try:
+                setting.read(site)
+            except ImproperlyConfigured as error:
+                messages.append(str(error))
+        return list(dict.fromkeys(messages))
+
+    @property
+    def review_is_set(self) -> bool:
+        """Whether the site has decided about `REVIEW`, either way."""
+        return "REVIEW" in self.site_dict()
+
+    def recipe(self, name: str = "") -> Recipe:
+        """The recipe of that name: "" for the site's default, else a preset that has its own."""
+        if not name:
+            return Recipe("", self.PROMPT, self.RESOLUTION, self.SAFETY_TOLERANCE)
+        preset = self.PRESETS.get(name)
+        if preset is None or preset.recipe is None:
+            raise UnknownRecipe(f'{DICT_NAME}["PRESETS"] holds no preset "{name}" with a recipe.')
+        return preset.recipe
+
+    def parse_slot(self, text: str) -> tuple[Slot, str]:
+        """Read "1200x630-c50", "hero" or "hero-c50" into the slot and the name of its recipe.
+
+        Raises ValueError, with a sentence that names what is wrong.
+        """
+        first, *extra = text.split("-")
+        if not is_preset_name(first):
+            return Slot.parse(text), ""
+        preset = self.PRESETS.get(first)
+        if preset is None:
+            known = ", ".join(self.PRESETS) or "none"
+            raise ValueError(
+                f'"{first}" is neither a size, such as 1200x630, nor one of the presets in '
+                f'{DICT_NAME}["PRESETS"] ({known}).'
+            )
+        closeness = parse_closeness(extra, default=preset.slot.closeness)
+        return replace(preset.slot, closeness=closeness), preset.recipe_name
+
+    def candidate_storage(self) -> Storage:
+        """Where candidates are kept, the same object until settings change."""
+        if self._storage is None:
+            chosen = self.CANDIDATE_STORAGE or "default"
+            if isinstance(chosen, str):
+                self._storage = storages[chosen]
+            else:
+                self._storage = chosen() if callable(chosen) else chosen
+        return self._storage
+
+
+SETTINGS: dict[str, Setting[Any]] = {
+    name: value for name, value in vars(Settings).items() if isinstance(value, Setting)
+}
+settings = Settings()
+
+
+def _reset(*, setting: str, **kwargs: Any) -> None:
+    if setting in {DICT_NAME, "STORAGES"}:
+        settings.reset()
+
+
+setting_changed.connect(_reset, dispatch_uid="wagtail_smart_resize.settings")
