@@ -1,0 +1,98 @@
+"""The rendition filter: `smartresize-1200x630`, `smartresize-hero`, each with `-c50` if wanted."""
+
+import difflib
+import logging
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from wagtail.images.image_operations import FillOperation, FilterOperation, ImageTransform
+from wagtail.images.models import Filter
+from wagtail.images.rect import Rect
+
+from . import live
+from .settings import settings
+from .shapes import Size, Slot, cut, parse_closeness
+
+logger = logging.getLogger(__name__)
+
+
+class SmartResizeOperation(FillOperation, FilterOperation):
+    """`fill`, until a recomposed picture is live for the shape.
+
+    As a transform it is Wagtail's `fill`, so that sizes and focal points are those of the crop. As
+    a filter it puts the live candidate, cut to the size that all transforms gave, in the place of
+    the cropped source. It never touches the database, and whatever fails leaves the crop.
+    """
+
+    def construct(self, target: str, *extra: str) -> None:
+        self.slot, self.recipe = read_target(target, extra)
+        closeness = [f"c{self.slot.closeness}"] if self.slot.closeness else []
+        super().construct(str(self.slot.size), *closeness)
+        own = live.vary_field(self.slot.shape, self.recipe)
+        self.vary_fields = (*FillOperation.vary_fields, own)
+
+    def run(self, subject: Any, *context: Any) -> Any:
+        """Wagtail calls it as a transform (transform, image) and a filter (willow, image, env)."""
+        if isinstance(subject, ImageTransform):
+            return super().run(subject, *context)
+        return self.recompose(subject, context[0])
+
+    def recompose(self, crop: Any, image: Any) -> Any:
+        """The live candidate in the size of `crop`, or `crop` itself. Both are Willow images."""
+        if image.is_svg():
+            return crop
+        shown = live.pinned(image)
+        entry = shown.entry(self.slot.shape, self.recipe)
+        if entry is None:
+            shown.want(image.pk, str(self.slot), self.recipe)
+        elif entry.file:
+            try:
+                return cut_out(shown.open(entry), Size(*crop.get_size()))
+            except Exception:
+                shown.unreadable(image.pk, entry)
+        return crop
+
+
+def read_target(target: str, extra: tuple[str, ...]) -> tuple[Slot, str]:
+    """Read the spec's arguments into a slot and the name of its recipe. Raises ValueError."""
+    if target[:1].isdigit() or ("x" in target and target[0] in "+-_"):
+        return Slot(Size.parse(target), parse_closeness(extra)), ""
+    try:
+        presets = settings.PRESETS
+    except ImproperlyConfigured as error:
+        raise ValueError(str(error)) from error
+    if target not in presets:
+        raise ValueError(_unknown_preset(target, list(presets)))
+    preset = presets[target]
+    slot = Slot(preset.slot.size, parse_closeness(extra, preset.slot.closeness))
+    return slot, preset.recipe.name if preset.recipe else ""
+
+
+def _unknown_preset(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    remedy = f'did you mean "{close[0]}"?' if close else "name it in PRESETS, or write a size."
+    return (
+        f'"{name}" is neither a size such as 1200x630 nor a preset of '
+        f"WAGTAIL_SMART_RESIZE: {remedy}"
+    )
+
+
+def cut_out(candidate: Any, wanted: Size) -> Any:
+    """Cut a Willow image to the shape of `wanted`, from its middle, and down to that size."""
+    box, size = cut(Size(*candidate.get_size()), wanted)
+    return candidate.crop(Rect(*box)).resize(tuple(size))
+
+
+def put_ours_first() -> None:
+    """Let Wagtail run our operation before a spec's other filter operations.
+
+    Wagtail runs all transforms before all filters. Ours replaces what the transforms gave, so a
+    filter that stands before it in a spec (a background colour, a site's own greyscale) would
+    lose its effect; and an operation doesn't know its neighbours.
+    """
+    in_order = Filter.filter_operations.fget
+
+    def filter_operations(self: Filter) -> list[FilterOperation]:
+        return sorted(in_order(self), key=lambda each: not isinstance(each, SmartResizeOperation))
+
+    Filter.filter_operations = property(filter_operations)

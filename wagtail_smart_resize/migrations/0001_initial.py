@@ -1,0 +1,479 @@
+import django.db.models.deletion
+import django.utils.timezone
+from django.conf import settings
+from django.db import migrations, models
+from wagtail.images import get_image_model_string
+
+from ._image_model import image_model_dependency
+
+
+class Migration(migrations.Migration):
+    initial = True
+
+    dependencies = [
+        image_model_dependency(),
+        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+    ]
+
+    operations = [
+        migrations.CreateModel(
+            name="FeedCounter",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("value", models.BigIntegerField(default=0)),
+            ],
+            options={
+                "verbose_name": "feed counter",
+                "verbose_name_plural": "feed counters",
+            },
+        ),
+        migrations.CreateModel(
+            name="ImageVersion",
+            fields=[
+                (
+                    "image",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="smart_resize",
+                        serialize=False,
+                        to=get_image_model_string(),
+                    ),
+                ),
+                ("source_hash", models.CharField(blank=True, max_length=40)),
+                ("live", models.JSONField(blank=True, default=list)),
+                ("generations", models.JSONField(blank=True, default=dict)),
+                ("revision", models.BigIntegerField(default=0)),
+                ("seq", models.BigIntegerField(blank=True, db_index=True, null=True)),
+                ("flip_due", models.DateTimeField(blank=True, db_index=True, null=True)),
+                ("flip_attempts", models.PositiveIntegerField(default=0)),
+                ("purge_due", models.DateTimeField(blank=True, db_index=True, null=True)),
+                ("damage_noted", models.DateTimeField(blank=True, null=True)),
+            ],
+            options={
+                "verbose_name": "image version",
+                "verbose_name_plural": "image versions",
+            },
+        ),
+        migrations.CreateModel(
+            name="PipelineState",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("circuit_opened_at", models.DateTimeField(blank=True, null=True)),
+                ("circuit_code", models.CharField(blank=True, default="", max_length=32)),
+                ("circuit_detail", models.TextField(blank=True, default="")),
+                ("probe_at", models.DateTimeField(blank=True, null=True)),
+                ("paused_until", models.DateTimeField(blank=True, null=True)),
+                ("outages", models.PositiveIntegerField(default=0)),
+                ("runner", models.CharField(blank=True, default="", max_length=64)),
+                ("runner_until", models.DateTimeField(blank=True, null=True)),
+                ("heartbeat", models.DateTimeField(blank=True, null=True)),
+                ("last_sync", models.DateTimeField(blank=True, null=True)),
+            ],
+            options={
+                "verbose_name": "pipeline state",
+                "verbose_name_plural": "pipeline states",
+                "default_permissions": (),
+            },
+        ),
+        migrations.CreateModel(
+            name="Spend",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("period", models.CharField(max_length=10, unique=True)),
+                ("outputs", models.PositiveIntegerField(default=0)),
+            ],
+            options={
+                "verbose_name": "spend",
+                "verbose_name_plural": "spends",
+                "default_permissions": (),
+            },
+        ),
+        migrations.CreateModel(
+            name="GatewayRequest",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("image_title", models.CharField(blank=True, default="", max_length=255)),
+                ("source_hash", models.CharField(max_length=40)),
+                ("source_token", models.CharField(max_length=64)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("new", "to be sent"),
+                            ("sending", "being sent"),
+                            ("sent", "with the service"),
+                            ("fetching", "being fetched"),
+                            ("done", "done"),
+                            ("failed", "failed"),
+                            ("unknown", "unknown"),
+                        ],
+                        default="new",
+                        max_length=16,
+                    ),
+                ),
+                ("request_id", models.CharField(blank=True, default="", max_length=255)),
+                ("polling_url", models.TextField(blank=True, default="")),
+                ("recipe", models.CharField(blank=True, default="", max_length=64)),
+                ("prompt", models.TextField(blank=True, default="")),
+                ("resolution", models.CharField(max_length=8)),
+                ("output_format", models.CharField(max_length=8)),
+                ("safety_tolerance", models.CharField(blank=True, default="", max_length=8)),
+                ("seed", models.BigIntegerField(blank=True, null=True)),
+                ("sizes", models.JSONField(default=list)),
+                ("per_size", models.PositiveIntegerField(default=1)),
+                ("outputs", models.JSONField(blank=True, default=list)),
+                ("outputs_asked", models.PositiveIntegerField(default=0)),
+                ("outputs_received", models.PositiveIntegerField(default=0)),
+                ("error_code", models.CharField(blank=True, default="", max_length=32)),
+                ("error_detail", models.TextField(blank=True, default="")),
+                (
+                    "charged",
+                    models.CharField(
+                        choices=[("no", "no"), ("yes", "yes"), ("unknown", "unknown")],
+                        default="no",
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "price",
+                    models.DecimalField(blank=True, decimal_places=4, max_digits=12, null=True),
+                ),
+                ("currency", models.CharField(blank=True, default="", max_length=3)),
+                ("reserved_on", models.DateField(blank=True, null=True)),
+                ("attempts", models.PositiveIntegerField(default=0)),
+                ("troubles", models.PositiveIntegerField(default=0)),
+                (
+                    "next_step",
+                    models.DateTimeField(blank=True, default=django.utils.timezone.now, null=True),
+                ),
+                ("lease", models.CharField(blank=True, default="", max_length=64)),
+                ("lease_until", models.DateTimeField(blank=True, null=True)),
+                ("by_person", models.BooleanField(default=False)),
+                ("batch", models.UUIDField(blank=True, db_index=True, null=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_index=True, default=django.utils.timezone.now, editable=False
+                    ),
+                ),
+                ("sent_at", models.DateTimeField(blank=True, null=True)),
+                ("completed_at", models.DateTimeField(blank=True, null=True)),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "asked_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "image",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=get_image_model_string(),
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "gateway request",
+                "verbose_name_plural": "gateway requests",
+                "default_permissions": (),
+            },
+        ),
+        migrations.CreateModel(
+            name="Candidate",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("file", models.FileField(max_length=255, upload_to="")),
+                ("stored", models.BooleanField(default=False)),
+                ("width", models.PositiveIntegerField()),
+                ("height", models.PositiveIntegerField()),
+                ("digest", models.CharField(max_length=64)),
+                ("position", models.PositiveIntegerField(default=0)),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                (
+                    "request",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="candidates",
+                        to="wagtail_smart_resize.gatewayrequest",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "candidate",
+                "verbose_name_plural": "candidates",
+                "ordering": ["pk"],
+                "default_permissions": (),
+            },
+        ),
+        migrations.CreateModel(
+            name="OptOut",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("reason", models.TextField(blank=True, default="", verbose_name="reason")),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                (
+                    "image",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to=get_image_model_string(),
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "opt-out",
+                "verbose_name_plural": "opt-outs",
+                "default_permissions": (),
+            },
+        ),
+        migrations.CreateModel(
+            name="Recomposition",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("source_hash", models.CharField(max_length=40)),
+                (
+                    "shape",
+                    models.DecimalField(decimal_places=3, max_digits=9, verbose_name="shape"),
+                ),
+                (
+                    "recipe",
+                    models.CharField(blank=True, default="", max_length=64, verbose_name="recipe"),
+                ),
+                ("slots", models.JSONField(blank=True, default=list)),
+                (
+                    "wanted_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="wanted since"
+                    ),
+                ),
+                (
+                    "wanted_by",
+                    models.CharField(
+                        choices=[
+                            ("template", "a template"),
+                            ("preview", "a preview"),
+                            ("person", "a person"),
+                        ],
+                        default="template",
+                        max_length=16,
+                    ),
+                ),
+                ("overruled", models.BooleanField(default=False)),
+                ("waiting_reason", models.CharField(blank=True, default="", max_length=32)),
+                (
+                    "purchase",
+                    models.CharField(
+                        choices=[
+                            ("idle", "idle"),
+                            ("wanted", "wanted"),
+                            ("requested", "requested"),
+                            ("failed", "failed"),
+                        ],
+                        default="wanted",
+                        max_length=16,
+                    ),
+                ),
+                ("failure_code", models.CharField(blank=True, default="", max_length=32)),
+                ("failure_detail", models.TextField(blank=True, default="")),
+                ("attempts", models.PositiveIntegerField(default=0)),
+                ("next_attempt", models.DateTimeField(blank=True, null=True)),
+                (
+                    "decision",
+                    models.CharField(
+                        choices=[
+                            ("none", "not decided"),
+                            ("candidate", "recomposed picture"),
+                            ("crop", "standard crop"),
+                        ],
+                        default="none",
+                        max_length=16,
+                    ),
+                ),
+                ("decided_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                (
+                    "asked_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="asked by",
+                    ),
+                ),
+                (
+                    "decided_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="decided by",
+                    ),
+                ),
+                (
+                    "image",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="smart_resize_recompositions",
+                        to=get_image_model_string(),
+                        verbose_name="image",
+                    ),
+                ),
+                (
+                    "live",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="wagtail_smart_resize.candidate",
+                    ),
+                ),
+                (
+                    "request",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="wagtail_smart_resize.gatewayrequest",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "recomposition",
+                "verbose_name_plural": "recompositions",
+                "permissions": [
+                    ("smart_resize_recomposition", "Can smart resize images"),
+                    ("approve_recomposition", "Can approve recomposed images"),
+                ],
+                "default_permissions": (),
+            },
+        ),
+        migrations.AddField(
+            model_name="candidate",
+            name="recomposition",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="candidates",
+                to="wagtail_smart_resize.recomposition",
+            ),
+        ),
+        migrations.CreateModel(
+            name="RetiredRendition",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("rendition_id", models.CharField(max_length=64, unique=True)),
+                (
+                    "first_seen",
+                    models.DateTimeField(db_index=True, default=django.utils.timezone.now),
+                ),
+                (
+                    "image",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to=get_image_model_string(),
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "retired rendition",
+                "verbose_name_plural": "retired renditions",
+            },
+        ),
+        migrations.AddIndex(
+            model_name="gatewayrequest",
+            index=models.Index(fields=["status", "next_step"], name="smart_resize_steps"),
+        ),
+        migrations.AddIndex(
+            model_name="recomposition",
+            index=models.Index(fields=["purchase", "next_attempt"], name="smart_resize_due"),
+        ),
+        migrations.AddConstraint(
+            model_name="recomposition",
+            constraint=models.UniqueConstraint(
+                fields=("image", "source_hash", "shape", "recipe"), name="smart_resize_bought_once"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="candidate",
+            constraint=models.UniqueConstraint(
+                fields=("request", "recomposition", "position"),
+                name="smart_resize_one_candidate_per_output",
+            ),
+        ),
+    ]
