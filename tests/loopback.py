@@ -1,0 +1,76 @@
+"""Small HTTP servers on loopback for tests that need real sockets."""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Server(ThreadingHTTPServer):
+    """Answers each path by a function of the handler; `asked` has what came, with its headers."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, routes):
+        self.routes = routes
+        self.asked = []
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def handle_error(self, request, client_address):
+        """Clients that hang up are what many of these tests are about."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.server.asked.append((self.path, dict(self.headers)))
+        self.server.routes.get(self.path, answer(b"", status=404))(self)
+
+    def log_message(self, *args):
+        pass
+
+
+def answer(content: bytes, status: int = 200, **headers: str) -> Callable:
+    """A plain answer. Header names are written with underscores."""
+
+    def respond(handler):
+        handler.send_response(status)
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        for name, value in {"Content-Length": str(len(content)), **given}.items():
+            handler.send_header(name, value)
+        handler.end_headers()
+        handler.wfile.write(content)
+
+    return respond
+
+
+def raw(*parts: bytes, pause: float = 0) -> Callable:
+    """Bytes as they are, each part after a pause, then the end of the connection."""
+
+    def respond(handler):
+        for part in parts:
+            handler.wfile.write(part)
+            if threading.Event().wait(pause):
+                return
+
+    return respond
+
+
+@contextlib.contextmanager
+def serve(routes: dict[str, Callable], tls=None) -> Iterator[Server]:
+    """Run a server; `tls` is an `ssl.SSLContext` for https."""
+    server = Server(routes)
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

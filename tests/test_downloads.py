@@ -1,0 +1,482 @@
+"""Only public pictures within limits come in, whatever the gateway names."""
+
+import base64
+import gzip
+import hashlib
+import io
+import socket
+import ssl
+import time
+
+import pytest
+import trustme
+from loopback import answer, raw, serve
+from PIL import Image, ImageFile
+
+from wagtail_smart_resize import downloads, pictures
+from wagtail_smart_resize.downloads import fetch
+from wagtail_smart_resize.exceptions import DownloadError
+from wagtail_smart_resize.wire import Output
+
+PUBLIC = "93.184.216.34"
+GATEWAY = "https://gateway.example/smart-resize/v1"
+
+
+def picture(name="PNG", size=(60, 40), **options):
+    buffer = io.BytesIO()
+    Image.effect_noise(size, 50).convert("RGB").save(buffer, name, **options)
+    return buffer.getvalue()
+
+
+def animation(name):
+    frames = [Image.new("RGB", (20, 20), colour) for colour in ("red", "blue")]
+    buffer = io.BytesIO()
+    frames[0].save(buffer, name, save_all=True, append_images=frames[1:])
+    return buffer.getvalue()
+
+
+def download(url, gateway_url=GATEWAY):
+    return fetch(Output(url=url), gateway_url=gateway_url)
+
+
+def refusal(url, gateway_url=GATEWAY):
+    with pytest.raises(DownloadError) as caught:
+        download(url, gateway_url)
+    return caught.value.code, caught.value.final
+
+
+def from_sandbox(respond):
+    """What fetching makes of an answer that a loopback gateway gives."""
+    with serve({"/x.png": respond}) as server:
+        return download(f"{server.url}/x.png", server.url)
+
+
+def refused_from_sandbox(respond):
+    with serve({"/x.png": respond}) as server:
+        return refusal(f"{server.url}/x.png", server.url)
+
+
+@pytest.fixture
+def names(monkeypatch):
+    """DNS as a dict of host names to lists of answers; each is used once but for the last."""
+    known = {}
+    lookup = socket.getaddrinfo
+
+    def getaddrinfo(host, port, *args, **kwargs):
+        if host in known:
+            found = known[host]
+            host = found.pop(0) if len(found) > 1 else found[0]
+        return lookup(host, port, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    return known
+
+
+@pytest.fixture
+def connections(monkeypatch):
+    """The addresses that were connected to; `PUBLIC` leads to the server at `connections.port`."""
+
+    class Connections(list):
+        port = None
+
+    made = Connections()
+    connect = socket.socket.connect
+
+    def routed(self, address):
+        made.append(address[0])
+        if address[0] == PUBLIC:
+            address = ("127.0.0.1", made.port)
+        return connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", routed)
+    return made
+
+
+@pytest.fixture
+def public(names, connections, monkeypatch, tmp_path):
+    """Make a server on the public internet: results.example, with a certificate for that name."""
+    authority = trustme.CA()
+    bundle = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(bundle)
+    monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(bundle))
+    names["results.example"] = [PUBLIC]
+
+    def server(routes):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("results.example").configure_cert(context)
+        return serve(routes, context)
+
+    return server
+
+
+class TestWhatComesIn:
+    @pytest.mark.parametrize(
+        ("name", "given"), [("PNG", "png"), ("JPEG", "jpeg"), ("WEBP", "webp")]
+    )
+    def test_a_picture_with_its_facts(self, name, given):
+        content = picture(name)
+        fetched = from_sandbox(answer(content))
+        assert fetched == pictures.Picture(
+            content, given, 60, 40, hashlib.sha256(content).hexdigest()
+        )
+
+    def test_the_format_is_the_contents_not_the_names(self):
+        assert from_sandbox(answer(picture("WEBP"), Content_Type="image/png")).format == "webp"
+
+    def test_a_turned_picture_has_the_size_that_is_seen(self):
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        fetched = from_sandbox(answer(picture("JPEG", exif=exif)))
+        assert (fetched.width, fetched.height) == (40, 60)
+
+    def test_a_compressed_body(self):
+        body = gzip.compress(picture())
+        assert from_sandbox(answer(body, Content_Encoding="gzip")).width == 60
+
+    def test_a_chunked_body(self):
+        content = picture()
+        body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(content), content)
+        head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        assert from_sandbox(raw(head + body)).content == content
+
+    def test_a_data_uri(self):
+        uri = "data:image/png;base64," + base64.b64encode(picture()).decode()
+        assert download(uri).width == 60
+
+    def test_a_public_address_over_https(self, public, connections):
+        with public({"/a.png": answer(picture())}) as server:
+            connections.port = server.server_port
+            assert download("https://results.example/a.png").width == 60
+        assert connections == [PUBLIC]
+
+    def test_nothing_of_ours_goes_along(self, public, connections, monkeypatch, tmp_path):
+        netrc = tmp_path / "netrc"
+        netrc.write_text("machine results.example login me password secret")
+        monkeypatch.setenv("NETRC", str(netrc))
+        monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+        with public({"/a.png": answer(picture())}) as server:
+            connections.port = server.server_port
+            download("https://results.example/a.png")
+        ((_path, headers),) = server.asked
+        assert headers.keys() == {"Host", "User-Agent", "Accept-Encoding", "Accept", "Connection"}
+
+
+FORBIDDEN = [
+    "127.0.0.1",
+    "127.8.9.10",
+    "0.0.0.0",
+    "10.0.0.5",
+    "172.16.4.4",
+    "192.168.1.1",
+    "100.64.0.1",
+    "169.254.169.254",
+    "224.0.0.1",
+    "255.255.255.255",
+    "::1",
+    "::",
+    "fe80::1",
+    "fc00::1",
+    "ff02::1",
+    "::ffff:127.0.0.1",
+    "::ffff:10.0.0.5",
+    "::ffff:169.254.169.254",
+    "64:ff9b::7f00:1",
+    "2002:7f00:1::",
+]
+
+
+class TestForbiddenAddresses:
+    @pytest.mark.parametrize("address", FORBIDDEN)
+    def test_a_name_for_one_is_refused_before_any_connection(self, address, names, connections):
+        names["results.example"] = [address]
+        assert refusal("https://results.example/a.png") == ("forbidden_address", True)
+        assert connections == []
+
+    @pytest.mark.parametrize("address", FORBIDDEN)
+    def test_one_written_out_is_refused_before_any_connection(self, address, connections):
+        host = f"[{address}]" if ":" in address else address
+        assert refusal(f"https://{host}/a.png") == ("forbidden_address", True)
+        assert connections == []
+
+    @pytest.mark.parametrize("host", ["2130706433", "0x7f000001", "0177.0.0.1", "127.1"])
+    def test_other_spellings_of_loopback_are_refused(self, host, connections):
+        assert refusal(f"https://{host}/a.png") == ("forbidden_address", True)
+        assert connections == []
+
+    def test_the_address_that_was_checked_is_the_one_connected_to(self, public, names, connections):
+        names["results.example"] = [PUBLIC, "127.0.0.1"]
+        with public({"/a.png": answer(picture())}) as server:
+            connections.port = server.server_port
+            download("https://results.example/a.png")
+        assert connections == [PUBLIC]
+
+    def test_a_name_that_turns_private_between_two_redirects_is_refused(
+        self, public, names, connections
+    ):
+        names["results.example"] = [PUBLIC, "127.0.0.1"]
+        hop = answer(b"", status=302, Location="https://results.example/b.png")
+        with public({"/a.png": hop, "/b.png": answer(picture())}) as server:
+            connections.port = server.server_port
+            refused = refusal("https://results.example/a.png")
+        assert refused == ("forbidden_address", True)
+        assert connections == [PUBLIC]
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            f"http://{PUBLIC}/a.png",
+            "ftp://results.example/a.png",
+            "file:///etc/passwd",
+            "gopher://results.example/",
+            "//results.example/a.png",
+            "a.png",
+            "",
+            "https://",
+            "https:///a.png",
+            f"https://{'a' * 70}.example/a.png",
+            "https://[not-an-address]/a.png",
+            "https://results.example:port/a.png",
+            "https://*.example/a.png",
+        ],
+    )
+    def test_only_https_to_a_usable_host_is_asked_for(self, url, connections):
+        assert refusal(url) == ("forbidden_address", True)
+        assert connections == []
+
+
+class TestALoopbackGateway:
+    @pytest.mark.parametrize(
+        "near",
+        ["http://localhost:{port}", "https://127.0.0.1:{port}", "http://127.0.0.2:{port}"],
+    )
+    def test_only_its_very_own_address_is_exempt(self, near):
+        with serve({"/x.png": answer(picture())}) as server:
+            url = near.format(port=server.server_port)
+            assert refusal(f"{url}/x.png", server.url) == ("forbidden_address", True)
+            assert server.asked == []
+
+    def test_another_port_is_not_exempt(self):
+        with serve({}) as gateway, serve({"/x.png": answer(picture())}) as other:
+            assert refusal(f"{other.url}/x.png", gateway.url) == ("forbidden_address", True)
+            assert other.asked == []
+
+    @pytest.mark.parametrize("trick", ["{url}@{other}/x.png", "{url}.{other}/x.png"])
+    def test_its_address_as_a_mere_beginning_is_not_exempt(self, trick):
+        with serve({"/x.png": answer(picture())}) as server:
+            url = trick.format(url=server.url, other=f"localhost:{server.server_port}")
+            assert refusal(url, server.url) == ("forbidden_address", True)
+            assert server.asked == []
+
+    def test_a_gateway_at_a_private_address_is_not_exempt(self, connections):
+        gateway = "http://10.0.0.5:8000"
+        assert refusal(f"{gateway}/x.png", gateway) == ("forbidden_address", True)
+        assert connections == []
+
+
+class TestRedirects:
+    @pytest.mark.parametrize(("hops", "arrives"), [(0, True), (3, True), (4, False)])
+    def test_three_are_followed(self, hops, arrives):
+        routes = {
+            f"/{hop}": answer(b"", status=302, Location=f"/{hop - 1}") for hop in range(1, hops + 1)
+        }
+        with serve({**routes, "/0": answer(picture())}) as server:
+            if arrives:
+                assert download(f"{server.url}/{hops}", server.url).width == 60
+            else:
+                assert refusal(f"{server.url}/{hops}", server.url) == ("redirects", False)
+
+    @pytest.mark.parametrize(
+        "target",
+        [
+            f"http://{PUBLIC}/a.png",
+            "https://127.0.0.1/a.png",
+            "https://169.254.169.254/latest/meta-data/",
+            "https://[::ffff:10.0.0.1]/",
+            "file:///etc/passwd",
+            "ftp://results.example/",
+        ],
+    )
+    def test_none_leads_to_a_forbidden_address(self, target, connections):
+        respond = answer(b"", status=307, Location=target)
+        assert refused_from_sandbox(respond) == ("forbidden_address", True)
+        assert connections == ["127.0.0.1"]
+
+    def test_the_body_of_one_is_not_read(self):
+        endless = raw(
+            b"HTTP/1.1 302 Found\r\nLocation: /y.png\r\n\r\n", *[b"x" * 1000] * 300, pause=0.02
+        )
+        with serve({"/x.png": endless, "/y.png": answer(picture())}) as server:
+            started = time.monotonic()
+            assert download(f"{server.url}/x.png", server.url).width == 60
+        assert time.monotonic() - started < 2
+
+
+class TestLimits:
+    def test_a_body_announced_as_too_large_is_not_read(self, monkeypatch):
+        monkeypatch.setattr(downloads, "MAX_BYTES", 1000)
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n"
+        assert refused_from_sandbox(raw(head)) == ("too_large", True)
+
+    def test_a_body_that_turns_out_too_large_is_cut_off(self, monkeypatch):
+        monkeypatch.setattr(downloads, "MAX_BYTES", 100_000)
+        body = [b"x" * 50_000] * 1000
+        with serve({"/x.png": raw(b"HTTP/1.1 200 OK\r\n\r\n", *body, pause=0.01)}) as server:
+            started = time.monotonic()
+            assert refusal(f"{server.url}/x.png", server.url) == ("too_large", True)
+        assert time.monotonic() - started < 2
+
+    def test_compression_does_not_get_around_the_limit(self, monkeypatch):
+        monkeypatch.setattr(downloads, "MAX_BYTES", 100_000)
+        bomb = gzip.compress(b"\0" * 10_000_000)
+        assert len(bomb) < 100_000
+        refused = refused_from_sandbox(answer(bomb, Content_Encoding="gzip"))
+        assert refused == ("too_large", True)
+
+    def test_a_data_uri_has_the_same_limit(self, monkeypatch):
+        monkeypatch.setattr(downloads, "MAX_BYTES", 1000)
+        uri = "data:image/png;base64," + "A" * 2000
+        assert refusal(uri) == ("too_large", True)
+
+    @pytest.mark.parametrize(
+        "respond",
+        [
+            raw(b"HTTP/1.1 200 OK\r\n", *[b"X: y\r\n"] * 90, pause=0.05),
+            raw(b"HTTP/1.1 200 OK\r\nX: ", *[b"y"] * 90, pause=0.05),
+            raw(b"HTTP/1.1 200 OK\r\n\r\n", *[b"x"] * 90, pause=0.05),
+            raw(b"", pause=5),
+        ],
+        ids=["headers", "a header", "the body", "no answer"],
+    )
+    def test_a_trickle_ends_at_the_deadline(self, respond, monkeypatch):
+        monkeypatch.setattr(downloads, "MAX_SECONDS", 0.4)
+        started = time.monotonic()
+        assert refused_from_sandbox(respond) == ("timeout", False)
+        assert time.monotonic() - started < 1.5
+
+    def test_a_trickle_under_tls_ends_too(self, public, connections, monkeypatch):
+        monkeypatch.setattr(downloads, "MAX_SECONDS", 0.4)
+        trickle = raw(b"HTTP/1.1 200 OK\r\n\r\n", *[b"x"] * 90, pause=0.05)
+        with public({"/a.png": trickle}) as server:
+            connections.port = server.server_port
+            started = time.monotonic()
+            assert refusal("https://results.example/a.png") == ("timeout", False)
+        assert time.monotonic() - started < 1.5
+
+    def test_redirects_share_one_deadline(self, monkeypatch):
+        monkeypatch.setattr(downloads, "MAX_SECONDS", 0.4)
+        redirect = b"HTTP/1.1 302 Found\r\nLocation: /x.png\r\n\r\n"
+        assert refused_from_sandbox(raw(b"", redirect, pause=0.15)) == ("timeout", False)
+
+    def test_too_many_pixels_are_not_decoded(self, monkeypatch):
+        content = picture(size=(50, 50))
+        monkeypatch.setattr(pictures, "MAX_PIXELS", 2499)
+        monkeypatch.setattr(ImageFile.ImageFile, "load", lambda self: pytest.fail("decoded"))
+        assert refused_from_sandbox(answer(content)) == ("too_many_pixels", True)
+
+    @pytest.mark.parametrize("limit", [1000, 2000])
+    def test_pillows_own_limit_counts_too(self, limit, monkeypatch):
+        content = picture(size=(50, 50))
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+        assert refused_from_sandbox(answer(content)) == ("too_many_pixels", True)
+
+    def test_a_jpeg_with_endless_scans_is_not_decoded(self):
+        content = picture("JPEG", progressive=True)
+        scan = content.rfind(b"\xff\xda")
+        bomb = content[:scan] + content[scan:-2] * 101 + content[-2:]
+        assert refused_from_sandbox(answer(bomb)) == ("too_many_pixels", True)
+
+
+NO_PICTURES = {
+    "nothing": b"",
+    "html": b"<!doctype html><title>Sign in</title>",
+    "svg": b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>',
+    "gif": animation("GIF"),
+    "tiff": picture("TIFF"),
+    "bmp": picture("BMP"),
+    "postscript": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n",
+    "animated png": animation("PNG"),
+    "animated webp": animation("WEBP"),
+    "several pictures in a jpeg": animation("MPO"),
+    "noise after a signature": b"\xff\xd8\xff" + bytes(range(200)) * 20 + b"\xff\xd9",
+    "damaged png": picture().replace(b"IDAT", b"IDAX"),
+}
+
+
+class TestWhatIsNoPicture:
+    @pytest.mark.parametrize("content", NO_PICTURES.values(), ids=NO_PICTURES.keys())
+    def test_is_refused_for_good(self, content):
+        respond = answer(content, Content_Type="image/png")
+        assert refused_from_sandbox(respond) == ("not_a_picture", True)
+
+    @pytest.mark.parametrize("tolerant", [False, True])
+    @pytest.mark.parametrize("name", ["PNG", "JPEG", "WEBP"])
+    def test_one_without_its_end_may_be_whole_the_next_time(self, name, tolerant, monkeypatch):
+        monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", tolerant)
+        content = picture(name, size=(200, 200))
+        refused = refused_from_sandbox(answer(content[: len(content) * 3 // 4]))
+        assert refused == ("truncated", False)
+
+    @pytest.mark.parametrize(
+        "uri",
+        [
+            "data:,",
+            "data:image/png,abc",
+            "data:image/png;base64,%%%",
+            "data:image/png;base64,abc",
+            "data:image/png;base64,",
+            "data:text/html;base64,PGI+",
+        ],
+    )
+    def test_a_data_uri_without_one_is_refused_for_good(self, uri):
+        assert refusal(uri) == ("not_a_picture", True)
+
+    def test_a_machine_out_of_memory_is_not_the_pictures_fault(self, monkeypatch):
+        def load(self):
+            raise MemoryError
+
+        monkeypatch.setattr(ImageFile.ImageFile, "load", load)
+        assert refused_from_sandbox(answer(picture())) == ("out_of_memory", False)
+
+
+class TestWhatMayWorkNextTime:
+    @pytest.mark.parametrize("status", [204, 206, 304, 400, 403, 404, 410, 429, 500, 503])
+    def test_another_status(self, status):
+        respond = answer(b"", status=status)
+        assert refused_from_sandbox(respond) == (f"http_{status}", False)
+
+    def test_a_body_that_breaks_off(self):
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n"
+        assert refused_from_sandbox(raw(head + b"x" * 100)) == ("connection", False)
+
+    @pytest.mark.parametrize("words", [b"", b"garbage\r\n\r\n", b"HTTP/1.1 banana\r\n\r\n"])
+    def test_an_answer_that_is_none(self, words):
+        assert refused_from_sandbox(raw(words)) == ("connection", False)
+
+    def test_a_broken_encoding(self):
+        respond = answer(b"not gzip", Content_Encoding="gzip")
+        assert refused_from_sandbox(respond) == ("connection", False)
+
+    def test_a_refused_connection(self):
+        with serve({}) as server:
+            url = server.url
+        assert refusal(f"{url}/x.png", url) == ("connection", False)
+
+    def test_an_unknown_name(self, monkeypatch):
+        def unknown(*args, **kwargs):
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+        monkeypatch.setattr(socket, "getaddrinfo", unknown)
+        assert refusal("https://results.example/a.png") == ("connection", False)
+
+    def test_a_certificate_for_another_name(self, public, names, connections):
+        names["other.example"] = [PUBLIC]
+        with public({"/a.png": answer(picture())}) as server:
+            connections.port = server.server_port
+            assert refusal("https://other.example/a.png") == ("connection", False)
+            assert server.asked == []
+
+
+def test_the_words_never_hold_the_address():
+    with serve({}) as server, pytest.raises(DownloadError) as caught:
+        download(f"{server.url}/x.png?signature=secret", server.url)
+    assert "secret" not in str(caught.value)

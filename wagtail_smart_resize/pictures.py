@@ -1,0 +1,111 @@
+"""Pictures from the network: what counts as one, and how large it is. Pure."""
+
+import hashlib
+from dataclasses import dataclass
+from io import BytesIO
+
+from PIL import ExifTags, Image
+
+from .exceptions import DownloadError
+
+FORMATS = ("JPEG", "PNG", "WEBP")
+MAX_PIXELS = 60_000_000
+MAX_SCANS = 100
+"""Scans of a progressive JPEG: each costs a pass over all pixels, and a few bytes make one."""
+
+_JPEG_SCAN = b"\xff\xda"
+_JPEG_END = b"\xff\xd9"
+_PNG_END = b"IEND\xaeB`\x82"
+
+_TURNED = {5, 6, 7, 8}
+"""The EXIF orientations that exchange width and height."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A still picture that was decoded completely. Width and height are as displayed."""
+
+    content: bytes
+    format: str
+    """"jpeg", "png" or "webp"."""
+    width: int
+    height: int
+    digest: str
+    """SHA-256 of the content, in hexadecimal."""
+
+
+def decode(content: bytes) -> Picture:
+    """Decode everything and say what it is.
+
+    Raises `DownloadError` for what is no JPEG, PNG or WebP, is damaged, moves, or is more to
+    decode than `MAX_PIXELS` and `MAX_SCANS` allow; the last before any of it is decoded.
+    """
+    try:
+        return _decode(content)
+    except DownloadError:
+        raise
+    except MemoryError as error:
+        raise DownloadError("out_of_memory", "This machine has too little memory now.") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_many_pixels() from error
+    except Exception as error:
+        # Pillow's decoders raise whatever a damaged file makes them stumble over.
+        raise DownloadError(
+            "not_a_picture",
+            f"What was sent is not a readable JPEG, PNG or WebP picture ({type(error).__name__}).",
+            final=True,
+        ) from error
+
+
+def displayed_size(picture: Image.Image) -> tuple[int, int]:
+    """Width and height once the EXIF orientation is applied."""
+    width, height = picture.size
+    turned = picture.getexif().get(ExifTags.Base.Orientation) in _TURNED
+    return (height, width) if turned else (width, height)
+
+
+def _decode(content: bytes) -> Picture:
+    if not _has_its_end(content):
+        raise DownloadError("truncated", "The picture ends before it is complete.")
+    with Image.open(BytesIO(content), formats=FORMATS) as picture:
+        name = str(picture.format).lower()
+        _check_header(picture, name, content)
+        picture.load()
+        width, height = displayed_size(picture)
+    return Picture(content, name, width, height, hashlib.sha256(content).hexdigest())
+
+
+def _check_header(picture: Image.Image, name: str, content: bytes) -> None:
+    """What can be refused before it costs anything."""
+    if picture.width * picture.height > MAX_PIXELS:
+        raise _too_many_pixels()
+    if name == "jpeg" and content.count(_JPEG_SCAN) > MAX_SCANS:
+        raise _too_many_pixels()
+    if getattr(picture, "n_frames", 1) > 1:
+        raise DownloadError(
+            "not_a_picture",
+            "What was sent has several frames: a still picture is needed.",
+            final=True,
+        )
+
+
+def _has_its_end(content: bytes) -> bool:
+    """Whether a file of a format that we know goes on to its end.
+
+    Pillow's own check is off where a site sets `ImageFile.LOAD_TRUNCATED_IMAGES`.
+    """
+    if content.startswith(b"\xff\xd8"):
+        return content.rfind(_JPEG_END) > content.rfind(_JPEG_SCAN)
+    if content.startswith(b"\x89PNG"):
+        return _PNG_END in content
+    if content.startswith(b"RIFF"):
+        return len(content) >= 8 + int.from_bytes(content[4:8], "little")
+    return True
+
+
+def _too_many_pixels() -> DownloadError:
+    return DownloadError(
+        "too_many_pixels",
+        f"The picture has more to decode than {MAX_PIXELS // 1_000_000} megapixels.",
+        final=True,
+    )
