@@ -129,10 +129,6 @@ class TestWhatComesIn:
         fetched = from_sandbox(answer(picture("JPEG", exif=exif)))
         assert (fetched.width, fetched.height) == (40, 60)
 
-    def test_a_compressed_body(self):
-        body = gzip.compress(picture())
-        assert from_sandbox(answer(body, Content_Encoding="gzip")).width == 60
-
     def test_a_chunked_body(self):
         content = picture()
         body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(content), content)
@@ -325,12 +321,11 @@ class TestLimits:
             assert refusal(f"{server.url}/x.png", server.url) == ("too_large", True)
         assert time.monotonic() - started < 2
 
-    def test_compression_does_not_get_around_the_limit(self, monkeypatch):
-        monkeypatch.setattr(downloads, "MAX_BYTES", 100_000)
-        bomb = gzip.compress(b"\0" * 10_000_000)
-        assert len(bomb) < 100_000
-        refused = refused_from_sandbox(answer(bomb, Content_Encoding="gzip"))
-        assert refused == ("too_large", True)
+    @pytest.mark.parametrize("encoding", ["gzip", "br", "deflate, gzip"])
+    def test_a_compressed_body_is_not_unpacked(self, encoding):
+        body = gzip.compress(picture())
+        respond = answer(body, Content_Encoding=encoding)
+        assert refused_from_sandbox(respond) == ("compressed", False)
 
     def test_a_data_uri_has_the_same_limit(self, monkeypatch):
         monkeypatch.setattr(downloads, "MAX_BYTES", 1000)
@@ -451,10 +446,6 @@ class TestWhatMayWorkNextTime:
     @pytest.mark.parametrize("words", [b"", b"garbage\r\n\r\n", b"HTTP/1.1 banana\r\n\r\n"])
     def test_an_answer_that_is_none(self, words):
         assert refused_from_sandbox(raw(words)) == ("connection", False)
-
-    def test_a_broken_encoding(self):
-        respond = answer(b"not gzip", Content_Encoding="gzip")
-        assert refused_from_sandbox(respond) == ("connection", False)
 
     def test_a_refused_connection(self):
         with serve({}) as server:

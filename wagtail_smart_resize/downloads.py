@@ -120,6 +120,9 @@ def _read(response: requests.Response) -> bytes:
     with response:
         if response.status_code != requests.codes.ok:
             raise _bad_status(response.status_code)
+        if response.headers.get("Content-Encoding", "identity") != "identity":
+            # A few bytes can unpack to more than there is memory. Pictures have no need of it.
+            raise DownloadError("compressed", "The picture was sent compressed, unasked.")
         if (response.raw.length_remaining or 0) > MAX_BYTES:
             raise _too_large()
         content = bytearray()
