@@ -1,0 +1,93 @@
+"""Images, pages and candidates for the tests."""
+
+import io
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from django.core.files.images import ImageFile
+from PIL import Image as PillowImage
+from wagtail.images import get_image_model
+
+from wagtail_smart_resize.models import Candidate, ImageVersion, Recomposition
+from wagtail_smart_resize.shapes import Slot
+
+PHOTOS = Path(__file__).parent / "images"
+_numbers = count(1)
+
+
+def photo(name: str = "rocket.jpg", **fields: Any) -> Any:
+    """An image of one of the photographs that come with the tests."""
+    file = ImageFile(io.BytesIO((PHOTOS / name).read_bytes()), name=name)
+    return get_image_model().objects.create(title=fields.pop("title", name), file=file, **fields)
+
+
+def picture(width: int, height: int, colour: str = "steelblue", format: str = "WEBP") -> bytes:
+    """A plain picture's bytes; its colour tells in tests where pixels came from."""
+    data = io.BytesIO()
+    PillowImage.new("RGB", (width, height), colour).save(data, format)
+    return data.getvalue()
+
+
+def plain_image(width: int = 800, height: int = 600, colour: str = "gold", **fields: Any) -> Any:
+    """An image of one colour, unlike every other in its bytes."""
+    number = next(_numbers)
+    canvas = PillowImage.new("RGB", (width, height), colour)
+    canvas.putpixel((0, 0), (number % 256, number // 256 % 256, number // 65536 % 256))
+    data = io.BytesIO()
+    canvas.save(data, "PNG")
+    file = ImageFile(io.BytesIO(data.getvalue()), name=f"plain-{number}.png")
+    return get_image_model().objects.create(title=f"Plain {number}", file=file, **fields)
+
+
+def recomposition(image: Any, slot: str = "400x400", recipe: str = "", **fields: Any) -> Any:
+    parsed = Slot.parse(slot)
+    return Recomposition.objects.create(
+        image=image,
+        source_hash=image.file_hash,
+        shape=parsed.shape,
+        recipe=recipe,
+        slots=[slot],
+        **fields,
+    )
+
+
+def candidate(
+    recomposed: Any, colour: str = "steelblue", size: tuple[int, int] | None = None, **fields: Any
+) -> Any:
+    """A stored candidate of one colour in the recomposition's shape."""
+    width, height = size or (int(800 * float(recomposed.shape)), 800)
+    row = Candidate.objects.create(
+        recomposition=recomposed,
+        file=Candidate.new_name(recomposed.image_id, "webp"),
+        width=width,
+        height=height,
+        digest=f"{next(_numbers):064x}",
+        **fields,
+    )
+    row.store(picture(width, height, colour))
+    return row
+
+
+def live(image: Any, slot: str = "400x400", recipe: str = "", colour: str = "steelblue") -> Any:
+    """A recomposition whose one candidate is live and published; returns the candidate."""
+    from wagtail_smart_resize import publishing
+
+    recomposed = recomposition(image, slot, recipe, purchase=Recomposition.Purchase.IDLE)
+    chosen = candidate(recomposed, colour)
+    recomposed.move(where={}, live=chosen)
+    ImageVersion.mark_due(image.pk)
+    publishing.publish(image.pk)
+    return chosen
+
+
+def colour_of(rendition: Any) -> tuple[int, int, int]:
+    """The colour in the middle of a rendition."""
+    with rendition.file.open() as file, PillowImage.open(file) as opened:
+        rgb = opened.convert("RGB")
+        return rgb.getpixel((rgb.width // 2, rgb.height // 2))
+
+
+def pixels(rendition: Any) -> bytes:
+    with rendition.file.open() as file:
+        return file.read()
