@@ -1,0 +1,204 @@
+"""The reference, seen from the gateway's side: what it accepts, and the bodies of its answers."""
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from .replies import Reply, error
+
+KEY_HEADER = "Ocp-Apim-Subscription-Key"
+SUBMIT_PATH = "/smart-resize/v1/smart-resize-request"
+RESULT_PATH = "/smart-resize/v1/smart-resize-request-result"
+STATUS_PATH = "/v2/requests/status/"
+
+# Not in the reference: what keeps a typing error from filling a laptop's memory.
+MAX_SIDE = 10_000
+MAX_OUTPUTS = 50
+
+_SIZE = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})")
+
+
+class Refusal(Exception):
+    """The request is not accepted; ``reply`` says so."""
+
+    def __init__(self, status: int, message: str, details: str) -> None:
+        super().__init__(f"{message}: {details}")
+        self.reply: Reply = error(status, message, details)
+
+
+@dataclass(frozen=True)
+class Order:
+    """A valid request, defaults filled in as the reference has them."""
+
+    image_url: str
+    target_sizes: tuple[tuple[int, int], ...]
+    prompt: str = ""
+    num_images_per_size: int = 1
+    resolution: str = "1K"
+    output_format: str = "png"
+    safety_tolerance: str = "4"
+    seed: int | None = None
+    sync_mode: bool = False
+
+
+def read_order(payload: Any) -> Order:
+    """Raises Refusal with the documented body. A field that the reference lacks is refused too."""
+    fields = _object(payload)
+    for name in fields:
+        if name not in Order.__dataclass_fields__:
+            raise _invalid(name, "There is no such field")
+    order = Order(**{name: _field(name, value) for name, value in _with_required(fields).items()})
+    if len(order.target_sizes) * order.num_images_per_size > MAX_OUTPUTS:
+        raise _invalid(
+            "num_images_per_size", f"The sandbox makes up to {MAX_OUTPUTS} images at once"
+        )
+    return order
+
+
+def read_request_id(payload: Any) -> str:
+    request_id = _object(payload).get("request_id")
+    if not isinstance(request_id, str) or not request_id:
+        raise _invalid("request_id", "request_id is required and must be a string")
+    return request_id
+
+
+def read_json(body: bytes, content_type: str) -> Any:
+    if content_type.partition(";")[0].strip().lower() != "application/json":
+        raise Refusal(400, "Invalid Content-Type", "The Content-Type must be application/json")
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as e:
+        raise Refusal(400, "Invalid JSON", "The request body is not valid JSON") from e
+
+
+def queued_body(request_id: str, origin: str) -> dict[str, Any]:
+    return {
+        "request_id": request_id,
+        "status": "QUEUED",
+        "polling_url": f"{origin}{STATUS_PATH}{request_id}",
+    }
+
+
+def immediate_body(pictures: list[tuple[str, str]], content_type: str) -> dict[str, Any]:
+    """``pictures`` are names and URLs."""
+    images = [{"file_name": n, "content_type": content_type, "url": url} for n, url in pictures]
+    return {"images": images, "description": ""}
+
+
+def status_body(
+    request_id: str, status: str, *, error: str | None, output: Any, created: float, updated: float
+) -> dict[str, Any]:
+    ended = status in {"COMPLETED", "FAILED", "ERROR"}
+    return {
+        "request_id": request_id,
+        "status": status,
+        "model_id": "smart-resize",
+        "error": error,
+        "output": output,
+        "created_at": _time(created),
+        "updated_at": _time(updated),
+        "completed_at": _time(updated) if ended else None,
+    }
+
+
+def _time(seconds: float) -> str:
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _object(payload: Any) -> dict[str, Any]:
+    if not isinstance(payload, dict):
+        raise Refusal(400, "Invalid request", "The request body must be a JSON object")
+    return payload
+
+
+def _with_required(fields: dict[str, Any]) -> dict[str, Any]:
+    for name in ("image_url", "target_sizes"):
+        if name not in fields:
+            raise Refusal(400, f"Missing {name}", f"{name} is required")
+    return fields
+
+
+def _field(name: str, value: Any) -> Any:
+    return _READERS[name](name, value)
+
+
+def _url(name: str, value: Any) -> str:
+    try:
+        parts = urlsplit(value) if isinstance(value, str) else None
+    except ValueError:
+        parts = None
+    if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise _invalid(name, "image_url must be an http or https URL")
+    return str(value)
+
+
+def _sizes(name: str, value: Any) -> tuple[tuple[int, int], ...]:
+    if not isinstance(value, list) or not value:
+        raise _invalid(name, "target_sizes must be a list with at least one item")
+    return tuple(_size(name, item) for item in value)
+
+
+def _size(name: str, item: Any) -> tuple[int, int]:
+    match = _SIZE.fullmatch(item) if isinstance(item, str) else None
+    if match is None:
+        raise _invalid(name, "Each item in target_sizes must be in format 'widthxheight'")
+    width, height = int(match[1]), int(match[2])
+    if max(width, height) > MAX_SIDE:
+        raise _invalid(name, f"The sandbox makes images of up to {MAX_SIDE} px a side")
+    return width, height
+
+
+def _text(name: str, value: Any) -> str:
+    return str(_typed(name, value, str, "a string"))
+
+
+def _count(name: str, value: Any) -> int:
+    if _typed(name, value, int, "an integer") < 1:
+        raise _invalid(name, f"{name} must be at least 1")
+    return int(value)
+
+
+def _integer(name: str, value: Any) -> int:
+    return int(_typed(name, value, int, "an integer"))
+
+
+def _boolean(name: str, value: Any) -> bool:
+    return bool(_typed(name, value, bool, "a boolean"))
+
+
+def _typed(name: str, value: Any, kind: type, words: str) -> Any:
+    if type(value) is not kind:  # True is an int
+        raise _invalid(name, f"{name} must be {words}")
+    return value
+
+
+def _one_of(*allowed: str) -> Any:
+    def read(name: str, value: Any) -> str:
+        if value not in allowed:
+            raise _invalid(name, f"{name} must be one of: {', '.join(allowed)}")
+        return str(value)
+
+    return read
+
+
+def _invalid(name: str, details: str) -> Refusal:
+    return Refusal(
+        400, f"Invalid {name} format" if name == "target_sizes" else f"Invalid {name}", details
+    )
+
+
+_READERS = {
+    "image_url": _url,
+    "target_sizes": _sizes,
+    "prompt": _text,
+    "num_images_per_size": _count,
+    "resolution": _one_of("1K", "2K", "4K"),
+    "output_format": _one_of("jpeg", "png", "webp"),
+    "safety_tolerance": _one_of("1", "2", "3", "4", "5", "6"),
+    "seed": _integer,
+    "sync_mode": _boolean,
+}

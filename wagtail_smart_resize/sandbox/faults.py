@@ -1,0 +1,163 @@
+"""The words for what can go wrong on request, and the record of what was requested.
+
+A word is asked for in a prompt (``sandbox:WORD``), by a command option or by
+``SandboxGateway.misbehave``, and always in the same form: ``WORD[@STEP][:COUNT]``.
+"""
+
+import re
+import threading
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Step(StrEnum):
+    """Where a fault strikes: in an answer, or in the job as a whole from its acceptance on."""
+
+    SUBMIT = "submit"
+    STATUS = "status"
+    DOWNLOAD = "download"
+    JOB = "job"
+
+
+@dataclass(frozen=True)
+class Word:
+    """One way to misbehave. The first of its steps is meant where none is named."""
+
+    name: str
+    steps: tuple[Step, ...]
+    meaning: str
+
+
+ANSWERS = (Step.SUBMIT, Step.STATUS, Step.DOWNLOAD)
+SPOKEN = (Step.SUBMIT, Step.STATUS)
+STATUS = (Step.STATUS, Step.SUBMIT)
+PICTURE = (Step.DOWNLOAD,)
+JOB = (Step.JOB,)
+
+# The gateway's own refusals have the documented body; those of the proxies before it are HTML.
+JSON_CODES = (400, 401, 402, 403, 404, 405, 408, 409, 410, 413, 414, 422, 429, 500, 503)
+HTML_CODES = (502, 504)
+
+_WORDS = (
+    *(Word(str(c), ANSWERS, f"HTTP {c} with the documented error body") for c in JSON_CODES),
+    *(Word(str(c), ANSWERS, f"HTTP {c} with a page of HTML") for c in HTML_CODES),
+    Word("429-seconds", ANSWERS, "HTTP 429 with `Retry-After: 2`"),
+    Word("429-date", ANSWERS, "HTTP 429 with `Retry-After` as a date"),
+    Word("500-html", ANSWERS, "HTTP 500 with a page of HTML"),
+    Word("503-html", ANSWERS, "HTTP 503 with a page of HTML"),
+    Word("slow", ANSWERS, "the right answer, late"),
+    Word("hang", ANSWERS, "no answer, and the connection stays open"),
+    Word("trickle", ANSWERS, "the right answer, its body byte by byte"),
+    Word("trickle-head", ANSWERS, "the right answer, all of it byte by byte"),
+    Word("reset", ANSWERS, "the connection is reset instead of an answer"),
+    Word("broken-off", ANSWERS, "the connection ends in the middle of the body"),
+    Word("huge", ANSWERS, "a body of 200 MB"),
+    Word("html", ANSWERS, "HTTP 200 with a page of HTML"),
+    Word("redirect", ANSWERS, "a redirect to another path of the sandbox"),
+    Word("redirect-private", ANSWERS, "a redirect to a link-local address"),
+    Word("half-json", SPOKEN, "the first half of the right answer"),
+    Word("wrong-types", STATUS, "JSON in which every value has the wrong type"),
+    Word("unknown-status", STATUS, "a status that the reference doesn't have"),
+    Word("immediate", JOB, "the pictures at once, in the answer to the submission"),
+    Word("never", JOB, "processing without end"),
+    Word("FAILED", JOB, "the status FAILED, with an error text"),
+    Word("ERROR", JOB, "the status ERROR, with an error text"),
+    Word("empty", JOB, "completed, with no picture"),
+    Word("fewer", JOB, "completed, the last picture missing"),
+    Word("more", JOB, "completed, with a picture nobody asked for"),
+    Word("reversed", JOB, "completed, the pictures in the opposite order"),
+    Word("unnamed", JOB, "completed, with no sizes in the names of the files"),
+    Word("off-size", JOB, "completed, every picture in another shape than asked for"),
+    Word("small", JOB, "completed, every picture in the right shape at half the size"),
+    Word("string-media-url", JOB, "completed, `media_url` being the first URL, not a list"),
+    Word("truncated", PICTURE, "the first half of the picture's file"),
+    Word("not-an-image", PICTURE, "text under the picture's content type"),
+    Word("svg", PICTURE, "an SVG under the picture's content type"),
+    Word("bomb", PICTURE, "a small PNG of 400 million pixels"),
+    Word("expired", PICTURE, "HTTP 404: the result is kept no longer"),
+)
+WORDS = {word.name.lower(): word for word in _WORDS}
+
+_WISH = r"([A-Za-z0-9-]*[A-Za-z0-9])(?:@([a-z]+))?(?::(\d+))?"
+_IN_PROMPT = re.compile(rf"\bsandbox:{_WISH}", re.IGNORECASE)
+
+
+@dataclass
+class Fault:
+    """A wish for one word at one step; ``times`` counts down, None is for always."""
+
+    word: str
+    step: Step
+    times: int | None = None
+
+
+def make_fault(word: str, *, times: int | None = None, where: str | None = None) -> Fault:
+    """Raises ValueError, naming what there is, for a word or a step that there is not."""
+    known = WORDS.get(word.lower())
+    if known is None:
+        raise ValueError(f'There is no "{word}": choose from {", ".join(w.name for w in _WORDS)}.')
+    if where is not None and where not in known.steps:
+        raise ValueError(f'"{known.name}" goes at {" or ".join(known.steps)}, not at "{where}".')
+    return Fault(known.name, Step(where) if where else known.steps[0], times)
+
+
+def read_fault(text: str) -> Fault:
+    """Read ``WORD[@STEP][:COUNT]``. Raises ValueError."""
+    match = re.fullmatch(_WISH, text)
+    if match is None:
+        raise ValueError(
+            f'"{text}" is not WORD[@STEP][:COUNT], such as 500, 500@status or reset:2.'
+        )
+    return _fault(match)
+
+
+def _fault(match: re.Match[str]) -> Fault:
+    word, where, times = match.groups()
+    return make_fault(word, where=where, times=int(times) if times else None)
+
+
+class Faults:
+    """What was requested and is not used up yet."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._standing: list[Fault] = []
+        self._by_prompt: dict[str, list[Fault]] = {}
+
+    def add(self, fault: Fault) -> None:
+        with self._lock:
+            self._standing.append(fault)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._standing.clear()
+            self._by_prompt.clear()
+
+    def take(self, step: Step, prompt: str) -> str:
+        """The word for the next answer at this step, or ""; what has a count is used up by one."""
+        with self._lock:
+            return next((_use(fault) for fault in self._due(step, prompt)), "")
+
+    def take_all(self, step: Step, prompt: str) -> frozenset[str]:
+        """All words that hold: a job can go wrong in several ways at once."""
+        with self._lock:
+            return frozenset(_use(fault) for fault in list(self._due(step, prompt)))
+
+    def read_prompt(self, prompt: str) -> None:
+        """Learn the words in a prompt. Their counts are shared by all that say the same.
+
+        Raises ValueError for an unknown word.
+        """
+        with self._lock:
+            if prompt not in self._by_prompt:
+                self._by_prompt[prompt] = [_fault(m) for m in _IN_PROMPT.finditer(prompt)]
+
+    def _due(self, step: Step, prompt: str) -> list[Fault]:
+        asked_for = [*self._by_prompt.get(prompt, ()), *self._standing]
+        return [fault for fault in asked_for if fault.step == step and fault.times != 0]
+
+
+def _use(fault: Fault) -> str:
+    if fault.times is not None:
+        fault.times -= 1
+    return fault.word

@@ -1,0 +1,135 @@
+"""The sandbox as its users hold it: a local gateway that starts, stops, and tells what it saw."""
+
+import ipaddress
+import threading
+from collections import deque
+from collections.abc import Callable
+from email.message import Message
+from typing import Any, Self
+
+from .calls import Call
+from .desk import Desk
+from .faults import Fault, Faults, Step, make_fault
+from .replies import Reply
+from .server import Listener
+
+DEFAULT_KEY = "sandbox-key"
+KEPT_CALLS = 10_000
+
+
+class SandboxGateway:
+    """Speaks the reference on ``url``, from ``with`` or ``start()`` on until ``stop()``.
+
+    ``latency`` is the least time that a job takes, ``slow`` how late a slow answer is, ``trickle``
+    the pause between two bytes, ``fetch_seconds`` the time for fetching a source: all in seconds.
+    ``report`` is called with a line per call. All that it keeps is kept in memory.
+    Raises ValueError for a host that is not loopback, unless ``allow_remote``.
+    """
+
+    def __init__(
+        self,
+        port: int = 0,
+        *,
+        host: str = "127.0.0.1",
+        allow_remote: bool = False,
+        key: str = DEFAULT_KEY,
+        latency: float = 0.0,
+        slow: float = 5.0,
+        trickle: float = 0.5,
+        fetch_seconds: float = 10.0,
+        report: Callable[[str], None] | None = None,
+    ) -> None:
+        if not allow_remote and not _is_loopback(host):
+            raise ValueError(f"{host} can be reached from elsewhere: say so with allow_remote.")
+        self.key = key
+        self._faults = Faults()
+        self._report = report
+        self._lock = threading.Lock()
+        self._calls: deque[Call] = deque(maxlen=KEPT_CALLS)
+        self._desk = Desk(self._faults, key=key, latency=latency, fetch_seconds=fetch_seconds)
+        self._listener = Listener(self._answer, host, port, slow=slow, trickle=trickle)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        self._listener.start()
+
+    def stop(self) -> None:
+        """End at once: calls still being answered are cut off, and no thread stays."""
+        self._listener.stop()
+        self._desk.close()
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port."""
+        return self._listener.origin
+
+    @property
+    def url(self) -> str:
+        """The base URL, for the setting ``BASE_URL``."""
+        return f"{self.origin}/smart-resize/v1"
+
+    # What it was asked
+
+    @property
+    def calls(self) -> list[Call]:
+        """Every call so far, the oldest first, whatever its answer."""
+        with self._lock:
+            return list(self._calls)
+
+    @property
+    def requests(self) -> list[Any]:
+        """The JSON of every submission, accepted or not."""
+        return [call.body for call in self._calls_at(Step.SUBMIT)]
+
+    @property
+    def polls(self) -> list[str]:
+        """The request id of every question for a status."""
+        return [call.request_id for call in self._calls_at(Step.STATUS)]
+
+    @property
+    def downloads(self) -> list[str]:
+        """The file name of every fetch of a result."""
+        return [call.file_name for call in self._calls_at(Step.DOWNLOAD)]
+
+    def _calls_at(self, step: Step) -> list[Call]:
+        return [call for call in self.calls if call.step is step]
+
+    # Misbehaving
+
+    def misbehave(self, word: str, times: int | None = None, where: str | None = None) -> None:
+        """Ask for a fault in the next ``times`` answers or jobs; without, until ``behave``.
+
+        ``where`` is submit, status, download or job, as far as the word allows. Raises ValueError.
+        """
+        self.add_fault(make_fault(word, times=times, where=where))
+
+    def add_fault(self, fault: Fault) -> None:
+        self._faults.add(fault)
+
+    def behave(self) -> None:
+        """Forget every fault that was asked for."""
+        self._faults.clear()
+
+    # Answering
+
+    def _answer(self, method: str, path: str, headers: Message, body: bytes) -> tuple[Reply, str]:
+        call = Call.read(method, path, headers, body)
+        with self._lock:
+            self._calls.append(call)
+        reply, word = self._desk.answer(call, call.origin(self.origin))
+        if self._report:
+            self._report(f"{method} {path} {reply.status}{f' ({word})' if word else ''}")
+        return reply, word
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

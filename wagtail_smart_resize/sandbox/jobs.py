@@ -1,0 +1,159 @@
+"""A job: what was accepted, the pictures made for it, and how far it is."""
+
+import base64
+import logging
+import random
+import time
+import uuid
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from typing import Any
+
+from .contract import Order, Refusal, immediate_body, status_body
+from .fetching import SourceUnavailable, fetch_source
+from .recompose import encode, open_picture, recompose
+from .replies import Reply
+
+logger = logging.getLogger(__name__)
+
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One picture to make: ``size`` as asked for, ``made`` as it will be."""
+
+    name: str
+    size: Pair
+    made: Pair
+    index: int
+
+
+@dataclass(frozen=True)
+class Picture:
+    name: str
+    content: bytes
+
+
+def plan(order: Order, words: frozenset[str]) -> list[Planned]:
+    """The pictures in the order in which they are named, with what the words do to them."""
+    planned = [
+        _planned(order, size, index, words)
+        for size in order.target_sizes
+        for index in range(order.num_images_per_size)
+    ]
+    if "more" in words:
+        planned.append(_planned(order, order.target_sizes[-1], order.num_images_per_size, words))
+    if "fewer" in words:
+        planned = planned[:-1]
+    if "empty" in words:
+        planned = []
+    return planned[::-1] if "reversed" in words else planned
+
+
+def _planned(order: Order, size: Pair, index: int, words: frozenset[str]) -> Planned:
+    shown = f"{size[0]}x{size[1]}_{index}"
+    if "unnamed" in words:
+        shown = uuid.uuid4().hex
+    made = _other_shape(size) if "off-size" in words else size
+    if "small" in words:
+        made = (max(1, made[0] // 2), max(1, made[1] // 2))
+    return Planned(f"output_{shown}.{order.output_format}", size, made, index)
+
+
+def _other_shape(size: Pair) -> Pair:
+    width, height = size
+    return (width, max(1, width // 2)) if height > width * 0.8 else (height, height)
+
+
+class Job:
+    """One accepted request. ``words`` are the faults that it will show."""
+
+    def __init__(self, order: Order, words: frozenset[str], *, latency: float) -> None:
+        self.request_id = f"smart-resize_{uuid.uuid4()}"
+        self.order = order
+        self.words = words
+        self.content_type = f"image/{order.output_format}"
+        self._created = time.time()
+        self._latency = latency
+        self._pictures: Future[list[Picture]] = Future()
+
+    def start(self, executor: Executor, fetch_seconds: float) -> None:
+        self._pictures = executor.submit(_make, self.order, self.words, fetch_seconds)
+
+    def status(self) -> str:
+        """QUEUED for a third of the latency, then PROCESSING, until the pictures are made too."""
+        age = time.time() - self._created
+        if age < self._latency / 3:
+            return "QUEUED"
+        if age < self._latency or not self._pictures.done() or "never" in self.words:
+            return "PROCESSING"
+        return self._ending()
+
+    def _ending(self) -> str:
+        for word in ("FAILED", "ERROR"):
+            if word in self.words:
+                return word
+        return "FAILED" if self._pictures.exception() else "COMPLETED"
+
+    def status_payload(self, origin: str) -> dict[str, Any]:
+        status = self.status()
+        return status_body(
+            self.request_id,
+            status,
+            error=self.error() if status in {"FAILED", "ERROR"} else None,
+            output=self._output(origin) if status == "COMPLETED" else None,
+            created=self._created,
+            updated=time.time(),
+        )
+
+    def immediate_payload(self, origin: str) -> dict[str, Any]:
+        """The other form of answer, for which the caller waits. Raises Refusal without pictures."""
+        if self._pictures.exception():
+            raise Refusal(400, "Invalid image_url", self.error())
+        named = [(picture.name, self._url(picture, origin)) for picture in self._pictures.result()]
+        return immediate_body(named, self.content_type)
+
+    def error(self) -> str:
+        if "FAILED" in self.words:
+            return "The model refused the picture, as asked for."
+        if "ERROR" in self.words:
+            return "A system error, as asked for. The request was not charged."
+        problem = self._pictures.exception()
+        if isinstance(problem, SourceUnavailable):
+            return str(problem)
+        return "image_url does not point at an image that could be read"
+
+    def result(self, name: str) -> Reply | None:
+        """One picture by its name, once the job is completed."""
+        if self.status() != "COMPLETED":
+            return None
+        found = (p.content for p in self._pictures.result() if p.name == name)
+        content = next(found, None)
+        return None if content is None else Reply(200, content, self.content_type)
+
+    def _output(self, origin: str) -> dict[str, Any]:
+        urls = [self._url(picture, origin) for picture in self._pictures.result()]
+        media_url = urls[0] if urls and "string-media-url" in self.words else urls
+        return {"media_url": media_url, "media_type": self.content_type}
+
+    def _url(self, picture: Picture, origin: str) -> str:
+        if self.order.sync_mode:
+            data = base64.b64encode(picture.content).decode()
+            return f"data:{self.content_type};base64,{data}"
+        return f"{origin}/results/{self.request_id}/{picture.name}"
+
+
+def _make(order: Order, words: frozenset[str], fetch_seconds: float) -> list[Picture]:
+    try:
+        source = open_picture(fetch_source(order.image_url, fetch_seconds))
+        seed = random.randrange(2**31) if order.seed is None else order.seed
+        return [_picture(source, planned, order, seed) for planned in plan(order, words)]
+    except Exception as e:
+        logger.info("No picture could be made: %s", e)
+        raise
+
+
+def _picture(source: Any, planned: Planned, order: Order, seed: int) -> Picture:
+    drawn = recompose(source, planned.made, seed=seed, index=planned.index)
+    return Picture(planned.name, encode(drawn, order.output_format))
