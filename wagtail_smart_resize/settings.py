@@ -16,7 +16,7 @@ from django.core.files.storage import Storage, storages
 from django.core.signals import setting_changed
 
 from . import validators
-from .shapes import TIERS, Slot, is_preset_name, parse_closeness
+from .shapes import TIERS, Slot, is_preset_name
 from .validators import Price
 
 DICT_NAME = "WAGTAIL_SMART_RESIZE"
@@ -177,7 +177,7 @@ class Settings:
     SOURCE_BASE_URL = Setting(None, validators.optional(validators.url))
     RUNNER = Setting("auto", validators.choice("auto", "thread", "tasks", "off"))
     POLL_INTERVAL = Setting(2.5, validators.seconds(0.1, 60))
-    DEADLINE = Setting(600, validators.seconds(1, 86_400))
+    DEADLINE = Setting(600.0, validators.seconds(1, 86_400))
     MAX_IN_FLIGHT = Setting(20, validators.integer(1, 1000))
 
     CANDIDATE_STORAGE = Setting(None, validators.optional(validators.storage))
@@ -230,24 +230,6 @@ class Settings:
         if preset is None or preset.recipe is None:
             raise UnknownRecipe(f'{DICT_NAME}["PRESETS"] holds no preset "{name}" with a recipe.')
         return preset.recipe
-
-    def parse_slot(self, text: str) -> tuple[Slot, str]:
-        """Read "1200x630-c50", "hero" or "hero-c50" into the slot and the name of its recipe.
-
-        Raises ValueError, with a sentence that names what is wrong.
-        """
-        first, *extra = text.split("-")
-        if not is_preset_name(first):
-            return Slot.parse(text), ""
-        preset = self.PRESETS.get(first)
-        if preset is None:
-            known = ", ".join(self.PRESETS) or "none"
-            raise ValueError(
-                f'"{first}" is neither a size, such as 1200x630, nor one of the presets in '
-                f'{DICT_NAME}["PRESETS"] ({known}).'
-            )
-        closeness = parse_closeness(extra, default=preset.slot.closeness)
-        return replace(preset.slot, closeness=closeness), preset.recipe_name
 
     def candidate_storage(self) -> Storage:
         """Where candidates are kept, the same object until settings change."""

@@ -1,0 +1,218 @@
+"""The system checks: each with what calls for it, and the twin that is left in peace.
+
+No test here is marked for the database: a check that asked it would fail them.
+"""
+
+import re
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.conf import settings as django_settings
+from django.core.checks import Error, Warning, run_checks
+from django.core.management import call_command
+from django.db import connections
+from django.test import override_settings
+from django.urls import path
+
+from wagtail_smart_resize import checks, compat
+
+urlpatterns = [path("admin/", lambda request: None)]
+"""A site's URLs that leave ours out."""
+
+SITE = {"API_KEY": "test-key", "REVIEW": False, "RUNNER": "off"}
+
+
+def tasks(backend):
+    """TASKS with a backend of that name, from whichever implementation this version has."""
+    package = compat.DummyBackend.__module__.rpartition(".")[0]
+    return {"default": {"BACKEND": f"{package}.{backend}"}}
+
+
+DUMMY = tasks("dummy.DummyBackend")
+IMMEDIATE = tasks("immediate.ImmediateBackend")
+
+
+class DeferringBackend(compat.DummyBackend.__mro__[1]):
+    """A backend that can run tasks later, as those of production do."""
+
+    supports_defer = True
+
+    def enqueue(self, task, args, kwargs):
+        raise AssertionError("a check enqueues nothing")
+
+
+DEFERRING = {"default": {"BACKEND": f"{__name__}.DeferringBackend"}}
+
+
+def found(django=None, **values):
+    """The messages of a site with these keys beside the usual ones, and these Django settings."""
+    with override_settings(WAGTAIL_SMART_RESIZE={**SITE, **values}, **(django or {})):
+        return checks.check_site(None)
+
+
+def ids(messages):
+    return [message.id.removeprefix("wagtail_smart_resize.") for message in messages]
+
+
+def test_site_with_nothing_wrong_is_left_in_peace():
+    assert found() == []
+
+
+def test_checks_are_run_by_django():
+    with override_settings(WAGTAIL_SMART_RESIZE={**SITE, "RUNNER": "cron"}):
+        assert "E001" in ids(run_checks(tags=["smart_resize"]))
+
+
+def test_check_command_prints_message_and_hint():
+    output = StringIO()
+    with override_settings(WAGTAIL_SMART_RESIZE={"RUNNER": "off"}):
+        call_command("check", "--tag", "smart_resize", stdout=output, stderr=output)
+
+    assert "(wagtail_smart_resize.W001)" in output.getvalue()
+    assert "HINT: Set WAGTAIL_SMART_RESIZE" in output.getvalue()
+
+
+def test_checks_ask_the_database_nothing():
+    with pytest.raises(RuntimeError, match="Database access not allowed"):
+        connections["default"].ensure_connection()
+
+    assert ids(found(API_KEY="", RUNNER="auto", django={"TASKS": DUMMY})) == ["W001", "W005"]
+
+
+@pytest.mark.parametrize(
+    ("values", "django", "expected"),
+    [
+        ({"API_KEY": ""}, {}, ["W001"]),
+        ({"API_KEY": None}, {}, ["W001"]),
+        ({"BASE_URL": "http://gateway.example/v1"}, {}, ["E002"]),
+        ({"BASE_URL": "http://192.168.0.5/v1"}, {}, ["E002"]),
+        ({"BASE_URL": "http://127.0.0.1:8899/smart-resize/v1"}, {}, []),
+        ({"BASE_URL": "http://localhost:8899/smart-resize/v1"}, {}, []),
+        ({"BASE_URL": "http://[::1]:8899/smart-resize/v1"}, {}, []),
+        ({}, {"ROOT_URLCONF": __name__}, ["W002"]),
+        ({}, {"ROOT_URLCONF": "testapp.urls"}, []),
+        ({}, {"WAGTAILADMIN_BASE_URL": None}, ["E003"]),
+        ({}, {"WAGTAILADMIN_BASE_URL": "www.example.org"}, ["E003"]),
+        ({"API_KEY": ""}, {"WAGTAILADMIN_BASE_URL": None}, ["W001"]),
+        ({"SOURCE_BASE_URL": "https://example.org"}, {"WAGTAILADMIN_BASE_URL": None}, []),
+        ({}, {"WAGTAILADMIN_BASE_URL": "http://localhost:8000"}, ["W003"]),
+        ({}, {"WAGTAILADMIN_BASE_URL": "http://127.0.0.1:8000"}, ["W003"]),
+        ({}, {"WAGTAILADMIN_BASE_URL": "http://10.1.2.3"}, ["W003"]),
+        ({}, {"WAGTAILADMIN_BASE_URL": "http://[::1]:8000"}, ["W003"]),
+        ({}, {"WAGTAILADMIN_BASE_URL": "http://site.localhost"}, ["W003"]),
+        ({}, {"WAGTAILADMIN_BASE_URL": "https://93.184.216.34"}, []),
+        ({"SOURCE_BASE_URL": "http://site.local"}, {}, ["W003"]),
+        (
+            {"BASE_URL": "http://localhost:8899/smart-resize/v1"},
+            {"WAGTAILADMIN_BASE_URL": "http://localhost:8000"},
+            [],
+        ),
+        ({"PRESETS": {"banner": {"size": "1600x200"}}}, {}, ["W007"]),
+        ({"PRESETS": {"banner": {"size": "1600x200"}}, "MIN_KEPT": 0.2}, {}, []),
+        ({"PRESETS": {"wide": {"size": "2100x900"}}}, {}, []),
+    ],
+)
+def test_site_is_told_what_is_wrong_with_its_settings(values, django, expected):
+    assert ids(found(django, **values)) == expected
+
+
+@pytest.mark.parametrize(
+    ("runner", "backends", "expected"),
+    [
+        ("auto", DUMMY, ["W005"]),
+        ("tasks", DUMMY, ["W005"]),
+        ("thread", DUMMY, []),
+        ("off", DUMMY, []),
+        ("tasks", IMMEDIATE, ["W006"]),
+        ("auto", IMMEDIATE, []),  # the thread does the work
+        ("tasks", DEFERRING, []),
+        ("auto", DEFERRING, []),
+        ("auto", {"default": {"BACKEND": "nowhere.Backend"}}, ["E004"]),
+        ("auto", {"other": IMMEDIATE["default"]}, ["E004"]),
+        ("tasks", {**IMMEDIATE, "smart_resize": DEFERRING["default"]}, []),
+        ("tasks", {**DEFERRING, "smart_resize": DUMMY["default"]}, ["W005"]),
+    ],
+)
+def test_site_is_told_of_a_tasks_backend_that_can_not_run_the_pipeline(runner, backends, expected):
+    assert ids(found({"TASKS": backends}, RUNNER=runner)) == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"API_KEY": "test-key"}, ["W004"]),
+        ({"API_KEY": "test-key", "REVIEW": True}, []),
+        ({"API_KEY": "test-key", "REVIEW": False}, []),
+        ({"API_KEY": ""}, ["W001"]),
+    ],
+)
+def test_site_with_a_key_is_asked_to_decide_about_review(values, expected):
+    with override_settings(WAGTAIL_SMART_RESIZE={"RUNNER": "off", **values}):
+        assert ids(checks.check_site(None)) == expected
+
+
+def test_site_without_the_dict_is_told_that_nothing_is_bought():
+    with override_settings(WAGTAIL_SMART_RESIZE=None, TASKS=IMMEDIATE):
+        del django_settings.WAGTAIL_SMART_RESIZE
+        assert ids(checks.check_site(None)) == ["W001"]
+
+
+def test_each_setting_that_can_not_be_used_is_an_error_of_its_own():
+    messages = found(RUNNER="cron", PRESETS={"hero": {"size": "wide"}}, APIKEY="x")
+
+    assert ids(messages) == ["E001"] * 3
+    assert 'no key "APIKEY". Did you mean "API_KEY"?' in messages[0].msg
+    assert 'WAGTAIL_SMART_RESIZE["PRESETS"]["hero"]["size"]: "wide" is not' in messages[1].msg
+    assert 'WAGTAIL_SMART_RESIZE["RUNNER"]: write one of' in messages[2].msg
+
+
+def test_missing_include_is_named_as_the_line_to_add():
+    (message,) = found({"ROOT_URLCONF": __name__})
+
+    assert 'path("smart-resize/", include("wagtail_smart_resize.urls"))' in message.hint
+    assert __name__ in message.hint
+
+
+def test_preset_of_a_hopeless_shape_is_named_with_what_it_keeps():
+    (message,) = found(PRESETS={"hero": {"size": "1920x900"}, "banner": {"size": "1600x200"}})
+
+    assert 'The preset "banner" (1600x200) is never recomposed' in message.msg
+    assert "keeps 29%" in message.hint
+
+
+@pytest.mark.parametrize(
+    ("vendor", "options", "expected"),
+    [
+        ("sqlite", {}, ["W008"]),
+        ("sqlite", {"transaction_mode": None}, ["W008"]),
+        ("sqlite", {"transaction_mode": "DEFERRED"}, ["W008"]),
+        ("sqlite", {"transaction_mode": "immediate"}, []),
+        ("sqlite", {"transaction_mode": "EXCLUSIVE"}, []),
+        ("postgresql", {}, []),
+    ],
+)
+def test_sqlite_is_recommended_immediate_transactions(monkeypatch, vendor, options, expected):
+    connection = connections["default"]
+    monkeypatch.setattr(connection, "vendor", vendor)
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", options)
+
+    assert ids(found()) == expected
+
+
+def test_every_message_says_what_to_do():
+    wrong = {"WAGTAILADMIN_BASE_URL": None, "ROOT_URLCONF": __name__, "TASKS": DUMMY}
+    messages = found(wrong, RUNNER="auto", BASE_URL="http://gateway.example")
+
+    assert ids(messages) == ["E002", "W002", "E003", "W005"]
+    assert all(message.hint and message.hint.endswith(".") for message in messages)
+    assert all(isinstance(message, Error | Warning) for message in messages)
+
+
+def test_docs_list_every_check():
+    source = Path(checks.__file__).read_text()
+    docs = (Path(__file__).parent.parent / "docs" / "settings.md").read_text()
+
+    assert set(re.findall(r'id="(wagtail_smart_resize\.[EW]\d+)"', source)) == set(
+        re.findall(r"^\| `(wagtail_smart_resize\.[EW]\d+)` \| \S", docs, flags=re.MULTILINE)
+    )

@@ -1,0 +1,166 @@
+"""System checks: what can be known to be wrong, or dangerous, before anything is bought.
+
+No check asks the database, or the network.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings as django_settings
+from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connections, router
+from django.urls import NoReverseMatch, reverse
+
+from . import compat
+from .addresses import is_local, is_loopback
+from .settings import DICT_NAME, settings
+from .shapes import preset_kept
+
+INCLUDE_LINE = 'path("smart-resize/", include("wagtail_smart_resize.urls"))'
+
+
+@register("smart_resize")
+def check_site(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """What is wrong. While a setting can't be used, that alone: other checks would trip over it."""
+    unusable = [
+        Error(problem, hint="docs/settings.md lists every setting.", id="wagtail_smart_resize.E001")
+        for problem in settings.problems()
+    ]
+    return unusable or [message for check in CHECKS for message in check()]
+
+
+def check_key() -> Iterator[CheckMessage]:
+    if not settings.API_KEY:
+        yield Warning(
+            f'{DICT_NAME} holds no "API_KEY": no picture is recomposed.',
+            hint=f'Set {DICT_NAME}["API_KEY"], or run smart_resize_sandbox to try without a key.',
+            id="wagtail_smart_resize.W001",
+        )
+
+
+def check_gateway() -> Iterator[CheckMessage]:
+    gateway = urlsplit(settings.BASE_URL)
+    if gateway.scheme != "https" and not is_loopback(gateway.hostname):
+        yield Error(
+            f'{DICT_NAME}["BASE_URL"] is not https: the key would cross the network in the clear.',
+            hint="Write the address with https://; plain http is for a gateway on this machine.",
+            id="wagtail_smart_resize.E002",
+        )
+
+
+def check_urls() -> Iterator[CheckMessage]:
+    if not getattr(django_settings, "ROOT_URLCONF", None):
+        return
+    try:
+        reverse("smart_resize:source", kwargs={"token": "token"})
+    except NoReverseMatch:
+        yield Warning(
+            "The URLs of wagtail_smart_resize are not included: the service can't fetch pictures.",
+            hint=f"Add {INCLUDE_LINE} to {django_settings.ROOT_URLCONF}, before Wagtail's own.",
+            id="wagtail_smart_resize.W002",
+        )
+
+
+def check_source() -> Iterator[CheckMessage]:
+    if not settings.API_KEY:
+        return
+    base_url = settings.SOURCE_BASE_URL or getattr(django_settings, "WAGTAILADMIN_BASE_URL", None)
+    host = urlsplit(base_url or "").hostname
+    if host is None:
+        yield Error(
+            "The service can't be told where to fetch pictures: the site has no address.",
+            hint=f'Set WAGTAILADMIN_BASE_URL, or {DICT_NAME}["SOURCE_BASE_URL"], to the address '
+            "under which the site can be reached from outside, such as https://www.example.org.",
+            id="wagtail_smart_resize.E003",
+        )
+    elif is_local(host) and not is_local(urlsplit(settings.BASE_URL).hostname):
+        yield Warning(
+            f"The service is told to fetch pictures from {host}, which it can't reach.",
+            hint=f'Set {DICT_NAME}["SOURCE_BASE_URL"] to an address that can be reached from '
+            "outside, or run smart_resize_sandbox as the gateway on this machine.",
+            id="wagtail_smart_resize.W003",
+        )
+
+
+def check_review() -> Iterator[CheckMessage]:
+    if settings.API_KEY and not settings.review_is_set:
+        yield Warning(
+            f'{DICT_NAME} does not say "REVIEW": recomposed pictures go live unseen, and faces, '
+            "lettering and logos can change in them.",
+            hint=f'Set {DICT_NAME}["REVIEW"] to True to have editors look first, or to False if '
+            "that is what you want.",
+            id="wagtail_smart_resize.W004",
+        )
+
+
+def check_runner() -> Iterator[CheckMessage]:
+    runner = settings.RUNNER
+    if runner not in {"auto", "tasks"}:
+        return
+    try:
+        backend = compat.get_task_backend()
+    except ImproperlyConfigured as error:
+        yield Error(
+            f"The tasks backend can't be used: {error}",
+            hint=f'Correct TASKS, or set {DICT_NAME}["RUNNER"] to "thread".',
+            id="wagtail_smart_resize.E004",
+        )
+        return
+    name = f'TASKS["{compat.task_backend_alias()}"]'
+    if isinstance(backend, compat.DummyBackend):
+        yield Warning(
+            f"{name} is the dummy backend, which runs nothing: no picture is recomposed.",
+            hint=f'Choose another backend, or set {DICT_NAME}["RUNNER"] to "thread", or to "off" '
+            "where nothing should run.",
+            id="wagtail_smart_resize.W005",
+        )
+    elif runner == "tasks" and not backend.supports_defer:
+        yield Warning(
+            f'{DICT_NAME}["RUNNER"] is "tasks", but {name} can\'t run a task at a later time.',
+            hint="Choose a backend that supports run_after, such as the one of django-tasks-db, or "
+            'set RUNNER to "thread".',
+            id="wagtail_smart_resize.W006",
+        )
+
+
+def check_presets() -> Iterator[CheckMessage]:
+    for preset in settings.PRESETS.values():
+        kept = preset_kept(preset.slot.shape)
+        if kept < settings.MIN_KEPT:
+            yield Warning(
+                f'The preset "{preset.name}" ({preset.slot}) is never recomposed: the service '
+                f"renders no shape of which {settings.MIN_KEPT:.0%} would be left.",
+                hint=f'Give it a shape nearer to a square, or lower {DICT_NAME}["MIN_KEPT"]: this '
+                f"one keeps {kept:.0%}.",
+                id="wagtail_smart_resize.W007",
+            )
+
+
+def check_database() -> Iterator[CheckMessage]:
+    from .models import Recomposition
+
+    alias = router.db_for_write(Recomposition)
+    connection = connections[alias]
+    mode = connection.settings_dict["OPTIONS"].get("transaction_mode") or ""
+    if connection.vendor == "sqlite" and mode.upper() not in {"IMMEDIATE", "EXCLUSIVE"}:
+        yield Warning(
+            f'DATABASES["{alias}"] is SQLite with deferred transactions: pages and the runner may '
+            'fail with "database is locked" when they write at the same time.',
+            hint=f'Set DATABASES["{alias}"]["OPTIONS"] to '
+            '{"transaction_mode": "IMMEDIATE", "timeout": 20}.',
+            id="wagtail_smart_resize.W008",
+        )
+
+
+CHECKS = (
+    check_key,
+    check_gateway,
+    check_urls,
+    check_source,
+    check_review,
+    check_runner,
+    check_presets,
+    check_database,
+)
