@@ -280,6 +280,39 @@ def test_bad_preset_is_refused_by_name_with_the_remedy(presets, message):
     assert message in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "slot", "recipe_name"),
+    [
+        ("1200x630", "1200x630", ""),
+        ("1200x630-c50", "1200x630-c50", ""),
+        ("plain", "800x600-c20", ""),
+        ("plain-c50", "800x600-c50", ""),
+        ("plain-c0", "800x600", ""),
+        ("hero", "1920x600", "hero"),
+        ("hero-c150", "1920x600-c100", "hero"),
+    ],
+)
+def test_slot_is_read_from_a_size_or_a_preset(text, slot, recipe_name):
+    presets = {"plain": {"size": "800x600-c20"}, "hero": {"size": "1920x600", "prompt": "Wide."}}
+    with site(PRESETS=presets):
+        assert settings.parse_slot(text) == (Slot.parse(slot), recipe_name)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("her", '"her" is neither a size, such as 1200x630, nor one of the presets'),
+        ("hero-50", '"50" is not a closeness'),
+        ("c50", '"c50" is not a size'),
+        ("hero.wide", '"hero.wide" is not a size'),
+    ],
+)
+def test_slot_that_is_neither_is_refused_by_name(text, message):
+    presets = {"hero": {"size": "1920x600"}}
+    with site(PRESETS=presets), pytest.raises(ValueError, match="^" + re.escape(message)):
+        settings.parse_slot(text)
+
+
 # Where candidates are kept
 
 

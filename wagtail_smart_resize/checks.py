@@ -24,7 +24,7 @@ INCLUDE_LINE = 'path("smart-resize/", include("wagtail_smart_resize.urls"))'
 @register("smart_resize")
 def check_site(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """What is wrong. While a setting can't be used, that alone: other checks would trip over it."""
-    unusable = [
+    unusable: list[CheckMessage] = [
         Error(problem, hint="docs/settings.md lists every setting.", id="wagtail_smart_resize.E001")
         for problem in settings.problems()
     ]

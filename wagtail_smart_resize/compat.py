@@ -15,8 +15,12 @@ if django.VERSION >= (6, 0):
     from django.tasks import DEFAULT_TASK_BACKEND_ALIAS, task, task_backends
     from django.tasks.backends.dummy import DummyBackend
 else:
-    from django_tasks import DEFAULT_TASK_BACKEND_ALIAS, task, task_backends
-    from django_tasks.backends.dummy import DummyBackend
+    from django_tasks import (  # type: ignore[assignment,no-redef]
+        DEFAULT_TASK_BACKEND_ALIAS,
+        task,
+        task_backends,
+    )
+    from django_tasks.backends.dummy import DummyBackend  # type: ignore[assignment]
 
 __all__ = [
     "DummyBackend",

@@ -16,7 +16,7 @@ from django.core.files.storage import Storage, storages
 from django.core.signals import setting_changed
 
 from . import validators
-from .shapes import TIERS, Slot, is_preset_name
+from .shapes import TIERS, Slot, is_preset_name, parse_closeness
 from .validators import Price
 
 DICT_NAME = "WAGTAIL_SMART_RESIZE"
@@ -230,6 +230,24 @@ class Settings:
         if preset is None or preset.recipe is None:
             raise UnknownRecipe(f'{DICT_NAME}["PRESETS"] holds no preset "{name}" with a recipe.')
         return preset.recipe
+
+    def parse_slot(self, text: str) -> tuple[Slot, str]:
+        """Read "1200x630-c50", "hero" or "hero-c50" into the slot and the name of its recipe.
+
+        Raises ValueError, with a sentence that names what is wrong.
+        """
+        first, *extra = text.split("-")
+        if not is_preset_name(first):
+            return Slot.parse(text), ""
+        preset = self.PRESETS.get(first)
+        if preset is None:
+            known = ", ".join(self.PRESETS) or "none"
+            raise ValueError(
+                f'"{first}" is neither a size, such as 1200x630, nor one of the presets in '
+                f'{DICT_NAME}["PRESETS"] ({known}).'
+            )
+        closeness = parse_closeness(extra, default=preset.slot.closeness)
+        return replace(preset.slot, closeness=closeness), preset.recipe_name
 
     def candidate_storage(self) -> Storage:
         """Where candidates are kept, the same object until settings change."""
