@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
-from django.core.files.storage import FileSystemStorage, InMemoryStorage, storages
+from django.core.files.base import ContentFile
+from django.core.files.storage import InMemoryStorage, storages
+from django.db.models import FileField
 from django.test import override_settings
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
@@ -32,10 +34,6 @@ def site(**values):
 
 def allow_everything(image, *, shape, sizes, recipe):
     return True
-
-
-def make_storage():
-    return InMemoryStorage(base_url="/candidates/")
 
 
 def test_site_without_the_dict_has_every_default_and_no_key():
@@ -318,30 +316,57 @@ def test_slot_that_is_neither_is_refused_by_name(text, message):
 
 def test_candidates_are_kept_in_the_default_storage():
     with site():
-        assert settings.candidate_storage() is storages["default"]
+        assert settings.candidate_storage().location == storages["default"].location
 
 
 def test_candidates_are_kept_in_the_storage_of_that_key():
-    memory = {"BACKEND": "django.core.files.storage.InMemoryStorage"}
-    with override_settings(
-        STORAGES={"private": memory}, WAGTAIL_SMART_RESIZE={"CANDIDATE_STORAGE": "private"}
-    ):
-        assert settings.candidate_storage() is storages["private"]
+    backend = {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": "/candidates"},
+    }
+    chosen = {"CANDIDATE_STORAGE": "candidates"}
+    with override_settings(STORAGES={"candidates": backend}, WAGTAIL_SMART_RESIZE=chosen):
+        assert settings.candidate_storage().location == "/candidates"
+
+
+class CandidatesInMemory(InMemoryStorage):
+    def __init__(self):
+        super().__init__(base_url="/candidates/")
+
+
+def make_storage():
+    return CandidatesInMemory()
 
 
 @pytest.mark.parametrize(
-    ("chosen", "kind"),
+    "chosen",
     [
-        ("django.core.files.storage.InMemoryStorage", InMemoryStorage),
-        (f"{__name__}.make_storage", InMemoryStorage),
-        (make_storage, InMemoryStorage),
-        (FileSystemStorage(location="private"), FileSystemStorage),
+        f"{__name__}.CandidatesInMemory",
+        f"{__name__}.make_storage",
+        make_storage,
+        make_storage(),
     ],
 )
-def test_candidates_are_kept_in_one_storage_however_it_is_named(chosen, kind):
+def test_candidates_are_kept_in_one_storage_however_it_is_named(chosen):
     with site(CANDIDATE_STORAGE=chosen):
-        assert isinstance(settings.candidate_storage(), kind)
-        assert settings.candidate_storage() is settings.candidate_storage()
+        name = settings.candidate_storage().save("a.webp", ContentFile(b"picture"))
+
+        assert settings.candidate_storage().open(name).read() == b"picture"
+        assert settings.candidate_storage().url(name) == "/candidates/a.webp"
+
+
+def test_storage_that_a_field_holds_follows_the_settings():
+    field = FileField(storage=settings.candidate_storage)
+    with site(CANDIDATE_STORAGE=make_storage):
+        assert field.storage.base_url == "/candidates/"
+    assert field.storage.base_url == storages["default"].base_url
+
+
+def test_wrong_setting_stops_no_model_from_being_imported():
+    with site(CANDIDATE_STORAGE="nowhere"):
+        field = FileField(storage=settings.candidate_storage)
+        with pytest.raises(ImproperlyConfigured, match="CANDIDATE_STORAGE"):
+            field.storage.exists("a.webp")
 
 
 # The docs

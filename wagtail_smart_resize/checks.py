@@ -25,7 +25,11 @@ INCLUDE_LINE = 'path("smart-resize/", include("wagtail_smart_resize.urls"))'
 def check_site(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """What is wrong. While a setting can't be used, that alone: other checks would trip over it."""
     unusable: list[CheckMessage] = [
-        Error(problem, hint="docs/settings.md lists every setting.", id="wagtail_smart_resize.E001")
+        Error(
+            problem,
+            hint="docs/settings.md lists what each setting may hold.",
+            id="wagtail_smart_resize.E001",
+        )
         for problem in settings.problems()
     ]
     return unusable or [message for check in CHECKS for message in check()]

@@ -8,12 +8,13 @@ import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any, Generic, Protocol, TypeVar, overload
+from typing import Any, Generic, Protocol, TypeVar, cast, overload
 
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import Storage, storages
 from django.core.signals import setting_changed
+from django.utils.functional import LazyObject, empty
 
 from . import validators
 from .shapes import TIERS, Slot, is_preset_name, parse_closeness
@@ -185,11 +186,7 @@ class Settings:
     EXTEND_IMAGE_VIEWS = Setting(True, validators.boolean)
 
     def __init__(self) -> None:
-        self.reset()
-
-    def reset(self) -> None:
         self.cleaned: dict[str, Any] = {}
-        self._storage: Storage | None = None
 
     def site_dict(self) -> Mapping[str, Any]:
         """What the site wrote, as it is; an empty dict where it wrote nothing."""
@@ -250,25 +247,39 @@ class Settings:
         return replace(preset.slot, closeness=closeness), preset.recipe_name
 
     def candidate_storage(self) -> Storage:
-        """Where candidates are kept, the same object until settings change."""
-        if self._storage is None:
-            chosen = self.CANDIDATE_STORAGE or "default"
-            if isinstance(chosen, str):
-                self._storage = storages[chosen]
-            else:
-                self._storage = chosen() if callable(chosen) else chosen
-        return self._storage
+        """Where candidates are kept: always one object, which finds the storage at first use."""
+        return cast(Storage, _candidate_storage)
+
+
+class CandidateStorage(LazyObject):
+    """The storage that `CANDIDATE_STORAGE` names.
+
+    A model's field asks for it while models are imported, when a wrong setting would be a traceback
+    instead of a failed check, and a storage of the site's own may not be importable yet.
+    """
+
+    # `FileField` makes sure of the class, for which a lazy object would find the storage.
+    __class__ = property(lambda self: Storage)
+
+    def _setup(self) -> None:
+        chosen: Any = settings.CANDIDATE_STORAGE or "default"
+        if isinstance(chosen, str):
+            self._wrapped = storages[chosen]
+        else:
+            self._wrapped = chosen() if callable(chosen) else chosen
 
 
 SETTINGS: dict[str, Setting[Any]] = {
     name: value for name, value in vars(Settings).items() if isinstance(value, Setting)
 }
 settings = Settings()
+_candidate_storage = CandidateStorage()
 
 
 def _reset(*, setting: str, **kwargs: Any) -> None:
     if setting in {DICT_NAME, "STORAGES"}:
-        settings.reset()
+        settings.cleaned = {}
+        _candidate_storage._wrapped = empty
 
 
 setting_changed.connect(_reset, dispatch_uid="wagtail_smart_resize.settings")
