@@ -1,0 +1,131 @@
+"""Where an image is used and who may see it, as Wagtail's reference index and collections know."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
+from typing import Any
+
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import Model, Q, QuerySet
+from wagtail.models import (
+    Collection,
+    CollectionViewRestriction,
+    DraftStateMixin,
+    ReferenceIndex,
+)
+
+from .compat import get_page_model
+from .rules import Usage
+
+MAX_DEPTH = 3
+"""How far uses are followed: an image in a snippet in a snippet in a page."""
+
+Key = tuple[int, str]
+"""An object as the reference index names it: the content type of its base model, and its key."""
+
+
+def pages_using(image: Model) -> QuerySet:
+    """The live pages that show the image, themselves or through snippets.
+
+    Pages that find it by a query of their own, such as listings, are not in the index.
+    """
+    return _live_pages(_trace(image).pages)
+
+
+def usage_of(image: Model) -> Usage:
+    """Whether a live page shows the image; UNKNOWN where something else may show it as well."""
+    uses = _trace(image)
+    if _live_pages(uses.pages).exists():
+        return Usage.PUBLISHED
+    if (uses.pages or uses.withdrawn) and not uses.elsewhere:
+        return Usage.UNPUBLISHED
+    return Usage.UNKNOWN
+
+
+def is_private(image: Any) -> bool:
+    """Whether the image's collection, or one above it, has view restrictions."""
+    return image.collection.get_view_restrictions().exists()
+
+
+def private_collection_ids() -> set[int]:
+    """The collections whose images are private, in two queries."""
+    paths = CollectionViewRestriction.objects.values_list("collection__path", flat=True)
+    below = [Q(path__startswith=path) for path in set(paths)]
+    if not below:
+        return set()
+    return set(Collection.objects.filter(reduce(or_, below)).values_list("pk", flat=True))
+
+
+@dataclass
+class _Uses:
+    """What a search along the references met."""
+
+    pages: set[str] = field(default_factory=set)
+    """Keys of pages, live or not."""
+    elsewhere: bool = False
+    """Something that no page refers to shows it: a setting, a snippet that a query finds."""
+    withdrawn: bool = False
+    """A snippet that is not published shows it."""
+
+
+def _trace(image: Model) -> _Uses:
+    """Follow the references to an image, but not those to pages: a link shows no picture."""
+    uses = _Uses()
+    page_type = _type_id(get_page_model())
+    start = (_type_id(type(image)), str(image.pk))
+    seen, level = {start}, {start}
+    for _depth in range(MAX_DEPTH):
+        sources = _references_to(level)
+        uses.elsewhere |= any(key not in sources and key != start for key in level)
+        found = {key for keys in sources.values() for key in keys} - seen
+        seen |= found
+        uses.pages |= {pk for type_id, pk in found if type_id == page_type}
+        others = {key for key in found if key[0] != page_type}
+        level = _without_drafts(others)
+        uses.withdrawn |= level != others
+    uses.elsewhere |= bool(level)
+    return uses
+
+
+def _type_id(model: type[Model]) -> int:
+    """The content type by which the index names objects of a model: that of its first table."""
+    base = [model, *model._meta.get_parent_list()][-1]
+    return ContentType.objects.get_for_model(base, for_concrete_model=False).pk
+
+
+def _references_to(keys: set[Key]) -> dict[Key, set[Key]]:
+    """What refers to each of the objects; those without references are left out."""
+    sources = defaultdict(set)
+    if not keys:
+        return sources
+    by_type = _by_type(keys).items()
+    targets = [Q(to_content_type=type_id, to_object_id__in=pks) for type_id, pks in by_type]
+    rows = ReferenceIndex.objects.filter(reduce(or_, targets)).values_list(
+        "to_content_type_id", "to_object_id", "base_content_type_id", "object_id"
+    )
+    for to_type, to_pk, from_type, from_pk in rows.distinct():
+        sources[to_type, to_pk].add((from_type, from_pk))
+    return sources
+
+
+def _without_drafts(keys: set[Key]) -> set[Key]:
+    """The objects without those that can be published and are not."""
+    kept = set(keys)
+    for type_id, pks in _by_type(keys).items():
+        model = ContentType.objects.get_for_id(type_id).model_class()
+        if model and issubclass(model, DraftStateMixin):
+            drafts = model._default_manager.filter(pk__in=pks, live=False)
+            kept -= {(type_id, str(pk)) for pk in drafts.values_list("pk", flat=True)}
+    return kept
+
+
+def _by_type(keys: set[Key]) -> dict[int, set[str]]:
+    grouped = defaultdict(set)
+    for type_id, pk in keys:
+        grouped[type_id].add(pk)
+    return grouped
+
+
+def _live_pages(pks: set[str]) -> QuerySet:
+    return get_page_model()._default_manager.filter(pk__in=pks, live=True)
