@@ -3,7 +3,6 @@ size, not the kind. Knows no models and no settings.
 """
 
 import base64
-import ipaddress
 from urllib.parse import unquote_to_bytes, urljoin, urlsplit
 
 import requests
@@ -12,6 +11,7 @@ from requests_hardened import Config, HTTPSession
 from requests_hardened.ip_filter import InvalidIPAddress
 from urllib3.exceptions import HTTPError
 
+from .addresses import is_loopback
 from .deadlines import Deadline
 from .exceptions import DownloadError
 from .pictures import Picture, decode
@@ -88,16 +88,9 @@ def _session(gateway_url: str) -> _Session:
     session.trust_env = False
     del session.adapters["http://"]
     gateway = urlsplit(gateway_url)
-    if _is_loopback(gateway.hostname):
+    if is_loopback(gateway.hostname):
         session.mount(f"{gateway.scheme}://{gateway.netloc}/", HTTPAdapter())
     return session
-
-
-def _is_loopback(host: str | None) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
-    except ValueError:
-        return False
 
 
 def _follow(session: _Session, url: str, deadline: Deadline) -> requests.Response:
