@@ -263,10 +263,9 @@ class CandidateStorage(LazyObject):
 
     def _setup(self) -> None:
         chosen: Any = settings.CANDIDATE_STORAGE or "default"
-        if isinstance(chosen, str):
-            self._wrapped = storages[chosen]
-        else:
-            self._wrapped = chosen() if callable(chosen) else chosen
+        if callable(chosen):
+            chosen = chosen()
+        self._wrapped = storages[chosen] if isinstance(chosen, str) else chosen
 
 
 SETTINGS: dict[str, Setting[Any]] = {
