@@ -35,3 +35,68 @@ def no_network(monkeypatch):
         return connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(autouse=True)
+def clean_process():
+    """Nothing that one test made our process remember reaches the next."""
+    from wagtail_smart_resize import live, wanted
+
+    live.memory.reset()
+    wanted.notes.reset()
+    yield
+    live.memory.reset()
+    wanted.notes.reset()
+
+
+class Site:
+    """A running site with a sandbox gateway at its side."""
+
+    def __init__(self, gateway, url):
+        self.gateway = gateway
+        self.url = url
+
+
+@pytest.fixture
+def site(live_server, settings):
+    """The test site on a real port, and a sandbox that can fetch its pictures."""
+    from wagtail_smart_resize.sandbox import SandboxGateway
+
+    with SandboxGateway(latency=0) as gateway:
+        settings.WAGTAIL_SMART_RESIZE = {
+            **settings.WAGTAIL_SMART_RESIZE,
+            "API_KEY": gateway.key,
+            "BASE_URL": gateway.url,
+            "SOURCE_BASE_URL": live_server.url,
+        }
+        yield Site(gateway, live_server.url)
+
+
+@pytest.fixture
+def run():
+    """Make passes until nothing is due soon; waiting is skipped, not slept."""
+    import datetime as dt
+    import time
+
+    from django.utils import timezone
+
+    from wagtail_smart_resize import pipeline
+    from wagtail_smart_resize.models import GatewayRequest, ImageVersion, Recomposition
+
+    def hasten():
+        past = timezone.now() - dt.timedelta(seconds=1)
+        GatewayRequest.objects.unfinished().update(next_step=past)
+        wanted = Recomposition.objects.wanted().exclude(next_attempt=None)
+        wanted.filter(waiting_reason="").update(next_attempt=past)
+        ImageVersion.objects.exclude(purge_due=None).update(purge_due=past)
+
+    def run(passes=40):
+        for _ in range(passes):
+            hasten()
+            did = pipeline.run_pass(workers=1).did
+            if not did:
+                return
+            time.sleep(0.02)  # the sandbox draws its pictures
+
+    run.hasten = hasten
+    return run

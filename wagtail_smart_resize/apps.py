@@ -9,9 +9,11 @@ class SmartResizeConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks, image_operations, live, serving  # noqa: F401 - checks register
+        from . import checks, cleanup, image_operations, live, runners, serving  # noqa: F401
 
         image_operations.put_ours_first()
         serving.connect()
+        runners.connect()
+        cleanup.connect()
         # Migrating and flushing (between a test suite's tests) change what is live unannounced.
         post_migrate.connect(live.memory.reset, dispatch_uid="smart_resize_memory")

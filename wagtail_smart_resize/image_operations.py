@@ -1,6 +1,5 @@
 """The rendition filter: `smartresize-1200x630`, `smartresize-hero`, each with `-c50` if wanted."""
 
-import difflib
 import logging
 from typing import Any
 
@@ -11,7 +10,7 @@ from wagtail.images.rect import Rect
 
 from . import live
 from .settings import settings
-from .shapes import Size, Slot, cut, parse_closeness
+from .shapes import Size, Slot, cut
 
 logger = logging.getLogger(__name__)
 
@@ -45,36 +44,25 @@ class SmartResizeOperation(FillOperation, FilterOperation):
         entry = shown.entry(self.slot.shape, self.recipe)
         if entry is None:
             shown.want(image.pk, str(self.slot), self.recipe)
-        elif entry.file:
-            try:
-                return cut_out(shown.open(entry), Size(*crop.get_size()))
-            except Exception:
-                shown.unreadable(image.pk, entry)
-        return crop
+            return crop
+        return self._cut(crop, image, shown, entry) if entry.file else crop
+
+    @staticmethod
+    def _cut(crop: Any, image: Any, shown: live.Live, entry: live.Entry) -> Any:
+        try:
+            return cut_out(shown.open(entry), Size(*crop.get_size()))
+        except Exception:
+            shown.unreadable(image.pk, entry)
+            return crop
 
 
 def read_target(target: str, extra: tuple[str, ...]) -> tuple[Slot, str]:
     """Read the spec's arguments into a slot and the name of its recipe. Raises ValueError."""
-    if target[:1].isdigit() or ("x" in target and target[0] in "+-_"):
-        return Slot(Size.parse(target), parse_closeness(extra)), ""
     try:
-        presets = settings.PRESETS
+        return settings.parse_slot("-".join((target, *extra)))
     except ImproperlyConfigured as error:
+        # Wagtail makes of a ValueError what templates know how to treat: a bad spec.
         raise ValueError(str(error)) from error
-    if target not in presets:
-        raise ValueError(_unknown_preset(target, list(presets)))
-    preset = presets[target]
-    slot = Slot(preset.slot.size, parse_closeness(extra, preset.slot.closeness))
-    return slot, preset.recipe.name if preset.recipe else ""
-
-
-def _unknown_preset(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    remedy = f'did you mean "{close[0]}"?' if close else "name it in PRESETS, or write a size."
-    return (
-        f'"{name}" is neither a size such as 1200x630 nor a preset of '
-        f"WAGTAIL_SMART_RESIZE: {remedy}"
-    )
 
 
 def cut_out(candidate: Any, wanted: Size) -> Any:

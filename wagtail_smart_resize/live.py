@@ -104,7 +104,10 @@ class Live:
 
     def want(self, image_id: Any, slot: str, recipe: str) -> None:
         """A template showed the crop because nothing is there yet."""
-        wanted.note(image_id, slot, recipe, self.preview)
+        try:
+            wanted.note(image_id, slot, recipe, self.preview)
+        except Exception:
+            logger.exception("Can't note that %s of image %s is wanted", slot, image_id)
 
     def unreadable(self, image_id: Any, entry: Entry) -> None:
         """The crop is being stored under the version of a candidate that can't be read."""
@@ -171,7 +174,7 @@ class Memory:
         return self.known.rows.get(image_id) if self.known else None
 
     def _current(self) -> Known:
-        connection = connections[self._alias()]
+        connection = connections[self.alias()]
         if connection.in_atomic_block:
             return self._current_in_transaction(connection)
         connection.__dict__.pop("_smart_resize_look", None)
@@ -260,7 +263,7 @@ class Memory:
         """One image of a site with more live images than are known at once."""
         if image_id in self.singles:
             return self.singles[image_id]
-        connection = connections[self._alias()]
+        connection = connections[self.alias()]
         with transaction.atomic(using=connection.alias, durable=False):
             found = self._flips().filter(pk=image_id).first()
         row = found[1:3] if found else None
@@ -270,7 +273,7 @@ class Memory:
                 self.singles.popitem(last=False)
         return row
 
-    def _alias(self) -> str:
+    def alias(self) -> str:
         from .models import ImageVersion
 
         return router.db_for_write(ImageVersion)
@@ -278,7 +281,7 @@ class Memory:
     def _flips(self) -> Any:
         from .models import ImageVersion
 
-        versions = ImageVersion.objects.using(self._alias()).filter(seq__isnull=False)
+        versions = ImageVersion.objects.using(self.alias()).filter(seq__isnull=False)
         return versions.values_list("pk", "live", "source_hash", "seq")
 
 

@@ -24,8 +24,12 @@ class GatewayRequestQuerySet(models.QuerySet):
         return self.filter(status__in=GatewayRequest.UNFINISHED)
 
     def in_flight(self) -> "GatewayRequestQuerySet":
-        """Those whose source picture the gateway may ask for now."""
-        statuses = [GatewayRequest.Status.SENDING, GatewayRequest.Status.SENT]
+        """Those whose source picture may be asked for: by the gateway, or our own check."""
+        statuses = [
+            GatewayRequest.Status.NEW,
+            GatewayRequest.Status.SENDING,
+            GatewayRequest.Status.SENT,
+        ]
         return self.filter(status__in=statuses)
 
     def due(self, now: Any) -> "GatewayRequestQuerySet":

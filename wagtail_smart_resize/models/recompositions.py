@@ -268,13 +268,15 @@ class Candidate(Row):
     def store(self, content: bytes) -> None:
         """Write the file under the name that the row has, then say so in the row.
 
-        Storages may refuse or change a name that is taken: what an earlier try left is removed
-        first, and the name that the storage gave is the one recorded.
+        Storages may change a name that is taken: what an earlier try left is removed first, and
+        the name that the storage gave is the one recorded. If the row was deleted meanwhile, no
+        file stays behind.
         """
         storage = self.file.storage
         storage.delete(self.file.name)
         name = storage.save(self.file.name, ContentFile(content), max_length=255)
-        self.move(where={}, file=name, stored=True)
+        if not self.move(where={}, file=name, stored=True):
+            storage.delete(name)
 
 
 class OptOut(Row):

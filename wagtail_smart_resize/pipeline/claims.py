@@ -1,0 +1,297 @@
+"""From wanted to asked for: the rules, the budget, and one request with all of an image's shapes.
+
+All shapes of an image and recipe that are wanted join in one request. Shapes within 3 % of one
+that is bought, or about to be, join that one instead of being bought themselves.
+"""
+
+import dataclasses
+import datetime as dt
+import logging
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from django.db import transaction
+from django.db.models import Min
+from wagtail.images import get_image_model
+
+from .. import moments, source, verdicts
+from ..exceptions import SourceUnavailable
+from ..models import Candidate, GatewayRequest, ImageVersion, Recomposition, Spend
+from ..models.ledger import new_token
+from ..rules import OVERRULABLE, Reason
+from ..settings import Recipe, UnknownRecipe, settings
+from ..shapes import Slot, request_size, same_shape
+
+logger = logging.getLogger(__name__)
+
+#: So many times a source that can't be read is tried before its purchase fails.
+MAX_SOURCE_TROUBLES = 5
+#: When what depends on pages, settings or editors is looked at again, at the latest.
+PATIENCE = dt.timedelta(hours=24)
+
+
+class Group(NamedTuple):
+    """What is bought together."""
+
+    image_id: Any
+    recipe: str
+
+
+def due_groups(now: dt.datetime, limit: int) -> list[Group]:
+    """The groups with something due, those first that have waited longest."""
+    rows = Recomposition.objects.due(now).values_list("image_id", "recipe")
+    return [Group(*row[:2]) for row in rows.annotate(since=Min("wanted_at")).order_by("since")][
+        :limit
+    ]
+
+
+def claim(group: Group) -> GatewayRequest | None:
+    """Write the request for what is wanted and allowed of the group, its budget reserved.
+
+    Returns None where nothing is to be asked for; what is not allowed waits, with its reason.
+    """
+    image = get_image_model()._default_manager.filter(pk=group.image_id).first()
+    if image is None:
+        return None
+    identify(image)
+    recipe = _recipe(group)
+    rows = list(_wanted(image, group.recipe))
+    if recipe is None or not rows:
+        return None
+    allowed = _allowed(image, rows)
+    if not allowed:
+        return None
+    ImageVersion.of(image.pk)
+    try:
+        with transaction.atomic():
+            return _write(image, recipe, allowed)
+    except _Overtaken:
+        return None
+
+
+def identify(image: Any) -> None:
+    """Fill in the hash of the image's file where it is blank, before it is used as identity.
+
+    Rows that were written while it was blank, or for an earlier file and never bought, give way.
+    """
+    if not image.file_hash:
+        image.file_hash = image.get_file_hash()
+        blank = type(image)._default_manager.filter(pk=image.pk, file_hash="")
+        blank.update(file_hash=image.file_hash)
+    others = Recomposition.objects.filter(image_id=image.pk).exclude(source_hash=image.file_hash)
+    for row in others.wanted().filter(candidates=None):
+        _renew(row, image)
+
+
+def _renew(row: Recomposition, image: Any) -> None:
+    """Make a row that waits speak of the image's present file, unless another does already."""
+    twin = Recomposition.objects.filter(
+        image_id=image.pk, source_hash=image.file_hash, shape=row.shape, recipe=row.recipe
+    )
+    if twin.exists():
+        row.delete()
+    else:
+        row.move(where={"purchase": row.Purchase.WANTED}, source_hash=image.file_hash)
+
+
+def _recipe(group: Group) -> Recipe | None:
+    """The group's recipe as the settings have it now. Without it the group waits: a preset may
+    come back with the next deployment."""
+    try:
+        return settings.recipe(group.recipe)
+    except UnknownRecipe as error:
+        logger.warning("%s", error)
+        wanted = Recomposition.objects.wanted().filter(image_id=group.image_id)
+        for row in wanted.filter(recipe=group.recipe):
+            row.wait("unknown_recipe", moments.now() + PATIENCE)
+        return None
+
+
+def _wanted(image: Any, recipe: str) -> Any:
+    """All that is wanted for the image and recipe, due or not: a page's shapes join."""
+    rows = Recomposition.objects.wanted().filter(
+        image_id=image.pk, source_hash=image.file_hash, recipe=recipe
+    )
+    undecided = rows.filter(decision=Recomposition.Decision.NONE, live=None)
+    return undecided.order_by("wanted_at", "pk")
+
+
+# The rules
+
+
+def _allowed(image: Any, rows: list[Recomposition]) -> list[Recomposition]:
+    """Those that may be bought now, by the opened file; the others wait with their reason."""
+    try:
+        about = verdicts.About.of(image, source.inspect(image))
+    except SourceUnavailable as error:
+        _postpone(rows, error)
+        return []
+    # While the circuit is open the pass claims nothing, but for the one try that may close it.
+    about = dataclasses.replace(about, circuit_closed=True)
+    allowed = []
+    for row in rows:
+        reason = verdict_on(row, about).reason
+        if reason is None:
+            allowed.append(row)
+        else:
+            row.wait(reason, look_again(reason))
+    return allowed
+
+
+def verdict_on(row: Recomposition, about: verdicts.About) -> Any:
+    """The rules' verdict on a row, with the site's own say."""
+    return verdicts.assess(
+        about,
+        row.shape,
+        [Slot.parse(slot) for slot in row.slots],
+        row.recipe,
+        preview_only=row.wanted_by == row.WantedBy.PREVIEW,
+        by_person=row.wanted_by == row.WantedBy.PERSON,
+        overruled=row.overruled,
+        ask_site=True,
+    )
+
+
+def look_again(reason: Reason) -> dt.datetime | None:
+    """When a row that waits for this reason is looked at again; None: when its picture changes."""
+    if reason == Reason.BUDGET:
+        return moments.tomorrow()
+    if reason in OVERRULABLE or reason in (Reason.PRIVATE, Reason.OPTED_OUT):
+        return moments.now() + PATIENCE
+    if reason in (Reason.REFUSED_BY_SITE, Reason.NO_KEY, Reason.CIRCUIT_OPEN):
+        return moments.now() + dt.timedelta(hours=1)
+    return None
+
+
+def _postpone(rows: Iterable[Recomposition], error: SourceUnavailable) -> None:
+    """The file can't be read: perhaps the storage is down, perhaps it is gone."""
+    for row in rows:
+        troubles = row.attempts + 1
+        if troubles >= MAX_SOURCE_TROUBLES:
+            row.fail(error.code, error.detail)
+        else:
+            row.move(
+                where={"purchase": row.Purchase.WANTED},
+                attempts=troubles,
+                next_attempt=moments.now() + moments.backoff(troubles, first=60),
+            )
+
+
+# Writing the request
+
+
+class _Overtaken(Exception):
+    """Another process was faster, or the budget ended: nothing was written."""
+
+
+def _write(image: Any, recipe: Recipe, allowed: list[Recomposition]) -> GatewayRequest | None:
+    """In one transaction: join shapes, reserve the budget, claim the rows, write the request."""
+    ImageVersion.lock(image.pk)
+    rows = _wanted(image, recipe.name).filter(pk__in=[row.pk for row in allowed])
+    leaders = _leaders(image, recipe.name, list(rows))
+    affordable = verdicts.budget_left() // settings.CANDIDATES
+    leaders, too_many = leaders[:affordable], leaders[affordable:]
+    for row in too_many:
+        row.wait(Reason.BUDGET, moments.tomorrow())
+    if not leaders:
+        return None
+    request = _new_request(image, recipe, leaders)
+    _reserve(request)
+    for row in leaders:
+        if not row.move(where={"purchase": row.Purchase.WANTED}, **_requested(request)):
+            raise _Overtaken
+    return request
+
+
+def _requested(request: GatewayRequest) -> dict[str, Any]:
+    return {
+        "purchase": Recomposition.Purchase.REQUESTED,
+        "request": request,
+        "waiting_reason": "",
+        "failure_code": "",
+        "failure_detail": "",
+    }
+
+
+def _leaders(image: Any, recipe: str, rows: list[Recomposition]) -> list[Recomposition]:
+    """The rows to buy, oldest first; rows of nearly the same shape have joined them."""
+    leaders: list[Recomposition] = []
+    bought = list(_bought(image, recipe))
+    for row in sorted(rows, key=_largest_area, reverse=True):
+        joined = next((other for other in [*bought, *leaders] if _alike(row, other)), None)
+        if joined is None:
+            leaders.append(row)
+        else:
+            _join(row, joined)
+    for row in _wanted(image, recipe).exclude(pk__in=[row.pk for row in leaders]):
+        joined = next((other for other in leaders if _alike(row, other)), None)
+        if joined is not None:
+            _join(row, joined)
+    return sorted(leaders, key=lambda row: (row.wanted_at, row.pk))
+
+
+def _bought(image: Any, recipe: str) -> Any:
+    """What was bought, is being bought, failed or was decided: its shapes are not bought again."""
+    rows = Recomposition.objects.filter(
+        image_id=image.pk, source_hash=image.file_hash, recipe=recipe
+    )
+    return rows.exclude(pk__in=_wanted(image, recipe).values("pk"))
+
+
+def _alike(row: Recomposition, other: Recomposition) -> bool:
+    return same_shape(row.shape, other.shape)
+
+
+def _largest_area(row: Recomposition) -> int:
+    sizes = [Slot.parse(slot).size for slot in row.slots]
+    return max((size.width * size.height for size in sizes), default=0)
+
+
+def _join(row: Recomposition, other: Recomposition) -> None:
+    """Let `other` serve what `row` was wanted for; `row` was never bought, and goes."""
+    if Candidate.objects.filter(recomposition=row).exists():
+        return
+    slots = [*other.slots, *(slot for slot in row.slots if slot not in other.slots)]
+    other.move(where={}, slots=slots)
+    row.delete()
+
+
+def _new_request(image: Any, recipe: Recipe, rows: list[Recomposition]) -> GatewayRequest:
+    price = settings.PRICE_PER_OUTPUT
+    outputs = len(rows) * settings.CANDIDATES
+    return GatewayRequest.objects.create(
+        image_id=image.pk,
+        image_title=image.title[:255],
+        source_hash=image.file_hash,
+        source_token=new_token(),
+        recipe=recipe.name,
+        prompt=recipe.prompt,
+        resolution=recipe.resolution,
+        output_format=settings.OUTPUT_FORMAT,
+        safety_tolerance=recipe.safety_tolerance or "",
+        sizes=[asked_size(row.shape, recipe.resolution, row.pk) for row in rows],
+        per_size=settings.CANDIDATES,
+        outputs_asked=outputs,
+        attempts=max(row.attempts for row in rows),
+        price=price.amount * outputs if price else None,
+        currency=price.currency if price else "",
+    )
+
+
+def asked_size(shape: Decimal, resolution: str, recomposition_id: int) -> dict[str, Any]:
+    return {"size": str(request_size(shape, resolution)), "recomposition": recomposition_id}
+
+
+def _reserve(request: GatewayRequest) -> None:
+    if not reserve(request):
+        raise _Overtaken
+
+
+def reserve(request: GatewayRequest) -> bool:
+    """Reserve the request's outputs in today's budget. Roll back where this is False."""
+    today = moments.today()
+    limits = settings.DAILY_LIMIT, settings.MONTHLY_LIMIT
+    if not Spend.reserve(request.outputs_asked, today, *limits):
+        return False
+    return request.move(where={"reserved_on": None}, reserved_on=today)

@@ -1,0 +1,296 @@
+"""Becoming live: prepare the renditions, then flip the version, then purge and tell.
+
+What is to be live is read from the image's recompositions. Its renditions are made under the keys
+that they will have, so that no visitor waits for them, and only then is the version published,
+in one short transaction that is conditional on what it started from.
+"""
+
+import datetime as dt
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.apps import apps
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+from wagtail.images import get_image_model
+from wagtail.images.exceptions import InvalidFilterSpecError
+from wagtail.images.models import Filter
+
+from . import live, usage
+from .image_operations import SmartResizeOperation
+from .live import Entry, Live, digest
+from .models import FeedCounter, ImageVersion, Recomposition
+from .signals import recomposition_published
+
+logger = logging.getLogger(__name__)
+
+#: When every process must have looked: until then a visitor could bring an old URL back to a cache.
+PURGE_DELAY = dt.timedelta(seconds=5)
+ROUNDS = 5
+
+
+class CandidateUnreadable(OSError):
+    """A candidate that is to be live can't be read: nothing is published for now."""
+
+
+class StillChanging(Exception):
+    """The image or its recompositions changed while being prepared, several times in a row."""
+
+
+def publish(image_id: Any) -> bool:
+    """Make live what is to be live for the image; tell whether that changed anything.
+
+    Raises CandidateUnreadable, StillChanging, or what the database or storage raises: the image
+    stays due, and what is live stays live.
+    """
+    for _round in range(ROUNDS):
+        image = get_image_model()._default_manager.filter(pk=image_id).first()
+        if image is None:
+            return False
+        version = ImageVersion.of(image_id)
+        before, after = current(version, image), planned(version, image)
+        if _same(before, after, version, image):
+            if version.move(where={"revision": version.revision}, **SETTLED):
+                return False
+            continue
+        _prepare(image, before, after)
+        if _unchanged(image) and _flip(version, after, image.file_hash):
+            _tell(image, before, after)
+            return True
+    raise StillChanging(f"Image {image_id} kept changing while it was being prepared.")
+
+
+SETTLED = {"flip_due": None, "flip_attempts": 0, "damage_noted": None}
+
+
+def current(version: ImageVersion, image: Any) -> tuple[Entry, ...]:
+    """What is live now for the image's present file."""
+    if version.source_hash != image.file_hash:
+        return ()
+    return tuple(Entry.load(stored) for stored in version.live)
+
+
+def planned(version: ImageVersion, image: Any) -> tuple[Entry, ...]:
+    """What is to be live, as the image's recompositions say."""
+    before = {(entry.shape, entry.recipe): entry for entry in current(version, image)}
+    rows = Recomposition.objects.filter(image_id=image.pk, source_hash=image.file_hash)
+    decided = rows.filter(Q(live__isnull=False) | Q(decision=Recomposition.Decision.CROP))
+    return tuple(
+        _entry(row, version, before.get((row.shape, row.recipe)))
+        for row in decided.select_related("live").order_by("shape", "recipe")
+    )
+
+
+def _entry(row: Recomposition, version: ImageVersion, before: Entry | None) -> Entry:
+    """The row's entry: the one that is live, or one of the generation that comes next."""
+    file = row.live.file.name if row.live else ""
+    damaged = bool(version.damage_noted and file)
+    if before and before.file == file and not damaged:
+        return before
+    generation = version.generations.get(generation_key(row.shape, row.recipe), 0)
+    if damaged and before:
+        generation = max(generation, before.generation + 1)
+    file_digest = row.live.digest if row.live else ""
+    return Entry(row.shape, row.recipe, digest(file, file_digest, generation), file, generation)
+
+
+def generation_key(shape: Any, recipe: str) -> str:
+    return f"{shape} {recipe}"
+
+
+def _same(
+    before: Iterable[Entry], after: Iterable[Entry], version: ImageVersion, image: Any
+) -> bool:
+    return set(before) == set(after) and version.source_hash in ("", image.file_hash)
+
+
+# Preparing
+
+
+class Prepared(Live):
+    """What will be live: pinned to the image while its renditions are made.
+
+    Each candidate is decoded once, nothing is noted as wanted, and a candidate that can't be read
+    stops everything.
+    """
+
+    __slots__ = ("_opened",)
+
+    def __init__(self, entries: Iterable[Entry], source_hash: str) -> None:
+        super().__init__(entries, source_hash)
+        self._opened: dict[str, Any] = {}
+
+    def open(self, entry: Entry) -> Any:
+        if entry.file not in self._opened:
+            self._opened[entry.file] = super().open(entry)
+        return self._opened[entry.file]
+
+    def want(self, image_id: Any, slot: str, recipe: str) -> None:
+        pass
+
+    def unreadable(self, image_id: Any, entry: Entry) -> None:
+        raise CandidateUnreadable(f"The candidate {entry.file} of image {image_id} can't be read.")
+
+
+class SourceStandIn:
+    """Stands for the source while its pixels are not needed: only format and size are asked."""
+
+    def __init__(self, format_name: str, width: int, height: int) -> None:
+        self.format_name = format_name
+        self.width, self.height = width, height
+
+    @property
+    def image(self) -> "SourceStandIn":
+        return self
+
+    def get_size(self) -> tuple[int, int]:
+        return self.width, self.height
+
+    def auto_orient(self) -> "SourceStandIn":
+        return self
+
+    def crop(self, rect: Any) -> "SourceStandIn":
+        left, top, right, bottom = rect
+        return self.resize((right - left, bottom - top))
+
+    def resize(self, size: tuple[int, int]) -> "SourceStandIn":
+        return SourceStandIn(self.format_name, *size)
+
+
+class PreparingFilter(Filter):
+    """Makes a rendition of a candidate without decoding the source each time."""
+
+    def __init__(self, spec: str, source: SourceStandIn) -> None:
+        super().__init__(spec)
+        self._source = source
+
+    @contextmanager
+    def get_willow_image(self, image: Any, source: Any = None) -> Iterator[SourceStandIn]:
+        yield self._source
+
+
+def _prepare(image: Any, before: Iterable[Entry], after: Iterable[Entry]) -> None:
+    """Make the renditions that have another key after the flip than before."""
+    source_hash = image.file_hash
+    old, new = Live(before, source_hash), Prepared(after, source_hash)
+    stored = set(
+        image.renditions.filter(filter_spec__contains="smartresize-").values_list(
+            "filter_spec", "focal_point_key"
+        )
+    )
+    changed = []
+    for spec in sorted({spec for spec, _key in stored}):
+        keys = [_key(image, spec, state) for state in (old, new)]
+        if keys[0] != keys[1] and (spec, keys[1]) not in stored:
+            changed.append(spec)
+    live.pin(image, new)
+    _make(image, changed, new)
+
+
+def _key(image: Any, spec: str, state: Live) -> str | None:
+    """The key that the rendition has in this state; None for a spec that is no longer valid."""
+    live.pin(image, state)
+    try:
+        return Filter(spec).get_cache_key(image)
+    except InvalidFilterSpecError:
+        return None
+
+
+def _make(image: Any, specs: list[str], state: Prepared) -> None:
+    if not specs:
+        return
+    stand_in = _stand_in(image)
+    for spec in specs:
+        try:
+            image.create_rendition(_filter(spec, state, stand_in))
+        except CandidateUnreadable:
+            raise
+        except Exception:
+            # One rendition's failure stops no other: a visitor's request will make it, or not.
+            logger.exception("Can't prepare the rendition %s of image %s", spec, image.pk)
+
+
+def _stand_in(image: Any) -> SourceStandIn:
+    """The source's format and size as Wagtail's filter will ask for them, after orientation."""
+    with image.get_willow_image() as willow:
+        return SourceStandIn(willow.format_name, *willow.auto_orient().get_size())
+
+
+def _filter(spec: str, state: Prepared, stand_in: SourceStandIn) -> Filter:
+    """A filter that knows the source's size only, if our operation replaces all its pixels."""
+    plain = Filter(spec)
+    ours = [each for each in plain.operations if isinstance(each, SmartResizeOperation)]
+    entries = [state.entry(each.slot.shape, each.recipe) for each in ours]
+    replaced = all(entry and entry.file for entry in entries)
+    return PreparingFilter(spec, stand_in) if replaced else plain
+
+
+def _unchanged(image: Any) -> bool:
+    """Whether the focal point and the file are still those that the renditions were made for."""
+    names = [
+        "focal_point_x",
+        "focal_point_y",
+        "focal_point_width",
+        "focal_point_height",
+        "file_hash",
+    ]
+    seen = {name: getattr(image, name) for name in names}
+    return type(image)._default_manager.filter(pk=image.pk).values(*names).first() == seen
+
+
+# Flipping
+
+
+class _Lost(Exception):
+    """Another flip or decision came in between."""
+
+
+def _flip(version: ImageVersion, entries: Iterable[Entry], source_hash: str) -> bool:
+    """Publish: a short transaction of its own, in the order of the feed's numbers."""
+    using = live.memory.alias()
+    try:
+        with transaction.atomic(using=using):
+            changes = {
+                "live": [entry.dump() for entry in entries],
+                "source_hash": source_hash,
+                "seq": FeedCounter.next(),
+                "revision": F("revision") + 1,
+                "purge_due": timezone.now() + PURGE_DELAY,
+                **SETTLED,
+            }
+            if not version.move(where={"revision": version.revision}, **changes):
+                raise _Lost
+    except _Lost:
+        return False
+    live.memory.flipped(using)
+    return True
+
+
+def _tell(image: Any, before: Iterable[Entry], after: Iterable[Entry]) -> None:
+    was = set(before)
+    changes = [(entry.shape, entry.recipe, entry.file) for entry in after if entry not in was]
+    for shape, recipe, file in changes:
+        logger.info("Image %s, shape %s %s: %s is live", image.pk, shape, recipe, file or "crop")
+    recomposition_published.send_robust(sender=type(image), image=image, changes=changes)
+
+
+# Purging
+
+
+def purge(image_id: Any, due: dt.datetime) -> None:
+    """Purge the pages that use the image from the front-end cache, if the site has one.
+
+    Raises what the cache's backend raises: the purge stays due.
+    """
+    if apps.is_installed("wagtail.contrib.frontend_cache"):
+        from wagtail.contrib.frontend_cache.utils import PurgeBatch
+
+        image = get_image_model()._default_manager.filter(pk=image_id).first()
+        if image is not None:
+            batch = PurgeBatch()
+            batch.add_pages(usage.pages_using(image))
+            batch.purge()
+    ImageVersion.objects.filter(pk=image_id, purge_due=due).update(purge_due=None)

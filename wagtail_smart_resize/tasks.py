@@ -1,0 +1,32 @@
+"""The tick: one short pass on the site's tasks backend, which enqueues the next."""
+
+import logging
+
+from django.db import close_old_connections
+
+from . import compat
+
+logger = logging.getLogger(__name__)
+
+
+@compat.task(backend=compat.task_backend_alias())
+def tick(lease: str = "", extra: bool = False) -> None:
+    """Make a pass, unless another chain of ticks is at work.
+
+    `lease`: the runner's lease that the tick before handed on. `extra`: one more pair of hands
+    for a pass that found more than it could carry.
+    """
+    from . import runners
+
+    if runners.enqueuing_here():
+        # The backend runs tasks inline, inside the request that enqueued this one.
+        runners.thread.wake()
+        return
+    close_old_connections()
+    try:
+        runners.run_tick(lease, extra)
+    except Exception:
+        # Never a task that failed for good: the next kick starts a new chain.
+        logger.exception("A tick failed; the pipeline goes on with the next one")
+    finally:
+        close_old_connections()
