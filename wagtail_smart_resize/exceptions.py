@@ -21,7 +21,9 @@ import unicodedata
 
 MAX_DETAIL = 300
 
-_URL = re.compile(r"\b(https?://[^\s/?#\"'<>\\@]+)[^\s\"'<>]*", re.IGNORECASE)
+_URL = re.compile(
+    r"\b(https?://)(?:[^\s/?#\"'<>\\]*@)?([^\s/?#\"'<>\\@]+)([^\s\"'<>]*)", re.IGNORECASE
+)
 _DATA_URI = re.compile(r"\bdata:[^\s\"'<>]+", re.IGNORECASE)
 
 
@@ -40,7 +42,8 @@ def presentable(text: str, *, secret: str = "") -> str:
 
 
 def _host_only(match: re.Match[str]) -> str:
-    return match[1] if match[0] == match[1] else f"{match[1]}/[...]"
+    scheme, host, rest = match.groups()
+    return f"{scheme}{host}/[...]" if rest else scheme + host
 
 
 class SmartResizeError(Exception):

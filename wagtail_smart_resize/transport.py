@@ -16,7 +16,7 @@ import io
 import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,7 +81,7 @@ def exchange(
                 allow_redirects=False,
             )
         except _FAILURES as e:
-            raise _failure(e, url, sent=watch.sent) from e
+            raise _failure(e, url, sent=watch.sent) from _without_frames(e)
         with response:
             return _reply(response)
 
@@ -90,8 +90,9 @@ def _reply(response: requests.Response) -> Reply:
     body = bytearray()
     fault = None
     try:
-        for chunk in response.iter_content(_CHUNK):
-            body += chunk
+        # As it comes, not in full blocks: of an answer that breaks off, all that came is kept.
+        while piece := response.raw.read1(_CHUNK, decode_content=True):
+            body += piece
             if len(body) > MAX_BYTES:
                 fault = OutcomeUnknown("too_large", _sentence("too_large", response.url))
                 break
@@ -111,6 +112,15 @@ def _sentence(code: str, url: str) -> str:
     return f"{host or 'The gateway'}: {_SENTENCES[code]}."
 
 
+def _without_frames(error: BaseException) -> BaseException:
+    """Keep what the errors say, not the frames: their local variables hold the request, key and
+    all, and error reports print local variables.
+    """
+    for link in _chain(error):
+        link.__traceback__ = None
+    return error
+
+
 def _code(error: BaseException, *, sent: bool) -> str:
     chain = list(_chain(error))
     kinds = (
@@ -128,7 +138,7 @@ def _code(error: BaseException, *, sent: bool) -> str:
     return "bad_url" if invalid else "no_connection"
 
 
-def _chain(error: BaseException | None) -> Any:
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__

@@ -40,7 +40,9 @@ class SandboxGateway:
         report: Callable[[str], None] | None = None,
     ) -> None:
         if not allow_remote and not _is_loopback(host):
-            raise ValueError(f"{host} can be reached from elsewhere: say so with allow_remote.")
+            raise ValueError(
+                f"{host} can be reached from elsewhere: that takes allow_remote (--allow-remote)."
+            )
         self.key = key
         self._faults = Faults()
         self._report = report

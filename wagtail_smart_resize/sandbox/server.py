@@ -30,7 +30,7 @@ class Listener:
         self._server = server_class((host, port), _Handler)
         self._server.set_up(answer, slow=slow, trickle=trickle)
         self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), name="sandbox-listener"
+            target=self._server.serve_forever, args=(0.02,), name="sandbox-listener"
         )
 
     @property
@@ -177,6 +177,14 @@ def _broken_off(handler: _Handler, reply: Reply) -> None:
     handler.wfile.write(_head(reply) + reply.body[: len(reply.body) // 2])
 
 
+def _huge(handler: _Handler, reply: Reply) -> None:
+    """Send 200 MB, as far as anybody wants to have them."""
+    length = {"Content-Length": str(200 * 1024 * 1024)}
+    handler.wfile.write(_head(Reply(200, b"", reply.content_type, length)))
+    for _ in range(200):
+        handler.wfile.write(b" " * 1024 * 1024)
+
+
 _WAYS: dict[str, Callable[[_Handler, Reply], None]] = {
     "slow": _slow,
     "hang": _hang,
@@ -184,4 +192,5 @@ _WAYS: dict[str, Callable[[_Handler, Reply], None]] = {
     "trickle-head": _trickle_head,
     "reset": _reset,
     "broken-off": _broken_off,
+    "huge": _huge,
 }

@@ -1,6 +1,7 @@
 """What each word of the faults makes of a right answer."""
 
 import binascii
+import json
 import struct
 import time
 import zlib
@@ -10,7 +11,6 @@ from email.utils import formatdate
 from .faults import HTML_CODES, JSON_CODES
 from .replies import Reply, as_json, error, page
 
-HUGE = 200 * 1024 * 1024
 PRIVATE = "http://169.254.169.254/latest/meta-data/"
 ELSEWHERE = "/elsewhere"
 
@@ -25,8 +25,8 @@ def refusal(word: str) -> Reply | None:
 
 
 def spoilt(reply: Reply, word: str) -> Reply:
-    """The answer to the same work, gone wrong; words that ask for another fault change nothing."""
-    change = _CHANGES.get(word)
+    """The answer to work that was done, gone wrong. Other words, and refusals, change nothing."""
+    change = _CHANGES.get(word) if reply.status == 200 else None
     return change(reply) if change else reply
 
 
@@ -71,17 +71,20 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
 
 
 _WRONG_TYPES = {"request_id": 7, "status": ["COMPLETED"], "output": "none", "error": False}
-_UNKNOWN_STATUS = {"request_id": "smart-resize_paused", "status": "PAUSED", "error": None}
+
+
+def _unknown_status(reply: Reply) -> Reply:
+    return as_json(json.loads(reply.body) | {"status": "PAUSED"})
+
 
 _CHANGES: dict[str, Callable[[Reply], Reply]] = {
     "html": lambda reply: page(200),
     "half-json": _half,
     "truncated": _half,
-    "huge": lambda reply: Reply(200, b" " * HUGE, reply.content_type),
     "redirect": lambda reply: _redirect(ELSEWHERE),
     "redirect-private": lambda reply: _redirect(PRIVATE),
     "wrong-types": lambda reply: as_json(_WRONG_TYPES),
-    "unknown-status": lambda reply: as_json(_UNKNOWN_STATUS),
+    "unknown-status": _unknown_status,
     "not-an-image": lambda reply: Reply(200, b"This is not a picture.\n" * 9, reply.content_type),
     "svg": lambda reply: Reply(200, _SVG, reply.content_type),
     "bomb": lambda reply: Reply(200, _bomb(), "image/png"),

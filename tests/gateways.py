@@ -1,0 +1,107 @@
+"""Far ends for the tests of the client and of the sandbox: a picture to fetch, canned answers."""
+
+import contextlib
+import io
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+from PIL import Image
+
+from wagtail_smart_resize.client import Answer, GatewayClient, Job, Status
+from wagtail_smart_resize.sandbox.replies import Reply
+from wagtail_smart_resize.sandbox.server import Listener
+from wagtail_smart_resize.shapes import Size
+
+KEY = "s3cret-subscription-key"
+PENDING = {Status.QUEUED, Status.PROCESSING}
+
+
+def picture(size=(60, 40), colour=(200, 30, 30)) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", size, colour).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@contextlib.contextmanager
+def answering(reply: Reply | Callable[[str, str], Reply]) -> Iterator[Listener]:
+    """A server that gives one answer to everything, or what a function of method and path gives."""
+
+    def answer(method, path, headers, body):
+        return (reply(method, path) if callable(reply) else reply), ""
+
+    listener = Listener(answer, "127.0.0.1", 0, slow=0, trickle=0)
+    listener.start()
+    try:
+        yield listener
+    finally:
+        listener.stop()
+
+
+class RawServer:
+    """Says the given bytes on each connection and closes it, or keeps it open for more requests.
+
+    ``heard`` is what came in, one item a request. Says nothing at all, and hangs up, without bytes.
+    """
+
+    def __init__(self, said: bytes, *, keep_open: bool = False) -> None:
+        self.heard: list[bytes] = []
+        self.connections = 0
+        self._said = said
+        self._keep_open = keep_open
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._held: list[socket.socket] = []
+        self._thread = threading.Thread(target=self._serve)
+
+    @property
+    def authority(self) -> str:
+        return f"127.0.0.1:{self._socket.getsockname()[1]}"
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception):
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        self._thread.join()
+        for connection in self._held:
+            connection.close()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._socket.accept()
+                self.connections += 1
+                self._held.append(connection)
+                self._speak(connection)
+
+    def _speak(self, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            self.heard.append(connection.recv(65536))
+            connection.sendall(self._said)
+            if not self._keep_open:
+                connection.shutdown(socket.SHUT_RDWR)
+
+
+def client_of(gateway, *, naps: list[float] | None = None, seconds: float = 1.0) -> GatewayClient:
+    """A client with short time limits; what it would have slept is noted instead."""
+    noted = [] if naps is None else naps
+    return GatewayClient(gateway.key, gateway.url, timeout=(seconds, seconds), sleep=noted.append)
+
+
+def job(source: str = "http://127.0.0.1:9/photo.jpg", *sizes: str, **fields) -> Job:
+    wanted = tuple(Size.parse(size) for size in sizes or ("60x60",))
+    return Job(source, wanted, **fields)
+
+
+def finished(client: GatewayClient, answer: Answer) -> Answer:
+    """Ask until it is no longer queued or in work."""
+    ends = time.monotonic() + 10
+    while answer.status in PENDING:
+        assert time.monotonic() < ends, "the job did not end"
+        time.sleep(0.01)
+        answer = client.status(answer.request_id, answer.polling_url)
+    return answer
