@@ -116,7 +116,8 @@ def snippets_too_deep(image):
     notice = Notice.objects.create()
     refer(further, person)
     refer(notice, further)
-    refer(page(live=False), notice)
+    refer(page(), notice)
+    draft(image)
 
 
 def snippets_in_a_circle(image):
