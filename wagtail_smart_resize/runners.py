@@ -10,7 +10,7 @@ from typing import Any
 from django.core import mail
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import request_finished
-from django.db import DatabaseError, close_old_connections, connections, router, transaction
+from django.db import DatabaseError, connections, router, transaction
 
 from . import compat, loop, moments, pipeline, wanted
 from .models import PipelineState
@@ -169,8 +169,10 @@ def _on_request_finished(**_kwargs: Any) -> None:
     except Exception:
         logger.exception("Can't write what templates wanted, or wake the pipeline")
     finally:
-        # Django's own receiver ran before this one.
-        close_old_connections()
+        # Django's own receiver ran before this one. A transaction that is still open is a test's.
+        for connection in connections.all(initialized_only=True):
+            if not connection.in_atomic_block:
+                connection.close_if_unusable_or_obsolete()
 
 
 def _check_is_due() -> bool:
