@@ -402,7 +402,7 @@ NO_PICTURES = {
     "several pictures in a jpeg": animation("MPO"),
     "noise after a signature": b"\xff\xd8\xff" + bytes(range(200)) * 20 + b"\xff\xd9",
     "damaged png": damaged(),
-    "jpeg without its tables": picture("JPEG").replace(b"\xff\xc4", b"\xff\xfe"),
+    "jpeg without its tables": picture("JPEG").replace(b"\xff\xdb", b"\xff\xfe"),
 }
 
 
