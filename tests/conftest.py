@@ -100,3 +100,15 @@ def run():
 
     run.hasten = hasten
     return run
+
+
+@pytest.fixture(autouse=True)
+def root_collection(request):
+    """Tests with transactions of their own end with empty tables: images need a collection."""
+    if request.node.get_closest_marker("django_db") is None:
+        return
+    request.getfixturevalue("_django_db_helper")
+    from wagtail.models import Collection
+
+    if not Collection.objects.exists():
+        Collection.add_root(name="Root")

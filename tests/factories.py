@@ -19,7 +19,15 @@ _numbers = count(1)
 def photo(name: str = "rocket.jpg", **fields: Any) -> Any:
     """An image of one of the photographs that come with the tests."""
     file = ImageFile(io.BytesIO((PHOTOS / name).read_bytes()), name=name)
-    return get_image_model().objects.create(title=fields.pop("title", name), file=file, **fields)
+    return _uploaded(title=fields.pop("title", name), file=file, **fields)
+
+
+def _uploaded(**fields: Any) -> Any:
+    """An image as Wagtail's forms make it, its file's hash and size filled in."""
+    image = get_image_model()(**fields)
+    image._set_image_file_metadata()
+    image.save()
+    return image
 
 
 def picture(width: int, height: int, colour: str = "steelblue", format: str = "WEBP") -> bytes:
@@ -37,7 +45,7 @@ def plain_image(width: int = 800, height: int = 600, colour: str = "gold", **fie
     data = io.BytesIO()
     canvas.save(data, "PNG")
     file = ImageFile(io.BytesIO(data.getvalue()), name=f"plain-{number}.png")
-    return get_image_model().objects.create(title=f"Plain {number}", file=file, **fields)
+    return _uploaded(title=f"Plain {number}", file=file, **fields)
 
 
 def recomposition(image: Any, slot: str = "400x400", recipe: str = "", **fields: Any) -> Any:

@@ -38,9 +38,9 @@ class SmartResizeOperation(FillOperation, FilterOperation):
 
     def recompose(self, crop: Any, image: Any) -> Any:
         """The live candidate in the size of `crop`, or `crop` itself. Both are Willow images."""
-        if image.is_svg():
-            return crop
         shown = live.pinned(image)
+        if shown is None or image.is_svg():
+            return crop
         entry = shown.entry(self.slot.shape, self.recipe)
         if entry is None:
             shown.want(image.pk, str(self.slot), self.recipe)

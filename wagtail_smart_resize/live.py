@@ -320,10 +320,11 @@ def pin(image: Any, live: Live) -> None:
     image._state.fields_cache["smart_resize"] = live
 
 
-def pinned(image: Any) -> Live:
-    """What the instance shows, without asking anybody; EMPTY if nobody asked it before."""
+def pinned(image: Any) -> Live | None:
+    """What the instance shows, without asking anybody. None if nobody asked it before, as with
+    images of another model than the site's: those have nothing of ours."""
     live = image._state.fields_cache.get("smart_resize")
-    return live if isinstance(live, Live) else EMPTY
+    return live if isinstance(live, Live) else None
 
 
 def vary_field(shape: Decimal, recipe: str) -> str:

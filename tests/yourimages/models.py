@@ -28,3 +28,11 @@ class CustomRendition(AbstractRendition):
                 fields=("image", "filter_spec", "focal_point_key"), name="unique_rendition"
             )
         ]
+
+
+class ChildImage(Image):
+    """An image model with a table of its own beside Wagtail's: multi-table inheritance."""
+
+    credit = models.CharField(max_length=255, blank=True)
+
+    admin_form_fields = (*Image.admin_form_fields, "credit")

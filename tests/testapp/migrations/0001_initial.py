@@ -3,8 +3,8 @@ from django.db import migrations, models
 from wagtail.images import get_image_model_string
 
 IMAGE_MODEL_MIGRATION = (
-    ("yourimages", "0002_image")
-    if get_image_model_string() == "yourimages.CustomImage"
+    ("yourimages", "0003_child_image")
+    if get_image_model_string().startswith("yourimages.")
     else ("wagtailimages", "0027_image_description")
 )
 
