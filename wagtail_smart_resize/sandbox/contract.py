@@ -16,7 +16,7 @@ STATUS_PATH = "/v2/requests/status/"
 
 # Not in the reference: what keeps a typing error from filling a laptop's memory.
 MAX_SIDE = 10_000
-MAX_OUTPUTS = 50
+MAX_OUTPUTS = 100
 
 _SIZE = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})")
 

@@ -38,17 +38,18 @@ class Desk:
     def answer(self, call: Call, origin: str) -> tuple[Reply, str]:
         """The reply, and the word for the fault that it shows or that its sending shall show."""
         try:
-            return self._answer(call, origin)
+            word = self._word(call)
         except Refusal as e:
             return e.reply, ""
+        return refusal(word) or spoilt(self._right_answer(call, origin), word), word
 
-    def _answer(self, call: Call, origin: str) -> tuple[Reply, str]:
+    def _word(self, call: Call) -> str:
+        """The fault for this call, or "". Raises Refusal for calls that nobody asked faults for."""
         if call.step is None:
             raise Refusal(404, "Resource not found", "The requested endpoint does not exist")
         if call.step is not Step.DOWNLOAD:
             self._authenticate(call)
-        word = self._faults.take(call.step, self._prompt(call))
-        return refusal(word) or spoilt(self._right_answer(call, origin), word), word
+        return self._faults.take(call.step, self._prompt(call))
 
     def _authenticate(self, call: Call) -> None:
         key = call.headers.get(KEY_HEADER)
@@ -70,11 +71,14 @@ class Desk:
         return str(prompt)
 
     def _right_answer(self, call: Call, origin: str) -> Reply:
-        if call.step is Step.SUBMIT:
-            return self._accept(call, origin)
-        if call.step is Step.STATUS:
-            return self._tell(call, origin)
-        return self._hand_out(call)
+        try:
+            if call.step is Step.SUBMIT:
+                return self._accept(call, origin)
+            if call.step is Step.STATUS:
+                return self._tell(call, origin)
+            return self._hand_out(call)
+        except Refusal as e:
+            return e.reply
 
     def _accept(self, call: Call, origin: str) -> Reply:
         order = read_order(read_json(call.content, call.headers.get("Content-Type", "")))
