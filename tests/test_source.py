@@ -235,9 +235,10 @@ class TestAFileThatCannotBeRead:
         ],
         ids=["empty", "text", "svg", "postscript", "truncated"],
     )
-    def test_is_unreadable(self, content):
+    @pytest.mark.parametrize("look", [inspect, source_picture])
+    def test_is_unreadable(self, look, content):
         with pytest.raises(SourceUnavailable) as caught:
-            source_picture(stored(content))
+            look(stored(content))
         assert caught.value.code == "unreadable"
 
     @pytest.mark.parametrize("look", [inspect, source_picture])

@@ -41,14 +41,14 @@ class Deadline:
 
     def _limited(self, pool: type[HTTPConnectionPool]) -> type[HTTPConnectionPool]:
         def response(connection: Any, sock: socket.socket, *args: Any, **kwargs: Any) -> Any:
-            return http.client.HTTPResponse(_TimedSocket(sock, self), *args, **kwargs)  # type: ignore[arg-type]
+            return http.client.HTTPResponse(TimedSocket(sock, self), *args, **kwargs)  # type: ignore[arg-type]
 
         members = {"response_class": response}
         connection = type("LimitedConnection", (pool.ConnectionCls,), members)
         return type("LimitedPool", (pool,), {"ConnectionCls": connection})
 
 
-class _TimedSocket:
+class TimedSocket:
     """As much of a socket as `http.client.HTTPResponse` asks for."""
 
     def __init__(self, sock: socket.socket, deadline: Deadline) -> None:

@@ -138,11 +138,16 @@ def _host(url: str) -> str:
 
 
 def inspect(image: Any) -> SourceFacts:
-    """Look into an image's file. Raises SourceUnavailable if it can't be read."""
+    """Look into an image's file.
+
+    Raises SourceUnavailable if it can't be read to its end: that must show before anything is
+    bought.
+    """
     with _opened(image) as picture:
         width, height = displayed_size(picture)
         frames = getattr(picture, "n_frames", 1)
         animated = frames > 1 and picture.format in ANIMATED
+        picture.load()
         return SourceFacts(width, height, animated, _is_transparent(picture))
 
 

@@ -12,10 +12,8 @@ server closed it before or after our request.
 """
 
 import http.client
-import io
 import socket
 import ssl
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +22,7 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
+from .deadlines import Deadline, TimedSocket
 from .exceptions import GatewayError, NotSent, OutcomeUnknown
 
 MAX_BYTES = 64 * 1024 * 1024  # data URIs come inside the answer
@@ -147,49 +146,10 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 # The connection
 
 
-class _Watch:
+class _Watch(Deadline):
     """What is known of one exchange: when it must end, and whether the request went out."""
 
-    def __init__(self, seconds: float) -> None:
-        self._ends = time.monotonic() + seconds
-        self.sent = False
-
-    def remaining(self) -> float:
-        seconds = self._ends - time.monotonic()
-        if seconds <= 0:
-            raise TimeoutError("The time for the whole answer is over.")
-        return seconds
-
-
-class _WatchedReader(io.RawIOBase):
-    """Reads from a socket, no read waiting beyond the end of the whole exchange."""
-
-    def __init__(self, sock: socket.socket, watch: _Watch) -> None:
-        self._sock = sock
-        self._raw = sock.makefile("rb", buffering=0)
-        self._watch = watch
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        self._sock.settimeout(self._watch.remaining())
-        return self._raw.readinto(buffer)
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
-
-
-class _WatchedSocket:
-    """As much of a socket as http.client's response asks for."""
-
-    def __init__(self, sock: socket.socket, watch: _Watch) -> None:
-        self._sock = sock
-        self._watch = watch
-
-    def makefile(self, mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_WatchedReader(self._sock, self._watch))
+    sent = False
 
 
 class _WatchedConnection:
@@ -209,7 +169,7 @@ class _WatchedConnection:
         super().endheaders(*args, **kwargs)  # type: ignore[misc]
 
     def response_class(self, sock: Any, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
-        return http.client.HTTPResponse(_WatchedSocket(sock, self.watch), *args, **kwargs)  # type: ignore[arg-type]
+        return http.client.HTTPResponse(TimedSocket(sock, self.watch), *args, **kwargs)  # type: ignore[arg-type]
 
 
 class _WatchedAdapter(HTTPAdapter):
