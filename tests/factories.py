@@ -1,11 +1,14 @@
 """Images, pages and candidates for the tests."""
 
+import contextlib
 import io
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from django.core.files.images import ImageFile
+from django.db import transaction
 from PIL import Image as PillowImage
 from wagtail.images import get_image_model
 
@@ -99,3 +102,15 @@ def colour_of(rendition: Any) -> tuple[int, int, int]:
 def pixels(rendition: Any) -> bytes:
     with rendition.file.open() as file:
         return file.read()
+
+
+class _Undo(Exception):
+    pass
+
+
+@contextlib.contextmanager
+def rolled_back() -> Iterator[None]:
+    """A transaction that ends in a rollback."""
+    with contextlib.suppress(_Undo), transaction.atomic():
+        yield
+        raise _Undo

@@ -10,7 +10,7 @@ import time
 import pytest
 from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
-from factories import candidate, colour_of, live, photo, plain_image, recomposition
+from factories import candidate, colour_of, live, photo, plain_image, recomposition, rolled_back
 from wagtail.images import get_image_model
 from wagtail.images.models import Image
 
@@ -58,7 +58,7 @@ class TestPinning:
     def test_is_live_without_a_query_once_known(self, django_assert_num_queries):
         image = plain_image()
         live(image)
-        assert shown(image) and fresh(image).smart_resize.entries
+        assert fresh(image).smart_resize.entries
         again = fresh(image)
         with django_assert_num_queries(0):
             assert again.smart_resize.entries
@@ -265,13 +265,12 @@ class TestFeed:
         live(image)
         assert near(shown(image), BLUE)
         row = image.smart_resize_recompositions.get()
-        with pytest.raises(ZeroDivisionError), transaction.atomic():
+        with rolled_back():
             row.move(where={}, live=candidate(row, "green"))
             ImageVersion.mark_due(image.pk)
             publishing.publish(image.pk)
             later()
             assert near(shown(image), GREEN)
-            raise ZeroDivisionError
         later()
         assert near(shown(image), BLUE)
 
@@ -280,13 +279,12 @@ class TestFeed:
         live(image)
         row = image.smart_resize_recompositions.get()
         with transaction.atomic():
-            with pytest.raises(ZeroDivisionError), transaction.atomic():
+            with rolled_back():
                 row.move(where={}, live=candidate(row, "green"))
                 ImageVersion.mark_due(image.pk)
                 publishing.publish(image.pk)
                 later()
                 assert near(shown(image), GREEN)
-                raise ZeroDivisionError
             later()
             assert near(shown(image), BLUE)
         assert near(shown(image), BLUE)
