@@ -11,6 +11,7 @@ import time
 from typing import Any
 
 import requests
+from requests.adapters import HTTPAdapter
 from urllib3.connectionpool import HTTPConnectionPool
 
 
@@ -34,10 +35,12 @@ class Deadline:
     def limit(self, session: requests.Session) -> None:
         """Hold for all connections that the session's adapters make from now on."""
         for adapter in session.adapters.values():
-            pools = adapter.poolmanager.pool_classes_by_scheme
-            adapter.poolmanager.pool_classes_by_scheme = {
-                scheme: self._limited(pool) for scheme, pool in pools.items()
-            }
+            if isinstance(adapter, HTTPAdapter):
+                manager = adapter.poolmanager
+                manager.pool_classes_by_scheme = {
+                    scheme: self._limited(pool)
+                    for scheme, pool in manager.pool_classes_by_scheme.items()
+                }
 
     def _limited(self, pool: type[HTTPConnectionPool]) -> type[HTTPConnectionPool]:
         def response(connection: Any, sock: socket.socket, *args: Any, **kwargs: Any) -> Any:

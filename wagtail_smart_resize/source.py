@@ -203,8 +203,8 @@ def _is_transparent(picture: Image.Image) -> bool:
     """Whether any pixel lets the background through; many files have an alpha channel unused."""
     if not picture.has_transparency_data:
         return False
-    lowest, _highest = picture.convert("RGBA").getchannel("A").getextrema()
-    return lowest < 255
+    alpha = picture.convert("RGBA").getchannel("A")
+    return any(alpha.histogram()[:255])
 
 
 def _upright_on_white(picture: Image.Image) -> Image.Image:

@@ -96,7 +96,7 @@ def _type_id(model: type[Model]) -> int:
 
 def _references_to(keys: set[Key]) -> dict[Key, set[Key]]:
     """What refers to each of the objects; those without references are left out."""
-    sources = defaultdict(set)
+    sources: defaultdict[Key, set[Key]] = defaultdict(set)
     if not keys:
         return sources
     by_type = _by_type(keys).items()
@@ -121,7 +121,7 @@ def _without_drafts(keys: set[Key]) -> set[Key]:
 
 
 def _by_type(keys: set[Key]) -> dict[int, set[str]]:
-    grouped = defaultdict(set)
+    grouped: defaultdict[int, set[str]] = defaultdict(set)
     for type_id, pk in keys:
         grouped[type_id].add(pk)
     return grouped
