@@ -493,7 +493,7 @@ def test_every_word_goes_wrong_at_every_step_that_it_names(standing, word, step)
     gateway, calls = standing
     right = said(gateway, calls[step])
     gateway.misbehave(word, where=step)
-    wrong = said(gateway, calls[step], seconds=0.3)
+    wrong = said(gateway, calls[step], seconds=0.15)
     gateway.behave()
     assert right[0].startswith(b"HTTP/1.1 200")
     assert wrong != right
@@ -614,7 +614,7 @@ def test_a_body_that_is_too_large_is_refused(gateway):
 
 def test_calls_are_answered_while_another_hangs(gateway, source):
     gateway.misbehave("hang", times=1, where="submit")
-    hanging = threading.Thread(target=lambda: said(gateway, submission(source), seconds=1))
+    hanging = threading.Thread(target=lambda: said(gateway, submission(source), seconds=0.3))
     hanging.start()
     while not gateway.requests:
         time.sleep(0.005)

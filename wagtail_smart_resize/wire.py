@@ -127,7 +127,8 @@ def _json_object(body: bytes) -> Mapping[str, Any]:
     except (ValueError, RecursionError) as e:
         what = "a page of HTML" if body.lstrip()[:1] == b"<" else "no valid JSON"
         raise Malformed("not_json", f"The gateway's answer is {what}.") from e
-    return _expect(payload, dict, "The answer")
+    fields: Mapping[str, Any] = _expect(payload, dict, "The answer")
+    return fields
 
 
 def _answer(payload: Mapping[str, Any], secret: str) -> Answer:

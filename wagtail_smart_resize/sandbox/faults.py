@@ -141,16 +141,16 @@ class Faults:
     def take_all(self, step: Step, prompt: str) -> frozenset[str]:
         """All words that hold: a job can go wrong in several ways at once."""
         with self._lock:
-            return frozenset(_use(fault) for fault in list(self._due(step, prompt)))
+            return frozenset(_use(fault) for fault in self._due(step, prompt))
 
     def read_prompt(self, prompt: str) -> None:
         """Learn the words in a prompt. Their counts are shared by all that say the same.
 
         Raises ValueError for an unknown word.
         """
-        with self._lock:
-            if prompt not in self._by_prompt:
-                self._by_prompt[prompt] = [_fault(m) for m in _IN_PROMPT.finditer(prompt)]
+        if faults := [_fault(match) for match in _IN_PROMPT.finditer(prompt)]:
+            with self._lock:
+                self._by_prompt.setdefault(prompt, faults)
 
     def _due(self, step: Step, prompt: str) -> list[Fault]:
         asked_for = [*self._by_prompt.get(prompt, ()), *self._standing]

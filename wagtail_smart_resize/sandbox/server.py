@@ -26,8 +26,7 @@ class Listener:
     def __init__(
         self, answer: Answering, host: str, port: int, *, slow: float, trickle: float
     ) -> None:
-        server_class = _ServerV6 if ":" in host else _Server
-        self._server = server_class((host, port), _Handler)
+        self._server = _Server((host, port), _Handler)
         self._server.set_up(answer, slow=slow, trickle=trickle)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.02,), name="sandbox-listener"
@@ -35,8 +34,8 @@ class Listener:
 
     @property
     def origin(self) -> str:
-        host, port = self._server.server_address[:2]
-        return f"http://[{host}]:{port}" if ":" in str(host) else f"http://{host}:{port}"
+        host, port = map(str, self._server.server_address[:2])
+        return f"http://{host}:{port}"
 
     def start(self) -> None:
         self._thread.start()
@@ -83,10 +82,6 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         logger.exception("The sandbox could not answer a call.")
-
-
-class _ServerV6(_Server):
-    address_family = socket.AF_INET6
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -7,6 +7,7 @@ import time
 import zlib
 from collections.abc import Callable
 from email.utils import formatdate
+from functools import partial
 
 from .faults import HTML_CODES, JSON_CODES
 from .replies import Reply, as_json, error, page
@@ -37,8 +38,8 @@ def _asked(status: int, **headers: str) -> Reply:
 
 
 _REFUSALS: dict[str, Callable[[], Reply]] = {
-    **{str(code): lambda code=code: _asked(code) for code in JSON_CODES},
-    **{str(code): lambda code=code: page(code) for code in HTML_CODES},
+    **{str(code): partial(_asked, code) for code in JSON_CODES},
+    **{str(code): partial(page, code) for code in HTML_CODES},
     "429-seconds": lambda: _asked(429, Retry_After="2"),
     "429-date": lambda: _asked(429, Retry_After=formatdate(time.time() + 60, usegmt=True)),
     "500-html": lambda: page(500),

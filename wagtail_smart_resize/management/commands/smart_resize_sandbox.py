@@ -24,7 +24,7 @@ be an address that this machine can reach. Ctrl-C ends it.
 
 class Command(BaseCommand):
     help = "Runs a local stand-in for the Smart Resize gateway: no key, no cost, nothing leaves."
-    requires_system_checks = []  # it needs nothing of the site, and a site may need it to start
+    requires_system_checks: list[str] = []  # it needs nothing of the site
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--port", type=int, default=8899, help="0 for any free one.")
