@@ -9,9 +9,9 @@ class SmartResizeConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks, cleanup, image_operations, live, runners, serving  # noqa: F401
+        from . import checks, cleanup, live, patches, runners, serving  # noqa: F401
 
-        image_operations.put_ours_first()
+        patches.apply()
         serving.connect()
         runners.connect()
         cleanup.connect()

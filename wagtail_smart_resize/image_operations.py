@@ -5,7 +5,6 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from wagtail.images.image_operations import FillOperation, FilterOperation, ImageTransform
-from wagtail.images.models import Filter
 from wagtail.images.rect import Rect
 
 from . import live
@@ -69,18 +68,3 @@ def cut_out(candidate: Any, wanted: Size) -> Any:
     """Cut a Willow image to the shape of `wanted`, from its middle, and down to that size."""
     box, size = cut(Size(*candidate.get_size()), wanted)
     return candidate.crop(Rect(*box)).resize(tuple(size))
-
-
-def put_ours_first() -> None:
-    """Let Wagtail run our operation before a spec's other filter operations.
-
-    Wagtail runs all transforms before all filters. Ours replaces what the transforms gave, so a
-    filter that stands before it in a spec (a background colour, a site's own greyscale) would
-    lose its effect; and an operation doesn't know its neighbours.
-    """
-    in_order = Filter.filter_operations.fget
-
-    def filter_operations(self: Filter) -> list[FilterOperation]:
-        return sorted(in_order(self), key=lambda each: not isinstance(each, SmartResizeOperation))
-
-    Filter.filter_operations = property(filter_operations)

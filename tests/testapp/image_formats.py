@@ -1,0 +1,3 @@
+from wagtail.images.formats import Format, register_image_format
+
+register_image_format(Format("teaser", "Teaser", "teaser", "smartresize-400x400"))
