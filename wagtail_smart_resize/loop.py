@@ -4,23 +4,27 @@ import datetime as dt
 import logging
 import random
 import threading
+import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any
 
-from django.db import DatabaseError, close_old_connections, connections, router
+from django.db import close_old_connections, connections
 
-from . import moments, pipeline, serving, sync
+from . import moments, pipeline, politeness, sync, wanted
 from .models import PipelineState
 
 logger = logging.getLogger(__name__)
 
-#: The lease of a runner that works alone: so long after its death another takes over.
-LEASE = dt.timedelta(seconds=60)
+#: The lease of a runner that works alone: so long after its death another takes over. A pass may
+#: outlast it; then two runners work side by side, which costs queries and nothing else.
+LEASE = dt.timedelta(seconds=20)
 #: Work that is due within this time is waited for without giving the lease back.
 NEAR = dt.timedelta(seconds=10)
 #: Between two passes there is at least this much rest, seconds.
 REST = 0.2
+#: The rest grows up to this, seconds, while a pass leaves something due that it could not do.
+LONG_REST = 2.5
+#: After this time a pass begins nothing more: what is left is due in the next, seconds.
+PASS_SECONDS = 20.0
 #: When something goes wrong with a whole pass (no database), it is tried again after so long.
 TROUBLE = 15.0
 
@@ -37,104 +41,116 @@ class Loop:
         self.stopped = threading.Event()
         self._woken = threading.Event()
         self._lease = ""
+        self._overdue = 0
 
     def wake(self) -> None:
         """There may be something to do."""
         self._woken.set()
 
     def stop(self) -> None:
-        """End after the pass that is under way."""
+        """Begin nothing more; end when what is under way is done."""
         self.stopped.set()
         self._woken.set()
 
     def run(self) -> None:
         """Work and wait, until stopped."""
-        while not self.stopped.is_set():
-            self._woken.clear()
-            seconds = self._round()
-            if seconds is None or seconds > NEAR.total_seconds():
-                # Idle: a pooled or forgotten connection must not stay open for hours.
-                connections.close_all()
-            self._woken.wait(seconds)
+        try:
+            while not self.stopped.is_set():
+                self._woken.clear()
+                self._rest(self._round())
+        finally:
+            self._leave()
+
+    def _rest(self, seconds: float | None) -> None:
+        """Wait so long (None: until woken), however often it is woken no less than `REST`."""
+        if seconds is None or seconds > NEAR.total_seconds() or (self.alone and not self._lease):
+            # Idle: a pooled or forgotten connection must not stay open for hours.
+            connections.close_all()
+        self.stopped.wait(REST)
+        self._woken.wait(seconds if seconds is None else max(0, seconds - REST))
+
+    def _leave(self) -> None:
+        """Let another process take over at once."""
+        try:
+            if self._lease:
+                PipelineState.load().keep_lease(self._lease, None)
+        except Exception:
+            logger.exception("Can't give the runner's lease back; it ends by itself")
+        finally:
+            connections.close_all()
 
     def _round(self) -> float | None:
         """One pass, if it is ours to make; seconds until the next (None: until woken)."""
         close_old_connections()
         try:
-            with polite():
+            with politeness.polite():
                 return self._work()
-        except DatabaseError:
-            logger.exception("The database is in trouble; trying again")
         except Exception:
             logger.exception("A pass of the pipeline failed; trying again")
         return TROUBLE
 
     def _work(self) -> float | None:
+        wanted.write()
         state = PipelineState.load()
         if self.alone and not self._hold(state):
             return self._until_free(state)
-        due = work_once(state)
-        if self.alone and (due is None or due - moments.now() > NEAR):
+        due = work_once(state, self._time_left())
+        if self.alone and not is_near(due):
             state.keep_lease(self._lease, None)
             self._lease = ""
-        return None if due is None else max(REST, (due - moments.now()).total_seconds())
+            # Whoever came in between found the lease held, and counts on us.
+            due = next_due(state)
+        return self._seconds_until(due)
+
+    def _time_left(self) -> Callable[[], bool]:
+        ends = time.monotonic() + PASS_SECONDS
+        return lambda: not self.stopped.is_set() and time.monotonic() < ends
 
     def _hold(self, state: PipelineState) -> bool:
         now = moments.now()
         if self._lease and state.keep_lease(self._lease, now + LEASE):
             return True
-        self._lease = state.take_lease(now, LEASE)
+        self._lease = "" if _is_held(state, now) else state.take_lease(now, LEASE)
         return bool(self._lease)
 
     @staticmethod
     def _until_free(state: PipelineState) -> float:
         """Another process works: look again when its lease would end, not all at once."""
-        until = state.runner_until or moments.now()
-        return max(REST, (until - moments.now()).total_seconds()) + random.uniform(0, 2)
+        wait = (state.runner_until or moments.now()) - moments.now()
+        return max(REST, min(wait, NEAR).total_seconds()) + random.uniform(0, 2)
+
+    def _seconds_until(self, due: dt.datetime | None) -> float | None:
+        """What stays due, because nothing can be done about it now, must not make us spin."""
+        seconds = None if due is None else (due - moments.now()).total_seconds()
+        if seconds is None or seconds > 0:
+            self._overdue = 0
+            return seconds
+        self._overdue += 1
+        return min(LONG_REST, REST * 2.0 ** min(self._overdue - 1, 10))
 
 
-def work_once(state: PipelineState) -> dt.datetime | None:
+def work_once(state: PipelineState, go_on: Callable[[], bool] = lambda: True) -> dt.datetime | None:
     """A pass, and the hourly repair if it is due; returns when the next pass is due."""
-    result = pipeline.run_pass(workers=workers())
+    pipeline.run_pass(workers=workers(), go_on=go_on)
     sync.run_if_due(state)
-    return min(filter(None, (result.due, sync.next_due(state))), default=None)
+    return next_due(state)
+
+
+def next_due(state: PipelineState) -> dt.datetime | None:
+    """When the next pass is due, perhaps past; None where nothing is to come."""
+    return min(filter(None, (pipeline.next_due(), sync.next_due(state))), default=None)
+
+
+def is_near(due: dt.datetime | None) -> bool:
+    """Whether it is worth keeping the lease until then."""
+    return due is not None and due - moments.now() <= NEAR
+
+
+def _is_held(state: PipelineState, now: dt.datetime) -> bool:
+    """By what was read: most look-ups need no write to know that another works."""
+    return state.runner_until is not None and state.runner_until > now
 
 
 def workers() -> int:
     """Threads that a pass may use: one where each of them would wait for the same lock."""
-    return 1 if must_be_polite() else 4
-
-
-# SQLite without IMMEDIATE transactions refuses a page at once that has read and then wants to
-# write, if anybody has written in between. So we write while no page is being answered.
-
-
-def must_be_polite() -> bool:
-    """Whether our writes can make pages of this process fail: see above."""
-    connection = connections[router.db_for_write(PipelineState)]
-    if connection.vendor != "sqlite":
-        return False
-    return str(getattr(connection, "transaction_mode", "") or "").upper() not in (
-        "IMMEDIATE",
-        "EXCLUSIVE",
-    )
-
-
-#: The longest that a write waits for the requests under way, seconds.
-PATIENCE = 5.0
-WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE")
-
-
-def polite() -> AbstractContextManager[Any]:
-    """Let this thread's writes wait until this process answers no request."""
-    if not must_be_polite():
-        return nullcontext()
-    return connections[router.db_for_write(PipelineState)].execute_wrapper(_wait_and_execute)
-
-
-def _wait_and_execute(
-    execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]
-) -> Any:
-    if sql.startswith(WRITES):
-        serving.requests.wait_until_none(PATIENCE)
-    return execute(sql, params, many, context)
+    return 1 if politeness.is_due() else 4

@@ -14,19 +14,19 @@ def tick(lease: str = "", extra: bool = False) -> None:
     """Make a pass, unless another chain of ticks is at work.
 
     `lease`: the runner's lease that the tick before handed on. `extra`: one more pair of hands
-    for a pass that found more than it could carry.
+    for a pass that takes long.
     """
-    from . import runners
+    from . import chain, embedded
 
-    if runners.enqueuing_here():
+    if chain.enqueuing_here():
         # The backend runs tasks inline, inside the request that enqueued this one.
-        runners.thread.wake()
+        embedded.thread.wake()
         return
     close_old_connections()
     try:
-        runners.run_tick(lease, extra)
+        chain.run_tick(lease, extra)
     except Exception:
         # Never a task that failed for good: the next kick starts a new chain.
-        logger.exception("A tick failed; the pipeline goes on with the next one")
+        logger.exception("A tick failed; the next request starts a new chain of them")
     finally:
         close_old_connections()
