@@ -642,10 +642,10 @@ def test_it_stops_at_once_and_leaves_no_thread(source, word):
 
 
 def test_many_calls_at_once_are_all_kept_and_answered(gateway, source):
-    with ThreadPoolExecutor(16) as pool:
-        answers = list(pool.map(lambda _: post(gateway, order(source)).json(), range(48)))
-    assert len({answer["request_id"] for answer in answers}) == 48
-    assert len(gateway.requests) == 48
+    with ThreadPoolExecutor(24) as pool:
+        answers = list(pool.map(lambda _: post(gateway, order(source)).json(), range(96)))
+    assert len({answer["request_id"] for answer in answers}) == 96
+    assert len(gateway.requests) == 96
 
 
 # The command

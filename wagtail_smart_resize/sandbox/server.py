@@ -50,6 +50,7 @@ class Listener:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = False
+    request_queue_size = 128  # beyond it, which is 5 by default, connections wait or are reset
 
     def set_up(self, answer: Answering, *, slow: float, trickle: float) -> None:
         self.answer = answer
