@@ -9,11 +9,13 @@ class SmartResizeConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks, cleanup, live, patches, runners, serving  # noqa: F401
+        from . import audit, checks, cleanup, events, live, patches, runners, serving  # noqa: F401
 
         patches.apply()
         serving.connect()
         runners.connect()
         cleanup.connect()
+        events.connect()
+        audit.connect()
         # Migrating and flushing (between a test suite's tests) change what is live unannounced.
         post_migrate.connect(live.memory.reset, dispatch_uid="smart_resize_memory")

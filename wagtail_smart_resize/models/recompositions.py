@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+from functools import partial
 from typing import Any
 
 from django.conf import settings as django_settings
@@ -14,7 +15,9 @@ from django.utils.translation import gettext_lazy as _
 from wagtail.images import get_image_model_string
 
 from ..settings import settings
+from ..signals import recomposition_failed
 from .base import Row
+from .ledger import GatewayRequest
 from .versions import ImageVersion
 
 logger = logging.getLogger(__name__)
@@ -46,6 +49,12 @@ class RecompositionQuerySet(models.QuerySet):
         """Wanted, not decided, and to be looked at now. Without a next attempt: sync's to wake."""
         undecided = self.filter(decision=Recomposition.Decision.NONE, live=None)
         return undecided.wanted().filter(next_attempt__lte=now)
+
+    def stranded(self) -> "RecompositionQuerySet":
+        """Requested, and no request is under way: its row was deleted from the ledger."""
+        under_way = GatewayRequest.objects.unfinished().filter(pk=OuterRef("request"))
+        requested = self.filter(purchase=Recomposition.Purchase.REQUESTED)
+        return requested.filter(~Exists(under_way))
 
     def awaiting_review(self) -> "RecompositionQuerySet":
         """Candidates are there, nobody has decided, and none is live."""
@@ -171,15 +180,28 @@ class Recomposition(Row):
             waiting_reason=reason,
         )
 
+    def leave(self) -> bool:
+        """Nothing is bought for it: it has candidates already."""
+        return self.move(
+            where={"purchase": self.Purchase.WANTED},
+            purchase=self.Purchase.IDLE,
+            waiting_reason="",
+            next_attempt=None,
+        )
+
     def fail(self, code: str, detail: str) -> bool:
         """Buying it failed for good; only a person asks again."""
-        return self.move(
+        failed = self.move(
             where={"purchase__in": [self.Purchase.REQUESTED, self.Purchase.WANTED]},
             purchase=self.Purchase.FAILED,
             failure_code=code,
             failure_detail=detail,
             next_attempt=None,
         )
+        if failed:
+            tell = partial(recomposition_failed.send_robust, type(self), recomposition=self)
+            transaction.on_commit(tell)
+        return failed
 
     def bought(self) -> bool:
         """Its outputs are stored."""
@@ -195,13 +217,20 @@ class Recomposition(Row):
 
     # Live and decision: each is recorded at once and flipped by a runner.
 
+    @property
+    def is_open(self) -> bool:
+        """Whether automation has a say: nobody has decided, and nothing is live."""
+        return self.decision == self.Decision.NONE and self.live_id is None
+
     def go_live(self, candidate: "Candidate") -> bool:
         """Automation's turn: only where nobody has decided and nothing is live."""
         undecided = {"decision": self.Decision.NONE, "live": None}
-        if not self.move(where=undecided, live=candidate):
-            return False
-        ImageVersion.mark_due(self.image_id)
-        return True
+        with transaction.atomic():
+            ImageVersion.lock(self.image_id)
+            won = self.move(where=undecided, live=candidate)
+            if won:
+                ImageVersion.mark_due(self.image_id)
+        return won
 
     def choose(self, candidate: "Candidate | None", user: Any) -> None:
         """A person's decision: this candidate, or the standard crop where it is None.

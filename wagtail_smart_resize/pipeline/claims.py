@@ -7,7 +7,6 @@ that is bought, or about to be, join that one instead of being bought themselves
 import dataclasses
 import datetime as dt
 import logging
-from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -17,18 +16,17 @@ from wagtail.images import get_image_model
 
 from .. import moments, source, verdicts
 from ..exceptions import SourceUnavailable
-from ..models import Candidate, GatewayRequest, ImageVersion, Recomposition, Spend
+from ..models import GatewayRequest, ImageVersion, Recomposition, Spend
 from ..models.ledger import new_token
-from ..rules import OVERRULABLE, Reason
+from ..rules import Reason, Verdict
 from ..settings import Recipe, UnknownRecipe, settings
 from ..shapes import Slot, request_size, same_shape
+from .schedule import PATIENCE, look_again
 
 logger = logging.getLogger(__name__)
 
-#: So many times a source that can't be read is tried before its purchase fails.
+#: So many times a source that is missing or damaged is tried before its purchase fails.
 MAX_SOURCE_TROUBLES = 5
-#: When what depends on pages, settings or editors is looked at again, at the latest.
-PATIENCE = dt.timedelta(hours=24)
 
 
 class Group(NamedTuple):
@@ -39,11 +37,14 @@ class Group(NamedTuple):
 
 
 def due_groups(now: dt.datetime, limit: int) -> list[Group]:
-    """The groups with something due, those first that have waited longest."""
+    """The groups with something due: those first that were due first, then the oldest.
+
+    What was tried and failed is due later than what was not tried yet. So the one try that an
+    open circuit allows is another image's each time, and one image can't keep it open.
+    """
     rows = Recomposition.objects.due(now).values_list("image_id", "recipe")
-    return [Group(*row[:2]) for row in rows.annotate(since=Min("wanted_at")).order_by("since")][
-        :limit
-    ]
+    waiting = rows.annotate(due=Min("next_attempt"), since=Min("wanted_at"))
+    return [Group(*row[:2]) for row in waiting.order_by("due", "since")[:limit]]
 
 
 def claim(group: Group) -> GatewayRequest | None:
@@ -52,22 +53,39 @@ def claim(group: Group) -> GatewayRequest | None:
     Returns None where nothing is to be asked for; what is not allowed waits, with its reason.
     """
     image = get_image_model()._default_manager.filter(pk=group.image_id).first()
-    if image is None:
+    recipe = _recipe(group)
+    if image is None or recipe is None:
+        postpone(group, PATIENCE)
+        return None
+    try:
+        opened = _opened(image)
+    except SourceUnavailable as error:
+        _no_source(group, error)
         return None
     identify(image)
-    recipe = _recipe(group)
-    rows = list(_wanted(image, group.recipe))
-    if recipe is None or not rows:
-        return None
-    allowed = _allowed(image, rows)
+    allowed = _allowed(image, opened, list(_wanted(image, group.recipe)))
     if not allowed:
         return None
     ImageVersion.of(image.pk)
+    Spend.open(moments.today())
     try:
         with transaction.atomic():
             return _write(image, recipe, allowed)
     except _Overtaken:
         return None
+
+
+def postpone(group: Group, wait: dt.timedelta) -> None:
+    """Look at the group again later: for now nothing can be said about it."""
+    rows = Recomposition.objects.due(moments.now())
+    rows.filter(image_id=group.image_id, recipe=group.recipe).update(
+        next_attempt=moments.now() + wait
+    )
+
+
+def _opened(image: Any) -> Any:
+    """What the opened file tells; None for an SVG, which has no pixels to look at."""
+    return None if image.is_svg() else source.inspect(image)
 
 
 def identify(image: Any) -> None:
@@ -80,7 +98,7 @@ def identify(image: Any) -> None:
         blank = type(image)._default_manager.filter(pk=image.pk, file_hash="")
         blank.update(file_hash=image.file_hash)
     others = Recomposition.objects.filter(image_id=image.pk).exclude(source_hash=image.file_hash)
-    for row in others.wanted().filter(candidates=None):
+    for row in others.wanted():
         _renew(row, image)
 
 
@@ -88,23 +106,22 @@ def _renew(row: Recomposition, image: Any) -> None:
     """Make a row that waits speak of the image's present file, unless another does already."""
     twin = Recomposition.objects.filter(
         image_id=image.pk, source_hash=image.file_hash, shape=row.shape, recipe=row.recipe
-    )
-    if twin.exists():
-        row.delete()
+    ).first()
+    if twin is not None:
+        _join(row, twin)
+    elif row.candidates.exists():
+        row.leave()
     else:
         row.move(where={"purchase": row.Purchase.WANTED}, source_hash=image.file_hash)
 
 
 def _recipe(group: Group) -> Recipe | None:
-    """The group's recipe as the settings have it now. Without it the group waits: a preset may
-    come back with the next deployment."""
+    """The group's recipe as the settings have it now, or None: a preset may come back with the
+    next deployment."""
     try:
         return settings.recipe(group.recipe)
     except UnknownRecipe as error:
         logger.warning("%s", error)
-        wanted = Recomposition.objects.wanted().filter(image_id=group.image_id)
-        for row in wanted.filter(recipe=group.recipe):
-            row.wait("unknown_recipe", moments.now() + PATIENCE)
         return None
 
 
@@ -120,15 +137,12 @@ def _wanted(image: Any, recipe: str) -> Any:
 # The rules
 
 
-def _allowed(image: Any, rows: list[Recomposition]) -> list[Recomposition]:
+def _allowed(image: Any, opened: Any, rows: list[Recomposition]) -> list[Recomposition]:
     """Those that may be bought now, by the opened file; the others wait with their reason."""
-    try:
-        about = verdicts.About.of(image, source.inspect(image))
-    except SourceUnavailable as error:
-        _postpone(rows, error)
+    if not rows:
         return []
     # While the circuit is open the pass claims nothing, but for the one try that may close it.
-    about = dataclasses.replace(about, circuit_closed=True)
+    about = dataclasses.replace(verdicts.About.of(image, opened), circuit_closed=True)
     allowed = []
     for row in rows:
         reason = verdict_on(row, about).reason
@@ -139,7 +153,13 @@ def _allowed(image: Any, rows: list[Recomposition]) -> list[Recomposition]:
     return allowed
 
 
-def verdict_on(row: Recomposition, about: verdicts.About) -> Any:
+def verdict_on(
+    row: Recomposition,
+    about: verdicts.About,
+    *,
+    overruled: bool | None = None,
+    ask_site: bool = True,
+) -> Verdict:
     """The rules' verdict on a row, with the site's own say."""
     return verdicts.assess(
         about,
@@ -148,26 +168,16 @@ def verdict_on(row: Recomposition, about: verdicts.About) -> Any:
         row.recipe,
         preview_only=row.wanted_by == row.WantedBy.PREVIEW,
         by_person=row.wanted_by == row.WantedBy.PERSON,
-        overruled=row.overruled,
-        ask_site=True,
+        overruled=row.overruled if overruled is None else overruled,
+        ask_site=ask_site,
     )
 
 
-def look_again(reason: Reason) -> dt.datetime | None:
-    """When a row that waits for this reason is looked at again; None: when its picture changes."""
-    if reason == Reason.BUDGET:
-        return moments.tomorrow()
-    if reason in OVERRULABLE or reason in (Reason.PRIVATE, Reason.OPTED_OUT):
-        return moments.now() + PATIENCE
-    if reason in (Reason.REFUSED_BY_SITE, Reason.NO_KEY, Reason.CIRCUIT_OPEN):
-        return moments.now() + dt.timedelta(hours=1)
-    return None
-
-
-def _postpone(rows: Iterable[Recomposition], error: SourceUnavailable) -> None:
-    """The file can't be read: perhaps the storage is down, perhaps it is gone."""
-    for row in rows:
-        troubles = row.attempts + 1
+def _no_source(group: Group, error: SourceUnavailable) -> None:
+    """The file can't be read: a storage that is down comes back, a file that is gone may not."""
+    rows = Recomposition.objects.due(moments.now())
+    for row in rows.filter(image_id=group.image_id, recipe=group.recipe):
+        troubles = row.attempts + (error.code != "storage")
         if troubles >= MAX_SOURCE_TROUBLES:
             row.fail(error.code, error.detail)
         else:
@@ -196,8 +206,9 @@ def _write(image: Any, recipe: Recipe, allowed: list[Recomposition]) -> GatewayR
         row.wait(Reason.BUDGET, moments.tomorrow())
     if not leaders:
         return None
-    request = _new_request(image, recipe, leaders)
-    _reserve(request)
+    request = new_request(image, recipe, leaders)
+    if not reserve(request):
+        raise _Overtaken
     for row in leaders:
         if not row.move(where={"purchase": row.Purchase.WANTED}, **_requested(request)):
             raise _Overtaken
@@ -250,16 +261,27 @@ def _largest_area(row: Recomposition) -> int:
 
 def _join(row: Recomposition, other: Recomposition) -> None:
     """Let `other` serve what `row` was wanted for; `row` was never bought, and goes."""
-    if Candidate.objects.filter(recomposition=row).exists():
+    if row.candidates.exists():
+        row.leave()
         return
     slots = [*other.slots, *(slot for slot in row.slots if slot not in other.slots)]
-    other.move(where={}, slots=slots)
+    wanted_by = row.wanted_by if other.wanted_by == row.WantedBy.PREVIEW else other.wanted_by
+    other.move(where={}, slots=slots, wanted_by=wanted_by)
     row.delete()
 
 
-def _new_request(image: Any, recipe: Recipe, rows: list[Recomposition]) -> GatewayRequest:
+def new_request(
+    image: Any,
+    recipe: Recipe,
+    rows: list[Recomposition],
+    *,
+    per_size: int | None = None,
+    **fields: Any,
+) -> GatewayRequest:
+    """Write the request for these rows; `per_size` outputs each, the setting's number if None."""
     price = settings.PRICE_PER_OUTPUT
-    outputs = len(rows) * settings.CANDIDATES
+    per_size = per_size or settings.CANDIDATES
+    outputs = len(rows) * per_size
     return GatewayRequest.objects.create(
         image_id=image.pk,
         image_title=image.title[:255],
@@ -271,21 +293,17 @@ def _new_request(image: Any, recipe: Recipe, rows: list[Recomposition]) -> Gatew
         output_format=settings.OUTPUT_FORMAT,
         safety_tolerance=recipe.safety_tolerance or "",
         sizes=[asked_size(row.shape, recipe.resolution, row.pk) for row in rows],
-        per_size=settings.CANDIDATES,
+        per_size=per_size,
         outputs_asked=outputs,
         attempts=max(row.attempts for row in rows),
         price=price.amount * outputs if price else None,
         currency=price.currency if price else "",
+        **fields,
     )
 
 
 def asked_size(shape: Decimal, resolution: str, recomposition_id: int) -> dict[str, Any]:
     return {"size": str(request_size(shape, resolution)), "recomposition": recomposition_id}
-
-
-def _reserve(request: GatewayRequest) -> None:
-    if not reserve(request):
-        raise _Overtaken
 
 
 def reserve(request: GatewayRequest) -> bool:
