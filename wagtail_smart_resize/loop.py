@@ -23,6 +23,8 @@ NEAR = dt.timedelta(seconds=10)
 REST = 0.2
 #: The rest grows up to this, seconds, while a pass leaves something due that it could not do.
 LONG_REST = 2.5
+#: A worker, whom no other process can wake, looks for work at least so often, seconds.
+LOOK = 2.0
 #: After this time a pass begins nothing more: what is left is due in the next, seconds.
 PASS_SECONDS = 20.0
 #: When something goes wrong with a whole pass (no database), it is tried again after so long.
@@ -100,7 +102,8 @@ class Loop:
             self._lease = ""
             # Whoever came in between found the lease held, and counts on us.
             due = next_due(state)
-        return self._seconds_until(due)
+        seconds = self._seconds_until(due)
+        return seconds if self.alone else min(LOOK, LOOK if seconds is None else seconds)
 
     def _time_left(self) -> Callable[[], bool]:
         ends = time.monotonic() + PASS_SECONDS

@@ -90,15 +90,11 @@ def _entry(row: Recomposition, version: ImageVersion, before: Entry | None) -> E
     damaged = bool(version.damage_noted and file)
     if before and before.file == file and not damaged:
         return before
-    generation = version.generations.get(generation_key(row.shape, row.recipe), 0)
+    generation = version.generation(row.shape, row.recipe)
     if damaged and before:
         generation = max(generation, before.generation + 1)
     file_digest = row.live.digest if row.live else ""
     return Entry(row.shape, row.recipe, digest(file, file_digest, generation), file, generation)
-
-
-def generation_key(shape: Any, recipe: str) -> str:
-    return f"{shape} {recipe}"
 
 
 def _same(
@@ -255,6 +251,7 @@ def _flip(version: ImageVersion, entries: Iterable[Entry], source_hash: str) -> 
         with transaction.atomic(using=using):
             changes = {
                 "live": [entry.dump() for entry in entries],
+                "generations": version.generations_with(entries),
                 "source_hash": source_hash,
                 "seq": FeedCounter.next(),
                 "revision": F("revision") + 1,

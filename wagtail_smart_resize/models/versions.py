@@ -1,5 +1,8 @@
 """What is live, as every process learns it: DESIGN's seam."""
 
+import time
+from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
 from django.db import models
@@ -8,8 +11,18 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from wagtail.images import get_image_model_string
 
-from ..live import LiveAccessor
+from ..live import Entry, LiveAccessor
+from ..shapes import same_shape
 from .base import Row
+
+
+def generation_key(shape: Decimal, recipe: str) -> str:
+    return f"{shape} {recipe}"
+
+
+def _read_generation_key(key: str) -> tuple[Decimal, str]:
+    shape, _space, recipe = key.partition(" ")
+    return Decimal(shape), recipe
 
 
 class LiveField(models.OneToOneField):
@@ -83,6 +96,37 @@ class ImageVersion(Row):
         cls.objects.filter(pk=image_id, damage_noted=None).update(
             damage_noted=now, flip_due=now, revision=F("revision") + 1
         )
+
+    def generation(self, shape: Decimal, recipe: str) -> int:
+        """What goes live next for the shape has this generation: the highest of the shapes within
+        3 %, since each of them may have served the same slots."""
+        known = ((*_read_generation_key(key), value) for key, value in self.generations.items())
+        ours = (each for each in known if each[1] == recipe and same_shape(each[0], shape))
+        return max((generation for _shape, _recipe, generation in ours), default=0)
+
+    def raise_generations(self, keys: Iterable[tuple[Decimal, str]]) -> bool:
+        """Let what goes live next for these shapes and recipes have keys that never were.
+
+        What is live keeps its version. False where a flip or another change came in between;
+        otherwise a flip that is being prepared loses, and starts over. A generation is no less
+        than the present second, so that none returns where the row was lost or restored.
+        """
+        now = int(time.time())
+        raised = {generation_key(*key): max(now, self.generation(*key) + 1) for key in keys}
+        return self.move(
+            where={"revision": self.revision},
+            generations=self.generations | raised,
+            revision=F("revision") + 1,
+        )
+
+    def generations_with(self, entries: Iterable[Entry]) -> dict[str, int]:
+        """The generations, no less than those of the entries that go live."""
+        raised = {
+            generation_key(entry.shape, entry.recipe): entry.generation
+            for entry in entries
+            if entry.generation > self.generation(entry.shape, entry.recipe)
+        }
+        return self.generations | raised
 
 
 class FeedCounter(Row):

@@ -1,0 +1,102 @@
+"""Repair what was left undone and, with --wait, do all that is due."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from wagtail_smart_resize import moments, runners, sync
+from wagtail_smart_resize.models import PipelineState
+from wagtail_smart_resize.sync import finishing
+
+
+class Command(BaseCommand):
+    help = (
+        "Repairs what lost processes left undone. With --wait it also does the work, whatever "
+        "RUNNER says, until nothing is left to buy, fetch, publish or purge. The exit status is 1 "
+        "if something failed or the time was over."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--wait", action="store_true", help="Do the work as well, and return when it is done."
+        )
+        parser.add_argument(
+            "--timeout",
+            type=_seconds,
+            default=3600.0,
+            metavar="S",
+            help="With --wait: give up after so many seconds (default: %(default)g).",
+        )
+        parser.add_argument(
+            "--dry-run", action="store_true", help="Change nothing; say what would be done."
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["dry_run"] and options["wait"]:
+            raise CommandError("--dry-run changes nothing: there is nothing to --wait for.")
+        failed = self._repair(options["dry_run"])
+        if options["wait"]:
+            failed |= self._finish(options["timeout"])
+        elif not options["dry_run"] and runners.mode() == "tasks":
+            # A thread of this process would be killed with it: who runs by threads looks by itself.
+            runners.wake()
+        if failed:
+            raise CommandError("Something failed: the log says what.")
+
+    def _repair(self, dry_run: bool) -> bool:
+        if dry_run:
+            self.stdout.write("Dry run: nothing is changed. A run would come to this:")
+        else:
+            PipelineState.load().move(where={}, last_sync=moments.now())
+        report = sync.run(dry_run=dry_run)
+        for line in report.lines() or ["Nothing to repair."]:
+            self.stdout.write(line)
+        if report.failed:
+            self.stderr.write(f"repairs that failed: {report.failed}")
+        return bool(report.failed)
+
+    def _finish(self, seconds: float) -> bool:
+        ending = finishing.finish(seconds, self._tell)
+        if self.stdout.isatty():
+            self.stdout.write("")
+        for count, words in _failures(ending):
+            if count:
+                self.stderr.write(f"{words}: {count}")
+        if ending.ok:
+            self.stdout.write("Nothing is left to do.")
+        return not ending.ok
+
+    def _tell(self, left: finishing.Outstanding) -> None:
+        """One line that renews itself; a log file gets none of it."""
+        if self.stdout.isatty():
+            words = ", ".join(f"{count} {name}" for name, count in _named(left))
+            self.stdout.write(f"\r{words:<70}", ending="")
+            self.stdout.flush()
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not seconds >= 0:
+        raise ValueError(text)
+    return seconds
+
+
+_seconds.__name__ = "number of seconds"
+
+
+def _named(left: finishing.Outstanding) -> list[tuple[str, int]]:
+    return [
+        ("to buy", left.wanted),
+        ("in flight", left.in_flight),
+        ("to publish", left.flips),
+        ("to purge", left.purges),
+    ]
+
+
+def _failures(ending: finishing.Ending) -> list[tuple[int, str]]:
+    late = [(count, f"not done in time, {name}") for name, count in _named(ending.left)]
+    return [
+        (ending.failed_steps, "steps that failed"),
+        (ending.failed_purchases, "purchases that failed"),
+        *late,
+    ]

@@ -1,0 +1,61 @@
+"""Repairs what a lost process left undone, by what the tables say.
+
+It reads every table of ours in bounded memory and asks nothing of the gateway. What it makes due
+(purchases, flips, purges) is done by the next passes. Any number of runs may overlap: what changes
+a row's state is conditional on the state that it leaves.
+"""
+
+import datetime as dt
+
+from django.db.models import Q
+
+from .. import moments, wanted
+from ..models import PipelineState
+from . import purchases, renditions, versions, waiting
+from .report import Report
+
+__all__ = ["Report", "next_due", "run", "run_if_due"]
+
+INTERVAL = dt.timedelta(hours=1)
+
+#: In this order: identity first, then what is live, which tells the keys of renditions.
+STEPS = (
+    versions.hashes,
+    versions.counter,
+    purchases.stranded,
+    purchases.unstored,
+    versions.lost,
+    versions.outdated,
+    renditions.gone,
+    renditions.judged,
+    purchases.restored,
+    purchases.replaced,
+    waiting.waiting,
+)
+
+
+def next_due(state: PipelineState) -> dt.datetime:
+    """When a runner repairs again."""
+    return state.last_sync + INTERVAL if state.last_sync else moments.now()
+
+
+def run_if_due(state: PipelineState) -> bool:
+    """Repair, if nobody has within the last hour; tell whether this runner did."""
+    now = moments.now()
+    due = Q(last_sync=None) | Q(last_sync__lte=now - INTERVAL)
+    if PipelineState.objects.filter(due, pk=state.pk).update(last_sync=now):
+        state.last_sync = now
+        run()
+        return True
+    state.refresh_from_db(fields=["last_sync"])
+    return False
+
+
+def run(*, dry_run: bool = False) -> Report:
+    """Repair all that there is to repair, or only count it."""
+    report = Report(dry_run)
+    if not dry_run:
+        wanted.write()
+    for step in STEPS:
+        report.take(step)
+    return report

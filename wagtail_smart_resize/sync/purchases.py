@@ -1,0 +1,104 @@
+"""Purchases that lost their request, candidates without a file, and rows of replaced files."""
+
+import datetime as dt
+from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import Any
+
+from django.db.models import F, Q
+
+from .. import moments
+from ..models import Candidate, GatewayRequest, Recomposition
+from ..pipeline import fetching
+from ..settings import settings
+from .reading import chunks
+from .report import Finding, Repair
+
+Purchase = Recomposition.Purchase
+
+#: What `waiting_reason` says of a row whose file was replaced.
+REPLACED = "replaced"
+#: Longer than any process takes to store a file whose row it has written.
+STORING = dt.timedelta(hours=1)
+
+
+def stranded() -> Iterator[Finding]:
+    """Requested, and the request has ended or is not there."""
+    for ids in chunks(Recomposition.objects.stranded()):
+        rows = Recomposition.objects.stranded().filter(pk__in=ids)
+        for row in rows.select_related("request"):
+            yield Finding(Repair.STRANDED, 1, partial(_settle, row))
+
+
+def _settle(row: Recomposition) -> int:
+    """What is there is taken; what was surely not charged is wanted again; else a person decides.
+
+    Nor is what a person asked for bought again by itself: automation would ask for another thing.
+    """
+    request = row.request
+    if request and fetching.give(request, row):
+        return 1
+    if request and request.charged == request.Charged.NO and not request.by_person:
+        return int(row.want_again(moments.now(), attempts=row.attempts))
+    return int(row.fail(*_why(request)))
+
+
+def _why(request: GatewayRequest | None) -> tuple[str, str]:
+    if request and request.error_code:
+        return request.error_code, request.error_detail
+    return "unknown", "The request has ended, and what became of it is not known."
+
+
+def unstored() -> Iterator[Finding]:
+    """Candidates that name a file which was never stored, and never will be."""
+    finished = ~Q(request__status__in=GatewayRequest.UNFINISHED) & Q(request__isnull=False)
+    forgotten = Q(request=None, created_at__lt=moments.now() - STORING)
+    rows = Candidate.objects.filter(finished | forgotten, stored=False)
+    for ids in chunks(rows):
+        matching = Candidate.objects.filter(pk__in=ids, stored=False)
+        yield Finding(Repair.UNSTORED, len(ids), partial(_delete, matching))
+
+
+# Replaced files. Nothing tells when an image's file was replaced, so a run notes when it first
+# sees it: in the row's own `waiting_reason`, with the moment of its end in `next_attempt`.
+
+
+def replaced() -> Iterator[Finding]:
+    """Rows of a file that the image has no longer go when the retired renditions go."""
+    stale = _of_other_files()
+    over = stale.filter(waiting_reason=REPLACED, next_attempt__lte=moments.now())
+    for ids in chunks(over):
+        yield Finding(Repair.TIDIED, len(ids), partial(_delete, over.filter(pk__in=ids)))
+    end = moments.now() + dt.timedelta(days=settings.KEEP_RETIRED_DAYS)
+    new = stale.exclude(waiting_reason=REPLACED)
+    for ids in chunks(new):
+        changes = {"waiting_reason": REPLACED, "next_attempt": end}
+        yield Finding(Repair.REPLACED, len(ids), partial(_update, ids, changes))
+
+
+def restored() -> Iterator[Finding]:
+    """Rows whose file is the image's again. What is wanted is for the waiting rows' step."""
+    current = Recomposition.objects.filter(source_hash=F("image__file_hash"))
+    back = current.filter(waiting_reason=REPLACED).exclude(purchase=Purchase.WANTED)
+    for ids in chunks(back):
+        changes = {"waiting_reason": "", "next_attempt": None}
+        yield Finding(Repair.RESTORED, len(ids), partial(_update, ids, changes))
+
+
+def _of_other_files() -> Any:
+    known = Recomposition.objects.exclude(image__file_hash="")
+    others = known.exclude(source_hash=F("image__file_hash"))
+    return others.exclude(purchase=Purchase.REQUESTED)
+
+
+def _update(ids: Iterable[Any], changes: dict[str, Any]) -> int:
+    rows = Recomposition.objects.filter(pk__in=ids).exclude(purchase=Purchase.REQUESTED)
+    return rows.update(**changes)
+
+
+def _delete(rows: Any) -> int:
+    """One by one: the signals that delete files go with each row."""
+    found = list(rows)
+    for row in found:
+        row.delete()
+    return len(found)

@@ -1,0 +1,74 @@
+"""What a repair found, and what became of it."""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+
+logger = logging.getLogger(__name__)
+
+
+class Repair(Enum):
+    """The kinds of repairs, with the words in which the command counts them."""
+
+    HASHES = "image file hashes filled in"
+    COUNTER = "flips numbered anew"
+    FLIPS = "images to be published anew"
+    REBUILT = "lost image versions rebuilt"
+    WANTED = "shapes noted as wanted"
+    RETIRED = "renditions noted as retired"
+    RETURNED = "retired renditions found in use again"
+    DELETED = "retired renditions deleted"
+    GONE = "notes about deleted renditions removed"
+    STRANDED = "purchases without a request settled"
+    UNSTORED = "candidates without a file removed"
+    REPLACED = "recompositions of replaced files noted"
+    RESTORED = "recompositions of restored files kept"
+    TIDIED = "recompositions of replaced files deleted"
+    WOKEN = "waiting shapes allowed now"
+    WAITING = "waiting shapes that wait for another reason now"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something to repair. `act` repairs it and returns how many it came to; it may be fewer than
+    `size`, where somebody else was faster."""
+
+    repair: Repair
+    size: int
+    act: Callable[[], int]
+
+
+@dataclass
+class Report:
+    """How many repairs of each kind were made or, in a dry run, would be."""
+
+    dry_run: bool = False
+    counts: Counter[Repair] = field(default_factory=Counter)
+    failed: int = 0
+
+    def settle(self, finding: Finding) -> None:
+        """Repair what was found; one repair's failure stops no other."""
+        if self.dry_run:
+            self.counts[finding.repair] += finding.size
+            return
+        try:
+            self.counts[finding.repair] += int(finding.act())
+        except Exception:
+            logger.exception("A repair failed (%s); the next run tries again", finding.repair.value)
+            self.failed += 1
+
+    def take(self, step: Callable[[], Iterable[Finding]]) -> None:
+        """Settle all that a step finds."""
+        try:
+            for finding in step():
+                self.settle(finding)
+        except Exception:
+            logger.exception("Can't look for repairs in %s", step.__qualname__)
+            self.failed += 1
+
+    def lines(self) -> list[str]:
+        return [
+            f"{repair.value}: {self.counts[repair]}" for repair in Repair if self.counts[repair]
+        ]
