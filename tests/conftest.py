@@ -112,3 +112,59 @@ def root_collection(request):
 
     if not Collection.objects.exists():
         Collection.add_root(name="Root")
+
+
+@pytest.fixture
+def gateway(settings, monkeypatch):
+    """A sandbox beside no site: what it fetches as the source is always the same small picture.
+
+    So a test needs no server of its own and can run in one transaction. What is asked for has a
+    quarter of the engine's sides, to be drawn quickly; the client neither sleeps nor waits long.
+    """
+    from gateways import answering, client_of, picture
+
+    from wagtail_smart_resize import shapes
+    from wagtail_smart_resize.client import GatewayClient
+    from wagtail_smart_resize.sandbox import SandboxGateway
+    from wagtail_smart_resize.sandbox.replies import Reply
+
+    source = Reply(200, picture(), "image/png")
+    with answering(source) as far_end, SandboxGateway(slow=0, trickle=0) as gateway:
+        settings.WAGTAIL_SMART_RESIZE = {
+            **settings.WAGTAIL_SMART_RESIZE,
+            "API_KEY": gateway.key,
+            "BASE_URL": gateway.url,
+            "SOURCE_BASE_URL": far_end.origin,
+            "RESOLUTION": "1K",
+            "OUTPUT_FORMAT": "jpeg",
+        }
+        quarters = tuple((width // 4, height // 4) for width, height in shapes.ENGINE_PRESETS)
+        monkeypatch.setattr(shapes, "ENGINE_PRESETS", quarters)
+        monkeypatch.setattr(GatewayClient, "from_settings", lambda: client_of(gateway, seconds=3))
+        yield gateway
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The pipeline's clock: it can be put forward, or set to a moment."""
+    import datetime as dt
+
+    from django.utils import timezone
+
+    from wagtail_smart_resize import moments
+
+    class Clock:
+        ahead = dt.timedelta()
+
+        def now(self):
+            return timezone.now() + self.ahead
+
+        def skip(self, **time):
+            self.ahead += dt.timedelta(**time)
+
+        def set(self, *moment):
+            self.ahead = dt.datetime(*moment, tzinfo=dt.UTC) - timezone.now()
+
+    clock = Clock()
+    monkeypatch.setattr(moments, "now", clock.now)
+    return clock

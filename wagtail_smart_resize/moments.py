@@ -12,7 +12,7 @@ def now() -> dt.datetime:
 
 def today() -> dt.date:
     """The UTC day: the budget's."""
-    return timezone.now().astimezone(dt.UTC).date()
+    return now().astimezone(dt.UTC).date()
 
 
 def tomorrow() -> dt.datetime:

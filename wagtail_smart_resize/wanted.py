@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from django.db import DatabaseError
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 from wagtail.images import get_image_model
 
@@ -162,15 +162,21 @@ def record(
     `by` is a `Recomposition.WantedBy`. Rows that are there keep their state: a slot of another
     size is added, and what only previews wanted becomes wanted by the template or person.
     """
-    rows = []
+    from .models import Recomposition
+
+    rows = Recomposition.objects.filter(
+        image_id=image.pk, source_hash=image.file_hash, recipe=recipe
+    )
+    known = {row.shape: row for row in rows}
+    seen = {}
     for slot in slots:
-        row = _row(image, slot, recipe, by, user)
+        row = known.get(slot.shape) or _new_row(image, slot, recipe, by, user)
+        known[slot.shape] = seen[slot.shape] = row
         _add_slot(row, slot, by)
-        rows.append(row)
-    return list({row.pk: row for row in rows}.values())
+    return list(seen.values())
 
 
-def _row(image: Any, slot: Slot, recipe: str, by: str, user: Any) -> "Recomposition":
+def _new_row(image: Any, slot: Slot, recipe: str, by: str, user: Any) -> "Recomposition":
     from .models import Recomposition
 
     now = timezone.now()
@@ -191,16 +197,26 @@ def _row(image: Any, slot: Slot, recipe: str, by: str, user: Any) -> "Recomposit
 
 
 def _add_slot(row: "Recomposition", slot: Slot, by: str) -> None:
+    if not _news(row, slot, by):
+        return
+    with transaction.atomic():
+        stored = type(row).objects.select_for_update().filter(pk=row.pk).first()
+        changes = _news(stored, slot, by) if stored else {}
+        if not changes:
+            return
+        row.move(where={}, **changes)
+        # What waits may be allowed now: a larger slot, a published page.
+        row.move(
+            where={"purchase": row.Purchase.WANTED, "waiting_reason__gt": ""},
+            next_attempt=timezone.now() + GATHERING,
+        )
+
+
+def _news(row: "Recomposition", slot: Slot, by: str) -> dict[str, Any]:
+    """What the row doesn't say yet."""
     changes: dict[str, Any] = {}
     if str(slot) not in row.slots:
         changes["slots"] = [*row.slots, str(slot)]
     if row.wanted_by == row.WantedBy.PREVIEW and by != row.WantedBy.PREVIEW:
         changes["wanted_by"] = by
-    if not changes:
-        return
-    row.move(where={}, **changes)
-    # What waits may be allowed now: a larger slot, a published page.
-    row.move(
-        where={"purchase": row.Purchase.WANTED, "waiting_reason__gt": ""},
-        next_attempt=timezone.now() + GATHERING,
-    )
+    return changes

@@ -1,4 +1,4 @@
-"""What is stored. State changes are methods on the rows: conditional updates from the state left."""
+"""What is stored. State changes are methods on the rows: conditional updates."""
 
 from .ledger import GatewayRequest, Spend
 from .recompositions import Candidate, OptOut, Recomposition

@@ -181,26 +181,40 @@ class Spend(Row):
         found = dict(cls.objects.filter(period__in=periods).values_list("period", "outputs"))
         return found.get(periods[0], 0), found.get(periods[1], 0)
 
+    # The month's row is always taken before a day's: a request that moves from one day to the
+    # next, in one transaction, can't lock another out that locks it out in turn.
+
+    @classmethod
+    def open(cls, day: dt.date) -> None:
+        """Make the rows of a day, before the transaction that counts in them: inserting the same
+        row in several long transactions is what databases call a deadlock."""
+        periods = cls.periods(day)
+        if cls.objects.filter(period__in=periods).count() < len(periods):
+            for period in periods:
+                cls.objects.get_or_create(period=period)
+
     @classmethod
     def reserve(cls, outputs: int, day: dt.date, daily: int, monthly: int) -> bool:
         """Reserve so many outputs if both limits allow it.
 
-        Call inside a transaction and roll it back where this is False: the day may have been
-        counted before the month refused.
+        Call inside a transaction and roll it back where this is False: the month may have been
+        counted before the day refused.
         """
-        limits = zip(cls.periods(day), (daily, monthly), strict=True)
-        return all(cls._add(period, outputs, limit) for period, limit in limits)
+        today, month = cls.periods(day)
+        return cls._add(month, outputs, monthly) and cls._add(today, outputs, daily)
 
     @classmethod
     def _add(cls, period: str, outputs: int, limit: int) -> bool:
-        cls.objects.get_or_create(period=period)
         fitting = cls.objects.filter(period=period, outputs__lte=limit - outputs)
-        return bool(fitting.update(outputs=F("outputs") + outputs))
+        if fitting.update(outputs=F("outputs") + outputs):
+            return True
+        _row, is_new = cls.objects.get_or_create(period=period)
+        return is_new and bool(fitting.update(outputs=F("outputs") + outputs))
 
     @classmethod
     def give_back(cls, outputs: int, day: dt.date) -> None:
         """Return outputs that were provably not bought."""
         with transaction.atomic():
-            for period in cls.periods(day):
+            for period in reversed(cls.periods(day)):
                 held = cls.objects.filter(period=period, outputs__gte=outputs)
                 held.update(outputs=F("outputs") - outputs)

@@ -4,7 +4,7 @@ import datetime as dt
 from typing import Any
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -53,6 +53,12 @@ class PipelineState(Row):
             circuit_detail=detail,
             probe_at=probe_at,
         )
+
+    def count_outage(self) -> int:
+        """One more submission in a row found the gateway out of order; returns how many."""
+        self.move(where={}, outages=F("outages") + 1)
+        self.refresh_from_db(fields=["outages"])
+        return self.outages
 
     def close_circuit(self) -> None:
         """A submission went through."""

@@ -7,24 +7,25 @@ What a pass leaves undone, or a process loses, the next pass finds in the tables
 import datetime as dt
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
-
-from django.db import connections
 
 from .. import moments, publishing, wanted
 from ..client import GatewayClient
 from ..models import GatewayRequest, ImageVersion, PipelineState
 from ..settings import settings
 from . import claims, fetching, polling, sending
+from .crew import Job, work_off
 from .schedule import claims_blocked_until, next_due
 
 logger = logging.getLogger(__name__)
 
-__all__ = ["Pass", "run_pass"]
+__all__ = ["Pass", "next_due", "run_pass"]
 
-#: A step ends within its lease: the longest is one POST, or the downloads of one request.
-LEASE = dt.timedelta(minutes=15)
+#: A step ends within its lease: the longest is one POST, or a turn of downloads.
+LEASE = dt.timedelta(minutes=5)
+#: The same for a question for the status, which takes `client.STATUS_SECONDS` at most: so long
+#: after a process died somebody else asks.
+POLL_LEASE = dt.timedelta(seconds=45)
 #: So much is taken on in one pass, so that a task's pass ends soon.
 MOST = 40
 
@@ -39,45 +40,20 @@ class Pass(NamedTuple):
     due: dt.datetime | None
 
 
-def run_pass(workers: int = 4) -> Pass:
+def run_pass(workers: int = 4, go_on: Callable[[], bool] = lambda: True) -> Pass:
     """Do all that is due now, at most `MOST` of each kind, on so many threads.
 
     With one worker everything happens in the calling thread. One picture's failure stops no
-    other's: it is logged, and due again later.
+    other's: it is logged, and due again later. Before each step `go_on` is asked: once it says
+    no, what is left stays due.
     """
     wanted.write()
     PipelineState.load().move(where={}, heartbeat=moments.now())
     work = [*_claims(), *_steps(), *_flips(), *_purges()]
-    results = _work_off(work, workers)
+    results = work_off(work, workers, go_on)
     # What has just been claimed or completed is not left waiting for the next pass.
-    results += _work_off([*_steps(), *_flips()], workers)
+    results += work_off([*_steps(), *_flips()], workers, go_on)
     return Pass(len(results), results.count(False), next_due())
-
-
-Job = Callable[[], None]
-
-
-def _work_off(jobs: list[Job], workers: int) -> list[bool]:
-    if workers <= 1 or len(jobs) <= 1:
-        return [_guarded(job) for job in jobs]
-    with ThreadPoolExecutor(min(workers, len(jobs)), "smart-resize") as pool:
-        return list(pool.map(_in_thread, jobs))
-
-
-def _in_thread(job: Job) -> bool:
-    try:
-        return _guarded(job)
-    finally:
-        connections.close_all()
-
-
-def _guarded(job: Job) -> bool:
-    try:
-        job()
-    except Exception:
-        logger.exception("A step of the pipeline failed; it is tried again")
-        return False
-    return True
 
 
 # Claims
@@ -94,7 +70,15 @@ def _claims() -> list[Job]:
     # While the circuit is open, what is due now is the one try.
     most = 1 if PipelineState.load().circuit_open else min(room, MOST)
     groups = claims.due_groups(now, most) if most > 0 else []
-    return [_bound(claims.claim, group) for group in groups]
+    return [_bound(_claim, group) for group in groups]
+
+
+def _claim(group: claims.Group) -> None:
+    try:
+        claims.claim(group)
+    except Exception:
+        claims.postpone(group, dt.timedelta(minutes=1))
+        raise
 
 
 def _bound(function: Callable[..., Any], *args: Any) -> Job:
@@ -112,12 +96,14 @@ def _steps() -> list[Job]:
 
 def _step(request: GatewayRequest, client: GatewayClient) -> None:
     """One step of one request, under its lease."""
-    if not request.take(moments.now(), LEASE):
+    length = POLL_LEASE if request.status == Status.SENT else LEASE
+    if not request.take(moments.now(), length):
         return
+    lease = request.lease
     try:
         _advance(request, client)
     except Exception:
-        _excuse(request)
+        _excuse(request.pk, lease)
         raise
 
 
@@ -132,16 +118,17 @@ def _advance(request: GatewayRequest, client: GatewayClient) -> None:
         fetching.fetch(request)
 
 
-def _excuse(request: GatewayRequest) -> None:
+def _excuse(pk: Any, lease: str) -> None:
     """Our storage or database failed: the state stays as it was, for another try later.
 
-    A request that was being sent keeps its lease: when that ends, it counts as lost.
+    A request that was being sent keeps its lease: when that ends, it counts as lost. The row is
+    read anew, since the instance has what a transaction took back.
     """
-    if request.status == Status.SENDING:
-        return
-    troubles = request.troubles + 1
-    later = moments.now() + moments.backoff(troubles)
-    request.release(troubles=troubles, next_step=later)
+    held = GatewayRequest.objects.filter(pk=pk, lease=lease).exclude(status=Status.SENDING)
+    for request in held:
+        troubles = request.troubles + 1
+        later = moments.now() + moments.backoff(troubles)
+        request.release(troubles=troubles, next_step=later)
 
 
 # Flips and purges

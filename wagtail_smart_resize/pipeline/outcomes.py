@@ -6,21 +6,23 @@ what may have been bought is never bought again without a person's word.
 
 import datetime as dt
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 from django.db import transaction
 
 from .. import moments
 from ..exceptions import GatewayError
-from ..models import GatewayRequest, PipelineState, Recomposition, Spend
+from ..models import GatewayRequest, ImageVersion, PipelineState, Recomposition, Spend
 from ..models.ledger import new_token
 from ..rules import Reason
+from .schedule import look_again
 
 logger = logging.getLogger(__name__)
 
 #: So many answers "out of order" fail a purchase, and so many "system error" statuses.
 MAX_ATTEMPTS = 8
-#: So many submissions in a row that found nobody open the circuit.
+#: So many submissions in a row that found nobody, or nobody in order, open the circuit.
 MAX_OUTAGES = 5
 #: How long an open circuit waits between two tries.
 PROBE_INTERVAL = dt.timedelta(minutes=5)
@@ -55,33 +57,46 @@ def try_again(
 
     `counts`: the try is one of the `MAX_ATTEMPTS` that a purchase has.
     """
-    attempts = request.attempts + counts
-    if attempts >= MAX_ATTEMPTS:
-        fail(request, error.code, error.detail, charged=Charged.NO)
-        return
-    with transaction.atomic():
-        rows = list(rows_of(request))
+    with _settling(request) as rows:
         if not _close(request, Status.FAILED, error.code, error.detail, Charged.NO):
             return
+        tried = {row.pk: row.attempts + counts for row in rows}
+        for row in rows:
+            if tried[row.pk] >= MAX_ATTEMPTS:
+                row.fail(error.code, error.detail)
+            elif not request.by_person:
+                row.want_again(when, attempts=tried[row.pk], reason=reason)
         if request.by_person:
-            _ask_again(request, rows, when, attempts)
-        else:
-            for row in rows:
-                row.want_again(when, attempts=row.attempts + counts, reason=reason)
+            _ask_again(request, [row for row in rows if tried[row.pk] < MAX_ATTEMPTS], when, tried)
+
+
+@contextmanager
+def _settling(request: GatewayRequest) -> Iterator[list[Recomposition]]:
+    """A transaction over all that a request's end changes, with the rows that wait for it.
+
+    The image's lock comes first, as in every transaction that touches an image's purchases.
+    """
+    with transaction.atomic():
+        ImageVersion.lock(request.image_id)
+        yield list(rows_of(request))
 
 
 def _ask_again(
-    request: GatewayRequest, rows: list[Recomposition], when: dt.datetime, attempts: int
+    request: GatewayRequest,
+    rows: list[Recomposition],
+    when: dt.datetime,
+    tried: Mapping[int, int],
 ) -> None:
     """A person's request is sent as it was: prompt, count, seed and batch."""
+    if not rows:
+        return
     again = GatewayRequest.objects.create(
         **{name: getattr(request, name) for name in REPEATED},
         source_token=new_token(),
-        attempts=attempts,
         next_step=when,
     )
     for row in rows:
-        row.move(where={"request": request.pk}, request=again)
+        row.move(where={"request": request.pk}, request=again, attempts=tried[row.pk])
 
 
 REPEATED = (
@@ -105,17 +120,19 @@ REPEATED = (
 )
 
 
-def withdraw(request: GatewayRequest, reason: str, when: dt.datetime | None) -> None:
-    """The rules no longer allow it: nothing is sent."""
-    with transaction.atomic():
-        rows = list(rows_of(request))
-        if not _close(request, Status.FAILED, "withdrawn", str(reason), Charged.NO):
+def withdraw(request: GatewayRequest, reasons: Mapping[int, Reason | None], code: str) -> None:
+    """Nothing is sent, and the budget goes back. `reasons`: by recomposition, the rule that
+    forbids it; those without one are looked at again at once."""
+    with _settling(request) as rows:
+        if not _close(request, Status.FAILED, "withdrawn", code, Charged.NO):
             return
         for row in rows:
+            reason = reasons.get(row.pk)
             if request.by_person:
-                row.fail("withdrawn", str(reason))
+                row.fail("withdrawn", code)
             else:
-                row.want_again(when, attempts=row.attempts, reason=reason)
+                when = look_again(reason) if reason else moments.now()
+                row.want_again(when, attempts=row.attempts, reason=reason or "")
 
 
 def pause(request: GatewayRequest, error: GatewayError, seconds: float | None) -> None:
@@ -127,34 +144,55 @@ def pause(request: GatewayRequest, error: GatewayError, seconds: float | None) -
 
 def open_circuit(request: GatewayRequest, code: str, error: GatewayError) -> None:
     """Every other request would fail as well: stop, and let one try from time to time."""
-    probe_at = moments.now() + PROBE_INTERVAL
-    PipelineState.load().open_circuit(code, error.detail, probe_at)
-    logger.error("Nothing is asked of the gateway for now: %s", error.detail)
+    probe_at = _break_circuit(PipelineState.load(), code, error)
     try_again(request, error, probe_at, counts=False, reason=Reason.CIRCUIT_OPEN)
+
+
+def _break_circuit(state: PipelineState, code: str, error: GatewayError) -> dt.datetime:
+    probe_at = moments.now() + PROBE_INTERVAL
+    state.open_circuit(code, error.detail, probe_at)
+    logger.error("Nothing is asked of the gateway for now: %s", error.detail)
+    return probe_at
+
+
+def _count_outage(error: GatewayError) -> int:
+    """How many submissions in a row went wrong; too many open the circuit."""
+    state = PipelineState.load()
+    outages = state.count_outage()
+    if outages >= MAX_OUTAGES:
+        _break_circuit(state, error.code, error)
+    return outages
 
 
 def outage(request: GatewayRequest, error: GatewayError, *, counts: bool) -> None:
     """The gateway could not be reached or said that it is out of order."""
-    state = PipelineState.load()
-    outages = state.outages + 1
-    state.move(where={}, outages=outages)
-    if outages >= MAX_OUTAGES:
-        probe_at = moments.now() + PROBE_INTERVAL
-        state.open_circuit(error.code, error.detail, probe_at)
-        logger.error("The gateway stays out of order: %s", error.detail)
+    outages = _count_outage(error)
     when = moments.now() + moments.backoff(max(outages, request.attempts + 1))
     try_again(request, error, when, counts=counts)
+
+
+def unknown(request: GatewayRequest, error: GatewayError) -> None:
+    """It may have been accepted and charged. If that goes on, no more is risked."""
+    logger.error("Whether request %s was accepted is not known: %s", request.pk, error.detail)
+    _count_outage(error)
+    fail(request, "unknown", error.detail, charged=Charged.UNKNOWN)
 
 
 def fail(request: GatewayRequest, code: str, detail: str, *, charged: "Charged") -> None:
     """It failed for good, for this file and recipe; only a person asks again."""
     status = Status.UNKNOWN if code == "unknown" else Status.FAILED
-    with transaction.atomic():
-        rows = list(rows_of(request))
+    with _settling(request) as rows:
         if not _close(request, status, code, detail, charged):
             return
         for row in rows:
             row.fail(code, detail)
+
+
+def settle_stranded() -> int:
+    """Fail what waits for a request that is no more; returns how many rows. For sync."""
+    detail = "The record of its request is gone: whether it was bought is not known."
+    rows = Recomposition.objects.stranded()
+    return sum(row.fail("unknown", detail) for row in rows)
 
 
 def _close(

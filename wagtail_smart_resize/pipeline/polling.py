@@ -20,10 +20,16 @@ Charged = GatewayRequest.Charged
 PATIENCE = 6
 #: How often one that is past its deadline is asked about.
 SLOW = dt.timedelta(seconds=60)
+#: How often a site without a key looks whether it has one again.
+NO_KEY = dt.timedelta(minutes=10)
 
 
 def poll(request: GatewayRequest, client: GatewayClient) -> None:
     """Ask once how far a request is whose lease is ours."""
+    if not settings.API_KEY:
+        # It may come back with the next deployment, and what is paid for is still to be had.
+        request.release(next_step=moments.now() + NO_KEY)
+        return
     try:
         answer = client.status(request.request_id, request.polling_url)
     except StatusUnavailable as error:

@@ -8,7 +8,34 @@ from django.db.models.functions import Coalesce, Greatest
 
 from .. import moments
 from ..models import GatewayRequest, ImageVersion, PipelineState, Recomposition
+from ..rules import Reason
 from ..settings import settings
+
+#: When what depends on pages, settings or editors is looked at again, if nothing wakes it before.
+PATIENCE = dt.timedelta(hours=24)
+#: When what only the settings' thresholds could change is looked at again: the file is opened.
+RARELY = dt.timedelta(days=7)
+
+_WAITS = {
+    Reason.PRIVATE: PATIENCE,
+    Reason.OPTED_OUT: PATIENCE,
+    Reason.NOT_PUBLISHED: PATIENCE,
+    Reason.AUTOMATIC_OFF: PATIENCE,
+    Reason.REFUSED_BY_SITE: dt.timedelta(hours=1),
+    Reason.NO_KEY: dt.timedelta(hours=1),
+    Reason.CIRCUIT_OPEN: dt.timedelta(hours=1),
+    Reason.HOPELESS_SHAPE: RARELY,
+    Reason.SMALL_SLOT: RARELY,
+    Reason.CROP_KEEPS_ENOUGH: RARELY,
+}
+
+
+def look_again(reason: Reason) -> dt.datetime | None:
+    """When a row that waits for this reason is looked at again; None: when its picture changes."""
+    if reason == Reason.BUDGET:
+        return moments.tomorrow()
+    wait = _WAITS.get(reason)
+    return moments.now() + wait if wait else None
 
 
 def next_due() -> dt.datetime | None:

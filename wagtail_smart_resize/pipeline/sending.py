@@ -2,7 +2,9 @@
 
 import dataclasses
 import logging
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from time import sleep
 
 from django.db import DatabaseError, close_old_connections, transaction
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
@@ -19,7 +21,7 @@ from ..exceptions import (
     SourceUnavailable,
     Unavailable,
 )
-from ..models import GatewayRequest, PipelineState
+from ..models import GatewayRequest, ImageVersion, PipelineState, Recomposition, Spend
 from ..rules import Reason
 from ..shapes import Size
 from . import claims, outcomes, polling
@@ -29,37 +31,68 @@ logger = logging.getLogger(__name__)
 Status = GatewayRequest.Status
 Charged = GatewayRequest.Charged
 
-#: How long storing a request id is tried while the database is in trouble, seconds.
+#: How long recording an answer is tried while the database is in trouble, seconds.
 REMEMBER_SECONDS = 30
 
 
 def send(request: GatewayRequest, client: GatewayClient) -> None:
     """Send a request whose lease is ours, if it is still allowed and nothing holds it up."""
-    forbidden = _forbidden(request)
-    if forbidden:
-        outcomes.withdraw(request, forbidden, claims.look_again(forbidden))
-        return
-    if _held_up(request) or not _hold_budget(request):
+    if _withdrawn(request) or _held_up(request):
         return
     try:
         url = source.source_url(request)
         source.check_reachable(url)
     except SourceUnavailable as error:
-        outcomes.open_circuit(request, error.code, _as_gateway_error(error))
+        outcomes.open_circuit(request, error.code, NotSent(error.code, error.detail))
         return
-    if request.step(status=Status.SENDING, sent_at=moments.now()):
+    # Last, so that it is the day of the POST whose budget holds it.
+    if _hold_budget(request) and _begin(request):
         _post(request, client, _job(request, url))
 
 
-def _forbidden(request: GatewayRequest) -> Reason | None:
-    """What the rules say now: a picture may have become private, or a page gone, meanwhile."""
-    image = request.image
+def _begin(request: GatewayRequest) -> bool:
+    """From here on a crash leaves it unknown whether the request was sent."""
+    return request.step(status=Status.SENDING, sent_at=moments.now(), error_code="")
+
+
+# What may have changed since the claim
+
+
+def _withdrawn(request: GatewayRequest) -> bool:
+    """Take back a request for what may not be bought any more, or need not be."""
     rows = list(outcomes.rows_of(request))
-    if image is None or image.file_hash != request.source_hash or not rows:
-        return Reason.REFUSED_BY_SITE
-    about = dataclasses.replace(verdicts.About.of(image), budget_left=True, circuit_closed=True)
-    reasons = (claims.verdict_on(row, about).reason for row in rows)
-    return next((reason for reason in reasons if reason), None)
+    try:
+        reasons = _reasons(request, rows) if _is_current(request, rows) else {}
+    except SourceUnavailable:
+        # The next claim says what to do about the file.
+        reasons = {}
+    if reasons and not any(reasons.values()):
+        return False
+    code = next((reason for reason in reasons.values() if reason), "outdated")
+    outcomes.withdraw(request, reasons, code)
+    return True
+
+
+def _is_current(request: GatewayRequest, rows: list[Recomposition]) -> bool:
+    """Whether the image is there with the same file, and nobody has decided meanwhile."""
+    image = request.image
+    if image is None or image.file_hash != request.source_hash:
+        return False
+    # A person may well ask for another candidate where one was chosen before.
+    return request.by_person or all(row.is_open for row in rows)
+
+
+def _reasons(request: GatewayRequest, rows: list[Recomposition]) -> dict[int, Reason | None]:
+    """What the rules say now: a picture may have become private, or a page gone, meanwhile.
+
+    What is a matter of taste was settled when a person asked.
+    """
+    about = verdicts.About.of(request.image, source.inspect(request.image))
+    about = dataclasses.replace(about, budget_left=True, circuit_closed=True)
+    return {
+        row.pk: claims.verdict_on(row, about, overruled=row.overruled or request.by_person).reason
+        for row in rows
+    }
 
 
 def _held_up(request: GatewayRequest) -> bool:
@@ -76,15 +109,21 @@ def _held_up(request: GatewayRequest) -> bool:
     return until is not None
 
 
+# The budget of the day
+
+
 def _hold_budget(request: GatewayRequest) -> bool:
     """Make sure that today's budget holds the request's outputs; else it waits for tomorrow's."""
     today = moments.today()
     if request.reserved_on == today:
         return True
+    Spend.open(today)
     try:
         with transaction.atomic():
             _move_to_today(request)
     except _NoBudget:
+        # What the transaction took back is still in the instance.
+        request.refresh_from_db(fields=["reserved_on"])
         request.release(next_step=moments.tomorrow(), error_code=Reason.BUDGET)
         return False
     return True
@@ -97,14 +136,10 @@ class _NoBudget(Exception):
 def _move_to_today(request: GatewayRequest) -> None:
     reserved_on = request.reserved_on
     if reserved_on is not None:
-        outcomes.Spend.give_back(request.outputs_asked, reserved_on)
+        Spend.give_back(request.outputs_asked, reserved_on)
         request.move(where={"reserved_on": reserved_on}, reserved_on=None)
     if not claims.reserve(request):
         raise _NoBudget
-
-
-def _as_gateway_error(error: SourceUnavailable) -> GatewayError:
-    return NotSent(error.code, error.detail)
 
 
 def _job(request: GatewayRequest, url: str) -> Job:
@@ -120,60 +155,76 @@ def _job(request: GatewayRequest, url: str) -> Job:
     )
 
 
+# The POST, and what came of it
+
+
 def _post(request: GatewayRequest, client: GatewayClient, job: Job) -> None:
-    """The POST, and the one table that says what each outcome means."""
+    """Exactly one POST; what it brought may be paid for and is recorded with patience."""
     try:
         answer = client.submit(job)
-    except NotSent as error:
-        outcomes.outage(request, error, counts=False)
-    except RateLimited as error:
-        outcomes.pause(request, error, error.retry_after)
-    except AccessDenied as error:
-        outcomes.open_circuit(request, error.code, error)
-    except Rejected as error:
-        outcomes.fail(request, error.code, error.detail, charged=Charged.NO)
-    except Unavailable as error:
-        outcomes.outage(request, error, counts=True)
-    except OutcomeUnknown as error:
-        _unknown(request, error)
+    except GatewayError as error:
+        _record(request, partial(_refused, error=error))
     else:
-        _sent(request, answer)
+        _record(request, partial(_accepted, answer=answer))
 
 
-def _unknown(request: GatewayRequest, error: OutcomeUnknown) -> None:
-    logger.error("Whether request %s was accepted is not known: %s", request.pk, error.detail)
-    request.step(request_id=error.request_id)
-    outcomes.fail(request, "unknown", error.detail, charged=Charged.UNKNOWN)
+def _refused(request: GatewayRequest, error: GatewayError) -> None:
+    """The one table that says what each error means."""
+    match error:
+        case NotSent():
+            outcomes.outage(request, error, counts=False)
+        case RateLimited():
+            outcomes.pause(request, error, error.retry_after)
+        case AccessDenied():
+            outcomes.open_circuit(request, error.code, error)
+        case Rejected():
+            outcomes.fail(request, error.code, error.detail, charged=Charged.NO)
+        case Unavailable():
+            outcomes.outage(request, error, counts=True)
+        case OutcomeUnknown():
+            request.step(request_id=error.request_id)
+            outcomes.unknown(request, error)
+
+
+def _accepted(request: GatewayRequest, answer: Answer) -> None:
+    request.step(
+        status=Status.SENT,
+        request_id=answer.request_id,
+        polling_url=answer.polling_url,
+        charged=Charged.YES,
+        troubles=0,
+    )
+    polling.take_in(request, answer)
+    state = PipelineState.load()
+    if state.circuit_open or state.outages:
+        state.close_circuit()
+
+
+def _record(request: GatewayRequest, outcome: Callable[[GatewayRequest], None]) -> None:
+    """Write all of an outcome or nothing of it, trying again while the database is in trouble."""
+    attempts = Retrying(
+        stop=stop_after_delay(REMEMBER_SECONDS),
+        wait=wait_random_exponential(multiplier=0.2, max=5),
+        retry=retry_if_exception_type(DatabaseError),
+        before_sleep=lambda _state: close_old_connections(),
+        sleep=sleep,
+        reraise=True,
+    )
+    attempts(_record_once, request, outcome)
+
+
+def _record_once(request: GatewayRequest, outcome: Callable[[GatewayRequest], None]) -> None:
+    with transaction.atomic():
+        ImageVersion.lock(request.image_id)
+        # What a failed try changed is still in the instance.
+        request.refresh_from_db()
+        if request.status == Status.SENDING:
+            outcome(request)
+        else:
+            logger.error("Request %s was given up before its answer came", request.pk)
 
 
 def lost(request: GatewayRequest) -> None:
     """A process ended between the POST and storing the request id."""
     detail = "The process that sent the request ended before it had stored the answer."
     outcomes.fail(request, "unknown", detail, charged=Charged.UNKNOWN)
-
-
-def _sent(request: GatewayRequest, answer: Answer) -> None:
-    _remember(request, answer)
-    state = PipelineState.load()
-    if state.circuit_open or state.outages:
-        state.close_circuit()
-
-
-def _remember(request: GatewayRequest, answer: Answer) -> None:
-    """Store what was answered: it is paid for, so a database in trouble gets several tries."""
-    changes: dict[str, Any] = {
-        "status": Status.SENT,
-        "request_id": answer.request_id,
-        "polling_url": answer.polling_url,
-        "charged": Charged.YES,
-        "troubles": 0,
-    }
-    attempts = Retrying(
-        stop=stop_after_delay(REMEMBER_SECONDS),
-        wait=wait_random_exponential(multiplier=0.2, max=5),
-        retry=retry_if_exception_type(DatabaseError),
-        before_sleep=lambda _state: close_old_connections(),
-        reraise=True,
-    )
-    attempts(lambda: request.step(**changes))
-    polling.take_in(request, answer)
