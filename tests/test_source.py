@@ -247,7 +247,7 @@ class TestAFileThatCannotBeRead:
         image.file.storage.delete(image.file.name)
         with pytest.raises(SourceUnavailable) as caught:
             look(get_image_model().objects.get(pk=image.pk))
-        assert caught.value.code == "missing"
+        assert caught.value.code == "file_missing"
 
     @pytest.mark.parametrize("error", [OSError("disk"), RuntimeError("a storage's own error")])
     def test_may_be_the_storages_trouble(self, error, monkeypatch):

@@ -192,7 +192,7 @@ def _read(image: Any) -> bytes:
     except Exception as error:
         # Storages raise errors of many kinds; Wagtail wraps some of them.
         if isinstance(error, FileNotFoundError) or isinstance(error.__cause__, FileNotFoundError):
-            raise SourceUnavailable("missing", "The image's file is missing.") from error
+            raise SourceUnavailable("file_missing", "The image's file is missing.") from error
         name = type(error).__name__
         raise SourceUnavailable(
             "storage", f"The storage failed to give the file ({name})."

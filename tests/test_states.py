@@ -1,0 +1,190 @@
+"""Where a recomposition stands, in words."""
+
+import datetime as dt
+from decimal import Decimal
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.utils import timezone
+from factories import candidate, live, plain_image, recomposition
+
+from wagtail_smart_resize import actions, publishing
+from wagtail_smart_resize.models import GatewayRequest, ImageVersion, Recomposition
+from wagtail_smart_resize.rules import Reason
+from wagtail_smart_resize.settings import Price
+from wagtail_smart_resize.views import failures, states
+from wagtail_smart_resize.views.states import Tone, Word
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def ada():
+    return get_user_model().objects.create_superuser("ada", "ada@example.org", "secret")
+
+
+def state_of(row):
+    return states.states(states.load(Recomposition.objects.filter(pk=row.pk)))[0]
+
+
+def request(row, status="sent", **fields):
+    made = GatewayRequest.objects.create(
+        image=row.image,
+        source_hash=row.source_hash,
+        resolution="2K",
+        output_format="webp",
+        sizes=[{"size": "1000x1000", "recomposition": row.pk}],
+        outputs_asked=1,
+        status=status,
+        **fields,
+    )
+    row.move(where={}, request=made)
+    return made
+
+
+class TestBuying:
+    @pytest.mark.parametrize(
+        ("status", "word"),
+        [
+            ("new", Word.SENDING),
+            ("sending", Word.SENDING),
+            ("sent", Word.WORKING),
+            ("fetching", Word.FETCHING),
+        ],
+    )
+    def test_a_request_under_way_says_how_far_it_is(self, status, word):
+        row = recomposition(plain_image(), purchase="requested")
+        request(row, status)
+        assert (state_of(row).word, state_of(row).is_busy) == (word, True)
+
+    def test_one_that_is_held_up_waits(self):
+        row = recomposition(plain_image(), purchase="requested")
+        request(row, "new", next_step=timezone.now() + dt.timedelta(minutes=5))
+        state = state_of(row)
+        assert (state.word, state.tone) == (Word.WAITING, Tone.WARNING)
+        assert "takes no requests now" in str(state.message)
+
+    def test_what_a_template_wanted_is_queued(self):
+        assert state_of(recomposition(plain_image())).word is Word.QUEUED
+
+    @pytest.mark.parametrize("reason", [Reason.BUDGET, Reason.CIRCUIT_OPEN])
+    def test_what_time_will_bring_waits(self, reason):
+        state = state_of(recomposition(plain_image(), waiting_reason=reason))
+        assert (state.word, state.message) == (Word.WAITING, reason.label)
+
+    def test_what_the_rules_keep_as_a_crop_is_not_needed(self):
+        state = state_of(recomposition(plain_image(), waiting_reason="enough_kept"))
+        assert (state.word, str(state.message)) == (Word.NOT_NEEDED, "Crop keeps enough")
+
+    def test_it_says_who_asked_how_long_it_took_and_what_it_cost(self, ada):
+        row = recomposition(plain_image(), purchase="idle")
+        sent = timezone.now() - dt.timedelta(minutes=5)
+        request(
+            row,
+            "done",
+            asked_by=ada,
+            sent_at=sent,
+            finished_at=sent + dt.timedelta(seconds=70),
+            charged="yes",
+            price="0.24",
+            currency="USD",
+        )
+        candidate(row)
+        state = state_of(row)
+        assert (state.by, state.took) == (ada, dt.timedelta(seconds=70))
+        assert state.cost == Price(Decimal("0.24"), "USD")
+        assert state.since == sent + dt.timedelta(seconds=70)
+
+    def test_what_was_not_charged_cost_nothing(self):
+        row = recomposition(plain_image(), purchase="failed", failure_code="http_400")
+        request(row, "failed", charged="no", price="0.24", currency="USD")
+        assert state_of(row).cost is None
+
+
+class TestFailing:
+    def test_a_failure_says_what_happened_and_what_to_do(self):
+        row = recomposition(
+            plain_image(), purchase="failed", failure_code="failed", failure_detail="Odd picture."
+        )
+        state = state_of(row)
+        assert (state.word, state.is_failed) == (Word.FAILED, True)
+        assert "could not recompose" in str(state.message)
+        assert "try again" in str(state.remedy)
+        assert state.detail == "Odd picture."
+
+    def test_an_unknown_outcome_is_no_plain_failure(self):
+        row = recomposition(plain_image(), purchase="failed", failure_code="unknown")
+        state = state_of(row)
+        assert (state.word, state.may_look_again) == (Word.UNKNOWN, False)
+        assert "nobody knows" in str(state.message)
+
+    def test_with_an_id_the_service_can_be_asked_again(self):
+        row = recomposition(plain_image(), purchase="failed", failure_code="unknown")
+        request(row, "unknown", request_id="r-1")
+        assert state_of(row).may_look_again
+
+    def test_what_was_withdrawn_names_the_rule(self):
+        failure = failures.describe("withdrawn", "private")
+        assert "nothing was bought: Private collection" in str(failure.message)
+        assert "was changed" in str(failures.describe("withdrawn", "outdated").message)
+
+    @pytest.mark.parametrize(
+        ("code", "words"),
+        [
+            ("http_404", "balance"),
+            ("http_422", "refused"),
+            ("http_503", "problem of its own"),
+            ("source_401", "could not get the image"),
+            ("timeout", "could not be fetched"),
+            ("something_new", "could not be recomposed"),
+        ],
+    )
+    def test_every_code_has_words(self, code, words):
+        assert words in str(failures.describe(code).message)
+
+    def test_a_missing_file_is_told_from_a_missing_output(self):
+        assert "of this shape" in str(failures.describe("missing").message)
+        assert "can't be read" in str(failures.describe("file_missing").message)
+
+
+class TestDeciding:
+    def test_a_decision_is_being_published_until_the_flip(self, ada):
+        row = recomposition(plain_image(), purchase="idle")
+        actions.choose(candidate(row), user=ada)
+        state = state_of(row)
+        assert (state.word, state.by, state.is_busy) == (Word.PUBLISHING, ada, True)
+        publishing.publish(row.image_id)
+        assert state_of(row).word is Word.LIVE
+
+    def test_the_crop_is_being_published_too(self, ada):
+        row = live(plain_image()).recomposition
+        actions.use_crop(row, user=ada)
+        assert state_of(row).word is Word.PUBLISHING
+        publishing.publish(row.image_id)
+        assert state_of(row).word is Word.DECLINED
+
+    def test_the_crop_where_nothing_was_live_is_there_at_once(self, ada):
+        row = recomposition(plain_image())
+        actions.use_crop(row, user=ada)
+        assert state_of(row).word is Word.DECLINED
+
+    def test_undecided_candidates_wait_for_a_person(self, settings):
+        row = recomposition(plain_image(), purchase="idle")
+        candidate(row)
+        assert state_of(row).word is Word.READY
+        settings.WAGTAIL_SMART_RESIZE = {**settings.WAGTAIL_SMART_RESIZE, "REVIEW": True}
+        assert state_of(row).word is Word.REVIEW
+
+    def test_what_is_published_for_an_old_file_counts_for_nothing(self):
+        row = live(plain_image()).recomposition
+        ImageVersion.objects.update(source_hash="old")
+        assert state_of(row).word is Word.PUBLISHING
+
+
+class TestMany:
+    def test_the_queries_do_not_grow_with_the_rows(self, django_assert_num_queries):
+        for _each in range(3):
+            candidate(recomposition(plain_image(), purchase="idle"))
+        with django_assert_num_queries(2):
+            found = states.states(states.load(Recomposition.objects.all()))
+        assert states.tally(found) == {Word.READY: 3}
