@@ -1,0 +1,331 @@
+"""The commands, as a person or cron runs them."""
+
+import datetime as dt
+import io
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connections
+from django.utils import timezone
+from factories import colour_of, live, photo, plain_image, recomposition
+from testapp.frontend_cache import RecordingBackend
+from testapp.models import PicturePage
+from wagtail.images import get_image_model
+from wagtail.models import Locale, Page
+
+from wagtail_smart_resize import loop, wanted
+from wagtail_smart_resize.live import memory
+from wagtail_smart_resize.models import (
+    GatewayRequest,
+    ImageVersion,
+    PipelineState,
+    Recomposition,
+    Spend,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+Purchase = Recomposition.Purchase
+SPEC = "smartresize-400x400"
+BLUE = (70, 130, 180)
+TESTS = Path(__file__).parent
+SOON = dt.timedelta(0)
+
+
+def moment(**delta):
+    return timezone.now() + dt.timedelta(**delta)
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def sync(*args, out=None):
+    """Run the command; returns its exit status, what it said, and its complaints."""
+    out, err = out or io.StringIO(), io.StringIO()
+    try:
+        call_command("smart_resize_sync", *args, stdout=out, stderr=err)
+    except CommandError as error:
+        return error.returncode, out.getvalue(), f"{err.getvalue()}{error}"
+    return 0, out.getvalue(), err.getvalue()
+
+
+def fresh(image):
+    return get_image_model().objects.get(pk=image.pk)
+
+
+def shown(image, spec=SPEC):
+    """What a visitor sees; the end of the request is still to come."""
+    memory.reset()
+    return fresh(image).get_rendition(spec)
+
+
+def lost(image, spec=SPEC):
+    """The same, but what it noted as wanted is lost with its process."""
+    rendition = shown(image, spec)
+    wanted.notes.reset()
+    return rendition
+
+
+def published(image):
+    Locale.objects.get_or_create(language_code="en")
+    root = Page.objects.filter(depth=1).first()
+    root = root or Page.add_root(instance=Page(title="Root", slug="root"))
+    return root.add_child(instance=PicturePage(title="A page", photo=image))
+
+
+def near(colour, other):
+    return all(abs(a - b) < 12 for a, b in zip(colour, other, strict=True))
+
+
+class TestRepairing:
+    def test_it_counts_what_it_did(self):
+        lost(plain_image())
+        lost(plain_image())
+        assert sync() == (0, "shapes noted as wanted: 2\n", "")
+        assert Recomposition.objects.count() == 2
+
+    def test_it_says_when_there_was_nothing(self):
+        assert sync() == (0, "Nothing to repair.\n", "")
+
+    def test_a_dry_run_says_what_it_would_do_and_does_nothing(self):
+        lost(plain_image())
+        status, said, complaints = sync("--dry-run")
+        assert (status, complaints) == (0, "")
+        assert said.splitlines()[1:] == ["shapes noted as wanted: 1"]
+        assert not Recomposition.objects.exists()
+        assert not PipelineState.objects.exists()
+
+    def test_there_is_nothing_to_wait_for_in_a_dry_run(self):
+        status, _said, complaints = sync("--dry-run", "--wait")
+        assert status == 1
+        assert "--dry-run changes nothing" in complaints
+
+    @pytest.mark.parametrize("seconds", ["soon", "-1", "nan"])
+    def test_a_time_out_is_a_number(self, seconds):
+        _status, _said, complaints = sync("--wait", f"--timeout={seconds}")
+        assert "invalid number of seconds" in complaints
+
+    def test_without_wait_it_asks_the_gateway_for_nothing(self, site):
+        image = photo()
+        published(image)
+        lost(image)
+        assert sync()[0] == 0
+        assert site.gateway.requests == []
+
+    def test_runners_need_not_repair_again_for_an_hour(self):
+        sync()
+        assert PipelineState.load().last_sync is not None
+
+    def test_a_repair_that_failed_is_told_in_the_exit_status(self, monkeypatch):
+        lost(plain_image())
+
+        def record(*args, **kwargs):
+            raise ValueError("no")
+
+        monkeypatch.setattr(wanted, "record", record)
+        status, _said, complaints = sync()
+        assert status == 1
+        assert "repairs that failed: 1" in complaints
+
+
+class TestWaiting:
+    @pytest.fixture(autouse=True)
+    def cache(self, settings):
+        settings.WAGTAILFRONTENDCACHE = {
+            "default": {"BACKEND": "testapp.frontend_cache.RecordingBackend"}
+        }
+        RecordingBackend.purged.clear()
+
+    @pytest.fixture
+    def image(self):
+        return photo()
+
+    def test_it_returns_when_all_is_live_and_purged(self, site, image, monkeypatch):
+        monkeypatch.setattr("wagtail_smart_resize.publishing.PURGE_DELAY", SOON)
+        published(image)
+        before = lost(image)
+        status, said, complaints = sync("--wait")
+        assert (status, complaints) == (0, "")
+        assert said.splitlines() == ["shapes noted as wanted: 1", "Nothing is left to do."]
+        assert len(site.gateway.requests) == 1
+        version = ImageVersion.objects.get()
+        assert (version.flip_due, version.purge_due) == (None, None)
+        assert shown(image).file.name != before.file.name
+
+    def test_what_this_process_noted_is_written_and_bought(self, site, image, monkeypatch):
+        monkeypatch.setattr("wagtail_smart_resize.publishing.PURGE_DELAY", SOON)
+        shown(image)
+        assert sync("--wait")[0] == 0
+        assert Recomposition.objects.get().live is not None
+
+    def test_it_waits_for_nothing_that_is_not_allowed(self, site, image):
+        lost(image)
+        assert sync("--wait")[0] == 0
+        assert Recomposition.objects.get().waiting_reason == "not_published"
+        assert site.gateway.requests == []
+
+    @pytest.mark.parametrize(
+        "reason", ["budget", "circuit", "key", "decided"], ids=lambda reason: f"no {reason}"
+    )
+    def test_nor_for_what_is_held_back(self, site, image, settings, reason):
+        row = recomposition(image, next_attempt=moment())
+        if reason == "budget":
+            ours = {**settings.WAGTAIL_SMART_RESIZE, "DAILY_LIMIT": 0}
+            settings.WAGTAIL_SMART_RESIZE = ours
+        elif reason == "key":
+            settings.WAGTAIL_SMART_RESIZE = {**settings.WAGTAIL_SMART_RESIZE, "API_KEY": ""}
+        elif reason == "circuit":
+            PipelineState.load().open_circuit("no_balance", "", moment(minutes=5))
+        else:
+            row.move(where={}, decision=row.Decision.CROP)
+            ImageVersion.of(image.pk)
+        assert sync("--wait", "--timeout=20")[0] == 0
+        assert site.gateway.requests == []
+
+    def test_a_purchase_that_fails_is_told_in_the_exit_status(self, site, image):
+        site.gateway.misbehave("FAILED")
+        shown(image)
+        status, said, complaints = sync("--wait")
+        assert status == 1
+        assert "purchases that failed: 1" in complaints
+        assert "Nothing is left" not in said
+        assert Recomposition.objects.get().purchase == Purchase.FAILED
+
+    def test_one_that_failed_before_is_not(self, site, image):
+        recomposition(image, purchase=Purchase.FAILED)
+        assert sync("--wait")[0] == 0
+
+    def test_a_step_that_fails_is_told_in_the_exit_status(self, site, image, monkeypatch):
+        monkeypatch.setattr("wagtail_smart_resize.publishing.PURGE_DELAY", SOON)
+
+        def failing(image_id, due):
+            raise OSError("the cache is down")
+
+        published(image)
+        live(image)
+        monkeypatch.setattr("wagtail_smart_resize.publishing.purge", failing)
+        ImageVersion.objects.update(purge_due=moment())
+        status, _said, complaints = sync("--wait", "--timeout=1")
+        assert status == 1
+        assert "steps that failed: 1" in complaints
+        assert "not done in time, to purge: 1" in complaints
+
+    def test_when_the_time_is_over_it_gives_up(self, site, image):
+        site.gateway.misbehave("never")
+        shown(image)
+        started = time.monotonic()
+        status, _said, complaints = sync("--wait", "--timeout=3")
+        assert time.monotonic() - started < 10
+        assert status == 1
+        assert "not done in time, in flight: 1" in complaints
+        assert GatewayRequest.objects.get().status == "sent"
+
+    def test_a_terminal_gets_a_line_of_progress(self, site, image, monkeypatch):
+        monkeypatch.setattr("wagtail_smart_resize.publishing.PURGE_DELAY", SOON)
+        shown(image)
+        _status, said, _complaints = sync("--wait", out=Terminal())
+        assert "\r0 to buy, 1 in flight, 0 to publish, 0 to purge" in said
+
+    def test_a_file_gets_none(self, site, image, monkeypatch):
+        monkeypatch.setattr("wagtail_smart_resize.publishing.PURGE_DELAY", SOON)
+        shown(image)
+        assert "\r" not in sync("--wait")[1]
+
+
+class TestWagtailsOwnCommand:
+    @pytest.mark.parametrize("options", [[], ["--purge-only"]], ids=["anew", "purge only"])
+    def test_recomposed_pictures_are_served_again_with_no_post(self, site, options):
+        image, other = plain_image(), plain_image()
+        crop = lost(image)
+        live(image)
+        before = shown(image)
+        untouched = lost(other)
+        assert near(colour_of(before), BLUE)
+        call_command("wagtail_update_image_renditions", *options, stdout=io.StringIO())
+        after = shown(image)
+        assert after.focal_point_key == before.focal_point_key
+        assert near(colour_of(after), BLUE)
+        assert lost(other).focal_point_key == untouched.focal_point_key
+        wanted.notes.reset()
+        assert sync("--wait")[0] == 0
+        assert shown(image).pk == after.pk
+        assert not image.renditions.filter(pk=crop.pk).exists()
+        assert site.gateway.requests == []
+        assert not Spend.objects.filter(outputs__gt=0).exists()
+
+    @pytest.mark.parametrize("options", [[], ["--purge-only"]], ids=["anew", "purge only"])
+    def test_what_was_retired_is_forgotten(self, options):
+        image = plain_image()
+        lost(image)
+        live(image)
+        assert "renditions noted as retired: 1" in sync()[1]
+        call_command("wagtail_update_image_renditions", *options, stdout=io.StringIO())
+        assert "notes about deleted renditions removed: 1" in sync()[1]
+
+
+class TestWorker:
+    def test_it_works_until_it_is_told_to_stop(self, site, monkeypatch):
+        monkeypatch.setattr("wagtail_smart_resize.publishing.PURGE_DELAY", SOON)
+        image = photo()
+        image_id = image.pk
+        shown(image)
+        wanted.write()
+        said = io.StringIO()
+        watcher = threading.Thread(target=_interrupt_when_live, args=[image_id])
+        watcher.start()
+        call_command("smart_resize_worker", stdout=said)
+        watcher.join()
+        assert said.getvalue().splitlines() == [
+            "The worker is running. Ctrl-C or SIGTERM ends it when what is under way is done.",
+            "The worker has stopped.",
+        ]
+        assert Recomposition.objects.get().live is not None
+        assert len(site.gateway.requests) == 1
+
+    def test_it_finds_work_that_no_process_could_tell_it_of(self):
+        """Nobody wakes a worker: what another process writes is found by looking."""
+        work = loop.Loop(alone=False)
+        assert work._round() <= loop.LOOK
+
+    def test_signals_are_as_before_when_it_has_stopped(self, monkeypatch):
+        before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+        monkeypatch.setattr(loop.Loop, "run", lambda self: None)
+        call_command("smart_resize_worker", stdout=io.StringIO())
+        assert before == (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT))
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    def test_as_a_process_it_ends_well_on_a_signal(self, number):
+        environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "test_settings"}
+        environment["PYTHONPATH"] = str(TESTS)
+        command = [sys.executable, "-m", "django", "smart_resize_worker"]
+        worker = subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        with worker:
+            assert worker.stdout.readline().startswith("The worker is running.")
+            worker.send_signal(number)
+            rest = worker.communicate(timeout=60)[0]
+        assert rest == "The worker has stopped.\n"
+        assert worker.returncode == 0
+
+
+def _interrupt_when_live(image_id):
+    """Send this process a SIGTERM when the image is published, or after a minute at the latest."""
+    try:
+        for _ in range(600):
+            version = ImageVersion.objects.filter(pk=image_id, seq__isnull=False)
+            if version.exists():
+                break
+            time.sleep(0.1)
+    finally:
+        connections.close_all()
+        os.kill(os.getpid(), signal.SIGTERM)
