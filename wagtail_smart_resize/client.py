@@ -36,7 +36,7 @@ __all__ = ["Answer", "GatewayClient", "Job", "Output", "Status"]
 logger = logging.getLogger(__name__)
 
 MAX_RETRY_AFTER = 300.0
-STATUS_SECONDS = 30.0
+STATUS_SECONDS = 20.0
 STATUS_ATTEMPTS = 3
 
 _ACCESS = {401, 402, 403, 404}

@@ -16,9 +16,9 @@ logger = logging.getLogger(__name__)
 
 #: The lease of a runner that works alone: so long after its death another takes over. A pass may
 #: outlast it; then two runners work side by side, which costs queries and nothing else.
-LEASE = dt.timedelta(seconds=20)
+LEASE = dt.timedelta(seconds=10)
 #: Work that is due within this time is waited for without giving the lease back.
-NEAR = dt.timedelta(seconds=10)
+NEAR = dt.timedelta(seconds=5)
 #: Between two passes there is at least this much rest, seconds.
 REST = 0.2
 #: The rest grows up to this, seconds, while a pass leaves something due that it could not do.

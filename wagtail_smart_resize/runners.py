@@ -18,7 +18,7 @@ __all__ = ["connect", "mode", "thread", "wake"]
 logger = logging.getLogger(__name__)
 
 #: How often, in seconds, a process makes sure that whoever worked has not died.
-CHECK_INTERVAL = 60.0
+CHECK_INTERVAL = 20.0
 
 
 def mode() -> str:

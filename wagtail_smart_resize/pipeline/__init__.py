@@ -25,7 +25,7 @@ __all__ = ["Pass", "next_due", "run_pass"]
 LEASE = dt.timedelta(minutes=5)
 #: The same for a question for the status, which takes `client.STATUS_SECONDS` at most: so long
 #: after a process died somebody else asks.
-POLL_LEASE = dt.timedelta(seconds=45)
+POLL_LEASE = dt.timedelta(seconds=30)
 #: So much is taken on in one pass, so that a task's pass ends soon.
 MOST = 40
 
