@@ -146,7 +146,7 @@ def gateway(settings, monkeypatch):
 
 @pytest.fixture
 def clock(monkeypatch):
-    """The pipeline's clock: it can be put forward, or set to a moment."""
+    """The pipeline's clock: it can be put forward, or set to a moment in the far future."""
     import datetime as dt
 
     from django.utils import timezone
