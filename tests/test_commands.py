@@ -12,10 +12,9 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connections
+from django.db import connection, connections
 from django.utils import timezone
 from factories import colour_of, live, photo, plain_image, recomposition
-from testapp.frontend_cache import RecordingBackend
 from testapp.models import PicturePage
 from wagtail.images import get_image_model
 from wagtail.models import Locale, Page
@@ -41,6 +40,14 @@ SOON = dt.timedelta(0)
 
 def moment(**delta):
     return timezone.now() + dt.timedelta(**delta)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch, settings):
+    """Nothing waits for longer than it must."""
+    monkeypatch.setattr("wagtail_smart_resize.publishing.PURGE_DELAY", SOON)
+    monkeypatch.setattr("wagtail_smart_resize.wanted.GATHERING", SOON)
+    settings.WAGTAIL_SMART_RESIZE = {**settings.WAGTAIL_SMART_RESIZE, "POLL_INTERVAL": 0.2}
 
 
 class Terminal(io.StringIO):
@@ -73,6 +80,15 @@ def lost(image, spec=SPEC):
     rendition = shown(image, spec)
     wanted.notes.reset()
     return rendition
+
+
+def database_url():
+    """The tests' database, for another process."""
+    values = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{values['NAME']}"
+    user = ":".join(filter(None, (values["USER"], values["PASSWORD"])))
+    return f"{connection.vendor}://{user}@{values['HOST']}:{values['PORT']}/{values['NAME']}"
 
 
 def published(image):
@@ -138,19 +154,11 @@ class TestRepairing:
 
 
 class TestWaiting:
-    @pytest.fixture(autouse=True)
-    def cache(self, settings):
-        settings.WAGTAILFRONTENDCACHE = {
-            "default": {"BACKEND": "testapp.frontend_cache.RecordingBackend"}
-        }
-        RecordingBackend.purged.clear()
-
     @pytest.fixture
     def image(self):
         return photo()
 
-    def test_it_returns_when_all_is_live_and_purged(self, site, image, monkeypatch):
-        monkeypatch.setattr("wagtail_smart_resize.publishing.PURGE_DELAY", SOON)
+    def test_it_returns_when_all_is_live_and_purged(self, site, image):
         published(image)
         before = lost(image)
         status, said, complaints = sync("--wait")
@@ -161,8 +169,7 @@ class TestWaiting:
         assert (version.flip_due, version.purge_due) == (None, None)
         assert shown(image).file.name != before.file.name
 
-    def test_what_this_process_noted_is_written_and_bought(self, site, image, monkeypatch):
-        monkeypatch.setattr("wagtail_smart_resize.publishing.PURGE_DELAY", SOON)
+    def test_what_this_process_noted_is_written_and_bought(self, site, image):
         shown(image)
         assert sync("--wait")[0] == 0
         assert Recomposition.objects.get().live is not None
@@ -205,7 +212,6 @@ class TestWaiting:
         assert sync("--wait")[0] == 0
 
     def test_a_step_that_fails_is_told_in_the_exit_status(self, site, image, monkeypatch):
-        monkeypatch.setattr("wagtail_smart_resize.publishing.PURGE_DELAY", SOON)
 
         def failing(image_id, due):
             raise OSError("the cache is down")
@@ -229,14 +235,12 @@ class TestWaiting:
         assert "not done in time, in flight: 1" in complaints
         assert GatewayRequest.objects.get().status == "sent"
 
-    def test_a_terminal_gets_a_line_of_progress(self, site, image, monkeypatch):
-        monkeypatch.setattr("wagtail_smart_resize.publishing.PURGE_DELAY", SOON)
+    def test_a_terminal_gets_a_line_of_progress(self, site, image):
         shown(image)
         _status, said, _complaints = sync("--wait", out=Terminal())
         assert "\r0 to buy, 1 in flight, 0 to publish, 0 to purge" in said
 
-    def test_a_file_gets_none(self, site, image, monkeypatch):
-        monkeypatch.setattr("wagtail_smart_resize.publishing.PURGE_DELAY", SOON)
+    def test_a_file_gets_none(self, site, image):
         shown(image)
         assert "\r" not in sync("--wait")[1]
 
@@ -273,8 +277,7 @@ class TestWagtailsOwnCommand:
 
 
 class TestWorker:
-    def test_it_works_until_it_is_told_to_stop(self, site, monkeypatch):
-        monkeypatch.setattr("wagtail_smart_resize.publishing.PURGE_DELAY", SOON)
+    def test_it_works_until_it_is_told_to_stop(self, site):
         image = photo()
         image_id = image.pk
         shown(image)
@@ -304,17 +307,21 @@ class TestWorker:
 
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
     def test_as_a_process_it_ends_well_on_a_signal(self, number):
-        environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "test_settings"}
-        environment["PYTHONPATH"] = str(TESTS)
+        environment = {
+            **os.environ,
+            "DATABASE_URL": database_url(),
+            "DJANGO_SETTINGS_MODULE": "test_settings",
+            "PYTHONPATH": str(TESTS),
+        }
         command = [sys.executable, "-m", "django", "smart_resize_worker"]
         worker = subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         with worker:
             assert worker.stdout.readline().startswith("The worker is running.")
             worker.send_signal(number)
-            rest = worker.communicate(timeout=60)[0]
-        assert rest == "The worker has stopped.\n"
+            said, complaints = worker.communicate(timeout=60)
+        assert (said, complaints) == ("The worker has stopped.\n", "")
         assert worker.returncode == 0
 
 

@@ -55,6 +55,10 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
 ]
 
+if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
+    # For Wagtail's search: a command's checks insist on it.
+    INSTALLED_APPS.append("django.contrib.postgres")
+
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
