@@ -32,7 +32,7 @@ from wagtail_smart_resize import (
     wanted,
 )
 from wagtail_smart_resize.models import PipelineState, Recomposition
-from wagtail_smart_resize.pipeline.crew import work_off
+from wagtail_smart_resize.pipeline.crew import Crew
 
 HOUR = dt.timedelta(hours=1)
 SECOND = dt.timedelta(seconds=1)
@@ -86,7 +86,7 @@ def passes(monkeypatch):
 
     made = Passes()
 
-    def work_once(state, go_on=None):
+    def work_once(state, go_on=None, crew=None):
         made.append(state)
         return made.due
 
@@ -508,7 +508,7 @@ def test_jobs_run_on_daemon_threads_and_one_failure_stops_no_other(caplog):
         if len(ran) == 2:
             raise ValueError("unlucky")
 
-    results = work_off([job] * 9, 4, lambda: True)
+    results = Crew(4).work_off([job] * 9, lambda: True)
     assert sorted(results) == [False] + [True] * 8
     assert all(thread.daemon and thread.name.startswith("smart-resize-") for thread in ran)
     assert "unlucky" in caplog.text
@@ -516,14 +516,25 @@ def test_jobs_run_on_daemon_threads_and_one_failure_stops_no_other(caplog):
 
 def test_one_worker_is_the_calling_thread():
     ran = []
-    assert work_off([lambda: ran.append(threading.current_thread())] * 3, 1, lambda: True)
+    assert Crew(1).work_off([lambda: ran.append(threading.current_thread())] * 3, lambda: True)
     assert set(ran) == {threading.current_thread()}
 
 
 def test_jobs_that_are_not_begun_in_time_are_left():
     ran = []
-    work_off([lambda: ran.append(1)] * 9, 1, lambda: len(ran) < 2)
+    Crew(1).work_off([lambda: ran.append(1)] * 9, lambda: len(ran) < 2)
     assert len(ran) == 2
+
+
+def test_a_job_that_waits_for_the_gateway_keeps_nobody_else_waiting():
+    answer, told = threading.Event(), threading.Event()
+    crew = Crew(2, patience=0.1, finished=told.set)
+    assert crew.work_off([lambda: answer.wait(10)] * 2, lambda: True) == []
+    assert crew.work_off([lambda: None], lambda: True) == [True]
+    assert not told.is_set()
+    answer.set()
+    assert told.wait(5)
+    crew.wait()
 
 
 # Requests under way

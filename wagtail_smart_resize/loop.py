@@ -27,6 +27,9 @@ LONG_REST = 2.5
 LOOK = 2.0
 #: After this time a pass begins nothing more: what is left is due in the next, seconds.
 PASS_SECONDS = 20.0
+#: A step that takes longer goes on beside the next passes: one that waits for the gateway's answer
+#: must not keep editors waiting for theirs, seconds.
+PATIENCE = 3.0
 #: When something goes wrong with a whole pass (no database), it is tried again after so long.
 TROUBLE = 15.0
 
@@ -44,6 +47,7 @@ class Loop:
         self._woken = threading.Event()
         self._lease = ""
         self._overdue = 0
+        self._crew: pipeline.Crew | None = None
 
     def wake(self) -> None:
         """There may be something to do."""
@@ -72,8 +76,10 @@ class Loop:
         self._woken.wait(seconds if seconds is None else max(0, seconds - REST))
 
     def _leave(self) -> None:
-        """Let another process take over at once."""
+        """Finish what is under way, and let another process take over at once."""
         try:
+            if self._crew:
+                self._crew.wait()
             if self._lease:
                 PipelineState.load().keep_lease(self._lease, None)
         except Exception:
@@ -96,7 +102,8 @@ class Loop:
         state = PipelineState.load()
         if self.alone and not self._hold(state):
             return self._until_free(state)
-        due = work_once(state, self._time_left())
+        self._crew = self._crew or pipeline.Crew(workers(), PATIENCE, self.wake)
+        due = work_once(state, self._time_left(), self._crew)
         if self.alone and not is_near(due):
             state.keep_lease(self._lease, None)
             self._lease = ""
@@ -132,9 +139,13 @@ class Loop:
         return min(LONG_REST, REST * 2.0 ** min(self._overdue - 1, 10))
 
 
-def work_once(state: PipelineState, go_on: Callable[[], bool] = lambda: True) -> dt.datetime | None:
+def work_once(
+    state: PipelineState,
+    go_on: Callable[[], bool] = lambda: True,
+    crew: pipeline.Crew | None = None,
+) -> dt.datetime | None:
     """A pass, and the hourly repair if it is due; returns when the next pass is due."""
-    pipeline.run_pass(workers=workers(), go_on=go_on)
+    pipeline.run_pass(workers=workers(), go_on=go_on, crew=crew)
     sync.run_if_due(state)
     return next_due(state)
 

@@ -14,12 +14,12 @@ from ..client import GatewayClient
 from ..models import GatewayRequest, ImageVersion, PipelineState
 from ..settings import settings
 from . import claims, fetching, polling, sending
-from .crew import Job, work_off
+from .crew import Crew, Job
 from .schedule import claims_blocked_until, next_due
 
 logger = logging.getLogger(__name__)
 
-__all__ = ["Pass", "next_due", "run_pass"]
+__all__ = ["Crew", "Pass", "next_due", "run_pass"]
 
 #: A step ends within its lease: the longest is one POST, or a turn of downloads.
 LEASE = dt.timedelta(minutes=5)
@@ -40,19 +40,22 @@ class Pass(NamedTuple):
     due: dt.datetime | None
 
 
-def run_pass(workers: int = 4, go_on: Callable[[], bool] = lambda: True) -> Pass:
+def run_pass(
+    workers: int = 4, go_on: Callable[[], bool] = lambda: True, crew: Crew | None = None
+) -> Pass:
     """Do all that is due now, at most `MOST` of each kind, on so many threads.
 
     With one worker everything happens in the calling thread. One picture's failure stops no
     other's: it is logged, and due again later. Before each step `go_on` is asked: once it says
-    no, what is left stays due.
+    no, what is left stays due. A `crew` of the caller's own may leave a pass before it is done.
     """
+    crew = crew or Crew(workers)
     wanted.write()
     PipelineState.load().move(where={}, heartbeat=moments.now())
     work = [*_claims(), *_steps(), *_flips(), *_purges()]
-    results = work_off(work, workers, go_on)
+    results = crew.work_off(work, go_on)
     # What has just been claimed or completed is not left waiting for the next pass.
-    results += work_off([*_steps(), *_flips()], workers, go_on)
+    results += crew.work_off([*_steps(), *_flips()], go_on)
     return Pass(len(results), results.count(False), next_due())
 
 

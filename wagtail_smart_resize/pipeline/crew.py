@@ -6,6 +6,7 @@ be waiting for the gateway.
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable
 
 from django.db import connections
@@ -15,28 +16,77 @@ logger = logging.getLogger(__name__)
 Job = Callable[[], object]
 
 
-def work_off(jobs: list[Job], workers: int, go_on: Callable[[], bool]) -> list[bool]:
-    """Do the jobs on so many threads; tell of each whether it succeeded.
+def _nothing() -> None:
+    pass
 
-    `go_on` is asked before each: once it says no, the rest is left for another pass. With one
-    worker, or one job, all happens in the calling thread.
+
+class Crew:
+    """So many threads at most. With one, all happens in the calling thread.
+
+    With `patience`, seconds, jobs that take longer are not waited for: they end by themselves,
+    under their leases, and `finished` is called when they do.
     """
-    crew = _Crew(jobs, go_on)
-    hands = min(workers, len(jobs))
-    if hands <= 1:
-        crew.work()
-    else:
-        threads = [threading.Thread(target=crew.work_apart, daemon=True) for _ in range(hands)]
-        for number, thread in enumerate(threads):
-            thread.name = f"smart-resize-{number}"
+
+    def __init__(
+        self,
+        workers: int = 4,
+        patience: float | None = None,
+        finished: Callable[[], object] = _nothing,
+    ) -> None:
+        self._workers = workers
+        self._patience = patience
+        self._finished = finished
+        self._threads: list[threading.Thread] = []
+
+    def work_off(self, jobs: list[Job], go_on: Callable[[], bool]) -> list[bool]:
+        """Do the jobs; tell of each that has ended whether it succeeded.
+
+        `go_on` is asked before each: once it says no, the rest is left for another pass.
+        """
+        heap = _Heap(jobs, go_on)
+        if self._workers <= 1 or (len(jobs) <= 1 and self._patience is None):
+            heap.work()
+        else:
+            _join(self._start(heap, len(jobs)), self._patience)
+        return list(heap.results)
+
+    def wait(self) -> None:
+        """Wait for all that is under way."""
+        _join(self._threads, None)
+
+    def _start(self, heap: "_Heap", jobs: int) -> list[threading.Thread]:
+        """There is always a hand for what comes, though others wait for the gateway."""
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        free = max(1, self._workers - len(self._threads))
+        started = []
+        for number in range(min(free, jobs)):
+            thread = threading.Thread(
+                target=self._work_apart, args=(heap,), name=f"smart-resize-{number}", daemon=True
+            )
             thread.start()
-        for thread in threads:
-            thread.join()
-    return crew.results
+            started.append(thread)
+        self._threads += started
+        return started
+
+    def _work_apart(self, heap: "_Heap") -> None:
+        began = time.monotonic()
+        try:
+            heap.work()
+        finally:
+            connections.close_all()
+            if self._patience is not None and time.monotonic() - began >= self._patience:
+                self._finished()
 
 
-class _Crew:
-    """Jobs that several threads take from one heap."""
+def _join(threads: Iterable[threading.Thread], seconds: float | None) -> None:
+    """Wait for all of them; so long at most."""
+    ends = None if seconds is None else time.monotonic() + seconds
+    for thread in threads:
+        thread.join(None if ends is None else max(0.0, ends - time.monotonic()))
+
+
+class _Heap:
+    """Jobs that several threads take from."""
 
     def __init__(self, jobs: Iterable[Job], go_on: Callable[[], bool]) -> None:
         self.results: list[bool] = []
@@ -47,12 +97,6 @@ class _Crew:
     def work(self) -> None:
         while (job := self._next()) is not None:
             self.results.append(_guarded(job))
-
-    def work_apart(self) -> None:
-        try:
-            self.work()
-        finally:
-            connections.close_all()
 
     def _next(self) -> Job | None:
         with self._lock:
