@@ -1,0 +1,1 @@
+"""Real server processes on loopback: what no test client can show. Run with `pytest -m servers`."""
