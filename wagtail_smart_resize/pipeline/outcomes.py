@@ -188,13 +188,6 @@ def fail(request: GatewayRequest, code: str, detail: str, *, charged: "Charged")
             row.fail(code, detail)
 
 
-def settle_stranded() -> int:
-    """Fail what waits for a request that is no more; returns how many rows. For sync."""
-    detail = "The record of its request is gone: whether it was bought is not known."
-    rows = Recomposition.objects.stranded()
-    return sum(row.fail("unknown", detail) for row in rows)
-
-
 def _close(
     request: GatewayRequest, status: "Status", code: str, detail: str, charged: "Charged"
 ) -> bool:
