@@ -40,6 +40,9 @@ class StillChanging(Exception):
     """The image or its recompositions changed while being prepared, several times in a row."""
 
 
+# Through the base manager: an image that a site's own manager hides must not stay due for ever.
+
+
 def publish(image_id: Any) -> bool:
     """Make live what is to be live for the image; tell whether that changed anything.
 
@@ -47,7 +50,7 @@ def publish(image_id: Any) -> bool:
     stays due, and what is live stays live.
     """
     for _round in range(ROUNDS):
-        image = get_image_model()._default_manager.filter(pk=image_id).first()
+        image = get_image_model()._base_manager.filter(pk=image_id).first()
         if image is None:
             return False
         version = ImageVersion.of(image_id)
@@ -234,7 +237,7 @@ def _unchanged(image: Any) -> bool:
         "file_hash",
     ]
     seen = {name: getattr(image, name) for name in names}
-    return type(image)._default_manager.filter(pk=image.pk).values(*names).first() == seen
+    return type(image)._base_manager.filter(pk=image.pk).values(*names).first() == seen
 
 
 # Flipping
@@ -285,7 +288,7 @@ def purge(image_id: Any, due: dt.datetime) -> None:
     if apps.is_installed("wagtail.contrib.frontend_cache"):
         from wagtail.contrib.frontend_cache.utils import PurgeBatch
 
-        image = get_image_model()._default_manager.filter(pk=image_id).first()
+        image = get_image_model()._base_manager.filter(pk=image_id).first()
         if image is not None:
             batch = PurgeBatch()
             batch.add_pages(usage.pages_using(image))
