@@ -1,0 +1,215 @@
+"""What the report can be narrowed down by. Choices are what the user's own rows hold."""
+
+import uuid
+from collections.abc import Iterable
+from decimal import Decimal, InvalidOperation
+from functools import reduce
+from operator import or_
+from typing import Any
+
+import django_filters
+from django import forms
+from django.contrib.auth import get_user_model
+from django.db.models import Count, Max, Min, Q, QuerySet
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+from django_filters.widgets import SuffixedMultiWidget
+from wagtail.admin.filters import CollectionFilter, MultipleUserFilter, WagtailFilterSet
+from wagtail.models import Collection
+
+from .models import GatewayRequest, Recomposition
+from .settings import settings
+from .shapes import SAME_SHAPE
+from .views import failures, rows, states
+
+Choices = list[tuple[str, Any]]
+
+#: So many of the last batches can be chosen; any other by its address.
+RECENT_BATCHES = 20
+
+
+class PlainDateRange(SuffixedMultiWidget):
+    """Two date inputs of the browser's own: Wagtail's need an inline script."""
+
+    template_name = "wagtailadmin/widgets/range_input.html"
+    suffixes = ["from", "to"]
+
+    def __init__(self, attrs: dict[str, Any] | None = None) -> None:
+        labels = (_("Date from"), _("Date to"))
+        inputs = (
+            forms.DateInput(format="%Y-%m-%d", attrs={"type": "date", "aria-label": label})
+            for label in labels
+        )
+        super().__init__(tuple(inputs), attrs)
+
+    def decompress(self, value: Any) -> list[Any]:
+        return [value.start, value.stop] if value else [None, None]
+
+
+def _several(label: Any, **kwargs: Any) -> django_filters.MultipleChoiceFilter:
+    return django_filters.MultipleChoiceFilter(
+        label=label, widget=forms.CheckboxSelectMultiple, **kwargs
+    )
+
+
+class RecompositionFilterSet(WagtailFilterSet):
+    live = django_filters.ChoiceFilter(
+        label=_("Live"),
+        method="filter_live",
+        choices=[("recomposed", _("Recomposed picture")), ("crop", _("Standard crop"))],
+        empty_label=_("All"),
+        widget=forms.RadioSelect,
+    )
+    purchase = _several(_("Purchase"), choices=Recomposition.Purchase.choices)
+    decision = _several(_("Decision"), choices=Recomposition.Decision.choices)
+    shape = _several(_("Shape or preset"), method="filter_shape")
+    failure = _several(_("Failure reason"), field_name="failure_code")
+    waiting = _several(_("Waits because"), field_name="waiting_reason")
+    user = MultipleUserFilter(
+        label=_("User"),
+        method="filter_user",
+        queryset=lambda request: _users(rows.visible_to(request.user)),
+        widget=forms.CheckboxSelectMultiple,
+    )
+    wanted_at = django_filters.DateFromToRangeFilter(label=_("Wanted since"), widget=PlainDateRange)
+    batch = django_filters.ChoiceFilter(
+        label=_("Batch"), method="filter_batch", empty_label=_("All"), widget=forms.RadioSelect
+    )
+
+    class Meta:
+        model = Recomposition
+        fields: list[str] = []
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        mine = rows.visible_to(self.request.user)
+        self.filters["shape"].extra["choices"] = shape_choices(mine)
+        self.filters["failure"].extra["choices"] = failure_choices(mine)
+        self.filters["waiting"].extra["choices"] = waiting_choices(mine)
+        self.filters["batch"].extra["choices"] = batch_choices(mine, self.data.get("batch"))
+        collections = Collection.objects.filter(pk__in=mine.values("image__collection"))
+        if collections.count() > 1:
+            self.filters["collection"] = CollectionFilter(
+                field_name="image__collection", label=_("Collection"), queryset=collections
+            )
+
+    def filter_live(self, queryset: QuerySet, name: str, value: str) -> QuerySet:
+        return queryset.filter(live__isnull=value != "recomposed")
+
+    def filter_shape(self, queryset: QuerySet, name: str, value: list[str]) -> QuerySet:
+        return queryset.filter(_any(map(_shape_query, value))) if value else queryset
+
+    def filter_user(self, queryset: QuerySet, name: str, value: Any) -> QuerySet:
+        """Asked for or decided by one of these."""
+        if not value:
+            return queryset
+        return queryset.filter(Q(asked_by__in=value) | Q(decided_by__in=value))
+
+    def filter_batch(self, queryset: QuerySet, name: str, value: str) -> QuerySet:
+        return queryset.filter(pk__in=in_batch(value))
+
+
+def in_batch(batch: Any) -> set[int]:
+    """The keys of all that was asked for in a batch, whatever became of it."""
+    asked = GatewayRequest.objects.filter(batch=batch).values_list("sizes", flat=True)
+    return {each["recomposition"] for sizes in asked for each in sizes}
+
+
+def _any(queries: Iterable[Q]) -> Q:
+    return reduce(or_, queries)
+
+
+# Shapes and presets
+
+
+def _shape_query(value: str) -> Q:
+    kind, _colon, name = value.partition(":")
+    if kind == "shape":
+        return Q(shape=_decimal(name))
+    preset = settings.PRESETS[name]
+    near = 1 + SAME_SHAPE
+    between = (preset.slot.shape / near, preset.slot.shape * near)
+    return Q(shape__range=between, recipe=preset.recipe_name)
+
+
+def _decimal(text: str) -> Decimal | None:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return None
+
+
+def shape_choices(mine: QuerySet) -> Choices:
+    """The presets of the site, then the shapes that there are, each with a size of it."""
+    presets = [
+        (f"preset:{name}", f"{preset.label} ({rows.written(preset.slot.size)})")
+        for name, preset in settings.PRESETS.items()
+    ]
+    found = mine.values("shape").annotate(example=Max("pk")).order_by("shape")
+    examples = Recomposition.objects.in_bulk([each["example"] for each in found])
+    shapes = [(f"shape:{each['shape']}", _shape_label(examples[each["example"]])) for each in found]
+    return presets + shapes
+
+
+def _shape_label(row: Recomposition) -> str:
+    sizes = rows.sizes_of(row)
+    return f"{row.shape} ({sizes[0]})" if sizes else str(row.shape)
+
+
+# Reasons
+
+
+def failure_choices(mine: QuerySet) -> Choices:
+    codes = mine.exclude(failure_code="").values_list("failure_code", flat=True)
+    return [
+        (code, failures.describe(code).message)
+        for code in codes.order_by("failure_code").distinct()
+    ]
+
+
+def waiting_choices(mine: QuerySet) -> Choices:
+    reasons = mine.wanted().exclude(waiting_reason="").values_list("waiting_reason", flat=True)
+    return [
+        (reason, states.reason_label(reason))
+        for reason in reasons.order_by("waiting_reason").distinct()
+    ]
+
+
+# People and batches
+
+
+def _users(mine: QuerySet) -> QuerySet:
+    User = get_user_model()
+    known = Q(pk__in=mine.values("asked_by")) | Q(pk__in=mine.values("decided_by"))
+    return User._default_manager.filter(known).order_by(User.USERNAME_FIELD)
+
+
+def batch_choices(mine: QuerySet, asked: str | None) -> Choices:
+    """The last batches of several images, and the one that the address names."""
+    requests = GatewayRequest.objects.filter(image__in=mine.values("image"))
+    batches = (
+        requests.exclude(batch=None)
+        .values("batch")
+        .annotate(images=Count("image", distinct=True), at=Min("created_at"))
+    )
+    several = batches.filter(images__gt=1).order_by("-at")[:RECENT_BATCHES]
+    found = {str(each["batch"]): _batch_label(each) for each in several}
+    if asked and asked not in found and _is_uuid(asked):
+        one = batches.filter(batch=asked).order_by("batch").first()
+        found[asked] = _batch_label(one) if one else asked
+    return list(found.items())
+
+
+def _batch_label(batch: dict[str, Any]) -> str:
+    text = ngettext("%(date)s, %(count)d image", "%(date)s, %(count)d images", batch["images"])
+    date = date_format(localtime(batch["at"]), "SHORT_DATETIME_FORMAT")
+    return text % {"date": date, "count": batch["images"]}
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return bool(uuid.UUID(text))
+    except ValueError:
+        return False

@@ -1,0 +1,109 @@
+"""The month in figures: outputs and spend against the limits, failures, what waits longest."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from django.db.models import Count, Q, QuerySet, Sum
+from django.utils.formats import number_format
+
+from .. import actions, moments
+from ..models import GatewayRequest, Recomposition, Spend
+from ..rules import Reason
+from ..settings import Price, settings
+from . import failures, states
+
+Purchase = Recomposition.Purchase
+
+#: What waits for its turn, or for time and money. Other reasons mean that nothing is to come.
+_ITS_TURN = ("", Reason.BUDGET, Reason.CIRCUIT_OPEN, Reason.NO_KEY)
+#: Reasons beyond this many are left to the filter.
+_MOST_REASONS = 5
+
+
+class Quota(NamedTuple):
+    used: int
+    limit: int
+
+    @property
+    def is_used_up(self) -> bool:
+        return self.used >= self.limit
+
+
+class Reasons(NamedTuple):
+    code: str
+    message: Any
+    count: int
+
+
+@dataclass(frozen=True)
+class Figures:
+    today: Quota
+    month: Quota
+    spent: list[str]
+    """What the month's requests cost, a text per currency."""
+    limit_price: str
+    """What the month's limit would cost; "" where the site has not said what an output costs."""
+    failed: list[Reasons]
+    failed_count: int
+    waiting_count: int
+    oldest: Any
+    """The recomposition that has waited longest, or None."""
+
+
+def of(mine: QuerySet) -> Figures:
+    """The whole site's spending, and of the user's own rows what failed and what waits."""
+    today, month = Spend.used(moments.today())
+    failed = _failed(mine)
+    waiting = _waiting(mine)
+    limit = actions.price_of(settings.MONTHLY_LIMIT)
+    return Figures(
+        today=Quota(today, settings.DAILY_LIMIT),
+        month=Quota(month, settings.MONTHLY_LIMIT),
+        spent=_spent(),
+        limit_price=price_text(limit) if limit else "",
+        failed=failed[:_MOST_REASONS],
+        failed_count=sum(reason.count for reason in failed),
+        waiting_count=waiting.count(),
+        oldest=_oldest(waiting),
+    )
+
+
+def _waiting(mine: QuerySet) -> QuerySet:
+    wanted = Q(purchase=Purchase.WANTED, waiting_reason__in=_ITS_TURN)
+    undecided = Q(decision=Recomposition.Decision.NONE, live=None)
+    return mine.filter(Q(purchase=Purchase.REQUESTED) | (wanted & undecided))
+
+
+def _oldest(waiting: QuerySet) -> Any:
+    row = states.load(waiting).select_related("image").order_by("wanted_at", "pk").first()
+    if row is not None:
+        row.state = states.states([row])[0]
+    return row
+
+
+def _failed(mine: QuerySet) -> list[Reasons]:
+    rows = mine.filter(purchase=Purchase.FAILED).values("failure_code")
+    counted = rows.annotate(count=Count("pk")).order_by("-count", "failure_code")
+    return [
+        Reasons(row["failure_code"], failures.describe(row["failure_code"]).message, row["count"])
+        for row in counted
+    ]
+
+
+def _spent() -> list[str]:
+    """Of the requests whose outputs the month's budget holds, by currency."""
+    today = moments.today()
+    requests = GatewayRequest.objects.filter(
+        reserved_on__year=today.year, reserved_on__month=today.month
+    )
+    sums = requests.exclude(price=None).values("currency").annotate(amount=Sum("price"))
+    found = {each["currency"]: each["amount"] for each in sums}
+    if settings.PRICE_PER_OUTPUT:
+        found.setdefault(settings.PRICE_PER_OUTPUT.currency, Decimal(0))
+    return [price_text(Price(found[currency], currency)) for currency in sorted(found)]
+
+
+def price_text(price: Price) -> str:
+    """An amount as the reader's language writes it, and its currency."""
+    return f"{number_format(price.amount, decimal_pos=2)} {price.currency}"

@@ -1,0 +1,90 @@
+"""What the report and the review queue show of recompositions, fetched for many rows at once."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import F, QuerySet
+from wagtail.images import get_image_model
+from wagtail.images.shortcuts import get_rendition_or_not_found
+
+from .. import permissions
+from ..models import Recomposition
+from ..settings import settings
+from ..shapes import Size, Slot, same_shape
+from . import states
+
+EVERY_RIGHT = (permissions.SMART_RESIZE, permissions.APPROVE)
+
+
+def visible_to(user: Any) -> QuerySet:
+    """Every recomposition of the images with which the user may do anything of ours."""
+    images = permissions.images_for(user, EVERY_RIGHT)
+    return Recomposition.objects.filter(image__in=images.values("pk"))
+
+
+def waiting_for(user: Any) -> QuerySet:
+    """What awaits review and the user may approve; pictures of a replaced file are none."""
+    images = permissions.images_for(user, (permissions.APPROVE,))
+    rows = Recomposition.objects.awaiting_review().filter(image__in=images.values("pk"))
+    return rows.filter(source_hash=F("image__file_hash"))
+
+
+def load(rows: QuerySet) -> QuerySet:
+    """The rows with their images and people."""
+    people = [f"{name}__wagtail_userprofile" for name in ("request__asked_by", "asked_by")]
+    return states.load(rows).select_related(
+        "image", "image__collection", *people, "decided_by__wagtail_userprofile"
+    )
+
+
+def tell_states(rows: Iterable[Recomposition]) -> None:
+    """Give each row its `state`."""
+    rows = list(rows)
+    for row, state in zip(rows, states.states(rows), strict=True):
+        row.state = state
+
+
+def renditions(specs: Iterable[tuple[Any, str]]) -> dict[tuple[Any, str], Any]:
+    """Renditions by image's key and filter spec: one look-up for all that exist already."""
+    specs = set(specs)
+    images = get_image_model()._default_manager.filter(pk__in={key for key, _spec in specs})
+    found = images.prefetch_renditions(*{spec for _key, spec in specs}).in_bulk()
+    return {
+        (key, spec): get_rendition_or_not_found(found[key], spec)
+        for key, spec in specs
+        if key in found
+    }
+
+
+# Shapes in words
+
+
+def presets_of(row: Recomposition) -> list[str]:
+    """What the presets are called that the row's picture serves."""
+    return [
+        str(preset.label)
+        for preset in settings.PRESETS.values()
+        if preset.recipe_name == row.recipe and same_shape(preset.slot.shape, row.shape)
+    ]
+
+
+def slots_of(row: Recomposition) -> list[Slot]:
+    """The slots that have asked for it, the largest first."""
+    slots = [Slot.parse(text) for text in row.slots]
+    return sorted(slots, key=lambda slot: (-slot.size.width, -slot.size.height, slot.closeness))
+
+
+def largest_slot(row: Recomposition) -> Slot:
+    """The one whose crop is shown; where none is recorded, one of the row's shape."""
+    slots = slots_of(row)
+    return slots[0] if slots else Slot(Size(1000, max(1, round(1000 / row.shape))))
+
+
+def sizes_of(row: Recomposition) -> list[str]:
+    """Their sizes for people, each once: "1200×630"."""
+    return list(dict.fromkeys(written(slot.size) for slot in slots_of(row)))
+
+
+def written(size: Size) -> str:
+    """A size as people write it. Belongs in `<bdi dir="ltr">`: else it turns around in Arabic."""
+    return f"{size.width}×{size.height}"
