@@ -2,8 +2,11 @@
 
 from typing import Any
 
+from django.http import HttpRequest
+from django.urls import include, path
 from wagtail import hooks
 
+from . import summary
 from .image_operations import SmartResizeOperation
 from .log_actions import FORMATTERS
 
@@ -13,7 +16,40 @@ def register_image_operations() -> list[tuple[str, type]]:
     return [("smartresize", SmartResizeOperation)]
 
 
+@hooks.register("register_admin_urls")
+def register_admin_urls() -> list[Any]:
+    return [path("", include("wagtail_smart_resize.views.urls"))]
+
+
+@hooks.register("register_icons")
+def register_icons(icons: list[str]) -> list[str]:
+    return [*icons, "wagtail_smart_resize/icons/smart-resize.svg"]
+
+
 @hooks.register("register_log_actions")
 def register_log_actions(actions: Any) -> None:
     for action, formatter in FORMATTERS.items():
         actions.register_action(action)(formatter)
+
+
+# The report and the review queue
+
+
+@hooks.register("register_reports_menu_item")
+def register_report_menu_item() -> Any:
+    return summary.report_menu_item()
+
+
+@hooks.register("register_admin_menu_item")
+def register_review_menu_item() -> Any:
+    return summary.review_menu_item()
+
+
+@hooks.register("construct_homepage_summary_items")
+def add_review_summary_item(request: HttpRequest, items: list[Any]) -> None:
+    items.append(summary.ReviewSummaryItem(request))
+
+
+@hooks.register("insert_global_admin_css")
+def link_menu_css() -> str:
+    return summary.menu_css()

@@ -81,14 +81,14 @@ def _is_stopped(state: PipelineState, due: dt.datetime | None, now: dt.datetime)
 
 def _stopped(state: PipelineState, due: dt.datetime | None, now: dt.datetime) -> Iterator[Notice]:
     if due is not None and _is_stopped(state, due, now):
-        message = _("Nothing runs the pipeline: there has been work to do since %(due)s.")
+        message = _("Nothing runs the pipeline: since %(due)s there has been work to do.")
         yield Notice("critical", message % {"due": _moment(due)}, _REMEDIES[runners.mode()])
 
 
 def _service(state: PipelineState, now: dt.datetime) -> Iterator[Notice]:
     if state.circuit_opened_at:
         failure = failures.describe(state.circuit_code, state.circuit_detail)
-        message = _("Nothing has been sent to the service since %(since)s. %(why)s") % {
+        message = _("Since %(since)s nothing has been sent to the service: %(why)s") % {
             "since": _moment(state.circuit_opened_at),
             "why": failure.message,
         }

@@ -90,14 +90,16 @@ class ReportView(BaseReportView):
     @cached_property
     def columns(self) -> list[BaseColumn]:
         columns = [
-            ImageColumn("image", label=_("Image"), sort_key="image__title", width="35%"),
+            ImageColumn("image", label=_("Image"), sort_key="image__title", width="30%"),
             ShapeColumn("shape", label=_("Shape"), sort_key="shape"),
             StateColumn("state", label=_("State"), sort_key="purchase"),
-            UserColumn("user", label=_("User"), accessor="state.by"),
+            UserColumn("user", label=_("User"), accessor="state.by", width="14%"),
             DateColumn("wanted_at", label=_("Wanted since"), sort_key="wanted_at"),
         ]
         if settings.PRICE_PER_OUTPUT:
-            columns.insert(3, Column("cost", label=_("Cost"), accessor=_cost))
+            columns.insert(
+                3, Column("cost", label=_("Cost"), accessor=_cost, classname="smart-resize-nowrap")
+            )
         return columns
 
     @cached_property

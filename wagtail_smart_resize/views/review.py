@@ -27,8 +27,8 @@ from . import rows
 
 Decision = Recomposition.Decision
 
-#: A ratio from which on pictures are shown one below the other.
-WIDE = 2
+#: Ratios beyond which pictures stand one below the other, and more of them side by side.
+WIDE, TALL = 2, 0.9
 
 
 class ReviewRequired(View):
@@ -76,7 +76,7 @@ class ReviewView(ReviewRequired, BaseListingView):
             row.presets, row.sizes = rows.presets_of(row), rows.sizes_of(row)
             row.crop = crops.get((row.image_id, _crop_spec(row)))
             row.size = rows.largest_slot(row).size
-            row.is_wide = row.shape >= WIDE
+            row.format = "wide" if row.shape >= WIDE else "tall" if row.shape < TALL else ""
             row.kept = int(crop_kept(row.image.width, row.image.height, row.shape) * 100)
             row.asked_by_name = get_user_display_name(row.state.by) if row.state.by else ""
             row.following = following

@@ -20,7 +20,7 @@ from ..live import Entry
 from ..models import Candidate, GatewayRequest, ImageVersion, Recomposition
 from ..rules import Reason
 from ..settings import Price, settings
-from . import failures
+from . import failures, words
 
 Purchase = Recomposition.Purchase
 Decision = Recomposition.Decision
@@ -116,6 +116,14 @@ class State:
     def is_busy(self) -> bool:
         """Whether it will change by itself, soon."""
         return self.tone == Tone.BUSY
+
+    @property
+    def took_text(self) -> str:
+        return words.duration_text(self.took) if self.took else ""
+
+    @property
+    def cost_text(self) -> str:
+        return words.price_text(self.cost) if self.cost else ""
 
     @property
     def is_failed(self) -> bool:

@@ -1,0 +1,14 @@
+/* Lays the recomposed picture over the crop; a slider says how much of which is seen. */
+class SmartResizeCompareController extends window.StimulusModule.Controller {
+  static targets = ['range'];
+
+  connect() {
+    this.show();
+  }
+
+  show() {
+    this.element.style.setProperty('--smart-resize-shown', `${this.rangeTarget.value}%`);
+  }
+}
+
+window.wagtail.app.register('smart-resize-compare', SmartResizeCompareController);

@@ -1,0 +1,18 @@
+/* Says what a press of Generate would buy, for the number of pictures that is chosen. */
+class SmartResizeOfferController extends window.StimulusModule.Controller {
+  static targets = ['button', 'sentence'];
+
+  static values = { buttons: Object, sentences: Object };
+
+  connect() {
+    this.tell();
+  }
+
+  tell() {
+    const count = this.element.elements.candidates?.value;
+    if (count in this.buttonsValue) this.buttonTarget.textContent = this.buttonsValue[count];
+    if (count in this.sentencesValue) this.sentenceTarget.textContent = this.sentencesValue[count];
+  }
+}
+
+window.wagtail.app.register('smart-resize-offer', SmartResizeOfferController);

@@ -1,0 +1,183 @@
+/*
+ * Keeps an image's screen up to date while something is under way.
+ *
+ * The server sends the cards that have changed, as HTML. A card that has the focus is left alone
+ * until the focus is elsewhere; a choice that was made and not yet sent is kept. Everything that is
+ * said to people comes from data attributes.
+ */
+class SmartResizeProgressController extends window.StimulusModule.Controller {
+  static targets = ['summary', 'card', 'generate', 'bar'];
+
+  static values = {
+    url: String,
+    source: String,
+    active: { type: Number, default: 0 },
+    interval: { type: Number, default: 2000 },
+    longest: { type: Number, default: 15000 },
+    busy: String,
+    done: String,
+    offline: String,
+    denied: String,
+    gone: String,
+    replaced: String,
+  };
+
+  connect() {
+    this.title = document.title;
+    this.failures = 0;
+    this.unchanged = 0;
+    this.onVisible = () => this.returned();
+    document.addEventListener('visibilitychange', this.onVisible);
+    this.ticking = setInterval(() => this.moveBars(), 1000);
+    this.started = new WeakMap();
+    if (this.activeValue > 0) this.schedule();
+  }
+
+  disconnect() {
+    document.removeEventListener('visibilitychange', this.onVisible);
+    clearInterval(this.ticking);
+    this.stop();
+    document.title = this.title;
+  }
+
+  activeValueChanged(active, before) {
+    if (active > 0) document.title = `${this.busyValue} · ${this.baseTitle()}`;
+    else if (before > 0) document.title = `${this.doneValue} · ${this.baseTitle()}`;
+  }
+
+  // Stimulus tells of values before it connects.
+  baseTitle() {
+    this.title = this.title || document.title;
+    return this.title;
+  }
+
+  returned() {
+    if (document.hidden) return;
+    if (this.activeValue > 0) this.poll();
+    else document.title = this.baseTitle();
+  }
+
+  /* The longer nothing happens, nobody looks, or nobody answers, the rarer the questions. */
+  wait() {
+    if (document.hidden) return this.longestValue;
+    const patience = this.failures ? 2 ** this.failures : 1.15 ** Math.max(0, this.unchanged - 20);
+    return Math.min(this.intervalValue * patience, this.longestValue);
+  }
+
+  schedule() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.poll(), this.wait());
+  }
+
+  stop() {
+    clearTimeout(this.timer);
+    this.abort?.abort();
+  }
+
+  async poll() {
+    this.stop();
+    this.abort = new AbortController();
+    const { signal } = this.abort;
+    try {
+      const response = await fetch(this.address(), {
+        // Told so, Wagtail answers with a status instead of a redirect to its login.
+        headers: { 'X-Requested-With': 'XMLHttpRequest' },
+        signal,
+      });
+      if (this.isOver(response)) return;
+      if (!response.ok) throw new Error(`HTTP ${response.status}`);
+      this.update(await response.json());
+      this.recovered();
+    } catch (error) {
+      if (signal.aborted) return;
+      this.interrupted();
+    }
+    if (this.activeValue > 0) this.schedule();
+  }
+
+  address() {
+    const url = new URL(this.urlValue, window.location.href);
+    const have = this.cardTargets.map(({ dataset }) => `${dataset.key}:${dataset.etag}`);
+    url.searchParams.set('have', have.join(','));
+    url.searchParams.set('source', this.sourceValue);
+    return url;
+  }
+
+  isOver(response) {
+    if (response.status === 404) return this.end(this.goneValue);
+    if (response.status === 403 || response.redirected) return this.end(this.deniedValue);
+    return false;
+  }
+
+  end(text) {
+    this.activeValue = 0;
+    document.title = this.baseTitle();
+    this.message('error', text);
+    return true;
+  }
+
+  interrupted() {
+    this.failures += 1;
+    if (this.failures === 1) this.message('warning', this.offlineValue);
+  }
+
+  recovered() {
+    if (this.failures) document.dispatchEvent(new CustomEvent('w-messages:clear'));
+    this.failures = 0;
+  }
+
+  message(type, text) {
+    const detail = { clear: true, type, text };
+    document.dispatchEvent(new CustomEvent('w-messages:add', { detail }));
+  }
+
+  update({ active, cards, replaced, summary }) {
+    if (replaced) {
+      this.end(this.replacedValue);
+      return;
+    }
+    const left = cards.filter((card) => !this.renew(card)).length;
+    this.unchanged = cards.length ? 0 : this.unchanged + 1;
+    if (this.summaryTarget.textContent !== summary) this.summaryTarget.textContent = summary;
+    // A card that could not be renewed now keeps the questions coming.
+    this.activeValue = active + left;
+  }
+
+  /** Show a card's new state; false where it must wait because somebody is at work in it. */
+  renew({ busy, etag, html, key }) {
+    const card = this.cardTargets.find(({ dataset }) => dataset.key === key);
+    if (!card) return true;
+    if (card.contains(document.activeElement)) return false;
+    const chosen = card.querySelector('input[type=radio]:checked');
+    const unsent = chosen && !chosen.defaultChecked ? chosen.value : '';
+    card.innerHTML = html;
+    card.dataset.etag = etag;
+    if (unsent) {
+      const same = card.querySelector(`input[type=radio][value="${unsent}"]:enabled`);
+      if (same) same.checked = true;
+    }
+    this.generateTargets
+      .filter(({ dataset }) => dataset.key === key)
+      .forEach((element) => {
+        element.hidden = busy;
+      });
+    return true;
+  }
+
+  /* The same sum as the server's: evenly up to 90 % in the usual time, then ever slower. */
+  moveBars() {
+    this.barTargets.forEach((bar) => {
+      if (!this.started.has(bar)) {
+        this.started.set(bar, Date.now() - Number(bar.dataset.elapsed) * 1000);
+      }
+      const usual = Number(bar.dataset.usual);
+      const elapsed = (Date.now() - this.started.get(bar)) / 1000;
+      const over = Math.max(0, elapsed - usual) / usual;
+      bar.value = over ? Math.min(96, 90 + (7 * over) / (1 + over)) : (90 * elapsed) / usual;
+      const note = bar.parentElement.querySelector('[data-smart-resize-slow]');
+      if (note) note.hidden = elapsed <= usual * 1.5;
+    });
+  }
+}
+
+window.wagtail.app.register('smart-resize-progress', SmartResizeProgressController);

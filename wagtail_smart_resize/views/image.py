@@ -1,0 +1,293 @@
+"""An image's screen, and what its buttons do."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import NoReverseMatch, reverse
+from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.generic import TemplateView
+from wagtail.admin import messages
+from wagtail.admin.views.generic import WagtailAdminTemplateMixin
+from wagtail.admin.widgets import Button, HeaderButton
+
+from .. import actions
+from ..actions import Refused, Wish
+from ..forms import ChooseForm, FailedForm, GenerateForm, OptOutForm, SizeForm
+from ..models import GatewayRequest, OptOut, Recomposition
+from ..settings import UnknownRecipe
+from . import offers, progress
+from .base import ImageMixin
+from .shapes import Screen, Shape
+
+
+class ScreenMixin(ImageMixin, WagtailAdminTemplateMixin, TemplateView):
+    """Renders an image's screen; a form that was turned down is shown as it was filled in."""
+
+    page_title = gettext_lazy("Smart resize")
+    header_icon = "smart-resize"
+    template_name = "wagtail_smart_resize/image.html"
+
+    #: What was sent and could not be done: the form, and the `what` of its shape.
+    turned_down: GenerateForm | None = None
+
+    @cached_property
+    def size_form(self) -> SizeForm:
+        sent = self.request.GET if "size" in self.request.GET else None
+        return SizeForm(sent)
+
+    @cached_property
+    def screen(self) -> Screen:
+        return Screen(self.image, self.request.user, self.typed)
+
+    @property
+    def typed(self) -> Wish | None:
+        """The size that the editor has typed, if it is one."""
+        form = self.size_form
+        return form.cleaned_data["size"] if form.is_bound and form.is_valid() else None
+
+    @property
+    def url(self) -> str:
+        return reverse("smart_resize_admin:image", args=[self.image.pk])
+
+    def get_page_subtitle(self) -> str:
+        return self.image.title
+
+    def get_breadcrumbs_items(self) -> list[dict[str, Any]]:
+        return [
+            *super().get_breadcrumbs_items(),
+            {"url": reverse("wagtailimages:index"), "label": _("Images")},
+            {"url": self.edit_url, "label": self.image.title},
+            {"url": "", "label": self.page_title, "sublabel": self.image.title},
+        ]
+
+    @property
+    def edit_url(self) -> str:
+        return reverse("wagtailimages:edit", args=[self.image.pk])
+
+    @property
+    def header_buttons(self) -> list[Button]:
+        return [HeaderButton(_("Edit"), url=self.edit_url, icon_name="edit")]
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        screen = self.screen
+        for shape in screen.shapes:
+            shape.generate = self.generate_form(shape)
+        return super().get_context_data(
+            screen=screen,
+            image=self.image,
+            history_url=self.history_url,
+            optout=OptOut.objects.select_related("user").filter(image_id=self.image.pk).first(),
+            opt_out_form=OptOutForm(),
+            size_form=self.size_form,
+            summary=progress.summary(screen),
+            offer=offers.Offer.now(),
+            **kwargs,
+        )
+
+    @property
+    def history_url(self) -> str:
+        try:
+            return reverse("smart_resize_admin:history", args=[self.image.pk])
+        except NoReverseMatch:
+            return ""
+
+    def generate_form(self, shape: Shape) -> GenerateForm | None:
+        if not shape.may_ask or shape.recipe is None:
+            return None
+        sent = self.turned_down
+        if sent is not None and sent.data.get("what") == shape.what:
+            sent.auto_id = f"id_{shape.key}_%s"
+            return sent
+        return GenerateForm.blank(
+            shape.key,
+            shape.recipe,
+            what=shape.what,
+            source=self.image.file_hash,
+            overrule=not shape.verdict.allowed,
+        )
+
+
+class ImageView(ScreenMixin):
+    """GET: the screen. `?size=1080x1350` adds a shape to it, and changes nothing."""
+
+
+class ActionMixin(ImageMixin):
+    """A button's view: POST alone; a page that is loaded again leads back to the screen."""
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        return self.back()
+
+    def back(self, shape: str = "") -> HttpResponseBase:
+        url = reverse("smart_resize_admin:image", args=[self.image.pk])
+        return redirect(f"{url}#shape-{shape}-section" if shape else url)
+
+    def row_back(self, row: Recomposition) -> HttpResponseBase:
+        return self.back(Shape(Wish.parse(row.slots[0]), [], row).key if row.slots else "")
+
+    @property
+    def rows(self) -> Any:
+        return Recomposition.objects.filter(image_id=self.image.pk)
+
+    def refuse(self, text: str) -> None:
+        messages.error(self.request, text)
+
+
+class AskView(ActionMixin, ScreenMixin):
+    """Generate: asks for pictures of one shape."""
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        self.require(self.may_smart_resize)
+        form, shape = GenerateForm(request.POST), self.shape
+        if shape is None:
+            self.refuse(_("This shape is not there any more: nothing was bought."))
+            return self.back()
+        if not form.is_valid():
+            messages.validation_error(request, _("Nothing was bought: see below."), form)
+            return self._again(form)
+        try:
+            repeated = self._ask(form, shape)
+        except (Refused, UnknownRecipe) as error:
+            self.refuse(str(error))
+            form.add_error(None, str(error))
+            return self._again(form)
+        self._tell(shape, form.cleaned_data["candidates"], repeated)
+        return self.back(shape.key)
+
+    @property
+    def typed(self) -> Wish | None:
+        """A size that has no row yet comes back in the form."""
+        try:
+            return Wish.parse(self.request.POST.get("what", ""))
+        except ValueError:
+            return None
+
+    @property
+    def shape(self) -> Shape | None:
+        what = self.request.POST.get("what", "")
+        return self.screen.find(what) or self.screen.typed_shape
+
+    def _ask(self, form: GenerateForm, shape: Shape) -> bool:
+        """Ask, and tell whether this very press of the button had been answered before."""
+        given = form.cleaned_data
+        if given["source"] and given["source"] != self.image.file_hash:
+            raise Refused(
+                "replaced",
+                _(
+                    "The image's file was replaced while you were here: nothing was bought. Have "
+                    "a look at the new picture first."
+                ),
+            )
+        before = GatewayRequest.objects.filter(image_id=self.image.pk, batch=given["key"])
+        repeated = before.exists()
+        actions.ask(
+            self.image,
+            [shape.wish],
+            user=self.request.user,
+            wording=form.wording,
+            overrule=given["overrule"],
+            key=given["key"],
+        )
+        return repeated
+
+    def _again(self, form: GenerateForm) -> HttpResponseBase:
+        """The screen once more, with all that was typed. A replaced file is seen from now on."""
+        data = self.request.POST.copy()
+        data["source"] = self.image.file_hash
+        form.data = data
+        self.turned_down = form
+        return self.render_to_response(self.get_context_data())
+
+    def _tell(self, shape: Shape, count: int, repeated: bool) -> None:
+        if repeated:
+            text = _("This had been asked for already: nothing was bought twice.")
+            messages.warning(self.request, text)
+            return
+        text = ngettext(
+            "One picture is being made. It appears here when it is ready.",
+            "%(count)d pictures are being made. They appear here when they are ready.",
+            count,
+        ) % {"count": count}
+        messages.success(self.request, text)
+
+
+class ChooseView(ActionMixin):
+    """Use this one, or the standard crop: recorded at once, public a few seconds later."""
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        form = ChooseForm(request.POST, rows=self.rows)
+        if not form.is_valid():
+            self.refuse(_("This picture is not there any more: nothing was changed."))
+            return self.back()
+        row, candidate = form.cleaned_data["row"], form.cleaned_data.get("candidate")
+        screen = Screen(self.image, request.user)
+        self.require(screen.may_choose if candidate else screen.may_decline)
+        try:
+            self._record(row, candidate)
+        except Refused as error:
+            self.refuse(str(error))
+        return self.row_back(row)
+
+    def _record(self, row: Recomposition, candidate: Any) -> None:
+        if candidate:
+            actions.choose(candidate, user=self.request.user)
+            text = _("Your choice is recorded. Visitors see it in a few seconds.")
+        else:
+            actions.use_crop(row, user=self.request.user)
+            text = _("Recorded: visitors see the standard crop. No picture is lost.")
+        messages.success(self.request, text)
+
+
+class FailedView(ActionMixin):
+    """Try again, look again, or leave it."""
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        self.require(self.may_smart_resize)
+        form = FailedForm(request.POST, rows=self.rows)
+        if not form.is_valid():
+            self.refuse(_("This shape is not there any more: nothing was done."))
+            return self.back()
+        row = form.cleaned_data["row"]
+        try:
+            text = self._do(row, form.cleaned_data["action"], form.cleaned_data["key"])
+        except (Refused, UnknownRecipe) as error:
+            self.refuse(str(error))
+        else:
+            messages.success(request, text)
+        return self.row_back(row)
+
+    def _do(self, row: Recomposition, action: str, key: Any) -> str:
+        user = self.request.user
+        if action == FailedForm.LOOK_AGAIN:
+            actions.look_again(row, user=user)
+            return _("The service is being asked what became of it. Nothing is bought.")
+        if action == FailedForm.LEAVE:
+            actions.leave(row, user=user)
+            return _("Left as it is. Nothing is bought.")
+        if row.source_hash != self.image.file_hash:
+            raise Refused(
+                "replaced", _("The image's file was replaced: ask for a picture of the new one.")
+            )
+        if not GatewayRequest.objects.filter(image_id=self.image.pk, batch=key).exists():
+            actions.retry(row, user=user, key=key)
+        return _("It is being tried again.")
+
+
+class OptOutView(ActionMixin):
+    """Never send this image to the service; or allow it again."""
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        self.require(self.may_smart_resize)
+        form = OptOutForm(request.POST)
+        if request.POST.get("allow"):
+            actions.opt_in(self.image, user=request.user)
+            messages.success(request, _("The image may be sent to the service again."))
+        elif form.is_valid():
+            reason = form.cleaned_data["reason"]
+            actions.opt_out(self.image, user=request.user, reason=reason)
+            messages.success(request, _("The image is never sent to the service from now on."))
+        else:
+            self.refuse(" ".join(map(str, form.errors["reason"])))
+        return self.back()

@@ -1,0 +1,315 @@
+"""The shapes of one image, as its screen shows them.
+
+They come from three places: what templates and people have asked for (the recompositions), the
+site's presets, and a size that the editor has typed. Shapes that share a recomposition are one.
+"""
+
+import hashlib
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Prefetch, QuerySet
+from django.utils.functional import cached_property
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from .. import actions, permissions, verdicts
+from ..actions import Wish
+from ..forms import GenerateForm
+from ..models import Candidate, ImageVersion, Recomposition
+from ..settings import Recipe, UnknownRecipe, settings
+from ..shapes import Size, Slot, same_shape
+from . import pace, states
+from .frames import Frame
+from .pictures import Preview
+
+Decision = Recomposition.Decision
+
+
+def written(size: Size) -> SafeString:
+    """A size as people write it, which stays so from right to left."""
+    return format_html('<bdi dir="ltr">{}×{}</bdi>', size.width, size.height)
+
+
+@dataclass
+class Shape:
+    """One shape: its row if there is one, and how it is asked for."""
+
+    wish: Wish
+    labels: list[str]
+    """Of the presets that it serves."""
+    row: Recomposition | None = None
+    typed: bool = False
+    screen: "Screen" = field(init=False, repr=False)
+    generate: GenerateForm | None = field(default=None, repr=False)
+    """Set by the view; None where nothing can be asked for."""
+
+    @property
+    def key(self) -> str:
+        """The same in every answer for this image, and fit for an id in HTML."""
+        return f"{self.wish.recipe or 'any'}-{round(self.shape * 1000)}"
+
+    @property
+    def shape(self) -> Decimal:
+        return self.row.shape if self.row else self.wish.shape
+
+    @property
+    def what(self) -> str:
+        """How the forms name it."""
+        return str(self.row.pk) if self.row else f"{self.wish.slot} {self.wish.recipe}".strip()
+
+    @cached_property
+    def slots(self) -> list[Slot]:
+        """The largest first."""
+        slots = {Slot.parse(text) for text in self.row.slots} if self.row else set()
+        return sorted(slots or {self.wish.slot}, key=lambda slot: (slot.size, slot), reverse=True)
+
+    @property
+    def slot(self) -> Slot:
+        """The one whose crop is drawn."""
+        return self.slots[0]
+
+    @cached_property
+    def frame(self) -> Frame:
+        return self.screen.preview.frame(self.slot)
+
+    @property
+    def sizes(self) -> list[SafeString]:
+        return [written(size) for size in dict.fromkeys(slot.size for slot in self.slots)]
+
+    @property
+    def title(self) -> SafeString:
+        """What people call it: the presets' labels, and the largest size."""
+        name = ", ".join(self.labels)
+        return format_html("{} {}", name, self.sizes[0]) if name else self.sizes[0]
+
+    @property
+    def other_sizes(self) -> SafeString:
+        return format_html_join(", ", "{}", ((size,) for size in self.sizes[1:]))
+
+    @property
+    def format(self) -> str:
+        """ "wide", "tall" or "": how much room its pictures take beside one another."""
+        return "wide" if self.shape >= 2 else "tall" if self.shape < Decimal("0.8") else ""
+
+    # Where it stands
+
+    @cached_property
+    def state(self) -> states.State:
+        if self.row is None:
+            return states.State(states.Word.CROP)
+        return states.state_of(self.row, self.screen.version)
+
+    @cached_property
+    def bar(self) -> pace.Bar | None:
+        return pace.bar(self.row, self.state, self.screen.usual) if self.row else None
+
+    @cached_property
+    def published(self) -> str:
+        """The file that visitors see; "" where it is the crop."""
+        return states.published_file(self.row, self.screen.version) if self.row else ""
+
+    @cached_property
+    def options(self) -> "list[Option]":
+        """The crop, then the candidates in the order in which they came."""
+        candidates = self.row.ready_candidates if self.row else []
+        numbered = enumerate(candidates, start=1)
+        return [Option(self, None, 0), *(Option(self, each, number) for number, each in numbered)]
+
+    @property
+    def may_choose(self) -> bool:
+        return len(self.options) > 1 or bool(self.row and self.row.decision != Decision.CROP)
+
+    @property
+    def etag(self) -> str:
+        """Changes with all that the card says, and with nothing else."""
+        row, state = self.row, self.state
+        facts: list[Any] = [state.word, state.message, self.published, len(self.options)]
+        if row:
+            facts += [row.pk, row.request_id, row.live_id, row.decision, row.decided_at]
+            facts += [row.failure_code, row.slots]
+        return hashlib.sha256(repr([str(fact) for fact in facts]).encode()).hexdigest()[:12]
+
+    @cached_property
+    def retry_key(self) -> uuid.UUID:
+        """Tells one press of Retry from another."""
+        return uuid.uuid4()
+
+    # Asking
+
+    @cached_property
+    def recipe(self) -> Recipe | None:
+        """None for a preset that the settings don't hold any more."""
+        try:
+            return settings.recipe(self.wish.recipe)
+        except UnknownRecipe:
+            return None
+
+    @cached_property
+    def verdict(self) -> Any:
+        return actions.verdict_for(self.screen.image, self.wish, self.screen.about)
+
+    @property
+    def may_ask(self) -> bool:
+        ours = self.screen.may_smart_resize and self.recipe is not None
+        return ours and (self.verdict.allowed or self.verdict.overrulable)
+
+    @property
+    def is_under_way(self) -> bool:
+        return bool(self.row and self.row.purchase == Recomposition.Purchase.REQUESTED)
+
+
+@dataclass(frozen=True)
+class Option:
+    """One of the pictures that can be shown in a shape: the crop, or a candidate."""
+
+    shape: Shape
+    candidate: Candidate | None
+    number: int
+
+    @property
+    def value(self) -> str:
+        return str(self.candidate.pk) if self.candidate else "crop"
+
+    @property
+    def label(self) -> str:
+        return (
+            _("Picture %(number)d") % {"number": self.number} if self.number else _("Standard crop")
+        )
+
+    @property
+    def is_chosen(self) -> bool:
+        row = self.shape.row
+        return (row.live_id if row else None) == (self.candidate.pk if self.candidate else None)
+
+    @property
+    def is_public(self) -> bool:
+        """Whether visitors see it now."""
+        return self.shape.published == (self.candidate.file.name if self.candidate else "")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether this user may choose it."""
+        screen = self.shape.screen
+        return screen.may_choose if self.candidate else screen.may_decline
+
+    @property
+    def size(self) -> SafeString | str:
+        candidate = self.candidate
+        return written(Size(candidate.width, candidate.height)) if candidate else ""
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it has fewer pixels than the largest slot asks for."""
+        candidate = self.candidate
+        return candidate is not None and candidate.width < self.shape.slot.size.width * 0.97
+
+
+class Screen:
+    """All that an image's screen shows, asked for once. `user` sees it; nothing is changed."""
+
+    def __init__(self, image: Any, user: Any, typed: Wish | None = None) -> None:
+        self.image, self.user, self.typed = image, user, typed
+
+    @cached_property
+    def shapes(self) -> list[Shape]:
+        shapes = list(_shapes(list(rows_of(self.image)), self.typed))
+        for shape in shapes:
+            shape.screen = self
+        return shapes
+
+    @property
+    def typed_shape(self) -> Shape | None:
+        return next((shape for shape in self.shapes if shape.typed), None)
+
+    def find(self, what: str) -> Shape | None:
+        """The shape that a form named."""
+        return next((shape for shape in self.shapes if shape.what == what), None)
+
+    @cached_property
+    def version(self) -> ImageVersion | None:
+        return ImageVersion.objects.filter(pk=self.image.pk).first()
+
+    @cached_property
+    def preview(self) -> Preview:
+        return Preview.of(self.image)
+
+    @cached_property
+    def about(self) -> Any:
+        return verdicts.About.of(self.image, self.preview.facts)
+
+    @cached_property
+    def usual(self) -> Any:
+        return pace.usual()
+
+    @property
+    def under_way(self) -> int:
+        return sum(shape.state.is_busy for shape in self.shapes)
+
+    # What the user may do
+
+    @cached_property
+    def may_smart_resize(self) -> bool:
+        return permissions.may_smart_resize(self.user, self.image)
+
+    @cached_property
+    def may_choose(self) -> bool:
+        return permissions.may_choose(self.user, self.image)
+
+    @property
+    def may_decline(self) -> bool:
+        return self.may_smart_resize or self.may_choose
+
+
+def rows_of(image: Any) -> QuerySet:
+    """The recompositions of the image's present file, with their stored candidates."""
+    stored = Candidate.objects.filter(stored=True).select_related("request", "request__asked_by")
+    rows = Recomposition.objects.filter(image_id=image.pk, source_hash=image.file_hash)
+    candidates = Prefetch("candidates", stored, to_attr="ready_candidates")
+    return states.load(rows).prefetch_related(candidates).order_by("pk")
+
+
+def _shapes(rows: list[Recomposition], typed: Wish | None) -> Iterator[Shape]:
+    """The typed one first, then the presets as the settings name them, then the rest."""
+    presets = [Shape(Wish(each.slot, each.recipe_name), [str(each.label)]) for each in _presets()]
+    ours = [Shape(_wish(row), [], row) for row in rows]
+    shapes = _merged([*presets, *ours])
+    if typed is not None:
+        shapes = _merged([Shape(typed, [], typed=True), *shapes])
+    yield from shapes
+
+
+def _presets() -> Iterable[Any]:
+    return settings.PRESETS.values()
+
+
+def _wish(row: Recomposition) -> Wish:
+    """How the row is asked for: by a slot of exactly its shape, so that it is found again."""
+    slots = [Slot.parse(text) for text in row.slots]
+    exact = next((slot for slot in slots if slot.shape == row.shape), None)
+    return Wish(exact or Slot(Size(1000, max(1, round(1000 / row.shape)))), row.recipe)
+
+
+def _merged(shapes: list[Shape]) -> list[Shape]:
+    """Those within 3 % of one another, and of one recipe, as one. Each row stays its own."""
+    merged: list[Shape] = []
+    for shape in shapes:
+        same = next((other for other in merged if _is_same(shape, other)), None)
+        if same is None:
+            merged.append(shape)
+            continue
+        same.labels += [label for label in shape.labels if label not in same.labels]
+        same.typed |= shape.typed
+        if shape.row:
+            same.row, same.wish = shape.row, shape.wish
+    return merged
+
+
+def _is_same(shape: Shape, other: Shape) -> bool:
+    if shape.row and other.row:
+        return False
+    return shape.wish.recipe == other.wish.recipe and same_shape(shape.shape, other.shape)
