@@ -1,0 +1,327 @@
+#!/usr/bin/env python3
+"""Set up and start the demo site, with one command: `python3 testproject/demo.py`.
+
+It makes a virtual environment, installs wagtail-smart-resize into it, fills a database and starts
+two servers on this machine's loopback address: the site, whose own thread does the background work,
+and the sandbox, which stands in for the Smart Resize API. Ctrl-C stops both.
+
+With `--once` nobody is needed: it starts from an empty database, visits the pages before and after
+the pictures were recomposed, prints what changed and exits 0 only if everything happened.
+"""
+
+import argparse
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+VAR = HERE / "var"
+PREFERRED_PORT = 8000
+#: Seconds that a server may take until it answers.
+START_SECONDS = 60
+
+
+class DemoError(Exception):
+    """A step failed. The message says which, and shows what it printed."""
+
+
+def main(arguments=None):
+    options = read_options(arguments)
+    signal.signal(signal.SIGTERM, stop_as_ctrl_c_does)
+    try:
+        return run(options)
+    except DemoError as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nThe demo site has stopped.")
+        return 130 if options.once else 0
+
+
+def read_options(arguments):
+    parser = argparse.ArgumentParser(description="Set up and start the demo site.")
+    parser.add_argument(
+        "--once",
+        action="store_true",
+        help="start afresh, check that pictures get recomposed, print a table, stop",
+    )
+    parser.add_argument("--port", type=int, help="the site's port (8000, or any that is free)")
+    parser.add_argument(
+        "--latency",
+        type=float,
+        help="seconds that the sandbox takes for a picture at least (3; with --once 30, "
+        "so that the first visit ends before anything is recomposed)",
+    )
+    parser.add_argument("--fresh", action="store_true", help="throw away the database and pictures")
+    parser.add_argument("--venv", type=Path, default=VAR / ".venv-demo", help="virtual environment")
+    parser.add_argument(
+        "--deadline", type=float, default=240, help="with --once: seconds to wait at most (240)"
+    )
+    options = parser.parse_args(arguments)
+    if options.latency is None:
+        options.latency = 30 if options.once else 3
+    return options
+
+
+def stop_as_ctrl_c_does(*_signal):
+    raise KeyboardInterrupt
+
+
+def run(options):
+    if sys.version_info < (3, 11):  # noqa: UP036 - whoever runs this may have an older one
+        raise DemoError("The demo site needs Python 3.11 or newer.")
+    python = make_environment(options.venv.absolute())
+    with contextlib.ExitStack() as stack:
+        var = make_place(options, stack)
+        site = f"http://127.0.0.1:{site_port(options.port)}"
+        environment = make_settings(var, site)
+        fill_database(python, environment)
+        servers = start_servers(python, environment, options.latency, var, stack)
+        if options.once:
+            return visit(python, environment, site, options.deadline, servers)
+        show_addresses(environment, site, var)
+        watch(servers)
+
+
+# Setting up
+
+
+def make_environment(venv):
+    """The Python of the virtual environment, with everything installed."""
+    python = venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    if not works(python):
+        say(f"Making a virtual environment in {shown(venv)}")
+        call([sys.executable, "-m", "venv", "--clear", venv], "Can't make a virtual environment")
+    say("Installing wagtail-smart-resize and what it needs")
+    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    call([*install, HERE.parent, "-r", HERE / "requirements.txt"], "Can't install")
+    return python
+
+
+def works(python):
+    """Whether the environment is there, has pip, and is of this Python's version."""
+    ask = "import pip, sys; print('%d.%d' % sys.version_info[:2])"
+    try:
+        answer = subprocess.run([python, "-c", ask], capture_output=True, text=True)
+    except OSError:
+        return False
+    return answer.stdout.strip() == "{}.{}".format(*sys.version_info)
+
+
+def make_place(options, stack):
+    """The directory of database, pictures and logs; with --once a new one, kept after a failure."""
+    if options.once:
+        var = Path(tempfile.mkdtemp(prefix="smart-resize-demo-"))
+        stack.push(lambda kind, *_: shutil.rmtree(var, ignore_errors=True) if not kind else None)
+        return var
+    if options.fresh:
+        for name in ("db.sqlite3", "db.sqlite3-wal", "db.sqlite3-shm", "password.txt"):
+            (VAR / name).unlink(missing_ok=True)
+        shutil.rmtree(VAR / "media", ignore_errors=True)
+    VAR.mkdir(exist_ok=True)
+    return VAR
+
+
+def site_port(wanted):
+    if wanted:
+        if not is_free(wanted):
+            raise DemoError(f"Port {wanted} is taken. Choose another --port, or leave it out.")
+        return wanted
+    return PREFERRED_PORT if is_free(PREFERRED_PORT) else free_port()
+
+
+def is_free(port):
+    with socket.socket() as listener:
+        if os.name != "nt":  # what a server that has just stopped leaves behind is no hindrance
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def make_settings(var, site):
+    """What `demo/settings.py` and `create_demo_content` read from the environment."""
+    return os.environ | {
+        "DJANGO_SETTINGS_MODULE": "demo.settings",
+        "PYTHONUNBUFFERED": "1",
+        "SMART_RESIZE_DEMO_VAR": str(var),
+        "SMART_RESIZE_DEMO_URL": site,
+        "SMART_RESIZE_DEMO_PASSWORD": admin_password(var),
+        "SMART_RESIZE_SANDBOX_URL": f"http://127.0.0.1:{free_port()}/smart-resize/v1",
+    }
+
+
+def admin_password(var):
+    """Made up at the first start and kept beside the database."""
+    kept = var / "password.txt"
+    if not kept.exists():
+        kept.touch(mode=0o600)
+        kept.write_text(secrets.token_urlsafe(9))
+    return kept.read_text()
+
+
+def fill_database(python, environment):
+    say("Making the database and its content")
+    for command in (["migrate", "--verbosity=0"], ["create_demo_content"]):
+        call([python, "manage.py", *command], f"{command[0]} failed", environment)
+
+
+# Servers
+
+
+class Server:
+    """A process that goes on in the background and writes a log."""
+
+    def __init__(self, name, command, environment, log):
+        self.name = name
+        self.log = log
+        with log.open("wb") as output:
+            # In a session of its own, so that Ctrl-C reaches us alone and we stop the servers.
+            self.process = subprocess.Popen(
+                list(map(str, command)),
+                cwd=HERE,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def wait_for(self, url):
+        """Wait until anything answers there. Raises DemoError if the process ends before."""
+        deadline = time.monotonic() + START_SECONDS
+        while not answers(url):
+            self.check()
+            if time.monotonic() > deadline:
+                raise DemoError(f"{self.name} does not answer at {url}.\n{self.last_lines()}")
+            time.sleep(0.2)
+
+    def check(self):
+        if self.process.poll() is not None:
+            raise DemoError(f"{self.name} has ended.\n{self.last_lines()}")
+
+    def last_lines(self, count=30):
+        lines = self.log.read_text(errors="replace").splitlines()[-count:]
+        return "\n".join([f"The last lines of {self.log}:", *lines])
+
+    def stop(self):
+        self.process.terminate()
+        try:
+            self.process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def answers(url):
+    """Whether a server is there, whatever it says. Proxies are for other machines."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        opener.open(url, timeout=10).close()
+    except urllib.error.HTTPError as error:
+        error.close()
+    except OSError:
+        return False
+    return True
+
+
+def start_servers(python, environment, latency, var, stack):
+    """The sandbox, then the site. `stack` stops them."""
+    say("Starting the sandbox and the site")
+    sandbox_url = environment["SMART_RESIZE_SANDBOX_URL"]
+    site = environment["SMART_RESIZE_DEMO_URL"]
+    port, address = sandbox_url.split(":")[2].split("/")[0], site.removeprefix("http://")
+    sandbox = ["smart_resize_sandbox", "--port", port, "--latency", latency]
+    web = ["runserver", "--noreload", address]
+    commands = (
+        ("The sandbox", sandbox, sandbox_url, "sandbox.log"),
+        ("The site", web, f"{site}/admin/login/", "site.log"),
+    )
+    servers = []
+    for name, command, url, log in commands:
+        server = Server(name, [python, "manage.py", *command], environment, var / log)
+        stack.callback(server.stop)
+        server.wait_for(url)
+        servers.append(server)
+    return servers
+
+
+def watch(servers):
+    """Until Ctrl-C, or until one of the servers ends."""
+    while True:
+        for server in servers:
+            server.check()
+        time.sleep(0.5)
+
+
+def show_addresses(environment, site, var):
+    print(f"""
+The demo site is ready. Visit a page, wait some seconds, reload it.
+
+  Site       {site}/
+  Every way  {site}/every-way/
+  Admin      {site}/admin/  user admin, password {environment["SMART_RESIZE_DEMO_PASSWORD"]}
+  Sandbox    {environment["SMART_RESIZE_SANDBOX_URL"]}
+  Logs       {shown(var / "site.log")}, {shown(var / "sandbox.log")}
+
+Ctrl-C stops it.""")
+    sys.stdout.flush()
+
+
+def visit(python, environment, site, deadline, servers):
+    """`tour.py` is the visitor: its exit status is ours."""
+    command = [python, "tour.py", site, f"--deadline={deadline}"]
+    status = subprocess.run(command, cwd=HERE, env=environment, stdin=subprocess.DEVNULL).returncode
+    if status:
+        raise DemoError("\n\n".join(server.last_lines() for server in servers))
+    return status
+
+
+# Small things
+
+
+def call(command, complaint, environment=None):
+    """Run a command that ends by itself. Raises DemoError with what it printed."""
+    done = subprocess.run(
+        list(map(str, command)),
+        cwd=HERE,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    if done.returncode:
+        raise DemoError(f"{complaint} (exit status {done.returncode}):\n{done.stdout}")
+
+
+def say(text):
+    print(f"{text} ...", flush=True)
+
+
+def shown(path):
+    """The path as seen from here, where that is shorter."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,416 @@
+"""A visitor of the demo site, before and after its pictures were recomposed.
+
+`tour.py http://127.0.0.1:8000` follows the site's links from its home page, notes every picture
+that a page shows, waits until the pictures that should be recomposed are, and looks again. It
+prints a table, and a line for each thing that is not as it should be; its exit status is 1 if there
+was one.
+
+It knows the site by its pages alone: HTML, JSON and the pictures' bytes.
+"""
+
+import argparse
+import hashlib
+import io
+import re
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urldefrag, urljoin, urlsplit
+
+import requests
+from PIL import Image
+
+from demo.settings import WAGTAIL_SMART_RESIZE
+
+PHOTOS = {
+    file.stem: file
+    for file in (Path(__file__).resolve().parent / "demo" / "photos").iterdir()
+    if file.suffix in {".jpg", ".png"}
+}
+SECONDS_BETWEEN_LOOKS = 2.0
+SECONDS_PER_ANSWER = 60.0
+#: The names that Wagtail gives to files, and the addresses of its serve view.
+FILE = re.compile(r"/(?P<photo>[^/.]+)\.[0-9a-f]{8}\.(?P<spec>[^/]+)\.\w+$")
+SERVED = re.compile(r"/pictures/[^/]+/\d+/(?P<spec>[^/]+)/(?P<photo>[^/.]+)\.\w+$")
+OURS = re.compile(r"smartresize-(?P<target>\w+)")
+NOT_PAGES = ("/admin/", "/documents/", "/media/", "/static/")
+#: The site's settings leave these at their defaults.
+MIN_CROP_LOSS, MIN_SLOT_SIDE, WIDEST_SHAPE = 0.1, 100, 2 * 1584 / 672
+
+
+class TourError(Exception):
+    """The tour can't go on: no answer, or one that is no page."""
+
+
+class Shown(NamedTuple):
+    """A picture that a page shows: `spec` as Wagtail writes it into file names."""
+
+    page: str
+    photo: str
+    spec: str
+    served: bool
+
+    @property
+    def slot(self) -> tuple[int, int]:
+        target = OURS.search(self.spec)["target"]
+        preset = WAGTAIL_SMART_RESIZE["PRESETS"].get(target)
+        width, height = (preset["size"] if preset else target).split("x")
+        return int(width), int(height)
+
+    @property
+    def is_ours(self) -> bool:
+        return "smartresize-" in self.spec
+
+    @property
+    def twin(self) -> "Shown":
+        """The same picture as Wagtail's own filter gives it."""
+        width, height = self.slot
+        return self._replace(spec=OURS.sub(f"fill-{width}x{height}", self.spec))
+
+    def __str__(self) -> str:
+        return f"{self.page} {self.photo} {self.spec}"
+
+
+class Picture(NamedTuple):
+    """What an address answered."""
+
+    url: str
+    digest: str
+    size: tuple[int, int]
+
+
+Visit = dict[Shown, str]
+"""The address of each picture on each page."""
+
+
+class Reader(HTMLParser):
+    """Collects the addresses of a page's pictures and links."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pictures: list[str] = []
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = {name: value or "" for name, value in attrs}
+        if tag in {"img", "source"}:
+            candidates = found.get("srcset", "").split(",")
+            self.pictures += [each.split()[0] for each in candidates if each.strip()]
+        if tag == "img":
+            self.pictures.append(found.get("src", ""))
+        elif tag == "meta" and found.get("property") == "og:image":
+            self.pictures.append(found.get("content", ""))
+        elif tag == "a":
+            self.links.append(found.get("href", ""))
+
+
+class Site:
+    def __init__(self, home: str) -> None:
+        self.home = home.rstrip("/") + "/"
+        self.session = requests.Session()
+        self.session.trust_env = False  # no proxy for loopback
+
+    def get(self, url: str) -> requests.Response:
+        try:
+            response = self.session.get(url, timeout=SECONDS_PER_ANSWER)
+        except requests.RequestException as error:
+            raise TourError(f"{url} gave no answer: {error}") from error
+        if response.status_code != 200:
+            raise TourError(f"{url} answered {response.status_code}.")
+        return response
+
+    def crawl(self) -> Visit:
+        """Every page that can be reached by links from the home page, and its pictures."""
+        visit: Visit = {}
+        waiting, seen = [self.home], {self.home}
+        while waiting:
+            url = waiting.pop(0)
+            pictures, links = self.read(url)
+            visit |= pictures
+            new = [link for link in links if link not in seen]
+            waiting += new
+            seen |= set(new)
+        return visit
+
+    def look(self, pages: set[str]) -> Visit:
+        visit: Visit = {}
+        for page in sorted(pages):
+            visit |= self.read(urljoin(self.home, page))[0]
+        return visit
+
+    def read(self, url: str) -> tuple[Visit, list[str]]:
+        response = self.get(url)
+        if "json" in response.headers["Content-Type"]:
+            found, links = list(strings(response.json())), []
+        else:
+            reader = Reader()
+            reader.feed(response.text)
+            found, links = reader.pictures, self.pages(url, reader.links)
+        addresses = [urljoin(url, address) for address in found]
+        page = url.removeprefix(self.home.rstrip("/"))
+        return {shown: url for url in addresses if (shown := recognise(page, url))}, links
+
+    def pages(self, url: str, links: list[str]) -> list[str]:
+        absolute = dict.fromkeys(urldefrag(urljoin(url, link)).url for link in links)
+        ours = [link for link in absolute if link.startswith(self.home)]
+        return [link for link in ours if not urlsplit(link).path.startswith(NOT_PAGES)]
+
+    def picture(self, url: str) -> Picture:
+        content = self.get(url).content
+        try:
+            with Image.open(io.BytesIO(content)) as image:
+                image.load()
+                return Picture(url, hashlib.sha256(content).hexdigest(), image.size)
+        except OSError as error:
+            raise TourError(f"{url} is no picture: {error}") from error
+
+    def pictures(
+        self, visit: Visit, fetched: dict[str, Picture] | None = None
+    ) -> dict[Shown, Picture]:
+        """Each address is fetched once, however many pages show it; not those already fetched."""
+        pictures = dict(fetched or {})
+        for url in dict.fromkeys(visit.values()):
+            pictures[url] = pictures.get(url) or self.picture(url)
+        return {shown: pictures[url] for shown, url in visit.items()}
+
+
+def strings(value: Any) -> Iterator[str]:
+    """All texts in a JSON document."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from strings(each)
+
+
+def recognise(page: str, url: str) -> Shown | None:
+    path = urlsplit(url).path
+    for pattern in (SERVED, FILE):
+        if match := pattern.search(path):
+            return Shown(page, photo_name(match["photo"]), match["spec"], pattern is SERVED)
+    return None
+
+
+def photo_name(beginning: str) -> str:
+    """The photograph's whole name: Wagtail shortens the names of files with long specs."""
+    return next((name for name in PHOTOS if name.startswith(beginning)), beginning)
+
+
+def expected(visit: Visit) -> set[Shown]:
+    """The pictures whose crop does harm, by the rules that `docs/settings.md` states."""
+    ours = [shown for shown in visit if shown.is_ours]
+    longest: dict[tuple[str, float], int] = defaultdict(int)
+    for shown in ours:
+        key = shown.photo, round(ratio(shown.slot), 1)
+        longest[key] = max(longest[key], *shown.slot)
+    return {
+        shown
+        for shown in ours
+        if crop_loss(shown) >= MIN_CROP_LOSS
+        and longest[shown.photo, round(ratio(shown.slot), 1)] >= MIN_SLOT_SIDE
+        and ratio(shown.slot) <= WIDEST_SHAPE
+    }
+
+
+def ratio(size: tuple[int, int]) -> float:
+    return size[0] / size[1]
+
+
+def crop_loss(shown: Shown) -> float:
+    """The share of the photograph that a crop to the slot's shape cuts off."""
+    with Image.open(PHOTOS[shown.photo]) as photo:
+        shapes = ratio(photo.size), ratio(shown.slot)
+    return 1 - min(shapes) / max(shapes)
+
+
+class Tour:
+    """Before, the wait, and after."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.started = time.monotonic()
+        self.before = site.crawl()
+        self.check_that_nothing_changed()
+        # Whatever is recomposed from now on: these addresses go on answering with the crops.
+        self.before_pictures = site.pictures(self.before, fetched=self.served)
+        self.expected = expected(self.before)
+        self.seconds: dict[Shown, float] = {}
+        self.problems = self.not_the_crop()
+
+    def check_that_nothing_changed(self) -> None:
+        """The first visit shows crops only if it ended before anything was recomposed.
+
+        Raises TourError if it did not.
+        """
+        served = [url for shown, url in self.before.items() if shown.served]
+        self.served = {url: self.site.picture(url) for url in served}
+        if self.site.look({shown.page for shown in self.before}) != self.before:
+            took = time.monotonic() - self.started
+            raise TourError(f"In {took:.0f} s it met recomposed pictures: give a higher --latency.")
+
+    def not_the_crop(self) -> list[str]:
+        """Where a page shows `fill` beside `smartresize`, both must have the same bytes."""
+        twins = [shown for shown in self.before if shown.is_ours and shown.twin in self.before]
+        if not twins:
+            return ["No page shows the crop beside ours."]
+        fetched = self.before_pictures
+        return [
+            f"{shown}: at first it should have the bytes of {shown.twin.spec}."
+            for shown in twins
+            if fetched[shown].digest != fetched[shown.twin].digest
+        ]
+
+    def wait(self, deadline: float) -> None:
+        """Look at the pages until all that is expected has changed, or the deadline has passed."""
+        ends = time.monotonic() + deadline
+        while missing := self.expected - self.seconds.keys():
+            self.note_changes(missing)
+            if time.monotonic() > ends:
+                return
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+
+    def note_changes(self, missing: set[Shown]) -> None:
+        now = self.site.look({shown.page for shown in missing})
+        for shown in missing:
+            if self.has_changed(shown, now.get(shown, "")):
+                self.seconds[shown] = time.monotonic() - self.started
+
+    def has_changed(self, shown: Shown, url: str) -> bool:
+        """A new address, but for the serve view: there it is the bytes that change."""
+        if not shown.served:
+            return url not in {"", self.before[shown]}
+        return self.site.picture(url).digest != self.before_pictures[shown].digest
+
+    def finish(self) -> None:
+        self.after = self.site.look({shown.page for shown in self.before})
+        pictures = self.site.pictures(self.after)
+        for shown, before in self.before_pictures.items():
+            after = pictures.get(shown)
+            if after is None:
+                self.problems.append(f"{shown}: is no longer on its page.")
+            elif shown in self.expected:
+                self.problems += recomposition_problems(shown, before, after)
+            elif (after.url, after.digest) != (before.url, before.digest):
+                self.problems.append(f"{shown}: should have stayed the crop, and changed.")
+        self.problems += self.lost_addresses()
+
+    def lost_addresses(self) -> list[str]:
+        """Cached pages still name the old addresses: they must answer, and as before."""
+        problems = []
+        for shown, before in self.before_pictures.items():
+            if shown.served:
+                continue
+            try:
+                if self.site.picture(before.url).digest != before.digest:
+                    problems.append(f"{shown}: the old address {before.url} changed its bytes.")
+            except TourError as error:
+                problems.append(f"{shown}: the old address is gone: {error}")
+        return problems
+
+
+def recomposition_problems(shown: Shown, before: Picture, after: Picture) -> Iterator[str]:
+    if after.digest == before.digest:
+        yield f"{shown}: is still the crop."
+        return
+    if after.url == before.url and not shown.served:
+        yield f"{shown}: the picture changed under its old address."
+    if after.size != before.size:
+        yield f"{shown}: has {show(after.size)} px where the crop had {show(before.size)}."
+    if not has_shape(after.size, shown.slot):
+        yield f"{shown}: {show(after.size)} px is not the shape of {show(shown.slot)}."
+
+
+def has_shape(size: tuple[int, int], slot: tuple[int, int]) -> bool:
+    """Whether it is the slot's shape, but for whole pixels: Wagtail's crop rounds both edges."""
+    return abs(size[0] * slot[1] - size[1] * slot[0]) <= 2 * max(slot)
+
+
+def show(size: tuple[int, int]) -> str:
+    return "{}x{}".format(*size)
+
+
+# The table
+
+
+def table(tour: Tour) -> Iterator[str]:
+    """A line for each page, photograph and slot; formats and sizes of quality are counted."""
+    groups: dict[tuple[str, str, str], list[Shown]] = defaultdict(list)
+    for shown in tour.before:
+        if shown.is_ours:
+            groups[shown.page, shown.photo, slot_name(shown)].append(shown)
+    rows = [row(tour, key, members) for key, members in groups.items()]
+    widths = [max(map(len, column)) for column in zip(HEADINGS, *rows, strict=True)]
+    for cells in (HEADINGS, tuple("-" * width for width in widths), *rows):
+        yield "  ".join(
+            cell.ljust(width) for cell, width in zip(cells, widths, strict=True)
+        ).rstrip()
+
+
+HEADINGS = ("page", "slot", "files", "before: the crop", "after: recomposed", "seconds")
+
+
+def slot_name(shown: Shown) -> str:
+    return re.search(r"smartresize-[^.]+", shown.spec)[0].removeprefix("smartresize-")
+
+
+def row(tour: Tour, key: tuple[str, str, str], members: list[Shown]) -> tuple[str, ...]:
+    page, _photo, slot = key
+    first = members[0]
+    before, after = (short(visit.get(first, "-")) for visit in (tour.before, tour.after))
+    if first not in tour.expected:
+        after, seconds = "(stays)", "-"
+    else:
+        times = [tour.seconds.get(shown) for shown in members]
+        seconds = "never" if None in times else f"{max(times):.1f}"
+    return page.split("?")[0], slot, str(len(members)), before, after, seconds
+
+
+def short(url: str) -> str:
+    """File names tell all; the serve view's addresses begin with a signature."""
+    path = urlsplit(url).path
+    return re.sub(
+        r"^/pictures/([^/]{4})[^/]*", r"/pictures/\1...", path.removeprefix("/media/images/")
+    )
+
+
+def summary(tour: Tour) -> str:
+    ours = [shown for shown in tour.before if shown.is_ours]
+    pages = len({shown.page for shown in ours})
+    renditions = len({tour.before[shown] for shown in ours})
+    recomposed = len({tour.before[shown] for shown in tour.seconds})
+    took = time.monotonic() - tour.started
+    return (
+        f"{pages} pages, {renditions} renditions: {recomposed} recomposed, "
+        f"{renditions - recomposed} as the crop, {len(tour.problems)} problems, in {took:.0f} s"
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("site", help="address of the home page")
+    parser.add_argument("--deadline", type=float, default=240, help="seconds to wait at most")
+    options = parser.parse_args()
+    try:
+        return guided(Tour(Site(options.site)), options.deadline)
+    except TourError as error:
+        print(f"The tour ends early. {error}", file=sys.stderr)
+        return 1
+
+
+def guided(tour: Tour, deadline: float) -> int:
+    print(f"The first visit took {time.monotonic() - tour.started:.1f} s. Waiting ...", flush=True)
+    tour.wait(deadline)
+    tour.finish()
+    print("", *table(tour), "", sep="\n")
+    for problem in tour.problems:
+        print(f"FAILED {problem}")
+    print(summary(tour))
+    return 1 if tour.problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
