@@ -198,6 +198,22 @@ class TestWaiting:
         assert sync("--wait", "--timeout=20")[0] == 0
         assert site.gateway.requests == []
 
+    @pytest.mark.parametrize(
+        ("held", "status"), [("budget", 0), ("circuit", 0), ("nothing", 1)], ids=lambda each: each
+    )
+    def test_nor_for_an_unsent_request_that_is_held_back(self, site, image, held, status):
+        request = GatewayRequest.objects.create(
+            image=image,
+            source_hash=image.file_hash,
+            next_step=moment(minutes=5),
+            error_code="budget" if held == "budget" else "",
+        )
+        row = recomposition(image, purchase=Purchase.REQUESTED, request=request)
+        request.move(where={}, sizes=[{"size": "2048x2048", "recomposition": row.pk}])
+        if held == "circuit":
+            PipelineState.load().open_circuit("no_balance", "", moment(minutes=5))
+        assert sync("--wait", "--timeout=1")[0] == status
+
     def test_a_purchase_that_fails_is_told_in_the_exit_status(self, site, image):
         site.gateway.misbehave("FAILED")
         shown(image)

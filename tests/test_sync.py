@@ -426,6 +426,17 @@ class TestWhatIsPublished:
         assert ImageVersion.objects.get().live == []
         assert found() == {}
 
+    def test_the_same_decision_about_another_file_becomes_due_too(self):
+        image = plain_image()
+        live(image)
+        Recomposition.objects.get().choose(None, None)
+        publish_due()
+        replace_file(image)
+        recomposition(fresh(image), purchase=Purchase.IDLE, decision=Decision.CROP)
+        assert found()["FLIPS"] == 1
+        publish_due()
+        assert ImageVersion.objects.get().source_hash == fresh(image).file_hash
+
     def test_what_is_due_already_is_not_counted_again(self):
         image = plain_image()
         live(image)
@@ -613,6 +624,7 @@ class TestReplacedFiles:
     def test_they_stay_while_a_request_is_under_way(self, image):
         under_way = request(image, status=Status.SENT)
         Recomposition.objects.update(purchase=Purchase.REQUESTED, request=under_way)
+        assert "REPLACED" not in found(dry_run=True)
         assert "REPLACED" not in found()
 
     def test_rows_of_the_present_file_stay(self, image):
