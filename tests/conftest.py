@@ -103,15 +103,20 @@ def run():
 
 
 @pytest.fixture(autouse=True)
-def root_collection(request):
-    """Tests with transactions of their own end with empty tables: images need a collection."""
+def what_migrations_made(request):
+    """Tests with transactions of their own end with empty tables: the next finds the roots."""
     if request.node.get_closest_marker("django_db") is None:
         return
     request.getfixturevalue("_django_db_helper")
-    from wagtail.models import Collection
+    from wagtail.models import Collection, Locale, Page, Site
 
     if not Collection.objects.exists():
         Collection.add_root(name="Root")
+    if not Page.objects.filter(depth=1).exists():
+        Locale.objects.get_or_create(language_code="en")
+        home = Page(title="Welcome to your new Wagtail site!", slug="home")
+        Page.add_root(title="Root", slug="root").add_child(instance=home)
+        Site.objects.create(hostname="localhost", root_page=home, is_default_site=True)
 
 
 @pytest.fixture
