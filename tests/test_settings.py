@@ -21,7 +21,12 @@ DATABASES = {
     "default": dj_database_url.config(default=f"sqlite:///{WORK_DIR / 'db.sqlite3'}"),
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    DATABASES["default"]["OPTIONS"] = {"transaction_mode": "IMMEDIATE", "timeout": 20}
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        # Safe from power cuts no test needs to be.
+        "init_command": "PRAGMA synchronous=OFF; PRAGMA journal_mode=WAL;",
+    }
     DATABASES["default"]["TEST"] = {"NAME": str(WORK_DIR / "test.sqlite3")}
 
 # `yourimages.CustomImage` is the other one: it comes in the second migration of an app that sorts
