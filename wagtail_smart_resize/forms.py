@@ -37,7 +37,6 @@ class GenerateForm(forms.Form):
         required=False,
         min_value=0,
         max_value=MAX_SEED,
-        help_text=_("The same seed gives the same picture. Empty: another one each time."),
     )
     #: Tells one press of the button from another: pressed twice, bought once.
     key = forms.UUIDField(widget=forms.HiddenInput(attrs={"autocomplete": "off"}))
@@ -79,12 +78,15 @@ class SizeForm(forms.Form):
 
     size = forms.CharField(
         label=_("Another size, in pixels"),
+        required=False,
         max_length=32,
         widget=forms.TextInput(attrs={"placeholder": "1080x1350", "dir": "ltr"}),
     )
 
-    def clean_size(self) -> Wish:
+    def clean_size(self) -> Wish | None:
         text = self.cleaned_data["size"].lower().replace("×", "x").replace(" ", "")
+        if not text:
+            return None
         try:
             return Wish.parse(text)
         except ValueError as error:

@@ -228,6 +228,7 @@ class ChooseView(ActionMixin):
             self._record(row, candidate)
         except Refused as error:
             self.refuse(str(error))
+            return self.back()
         return self.row_back(row)
 
     def _record(self, row: Recomposition, candidate: Any) -> None:
@@ -254,8 +255,8 @@ class FailedView(ActionMixin):
             text = self._do(row, form.cleaned_data["action"], form.cleaned_data["key"])
         except (Refused, UnknownRecipe) as error:
             self.refuse(str(error))
-        else:
-            messages.success(request, text)
+            return self.back()
+        messages.success(request, text)
         return self.row_back(row)
 
     def _do(self, row: Recomposition, action: str, key: Any) -> str:

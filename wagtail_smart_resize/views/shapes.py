@@ -16,11 +16,13 @@ from django.utils.functional import cached_property
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from .. import actions, permissions, verdicts
 from ..actions import Wish
 from ..forms import GenerateForm
 from ..models import Candidate, ImageVersion, Recomposition
+from ..rules import Reason
 from ..settings import Recipe, UnknownRecipe, settings
 from ..shapes import Size, Slot, same_shape
 from . import pace, states
@@ -28,6 +30,11 @@ from .frames import Frame
 from .pictures import Preview
 
 Decision = Recomposition.Decision
+
+CLOSE_UP = gettext_lazy(
+    "The picture has nearly this shape already: only the close-up that the template asks for cuts "
+    "it."
+)
 
 
 def written(size: Size) -> SafeString:
@@ -121,8 +128,22 @@ class Shape:
         return [Option(self, None, 0), *(Option(self, each, number) for number, each in numbered)]
 
     @property
-    def may_choose(self) -> bool:
-        return len(self.options) > 1 or bool(self.row and self.row.decision != Decision.CROP)
+    def has_choice(self) -> bool:
+        return len(self.options) > 1
+
+    @property
+    def may_be_declined(self) -> bool:
+        """Whether a picture could still be bought for it without anybody asking."""
+        row = self.row
+        undecided = row is not None and row.decision == Decision.NONE
+        return undecided and row.purchase == Recomposition.Purchase.WANTED
+
+    @property
+    def message(self) -> Any:
+        """The state's; where a template asks for a close-up, the shares of the shape mislead."""
+        row = self.row
+        misled = row is not None and row.waiting_reason == Reason.CROP_KEEPS_ENOUGH
+        return CLOSE_UP if misled and self.slot.closeness else self.state.message
 
     @property
     def etag(self) -> str:
@@ -152,6 +173,13 @@ class Shape:
     @cached_property
     def verdict(self) -> Any:
         return actions.verdict_for(self.screen.image, self.wish, self.screen.about)
+
+    @property
+    def verdict_text(self) -> Any:
+        verdict = self.verdict
+        if verdict.reason == Reason.CROP_KEEPS_ENOUGH and self.slot.closeness:
+            return CLOSE_UP
+        return verdict.message
 
     @property
     def may_ask(self) -> bool:

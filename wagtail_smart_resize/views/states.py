@@ -86,6 +86,10 @@ _WORDS: dict[Word, tuple[Promise, Tone]] = {
 _WAITING = {Reason.BUDGET, Reason.CIRCUIT_OPEN, Reason.NO_KEY, Reason.NOT_PUBLISHED}
 
 
+#: Failures of which the service would only say the same again.
+FINAL = {"failed", "withdrawn"}
+
+
 @dataclass(frozen=True)
 class State:
     """`message` and `remedy` are sentences or ""; `detail` is technical, in English, or ""."""
@@ -101,6 +105,8 @@ class State:
     """How long its last request took, from sending to the end."""
     cost: Price | None = None
     """What its last request cost for this shape; None where that was nothing, or is not known."""
+    cost_is_certain: bool = True
+    """False where the service may not have charged it."""
     may_look_again: bool = False
     """Whether the service can be asked once more what became of the request."""
 
@@ -163,8 +169,15 @@ def state_of(row: Recomposition, version: ImageVersion | None = None) -> State:
         by=_by(row, word),
         took=_took(request),
         cost=_cost(request),
-        may_look_again=bool(request and request.request_id) and row.purchase == Purchase.FAILED,
+        cost_is_certain=request is None or request.charged != Charged.UNKNOWN,
+        may_look_again=_may_look_again(row),
     )
+
+
+def _may_look_again(row: Recomposition) -> bool:
+    """Whether the service knows the request, and may have another answer than "failed"."""
+    known = row.request is not None and bool(row.request.request_id)
+    return known and row.purchase == Purchase.FAILED and row.failure_code not in FINAL
 
 
 def _word(row: Recomposition, version: ImageVersion | None) -> Word:

@@ -22,14 +22,17 @@ class SmartResizeProgressController extends window.StimulusModule.Controller {
     replaced: String,
   };
 
-  connect() {
+  initialize() {
     this.title = document.title;
     this.failures = 0;
     this.unchanged = 0;
+    this.started = new WeakMap();
+  }
+
+  connect() {
     this.onVisible = () => this.returned();
     document.addEventListener('visibilitychange', this.onVisible);
     this.ticking = setInterval(() => this.moveBars(), 1000);
-    this.started = new WeakMap();
     if (this.activeValue > 0) this.schedule();
   }
 
@@ -41,20 +44,14 @@ class SmartResizeProgressController extends window.StimulusModule.Controller {
   }
 
   activeValueChanged(active, before) {
-    if (active > 0) document.title = `${this.busyValue} · ${this.baseTitle()}`;
-    else if (before > 0) document.title = `${this.doneValue} · ${this.baseTitle()}`;
-  }
-
-  // Stimulus tells of values before it connects.
-  baseTitle() {
-    this.title = this.title || document.title;
-    return this.title;
+    if (active > 0) document.title = `${this.busyValue} · ${this.title}`;
+    else if (before > 0) document.title = `${this.doneValue} · ${this.title}`;
   }
 
   returned() {
     if (document.hidden) return;
     if (this.activeValue > 0) this.poll();
-    else document.title = this.baseTitle();
+    else document.title = this.title;
   }
 
   /* The longer nothing happens, nobody looks, or nobody answers, the rarer the questions. */
@@ -111,7 +108,7 @@ class SmartResizeProgressController extends window.StimulusModule.Controller {
 
   end(text) {
     this.activeValue = 0;
-    document.title = this.baseTitle();
+    document.title = this.title;
     this.message('error', text);
     return true;
   }
