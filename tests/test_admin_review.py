@@ -1,5 +1,8 @@
 """Review mode: who sees what waits, who decides, and what a second person is told."""
 
+import json
+import re
+
 import pytest
 from django.contrib.messages import get_messages
 from django.urls import reverse
@@ -115,6 +118,13 @@ class TestTheQueue:
         assert "<script>alert" not in html
         assert "&lt;script&gt;alert" in html
 
+    def test_needs_no_inline_script_or_style(self, client, people, image):
+        waiting(image)
+        client.force_login(people.editor)
+        html = client.get(REVIEW).content.decode()
+        ours = html[html.index("<main") : html.index("</main>")]
+        assert not re.search(r"<style|<script|\sstyle=|\son[a-z]+=", ours)
+
     def test_queries_do_not_grow_with_what_waits(
         self, client, people, django_assert_max_num_queries
     ):
@@ -191,6 +201,12 @@ class TestDeciding:
         client.force_login(people.editor)
         response = decide(client, row, decline="1", p="2", following="77")
         assert response.url == f"{REVIEW}?p=2#review-77"
+
+    def test_a_refusal_leads_to_the_top_where_it_is_told(self, client, people, image):
+        row = waiting(image)
+        row.choose(None, people.superuser)
+        client.force_login(people.editor)
+        assert decide(client, row, decline="1", p="2", following="77").url == f"{REVIEW}?p=2"
 
     def test_it_leads_nowhere_else(self, client, people, image):
         row = waiting(image)
@@ -376,9 +392,6 @@ class TestWhoMay:
 
 class TestMenuAndHome:
     def menu(self, client):
-        import json
-        import re
-
         html = client.get("/admin/").content.decode()
         props = re.search(r'<script id="wagtail-sidebar-props"[^>]*>(.*?)</script>', html, re.S)
         return json.dumps(json.loads(props.group(1)))

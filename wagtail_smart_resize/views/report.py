@@ -10,11 +10,12 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils.functional import Promise, cached_property
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from wagtail.admin.ui.tables import BaseColumn, Column, DateColumn, UserColumn
 from wagtail.admin.views.reports import ReportView as BaseReportView
-from wagtail.admin.widgets.button import HeaderButton
+from wagtail.admin.widgets.button import Button
 
 from .. import filters, permissions
 from ..models import Recomposition
@@ -103,11 +104,12 @@ class ReportView(BaseReportView):
         return columns
 
     @cached_property
-    def header_buttons(self) -> list[HeaderButton]:
-        if not (settings.REVIEW and permissions.may_approve_any(self.request.user)):
-            return []
-        url = reverse("smart_resize_admin:review")
-        return [HeaderButton(_("Review pictures"), url=url, icon_name="glasses")]
+    def header_more_buttons(self) -> list[Button]:
+        buttons = list(super().header_more_buttons)
+        if settings.REVIEW and permissions.may_approve_any(self.request.user):
+            url = reverse("smart_resize_admin:review")
+            buttons.append(Button(_("Review pictures"), url=url, icon_name="glasses", priority=10))
+        return buttons
 
     # Rows
 
@@ -177,4 +179,5 @@ class ReportView(BaseReportView):
 
 
 def _cost(row: Any) -> str:
-    return figures.price_text(row.state.cost) if row.state.cost else ""
+    cost = row.state.cost
+    return format_html('<bdi dir="ltr">{}</bdi>', figures.price_text(cost)) if cost else ""

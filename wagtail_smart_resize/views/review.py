@@ -93,10 +93,10 @@ def _crop_spec(row: Recomposition) -> str:
 class DecisionView(ReviewRequired):
     http_method_names = ["post"]
 
-    def back(self, request: HttpRequest) -> HttpResponse:
-        """To the queue, at the entry that follows."""
+    def back(self, request: HttpRequest, following: str = "") -> HttpResponse:
+        """To the queue: its top, where messages are, or the entry that follows."""
         url = reverse("smart_resize_admin:review")
-        page, following = request.POST.get("p", ""), request.POST.get("following", "")
+        page = request.POST.get("p", "")
         query = f"?p={page}" if page.isdecimal() else ""
         return redirect(url + query + (f"#review-{following}" if following.isdecimal() else ""))
 
@@ -109,10 +109,9 @@ class DecideView(DecisionView):
             row, text = self._decide(request, pk)
         except Refused as refusal:
             messages.error(request, str(refusal))
-        else:
-            title = row.image.title
-            messages.success(request, text % {"title": title}, buttons=_open(row))
-        return self.back(request)
+            return self.back(request)
+        messages.success(request, text % {"title": row.image.title}, buttons=_open(row))
+        return self.back(request, request.POST.get("following", ""))
 
     def _decide(self, request: HttpRequest, pk: int) -> tuple[Recomposition, str]:
         row = Recomposition.objects.filter(pk=pk).select_related("image").first()

@@ -10,19 +10,20 @@ class SmartResizeReviewController extends window.StimulusModule.Controller {
   static values = {
     shortcuts: { type: Boolean, default: true },
     none: String,
+    some: String,
   };
 
   connect() {
-    this.ready();
+    this.sent = false;
     this.allTarget.hidden = false;
     this.update();
-    const entry = document.getElementById(window.location.hash.slice(1));
-    if (entry && this.entryTargets.includes(entry)) this.show(entry);
   }
 
   /** The page is there (again): nothing is being sent. */
-  ready() {
+  ready({ persisted } = {}) {
     this.sent = false;
+    const entry = document.getElementById(window.location.hash.slice(1));
+    if (!persisted && entry && this.entryTargets.includes(entry)) this.goOn(entry);
   }
 
   // Keys
@@ -66,9 +67,15 @@ class SmartResizeReviewController extends window.StimulusModule.Controller {
     if (next) this.show(next);
   }
 
-  show(entry) {
+  show(entry, place = entry) {
     entry.focus({ preventScroll: true });
-    entry.scrollIntoView({ block: 'start' });
+    place.scrollIntoView({ block: 'start' });
+  }
+
+  /** After a decision. At the top of the list, what became of it stays in sight. */
+  goOn(entry) {
+    const told = entry === this.entryTargets[0] && document.querySelector('.messages');
+    this.show(entry, told || entry);
   }
 
   press(entry, selector, index) {
@@ -113,7 +120,9 @@ class SmartResizeReviewController extends window.StimulusModule.Controller {
     this.submitTarget.disabled = count === 0;
     this.allBoxTarget.checked = count === entries;
     this.allBoxTarget.indeterminate = count > 0 && count < entries;
-    this.countTarget.textContent = count ? `${count} / ${entries}` : this.noneValue;
+    this.countTarget.textContent = count
+      ? this.someValue.replace('{count}', count.toLocaleString(document.documentElement.lang))
+      : this.noneValue;
   }
 }
 
