@@ -128,10 +128,24 @@ def test_auto_is_off_in_every_test_suite(runner, defers):
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(("name", "expected"), [("thread", ["thread"]), ("off", [])])
+@pytest.mark.parametrize(
+    ("name", "answers_requests", "expected"),
+    [
+        ("thread", True, ["thread"]),
+        ("thread", False, []),  # a command's thread would die with it
+        ("off", True, []),
+    ],
+)
 def test_waking_waits_for_the_commit(
-    runner, woken, django_capture_on_commit_callbacks, name, expected
+    runner,
+    woken,
+    monkeypatch,
+    django_capture_on_commit_callbacks,
+    name,
+    answers_requests,
+    expected,
 ):
+    monkeypatch.setattr(serving.requests, "any_yet", answers_requests)
     runner(name)
     with django_capture_on_commit_callbacks(execute=True):
         runners.wake()

@@ -591,7 +591,7 @@ class TestReplacedFiles:
 
     @staticmethod
     def end_of_days(days):
-        Recomposition.objects.update(next_attempt=F("next_attempt") - dt.timedelta(days=days))
+        Recomposition.objects.update(replaced_at=F("replaced_at") - dt.timedelta(days=days))
 
     def test_its_rows_stay_as_long_as_retired_renditions_do(self, image):
         assert found()["REPLACED"] == 1
@@ -618,7 +618,7 @@ class TestReplacedFiles:
         self.end_of_days(8)
         assert found()["RESTORED"] == 1
         row.refresh_from_db()
-        assert (row.waiting_reason, row.next_attempt) == ("", None)
+        assert row.replaced_at is None
         assert "TIDIED" not in found()
 
     def test_they_stay_while_a_request_is_under_way(self, image):

@@ -9,7 +9,7 @@ from django.core import mail
 from django.core.signals import request_finished
 from django.db import connections, transaction
 
-from . import chain, politeness, wanted
+from . import chain, politeness, serving, wanted
 from .embedded import thread
 from .settings import settings
 
@@ -40,11 +40,16 @@ def _in_test_suite() -> bool:
 
 
 def wake() -> None:
-    """There may be something to do. Returns at once; safe in requests and transactions."""
+    """There may be something to do. Returns at once; safe in requests and transactions.
+
+    A command or a shell starts no thread, which would die with it, perhaps in the middle of a
+    purchase: the web processes find what is due at their next check.
+    """
     chosen = mode()
-    if chosen != "off":
-        start = thread.wake if chosen == "thread" else chain.start
-        transaction.on_commit(start, using=politeness.alias(), robust=True)
+    if chosen == "tasks":
+        transaction.on_commit(chain.start, using=politeness.alias(), robust=True)
+    elif chosen == "thread" and serving.requests.any_yet:
+        transaction.on_commit(thread.wake, using=politeness.alias(), robust=True)
 
 
 # The end of a request

@@ -48,11 +48,14 @@ class Requests:
         """In a forked child the parent's requests are not answered."""
         self._changed = threading.Condition()
         self._begun: dict[object, float] = {}
+        #: Whether this process answers requests at all; commands and shells don't.
+        self.any_yet = False
         self._is_writing: Callable[[], bool] = _nothing
 
     def began(self) -> None:
         """A request of this thread begins."""
         self.ended()
+        self.any_yet = True
         with self._changed:
             ends = time.monotonic() + self.HOLD
             while self._is_writing() and time.monotonic() < ends:

@@ -135,6 +135,8 @@ class Recomposition(Row):
         verbose_name=_("decided by"),
     )
     decided_at = models.DateTimeField(null=True, blank=True)
+    #: When it was first seen that the image has another file now; its row goes some days later.
+    replaced_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = RecompositionQuerySet.as_manager()

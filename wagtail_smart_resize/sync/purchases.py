@@ -16,8 +16,6 @@ from .report import Finding, Repair
 
 Purchase = Recomposition.Purchase
 
-#: What `waiting_reason` says of a row whose file was replaced.
-REPLACED = "replaced"
 #: Longer than any process takes to store a file whose row it has written.
 STORING = dt.timedelta(hours=1)
 
@@ -59,30 +57,26 @@ def unstored() -> Iterator[Finding]:
         yield Finding(Repair.UNSTORED, len(ids), partial(_delete, matching))
 
 
-# Replaced files. Nothing tells when an image's file was replaced, so a run notes when it first
-# sees it: in the row's own `waiting_reason`, with the moment of its end in `next_attempt`.
+# Nothing tells when the file of an image was replaced: a run notes when it first sees it.
 
 
 def replaced() -> Iterator[Finding]:
     """Rows of a file that the image has no longer go when the retired renditions go."""
     stale = _of_other_files()
-    over = stale.filter(waiting_reason=REPLACED, next_attempt__lte=moments.now())
+    end = moments.now() - dt.timedelta(days=settings.KEEP_RETIRED_DAYS)
+    over = stale.filter(replaced_at__lte=end)
     for ids in chunks(over):
         yield Finding(Repair.TIDIED, len(ids), partial(_delete, over.filter(pk__in=ids)))
-    end = moments.now() + dt.timedelta(days=settings.KEEP_RETIRED_DAYS)
-    new = stale.exclude(waiting_reason=REPLACED)
-    for ids in chunks(new):
-        changes = {"waiting_reason": REPLACED, "next_attempt": end}
+    for ids in chunks(stale.filter(replaced_at=None)):
+        changes = {"replaced_at": moments.now()}
         yield Finding(Repair.REPLACED, len(ids), partial(_update, ids, changes))
 
 
 def restored() -> Iterator[Finding]:
-    """Rows whose file is the image's again. What is wanted is for the waiting rows' step."""
+    """Rows whose file is the image's again."""
     current = Recomposition.objects.filter(source_hash=F("image__file_hash"))
-    back = current.filter(waiting_reason=REPLACED).exclude(purchase=Purchase.WANTED)
-    for ids in chunks(back):
-        changes = {"waiting_reason": "", "next_attempt": None}
-        yield Finding(Repair.RESTORED, len(ids), partial(_update, ids, changes))
+    for ids in chunks(current.exclude(replaced_at=None)):
+        yield Finding(Repair.RESTORED, len(ids), partial(_update, ids, {"replaced_at": None}))
 
 
 def _of_other_files() -> Any:
