@@ -3,6 +3,7 @@
 import datetime as dt
 import random
 
+from django.conf import settings
 from django.utils import timezone
 
 
@@ -16,8 +17,11 @@ def today() -> dt.date:
 
 
 def tomorrow() -> dt.datetime:
-    """When the budget's next day begins."""
-    return dt.datetime.combine(today() + dt.timedelta(days=1), dt.time(), dt.UTC)
+    """When the budget's next day begins; without a zone where the site has `USE_TZ` off."""
+    begins = dt.datetime.combine(today() + dt.timedelta(days=1), dt.time(), dt.UTC)
+    if settings.USE_TZ:
+        return begins
+    return timezone.make_naive(begins, timezone.get_default_timezone())
 
 
 def backoff(troubles: int, *, first: float = 10.0, most: float = 3600.0) -> dt.timedelta:
