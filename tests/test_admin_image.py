@@ -179,6 +179,46 @@ class TestShapes:
         assert "missing or damaged" in text(shown(client, ada, image))
 
 
+class TestOffering:
+    def test_what_a_template_wants_can_be_declined_before_it_is_bought(self, client, ada, image):
+        recomposition(image)
+        page = text(shown(client, ada, image))
+        assert "Keep the standard crop" in page
+        assert "Use the selected picture" not in page
+
+    def test_where_there_is_a_picture_there_is_a_choice(self, client, ada, image):
+        candidate(recomposition(image, purchase="idle"))
+        page = text(shown(client, ada, image))
+        assert "Use the selected picture" in page
+        assert "Keep the standard crop" not in page
+
+    def test_nobody_asks_twice_for_what_is_under_way(self, client, ada, image):
+        row = recomposition(image, purchase="requested")
+        html = shown(client, ada, image).content.decode()
+        assert 'data-key="any-1000" hidden' in html
+        assert Screen(image, ada).find(str(row.pk)).is_under_way
+
+    def test_a_close_up_is_not_blamed_on_the_shape(self, client, ada, image):
+        image.focal_point_x, image.focal_point_y = 300, 200
+        image.focal_point_width = image.focal_point_height = 60
+        image.save()
+        recomposition(image, "450x300-c100", waiting_reason="enough_kept")
+        page = text(shown(client, ada, image))
+        assert "the template asks for a close-up" in page
+        assert "The crop keeps" not in page
+
+    def test_a_preset_that_is_gone_is_told(self, client, ada, image):
+        recomposition(image, "400x400", recipe="gone", purchase="idle")
+        assert "no longer hold the preset" in text(shown(client, ada, image))
+
+    def test_forms_of_a_preset_that_is_gone_buy_nothing(self, client, ada, image):
+        row = recomposition(image, "400x400", recipe="gone", purchase="idle")
+        client.force_login(ada)
+        response = client.post(url(image, "ask"), asking(image, str(row.pk)), follow=True)
+        assert response.status_code == 200
+        assert not GatewayRequest.objects.exists()
+
+
 class TestFrames:
     def test_the_frame_is_wagtails_crop(self, image):
         frame = frames.frame_of(image, Slot.parse("400x400"), Size(640, 427))

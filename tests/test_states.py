@@ -123,6 +123,17 @@ class TestFailing:
         request(row, "unknown", request_id="r-1")
         assert state_of(row).may_look_again
 
+    def test_of_what_the_service_says_has_failed_it_would_say_nothing_else(self):
+        row = recomposition(plain_image(), purchase="failed", failure_code="failed")
+        request(row, "failed", request_id="r-1")
+        assert not state_of(row).may_look_again
+
+    @pytest.mark.parametrize(("charged", "certain"), [("yes", True), ("unknown", False)])
+    def test_a_cost_that_is_not_certain_is_told_as_such(self, charged, certain):
+        row = recomposition(plain_image(), purchase="failed", failure_code="unknown")
+        request(row, "unknown", charged=charged, price="0.24", currency="USD")
+        assert state_of(row).cost_is_certain is certain
+
     def test_what_was_withdrawn_names_the_rule(self):
         failure = failures.describe("withdrawn", "private")
         assert "nothing was bought: Private collection" in str(failure.message)
