@@ -484,6 +484,12 @@ class TestHealth:
         assert "Since 11/03/2026 9:30 a.m. nothing has been sent to the service: The" in html
         assert "its balance is used up" in html
 
+    def test_moments_are_told_where_the_site_has_no_time_zones(self, admin, settings):
+        settings.USE_TZ = False
+        PipelineState.load().open_circuit("http_402", "no balance", timezone.now())
+        self.state(circuit_opened_at=dt.datetime(2026, 11, 3, 9, 30))
+        assert "Since 11/03/2026 9:30 a.m." in text(admin)
+
     def test_a_pause_says_until_when(self, admin):
         self.state(paused_until=timezone.now() + dt.timedelta(hours=1))
         assert "The service asked for a pause" in text(admin)

@@ -11,8 +11,6 @@ import django_filters
 from django import forms
 from django.contrib.auth import get_user_model
 from django.db.models import Count, Max, Min, Q, QuerySet
-from django.utils.formats import date_format
-from django.utils.timezone import template_localtime
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django_filters.widgets import SuffixedMultiWidget
@@ -204,8 +202,7 @@ def batch_choices(mine: QuerySet, asked: str | None) -> Choices:
 
 def _batch_label(batch: dict[str, Any]) -> str:
     text = ngettext("%(date)s, %(count)d image", "%(date)s, %(count)d images", batch["images"])
-    date = date_format(template_localtime(batch["at"]), "SHORT_DATETIME_FORMAT")
-    return text % {"date": date, "count": batch["images"]}
+    return text % {"date": rows.moment_text(batch["at"]), "count": batch["images"]}
 
 
 def _is_uuid(text: str) -> bool:

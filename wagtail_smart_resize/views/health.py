@@ -4,9 +4,7 @@ import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from django.utils.formats import date_format
 from django.utils.functional import Promise
-from django.utils.timezone import template_localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -14,6 +12,7 @@ from .. import moments, pipeline, runners
 from ..models import PipelineState
 from ..settings import settings
 from . import failures
+from .rows import moment_text
 from .states import Tone
 
 Words = Promise | str
@@ -82,20 +81,20 @@ def _is_stopped(state: PipelineState, due: dt.datetime | None, now: dt.datetime)
 def _stopped(state: PipelineState, due: dt.datetime | None, now: dt.datetime) -> Iterator[Notice]:
     if due is not None and _is_stopped(state, due, now):
         message = _("Nothing runs the pipeline: since %(due)s there has been work to do.")
-        yield Notice("critical", message % {"due": _moment(due)}, _REMEDIES[runners.mode()])
+        yield Notice("critical", message % {"due": moment_text(due)}, _REMEDIES[runners.mode()])
 
 
 def _service(state: PipelineState, now: dt.datetime) -> Iterator[Notice]:
     if state.circuit_opened_at:
         failure = failures.describe(state.circuit_code, state.circuit_detail)
         message = _("Since %(since)s nothing has been sent to the service: %(why)s") % {
-            "since": _moment(state.circuit_opened_at),
+            "since": moment_text(state.circuit_opened_at),
             "why": failure.message,
         }
         yield Notice("critical", message, failure.remedy)
     if state.paused_until and state.paused_until > now:
         message = _("The service asked for a pause: new requests are sent from %(until)s on.")
-        yield Notice("info", message % {"until": _moment(state.paused_until)})
+        yield Notice("info", message % {"until": moment_text(state.paused_until)})
 
 
 def _settings() -> Iterator[Notice]:
@@ -104,7 +103,3 @@ def _settings() -> Iterator[Notice]:
     elif not settings.AUTO_GENERATE:
         message = _("Automatic generation is off: only what editors ask for is recomposed.")
         yield Notice("info", message)
-
-
-def _moment(moment: dt.datetime) -> str:
-    return date_format(template_localtime(moment), "SHORT_DATETIME_FORMAT")

@@ -50,7 +50,7 @@ class ReviewView(ReviewRequired, BaseListingView):
     template_name = "wagtail_smart_resize/review.html"
     index_url_name = "smart_resize_admin:review"
     paginate_by = 10
-    columns = []
+    columns: list[Any] = []
 
     def get_queryset(self) -> QuerySet:
         stored = Candidate.objects.filter(stored=True)
@@ -143,8 +143,8 @@ class ApproveSelectedView(DecisionView):
         if done:
             text = ngettext("%(count)d picture approved.", "%(count)d pictures approved.", done)
             messages.success(request, text % {"count": done})
-        for refusal in refusals:
-            messages.error(request, refusal)
+        for text in refusals:
+            messages.error(request, text)
         return self.back(request)
 
 

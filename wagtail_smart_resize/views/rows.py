@@ -1,9 +1,12 @@
 """What the report and the review queue show of recompositions, fetched for many rows at once."""
 
+import datetime as dt
 from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import F, QuerySet
+from django.utils.formats import date_format
+from django.utils.timezone import is_aware, localtime
 from wagtail.images import get_image_model
 from wagtail.images.shortcuts import get_rendition_or_not_found
 
@@ -88,3 +91,9 @@ def sizes_of(row: Recomposition) -> list[str]:
 def written(size: Size) -> str:
     """A size as people write it. Belongs in `<bdi dir="ltr">`: else it turns around in Arabic."""
     return f"{size.width}×{size.height}"
+
+
+def moment_text(moment: dt.datetime) -> str:
+    """Date and time as the reader writes them; without a zone where the site has none."""
+    here = localtime(moment) if is_aware(moment) else moment
+    return date_format(here, "SHORT_DATETIME_FORMAT")
