@@ -20,7 +20,7 @@ from wagtail_smart_resize import publishing
 from wagtail_smart_resize.models import GatewayRequest, OptOut, Recomposition, Spend
 from wagtail_smart_resize.shapes import Size, Slot
 from wagtail_smart_resize.views import frames, pace, words
-from wagtail_smart_resize.views.shapes import Screen
+from wagtail_smart_resize.views.screen import Screen
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -286,7 +286,7 @@ class TestWords:
         )
         row.move(where={}, request=request)
         page = text(shown(client, ada, image))
-        assert "ada took 64 seconds cost 0.50 EUR" in page
+        assert "asked for by ada took 64 seconds cost 0.50 EUR" in page
 
     @pytest.mark.parametrize(
         ("seconds", "words_"), [(1, "1 second"), (64, "64 seconds"), (125, "2 min 5 s")]

@@ -30,7 +30,7 @@ class PictureResponse(SimpleTemplateResponse):
     """
 
     def __init__(self, picture: bytes, content_type: str) -> None:
-        super().__init__(template=None, content_type=content_type)
+        super().__init__(template="", content_type=content_type)
         self._picture = picture
         self.add_post_render_callback(_let_be_kept)
 

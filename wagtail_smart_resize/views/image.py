@@ -1,29 +1,29 @@
-"""An image's screen, and what its buttons do."""
+"""An image's screen, and Generate, which shows it again if it is turned down."""
 
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
-from django.shortcuts import redirect
 from django.urls import NoReverseMatch, reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
-from django.views.generic import TemplateView
 from wagtail.admin import messages
 from wagtail.admin.views.generic import WagtailAdminTemplateMixin
 from wagtail.admin.widgets import Button, HeaderButton
 
 from .. import actions
 from ..actions import Refused, Wish
-from ..forms import ChooseForm, FailedForm, GenerateForm, OptOutForm, SizeForm
-from ..models import GatewayRequest, OptOut, Recomposition
+from ..forms import GenerateForm, OptOutForm, SizeForm
+from ..models import GatewayRequest, OptOut
 from ..settings import UnknownRecipe
 from . import offers, progress
+from .acts import ActionMixin
 from .base import ImageMixin
-from .shapes import Screen, Shape
+from .screen import Screen
+from .shapes import Shape
 
 
-class ScreenMixin(ImageMixin, WagtailAdminTemplateMixin, TemplateView):
+class ScreenMixin(ImageMixin, WagtailAdminTemplateMixin):
     """Renders an image's screen; a form that was turned down is shown as it was filled in."""
 
     page_title = gettext_lazy("Smart resize")
@@ -113,26 +113,8 @@ class ScreenMixin(ImageMixin, WagtailAdminTemplateMixin, TemplateView):
 class ImageView(ScreenMixin):
     """GET: the screen. `?size=1080x1350` adds a shape to it, and changes nothing."""
 
-
-class ActionMixin(ImageMixin):
-    """A button's view: POST alone; a page that is loaded again leads back to the screen."""
-
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        return self.back()
-
-    def back(self, shape: str = "") -> HttpResponseBase:
-        url = reverse("smart_resize_admin:image", args=[self.image.pk])
-        return redirect(f"{url}#shape-{shape}-section" if shape else url)
-
-    def row_back(self, row: Recomposition) -> HttpResponseBase:
-        return self.back(Shape(Wish.parse(row.slots[0]), [], row).key if row.slots else "")
-
-    @property
-    def rows(self) -> Any:
-        return Recomposition.objects.filter(image_id=self.image.pk)
-
-    def refuse(self, text: str) -> None:
-        messages.error(self.request, text)
+        return self.render_to_response(self.get_context_data())
 
 
 class AskView(ActionMixin, ScreenMixin):
@@ -211,84 +193,3 @@ class AskView(ActionMixin, ScreenMixin):
             count,
         ) % {"count": count}
         messages.success(self.request, text)
-
-
-class ChooseView(ActionMixin):
-    """Use this one, or the standard crop: recorded at once, public a few seconds later."""
-
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        form = ChooseForm(request.POST, rows=self.rows)
-        if not form.is_valid():
-            self.refuse(_("This picture is not there any more: nothing was changed."))
-            return self.back()
-        row, candidate = form.cleaned_data["row"], form.cleaned_data.get("candidate")
-        screen = Screen(self.image, request.user)
-        self.require(screen.may_choose if candidate else screen.may_decline)
-        try:
-            self._record(row, candidate)
-        except Refused as error:
-            self.refuse(str(error))
-            return self.back()
-        return self.row_back(row)
-
-    def _record(self, row: Recomposition, candidate: Any) -> None:
-        if candidate:
-            actions.choose(candidate, user=self.request.user)
-            text = _("Your choice is recorded. Visitors see it in a few seconds.")
-        else:
-            actions.use_crop(row, user=self.request.user)
-            text = _("Recorded: visitors see the standard crop. No picture is lost.")
-        messages.success(self.request, text)
-
-
-class FailedView(ActionMixin):
-    """Try again, look again, or leave it."""
-
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        self.require(self.may_smart_resize)
-        form = FailedForm(request.POST, rows=self.rows)
-        if not form.is_valid():
-            self.refuse(_("This shape is not there any more: nothing was done."))
-            return self.back()
-        row = form.cleaned_data["row"]
-        try:
-            text = self._do(row, form.cleaned_data["action"], form.cleaned_data["key"])
-        except (Refused, UnknownRecipe) as error:
-            self.refuse(str(error))
-            return self.back()
-        messages.success(request, text)
-        return self.row_back(row)
-
-    def _do(self, row: Recomposition, action: str, key: Any) -> str:
-        user = self.request.user
-        if action == FailedForm.LOOK_AGAIN:
-            actions.look_again(row, user=user)
-            return _("The service is being asked what became of it. Nothing is bought.")
-        if action == FailedForm.LEAVE:
-            actions.leave(row, user=user)
-            return _("Left as it is. Nothing is bought.")
-        if row.source_hash != self.image.file_hash:
-            raise Refused(
-                "replaced", _("The image's file was replaced: ask for a picture of the new one.")
-            )
-        if not GatewayRequest.objects.filter(image_id=self.image.pk, batch=key).exists():
-            actions.retry(row, user=user, key=key)
-        return _("It is being tried again.")
-
-
-class OptOutView(ActionMixin):
-    """Never send this image to the service; or allow it again."""
-
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        self.require(self.may_smart_resize)
-        form = OptOutForm(request.POST)
-        if request.POST.get("allow"):
-            actions.opt_in(self.image, user=request.user)
-            messages.success(request, _("The image may be sent to the service again."))
-        elif form.is_valid():
-            reason = form.cleaned_data["reason"]
-            actions.opt_out(self.image, user=request.user, reason=reason)
-            messages.success(request, _("The image is never sent to the service from now on."))
-        else:
-            self.refuse(" ".join(map(str, form.errors["reason"])))
-        return self.back()

@@ -8,7 +8,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from .base import ImageMixin
-from .shapes import Screen, Shape
+from .screen import Screen
+from .shapes import Shape
 
 
 class ProgressView(ImageMixin):

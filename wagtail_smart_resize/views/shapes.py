@@ -1,33 +1,29 @@
-"""The shapes of one image, as its screen shows them.
-
-They come from three places: what templates and people have asked for (the recompositions), the
-site's presets, and a size that the editor has typed. Shapes that share a recomposition are one.
-"""
+"""One shape of an image, and the pictures that it can show, as the image's screen tells of them."""
 
 import hashlib
 import uuid
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from django.db.models import Prefetch, QuerySet
 from django.utils.functional import cached_property
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from .. import actions, permissions, verdicts
+from .. import actions
 from ..actions import Wish
 from ..forms import GenerateForm
-from ..models import Candidate, ImageVersion, Recomposition
+from ..models import Candidate, Recomposition
 from ..rules import Reason
 from ..settings import Recipe, UnknownRecipe, settings
-from ..shapes import Size, Slot, same_shape
+from ..shapes import Size, Slot
 from . import pace, states
 from .frames import Frame
-from .pictures import Preview
+
+if TYPE_CHECKING:
+    from .screen import Screen
 
 Decision = Recomposition.Decision
 
@@ -135,8 +131,9 @@ class Shape:
     def may_be_declined(self) -> bool:
         """Whether a picture could still be bought for it without anybody asking."""
         row = self.row
-        undecided = row is not None and row.decision == Decision.NONE
-        return undecided and row.purchase == Recomposition.Purchase.WANTED
+        if row is None or row.decision != Decision.NONE:
+            return False
+        return row.purchase == Recomposition.Purchase.WANTED
 
     @property
     def message(self) -> Any:
@@ -235,109 +232,3 @@ class Option:
         """Whether it has fewer pixels than the largest slot asks for."""
         candidate = self.candidate
         return candidate is not None and candidate.width < self.shape.slot.size.width * 0.97
-
-
-class Screen:
-    """All that an image's screen shows, asked for once. `user` sees it; nothing is changed."""
-
-    def __init__(self, image: Any, user: Any, typed: Wish | None = None) -> None:
-        self.image, self.user, self.typed = image, user, typed
-
-    @cached_property
-    def shapes(self) -> list[Shape]:
-        shapes = list(_shapes(list(rows_of(self.image)), self.typed))
-        for shape in shapes:
-            shape.screen = self
-        return shapes
-
-    @property
-    def typed_shape(self) -> Shape | None:
-        return next((shape for shape in self.shapes if shape.typed), None)
-
-    def find(self, what: str) -> Shape | None:
-        """The shape that a form named."""
-        return next((shape for shape in self.shapes if shape.what == what), None)
-
-    @cached_property
-    def version(self) -> ImageVersion | None:
-        return ImageVersion.objects.filter(pk=self.image.pk).first()
-
-    @cached_property
-    def preview(self) -> Preview:
-        return Preview.of(self.image)
-
-    @cached_property
-    def about(self) -> Any:
-        return verdicts.About.of(self.image, self.preview.facts)
-
-    @cached_property
-    def usual(self) -> Any:
-        return pace.usual()
-
-    @property
-    def under_way(self) -> int:
-        return sum(shape.state.is_busy for shape in self.shapes)
-
-    # What the user may do
-
-    @cached_property
-    def may_smart_resize(self) -> bool:
-        return permissions.may_smart_resize(self.user, self.image)
-
-    @cached_property
-    def may_choose(self) -> bool:
-        return permissions.may_choose(self.user, self.image)
-
-    @property
-    def may_decline(self) -> bool:
-        return self.may_smart_resize or self.may_choose
-
-
-def rows_of(image: Any) -> QuerySet:
-    """The recompositions of the image's present file, with their stored candidates."""
-    stored = Candidate.objects.filter(stored=True).select_related("request", "request__asked_by")
-    rows = Recomposition.objects.filter(image_id=image.pk, source_hash=image.file_hash)
-    candidates = Prefetch("candidates", stored, to_attr="ready_candidates")
-    return states.load(rows).prefetch_related(candidates).order_by("pk")
-
-
-def _shapes(rows: list[Recomposition], typed: Wish | None) -> Iterator[Shape]:
-    """The typed one first, then the presets as the settings name them, then the rest."""
-    presets = [Shape(Wish(each.slot, each.recipe_name), [str(each.label)]) for each in _presets()]
-    ours = [Shape(_wish(row), [], row) for row in rows]
-    shapes = _merged([*presets, *ours])
-    if typed is not None:
-        shapes = _merged([Shape(typed, [], typed=True), *shapes])
-    yield from shapes
-
-
-def _presets() -> Iterable[Any]:
-    return settings.PRESETS.values()
-
-
-def _wish(row: Recomposition) -> Wish:
-    """How the row is asked for: by a slot of exactly its shape, so that it is found again."""
-    slots = [Slot.parse(text) for text in row.slots]
-    exact = next((slot for slot in slots if slot.shape == row.shape), None)
-    return Wish(exact or Slot(Size(1000, max(1, round(1000 / row.shape)))), row.recipe)
-
-
-def _merged(shapes: list[Shape]) -> list[Shape]:
-    """Those within 3 % of one another, and of one recipe, as one. Each row stays its own."""
-    merged: list[Shape] = []
-    for shape in shapes:
-        same = next((other for other in merged if _is_same(shape, other)), None)
-        if same is None:
-            merged.append(shape)
-            continue
-        same.labels += [label for label in shape.labels if label not in same.labels]
-        same.typed |= shape.typed
-        if shape.row:
-            same.row, same.wish = shape.row, shape.wish
-    return merged
-
-
-def _is_same(shape: Shape, other: Shape) -> bool:
-    if shape.row and other.row:
-        return False
-    return shape.wish.recipe == other.wish.recipe and same_shape(shape.shape, other.shape)

@@ -86,6 +86,7 @@ _WORDS: dict[Word, tuple[Promise, Tone]] = {
 _WAITING = {Reason.BUDGET, Reason.CIRCUIT_OPEN, Reason.NO_KEY, Reason.NOT_PUBLISHED}
 
 
+DECIDED = {Word.LIVE, Word.PUBLISHING, Word.DECLINED}
 #: Failures of which the service would only say the same again.
 FINAL = {"failed", "withdrawn"}
 
@@ -130,6 +131,11 @@ class State:
     @property
     def cost_text(self) -> str:
         return words.price_text(self.cost) if self.cost else ""
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether `by` is who decided; else it is who asked."""
+        return self.word in DECIDED
 
     @property
     def is_failed(self) -> bool:
@@ -279,7 +285,7 @@ def _since(row: Recomposition, word: Word) -> dt.datetime | None:
 
 
 def _by(row: Recomposition, word: Word) -> Any:
-    if word in {Word.LIVE, Word.PUBLISHING, Word.DECLINED}:
+    if word in DECIDED:
         return row.decided_by
     asked = row.request.asked_by if row.request else None
     return asked or row.asked_by

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from . import candidates, image, progress, report, review
+from . import acts, candidates, image, progress, report, review
 
 app_name = "smart_resize_admin"
 urlpatterns = [
@@ -18,9 +18,9 @@ urlpatterns = [
         name="candidate",
     ),
     path("images/<int:image_id>/smart-resize/ask/", image.AskView.as_view(), name="ask"),
-    path("images/<int:image_id>/smart-resize/choose/", image.ChooseView.as_view(), name="choose"),
-    path("images/<int:image_id>/smart-resize/failed/", image.FailedView.as_view(), name="failed"),
-    path("images/<int:image_id>/smart-resize/opt-out/", image.OptOutView.as_view(), name="opt_out"),
+    path("images/<int:image_id>/smart-resize/choose/", acts.ChooseView.as_view(), name="choose"),
+    path("images/<int:image_id>/smart-resize/failed/", acts.FailedView.as_view(), name="failed"),
+    path("images/<int:image_id>/smart-resize/opt-out/", acts.OptOutView.as_view(), name="opt_out"),
     path("reports/smart-resize/", report.ReportView.as_view(), name="report"),
     path(
         "reports/smart-resize/results/",

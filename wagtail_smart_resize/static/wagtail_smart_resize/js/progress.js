@@ -45,7 +45,7 @@ class SmartResizeProgressController extends window.StimulusModule.Controller {
 
   activeValueChanged(active, before) {
     if (active > 0) document.title = `${this.busyValue} · ${this.title}`;
-    else if (before > 0) document.title = `${this.doneValue} · ${this.title}`;
+    else if (before > 0 && !this.ended) document.title = `${this.doneValue} · ${this.title}`;
   }
 
   returned() {
@@ -106,7 +106,9 @@ class SmartResizeProgressController extends window.StimulusModule.Controller {
     return false;
   }
 
+  /* No more questions: there is nothing to be told any more, or nobody to be told. */
   end(text) {
+    this.ended = true;
     this.activeValue = 0;
     document.title = this.title;
     this.message('error', text);
