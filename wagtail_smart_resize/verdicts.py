@@ -42,7 +42,7 @@ class About:
             opted_out=OptOut.objects.filter(image_id=image.pk).exists(),
             uses=usage.usage_of(image),
             budget_left=budget_left() >= settings.CANDIDATES,
-            circuit_closed=not PipelineState.load().circuit_open,
+            circuit_closed=not PipelineState.peek().circuit_open,
             opened=opened,
         )
 

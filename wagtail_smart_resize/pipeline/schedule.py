@@ -67,7 +67,7 @@ def _next_claim() -> dt.datetime | None:
     wanted = rows.aggregate(next=Min("next_attempt"))["next"]
     if wanted is None or _full():
         return None
-    blocked = claims_blocked_until(PipelineState.load(), moments.now())
+    blocked = claims_blocked_until(PipelineState.peek(), moments.now())
     return max(wanted, blocked) if blocked else wanted
 
 

@@ -28,7 +28,7 @@ class Outstanding(NamedTuple):
 
     @classmethod
     def count(cls) -> "Outstanding":
-        circuit_open = PipelineState.load().circuit_open
+        circuit_open = PipelineState.peek().circuit_open
         versions = ImageVersion.objects
         return cls(
             wanted=0 if circuit_open or not settings.API_KEY else _wanted().count(),
