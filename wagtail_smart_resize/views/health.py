@@ -53,7 +53,7 @@ class Health:
 
 def check() -> Health:
     """How the pipeline is doing. Reads only."""
-    state = PipelineState.objects.filter(pk=1).first() or PipelineState(pk=1)
+    state = PipelineState.peek()
     now = moments.now()
     due = pipeline.next_due()
     label, tone = _activity(state, due, now)
