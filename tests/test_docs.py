@@ -1,0 +1,500 @@
+"""What docs/ and the README say, held against the code: links, commands, settings, tables."""
+
+import ast
+import configparser
+import datetime as dt
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import pytest
+from django.conf import settings as django_settings
+from django.core.management import get_commands
+from django.template import Template, engines
+from django.test import RequestFactory, override_settings
+from django.urls import reverse
+from factories import photo, plain_image
+from purchases import again, only, want
+from wagtail.images.utils import generate_signature
+
+from wagtail_smart_resize import (
+    chain,
+    checks,
+    client,
+    downloads,
+    embedded,
+    live,
+    loop,
+    pictures,
+    pipeline,
+    publishing,
+    rules,
+    runners,
+    signals,
+    source,
+    sync,
+    transport,
+    usage,
+    wanted,
+)
+from wagtail_smart_resize.models import GatewayRequest, PipelineState, Recomposition
+from wagtail_smart_resize.pipeline import fetching, outcomes, polling, schedule
+from wagtail_smart_resize.settings import SETTINGS, settings
+from wagtail_smart_resize.shapes import Size, preset_kept, same_shape, shape_of
+from wagtail_smart_resize.views import failures, health
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = Path(rules.__file__).parent
+PAGES = sorted([*(ROOT / "docs").glob("*.md"), ROOT / "README.md"])
+
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
+
+
+def text_of(name):
+    return (ROOT / "docs" / f"{name}.md").read_text()
+
+
+def blocks(*languages):
+    """Each code block of these languages, under the name of its page and its number there."""
+    return [
+        pytest.param(code, id=f"{page.stem} {number}")
+        for page in PAGES
+        for number, (language, code) in enumerate(BLOCK.findall(page.read_text()), start=1)
+        if language in languages
+    ]
+
+
+def section(name, heading):
+    """A page's text below a heading, up to the next one of any level."""
+    return re.split(rf"^##+ {heading}$", text_of(name), flags=re.MULTILINE)[1].split("\n#")[0]
+
+
+def table(text):
+    """The rows of the first table in a text, without its head."""
+    found = next(part for part in text.split("\n\n") if part.lstrip().startswith("|"))
+    rows = [re.split(r"(?<!\\)\|", line.strip())[1:-1] for line in found.strip().splitlines()]
+    return [[cell.strip() for cell in row] for row in rows[2:]]
+
+
+def codes(cell):
+    return re.findall(r"`([^`]+)`", cell)
+
+
+# Links
+
+
+def anchors(page):
+    """The anchors that a page's headings have where it is shown."""
+    prose = BLOCK.sub("", page.read_text())
+    headings = re.findall(r"^#+ (.+)$", prose, flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
+
+
+def links():
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)]+)\)", BLOCK.sub("", page.read_text())):
+            if "://" not in target and not target.startswith("mailto:"):
+                yield pytest.param(page, target, id=f"{page.stem} {target}")
+
+
+@pytest.mark.parametrize(("page", "target"), list(links()))
+def test_link_leads_somewhere(page, target):
+    path, _, anchor = target.partition("#")
+    there = (page.parent / path).resolve() if path else page
+    assert there.exists(), f"{page.name}: there is no {path}"
+    if anchor:
+        assert anchor in anchors(there), f"{page.name}: {there.name} has no heading {anchor}"
+
+
+def test_index_lists_every_page():
+    named = set(re.findall(r"\]\((\w[\w-]*\.md)\)", text_of("index")))
+    assert named == {page.name for page in PAGES if page.stem not in {"index", "README"}}
+
+
+# Code blocks
+
+
+@pytest.mark.parametrize("code", blocks("python"))
+def test_python_parses(code):
+    ast.parse(code)
+
+
+@pytest.mark.parametrize("code", blocks("html"))
+def test_django_template_compiles(code):
+    Template("{% load wagtailimages_tags %}" + code)
+
+
+@pytest.mark.parametrize("code", blocks("jinja"))
+@pytest.mark.django_db
+def test_jinja_template_renders(code):
+    page = SimpleNamespace(photo=plain_image())
+    override = {"PRESETS": {"hero": {"size": "400x300"}}}
+    with override_settings(WAGTAIL_SMART_RESIZE=override, WAGTAILADMIN_BASE_URL="https://a.test"):
+        markup = engines["jinja2"].from_string(code).render({"page": page})
+    assert "https://a.test" in markup
+    assert "<picture" in markup
+
+
+@pytest.mark.parametrize("code", blocks("bash", "sh"))
+def test_shell_parses(code):
+    done = subprocess.run(["bash", "-n"], input=code, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("code", blocks("ini"))
+def test_unit_parses(code):
+    parser = configparser.ConfigParser()
+    parser.optionxform = str
+    parser.read_string(code)
+    assert parser.sections()
+
+
+def test_every_block_has_a_language_that_is_checked():
+    languages = {language for page in PAGES for language, _code in BLOCK.findall(page.read_text())}
+    assert languages <= {"", "python", "html", "jinja", "bash", "sh", "ini"}
+
+
+def settings_blocks():
+    return [each for each in blocks("python") if re.search(r"^[A-Z_]+ = ", each.values[0], re.M)]
+
+
+@pytest.mark.parametrize("code", settings_blocks())
+def test_settings_can_be_used(code, monkeypatch):
+    monkeypatch.setitem(sys.modules, "project.images", module(allow=lambda *args, **kwargs: True))
+    monkeypatch.setitem(sys.modules, "project", module(images=sys.modules["project.images"]))
+    names = {
+        "BASE_DIR": ROOT,
+        "_": str,
+        "os": __import__("os"),
+        "SPECS": (),
+        "images": None,
+    }
+    exec(compile(code, "docs", "exec"), names)
+    written = {name: value for name, value in names.items() if name.isupper()}
+    if "WAGTAIL_SMART_RESIZE" in written:
+        storages = {**django_settings.STORAGES, **written.get("STORAGES", {})}
+        ours = written["WAGTAIL_SMART_RESIZE"]
+        with override_settings(WAGTAIL_SMART_RESIZE=ours, STORAGES=storages):
+            assert settings.problems() == []
+
+
+def module(**members):
+    made = ModuleType("made")
+    vars(made).update(members)
+    return made
+
+
+def shell_blocks():
+    """Those that read our tables."""
+    pages = ("running", "troubleshooting")
+    return [
+        pytest.param(code, id=f"{name} {number}")
+        for name in pages
+        for number, (_language, code) in enumerate(BLOCK.findall(text_of(name)), start=1)
+        if "wagtail_smart_resize.models" in code
+    ]
+
+
+@pytest.mark.parametrize("code", shell_blocks())
+@pytest.mark.django_db
+def test_what_is_typed_in_a_shell_runs(code):
+    image = photo(title="Rocket")
+    want(image, "200x200")
+    exec(compile(code, "docs", "exec"), {})
+
+
+def test_listeners_of_the_example_listen():
+    code = next(each for _language, each in BLOCK.findall(text_of("how-it-works")))
+    names = {}
+    exec(compile(code, "docs", "exec"), names)
+    heard = []
+    names["print"] = lambda *args: heard.append(args)
+    image = SimpleNamespace(title="Rocket")
+    row = SimpleNamespace(image=image, failure_code="failed", failure_detail="why")
+    names["tell_of_success"](signal=None, sender=type(image), image=image, changes=[(1, "", "")])
+    names["tell_of_failure"](signal=None, sender=Recomposition, recomposition=row)
+    assert heard == [("Rocket", 1, "", "the crop"), ("Rocket", "failed", "why")]
+    assert signals.recomposition_published.disconnect(names["tell_of_success"])
+    assert signals.recomposition_failed.disconnect(names["tell_of_failure"])
+
+
+@pytest.mark.django_db
+def test_the_serve_view_of_the_example_allows_caches_five_minutes():
+    code = next(each for _, each in BLOCK.findall(text_of("templates")) if "ServeView" in each)
+    names = {"__name__": "serve_example"}
+    exec(compile(code, "docs", "exec"), names)
+    image, spec = plain_image(), "smartresize-40x40"
+    args = (generate_signature(image.pk, spec), image.pk, spec)
+    with override_settings(ROOT_URLCONF=module(urlpatterns=names["urlpatterns"])):
+        url = reverse("wagtailimages_serve", args=args) + "picture.png"
+    match = names["urlpatterns"][0].resolve(url.removeprefix("/"))
+    response = match.func(RequestFactory().get(url), *match.args, **match.kwargs)
+    assert "max-age=300" in response["Cache-Control"]
+    response.close()
+
+
+# Names
+
+#: Commands of packages that a site may have, and the tests' site has not.
+OTHERS_COMMANDS = {"db_worker", "prune_db_task_results", "rqworker"}
+
+
+def test_every_command_that_is_named_exists():
+    text = "\n".join(page.read_text() for page in PAGES)
+    # `demo.py` and `pytest` are no commands of Django's.
+    called = set(re.findall(r"manage\.py (?:\$\w+ )?([a-z_]+)", text))
+    named = set(re.findall(r"`((?:smart_resize|wagtail)_[a-z_]+)[ `]", text))
+    named -= {"wagtail_smart_resize", "smart_resize_admin"}
+    assert {"smart_resize_sync", "smart_resize_worker"} <= called
+    assert called | named <= set(get_commands()) | OTHERS_COMMANDS
+
+
+#: Settings of Django, Wagtail and the packages that the docs speak of, and what is no setting.
+OTHERS_NAMES = {
+    "CACHES",
+    "CELERY_TASK_DEFAULT_QUEUE",
+    "COMPLETED",
+    "DATABASES",
+    "DATABASE_URL",
+    "ERROR",
+    "FAILED",
+    "IMMEDIATE",
+    "PROCESSING",
+    "QUEUED",
+    "SECRET_KEY",
+    "SECRET_KEY_FALLBACKS",
+    "STORAGES",
+    "TASKS",
+    "WAGTAILADMIN_BASE_URL",
+    "WAGTAILFRONTENDCACHE",
+    "WAGTAILIMAGES_IMAGE_MODEL",
+    "WAGTAILIMAGES_RENDITION_STORAGE",
+    "WAGTAIL_SMART_RESIZE",
+}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_setting_that_is_named_exists(page):
+    named = set(re.findall(r"`([A-Z][A-Z_]{3,})`", BLOCK.sub("", page.read_text())))
+    assert named <= set(SETTINGS) | OTHERS_NAMES
+
+
+# The rules
+
+WAITS = {
+    "after 1 hour": dt.timedelta(hours=1),
+    "after 24 hours": dt.timedelta(hours=24),
+    "after 7 days": dt.timedelta(days=7),
+    "never": None,
+}
+
+
+def rules_table():
+    return table(section("how-it-works", "When nothing is bought"))
+
+
+def test_rules_are_listed_in_the_order_in_which_they_are_asked():
+    listed = [codes(row[0])[0] for row in rules_table()]
+    assert listed == [*rules.Reason]
+
+
+def test_rules_that_editors_may_overrule_are_those_of_the_code():
+    listed = {codes(row[0])[0] for row in rules_table() if row[2] == "yes"}
+    assert listed == rules.OVERRULABLE
+    assert {row[2] for row in rules_table()} == {"yes", "no"}
+
+
+def test_rules_say_when_they_are_asked_again():
+    money = {rules.Reason.CIRCUIT_OPEN, rules.Reason.BUDGET}
+    for name, _when, _overrule, again_at in rules_table():
+        reason = rules.Reason(codes(name)[0])
+        if reason not in money:
+            assert schedule._WAITS.get(reason) == WAITS[again_at.partition(";")[0]]
+
+
+def test_shapes_that_are_hopeless_by_default_are_those_that_the_docs_name():
+    kept = settings.MIN_KEPT
+    assert preset_kept(shape_of(470, 100)) >= kept > preset_kept(shape_of(480, 100))
+    assert preset_kept(shape_of(100, 355)) >= kept > preset_kept(shape_of(100, 365))
+
+
+def test_every_reason_for_waiting_has_its_remedy():
+    rows = table(section("troubleshooting", "Reasons for waiting"))
+    assert [codes(row[0])[0] for row in rows] == [*rules.Reason]
+    assert all(row[1] for row in rows)
+
+
+def test_sizes_share_a_recomposition_as_the_table_says():
+    rows = table(section("templates", "Which sizes share a recomposition"))
+    for sizes, ratios, share in rows:
+        shapes = [shape_of(*Size.parse(size)) for size in sizes.split(", ")]
+        assert ratios == ", ".join(map(str, shapes))
+        assert share == ("yes" if same_shape(*shapes) else "no")
+    assert {row[2] for row in rows} == {"yes", "no"}
+
+
+# Failures
+
+
+def listed_codes(name, heading):
+    return {code for row in table(section(name, heading)) for code in codes(row[0])}
+
+
+def raised_codes():
+    """The codes that the package's own code gives to what goes wrong."""
+    names = {"AccessDenied", "DownloadError", "Malformed", "NotSent", "OutcomeUnknown"}
+    names |= {"SourceUnavailable", "fail"}
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and _name(node.func) in names:
+                words = (each.value for each in node.args if isinstance(each, ast.Constant))
+                yield from (word for word in words if isinstance(word, str) and word.islower())
+
+
+def _name(function):
+    return getattr(function, "attr", getattr(function, "id", ""))
+
+
+def test_every_failure_that_the_admin_has_words_for_is_listed():
+    listed = listed_codes("troubleshooting", "Failures")
+    elsewhere = listed_codes("troubleshooting", "The circuit is open")
+    elsewhere |= listed_codes("troubleshooting", "The API can't reach the pictures")
+    families = {"http_4NN", "http_5NN"}
+    assert listed - families - {"withdrawn"} <= set(failures._FAILURES)
+    assert set(failures._FAILURES) <= listed | elsewhere
+    assert families | {"withdrawn"} <= listed
+
+
+def test_every_code_that_is_raised_is_listed_where_people_look():
+    listed = {
+        code
+        for heading in ("Failures", "The circuit is open", "The API can't reach the pictures")
+        for code in listed_codes("troubleshooting", heading)
+    }
+    raised = {code for code in raised_codes() if re.fullmatch(r"[a-z_]+", code)}
+    assert {"not_a_picture", "unreadable", "bad_key", "deadline"} <= raised
+    assert raised <= listed
+    assert transport._SENTENCES.keys() <= listed
+
+
+def test_every_check_has_its_remedy():
+    rows = table(section("troubleshooting", "Checks"))
+    ids = re.findall(r'"(wagtail_smart_resize\.[EW]\d+)"', Path(checks.__file__).read_text())
+    assert sorted(codes(row[0])[0] for row in rows) == sorted(ids)
+    assert all(row[1] for row in rows)
+
+
+# Outcomes
+
+
+def first_request(run, passes):
+    """The first request, once it has ended or so many passes were made."""
+    for _pass in range(passes):
+        run(1)
+        request = GatewayRequest.objects.earliest("pk")
+        if request.finished_at:
+            break
+    return request
+
+
+def outcome_rows():
+    for what, word, charged, recorded, _who in table(
+        section("how-it-works", "What each outcome costs")
+    ):
+        if word:
+            yield pytest.param(codes(word)[0], charged, recorded, id=what)
+
+
+@pytest.mark.parametrize(("word", "charged", "recorded"), list(outcome_rows()))
+@pytest.mark.django_db
+def test_outcome_is_charged_and_recorded_as_the_table_says(
+    gateway, run, clock, word, charged, recorded
+):
+    name, _at, step = word.partition("@")
+    slots = ["200x200", "200x100"] if name == "fewer" else ["200x200"]
+    row = want(plain_image(400, 300), *slots)[-1]
+    gateway.misbehave(name, where=step or None)
+    request = first_request(run, passes=3 if name == "never" else 15)
+    if name == "never":
+        clock.skip(seconds=settings.DEADLINE * polling.PATIENCE + 1)
+        request = first_request(run, passes=3)
+    assert request.charged == charged
+    purchase, *codes_of_row = re.findall(r"[a-z_0-9]+", recorded)
+    again(row)
+    assert row.purchase == purchase
+    if codes_of_row:
+        assert [row.failure_code or row.waiting_reason] == codes_of_row
+
+
+@pytest.mark.django_db
+def test_no_connection_is_not_charged_and_stays_wanted(gateway, run, monkeypatch):
+    nobody = client.GatewayClient("key", "http://127.0.0.1:9/v1", timeout=(1, 1))
+    monkeypatch.setattr(client.GatewayClient, "from_settings", lambda: nobody)
+    row = want(plain_image(400, 300), "200x200")[0]
+    assert first_request(run, passes=3).charged == "no"
+    assert again(row).purchase == "wanted"
+
+
+@pytest.mark.django_db
+def test_an_open_circuit_has_a_code_of_the_table(gateway, run):
+    want(plain_image(400, 300), "200x200")
+    gateway.misbehave("402")
+    run(2)
+    assert only(PipelineState).circuit_code in listed_codes(
+        "troubleshooting", "The circuit is open"
+    )
+
+
+# Numbers
+
+SECONDS = {
+    ("how-it-works", "asks at most every two seconds"): (live.memory.INTERVAL, 2),
+    ("how-it-works", "Two seconds later, so that all shapes"): (wanted.GATHERING, 2),
+    ("how-it-works", "Five seconds later, when every process"): (publishing.PURGE_DELAY, 5),
+    ("how-it-works", "or 30 seconds; five minutes at the most"): (outcomes.DEFAULT_PAUSE, 30),
+    ("how-it-works", "30 seconds; five minutes at the most"): (client.MAX_RETRY_AFTER, 300),
+    ("how-it-works", "every five minutes with one request"): (outcomes.PROBE_INTERVAL, 300),
+    ("how-it-works", "fetches it again for an hour"): (fetching.PATIENCE, 3600),
+    ("how-it-works", "and for 24 hours at the most"): (source.MAX_AGE, 24 * 3600),
+    ("how-it-works", "60 megapixels and 60 seconds each"): (downloads.MAX_SECONDS, 60),
+    ("running", "a lease of ten seconds"): (loop.LEASE, 10),
+    ("running", "look after each 20 seconds of requests"): (runners.CHECK_INTERVAL, 20),
+    ("running", "waits up to five seconds"): (embedded.GRACE, 5),
+    ("running", "about one per second while there is work"): (chain.REST, 1),
+    ("running", "After 5 minutes the request counts as unknown"): (pipeline.LEASE, 300),
+    ("running", "The same, up to 30 seconds later"): (pipeline.POLL_LEASE, 30),
+    ("running", "The same, up to 5 minutes later"): (pipeline.LEASE, 300),
+    ("running", "due for more than five minutes"): (health.GRACE, 300),
+    ("commands", "the same once an hour"): (sync.INTERVAL, 3600),
+    ("troubleshooting", "within 60 seconds, for an hour of tries"): (downloads.MAX_SECONDS, 60),
+    ("troubleshooting", "One request tries every five minutes"): (outcomes.PROBE_INTERVAL, 300),
+}
+
+COUNTS = {
+    ("how-it-works", "for up to 20 000 images"): (live.memory.MOST, 20_000),
+    ("how-it-works", "fewer than 64 px"): (rules.TINY_SIDE, 64),
+    ("how-it-works", "after the eighth try it has failed"): (outcomes.MAX_ATTEMPTS, 8),
+    ("how-it-works", "six times `DEADLINE`"): (polling.PATIENCE, 6),
+    ("how-it-works", "five submissions in a row"): (outcomes.MAX_OUTAGES, 5),
+    ("how-it-works", "at most 2048 px on its longer side"): (source.MAX_SIDE, 2048),
+    ("how-it-works", "limited to 40 MB"): (downloads.MAX_BYTES, 40_000_000),
+    ("how-it-works", "40 MB, 60 megapixels"): (pictures.MAX_PIXELS, 60_000_000),
+    ("how-it-works", "three steps far"): (usage.MAX_DEPTH, 3),
+}
+
+
+@pytest.mark.parametrize(("place", "values"), [*SECONDS.items(), *COUNTS.items()])
+def test_number_is_the_codes(place, values):
+    page, phrase = place
+    value, said = values
+    assert phrase in " ".join(text_of(page).split())
+    assert (value.total_seconds() if isinstance(value, dt.timedelta) else value) == said
+
+
+def test_a_submission_takes_no_longer_than_the_docs_say():
+    made = client.GatewayClient.from_settings()
+    assert made._connect_seconds + made._answer_seconds == 70
+    assert "70 seconds at the most" in " ".join(text_of("running").split())
+    assert "may take 70 seconds" in " ".join(text_of("commands").split())
