@@ -1,6 +1,7 @@
 """Where an image is used and who may see it, as Wagtail's reference index and collections know."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import or_
@@ -30,17 +31,20 @@ def pages_using(image: Model) -> QuerySet:
 
     Pages that find it by a query of their own, such as listings, are not in the index.
     """
-    return _live_pages(_trace(image).pages)
+    return _live_pages(_trace([image])[image.pk].pages)
 
 
 def usage_of(image: Model) -> Usage:
     """Whether a live page shows the image; UNKNOWN where something else may show it as well."""
-    uses = _trace(image)
-    if _live_pages(uses.pages).exists():
-        return Usage.PUBLISHED
-    if (uses.pages or uses.withdrawn) and not uses.elsewhere:
-        return Usage.UNPUBLISHED
-    return Usage.UNKNOWN
+    return usages_of([image])[image.pk]
+
+
+def usages_of(images: Sequence[Model]) -> dict[Any, Usage]:
+    """The same for many images, by their keys, in as many queries as for one."""
+    traced = _trace(images)
+    pages = {pk for uses in traced.values() for pk in uses.pages}
+    live = {str(pk) for pk in _live_pages(pages).values_list("pk", flat=True)}
+    return {key: uses.as_usage(live) for key, uses in traced.items()}
 
 
 def is_private(image: Any) -> bool:
@@ -59,8 +63,11 @@ def private_collection_ids() -> set[int]:
 
 @dataclass
 class _Uses:
-    """What a search along the references met."""
+    """What a search along the references of one image met, level by level."""
 
+    level: set[Key]
+    """Where the search goes on from."""
+    seen: set[Key] = field(default_factory=set)
     pages: set[str] = field(default_factory=set)
     """Keys of pages, live or not."""
     elsewhere: bool = False
@@ -68,24 +75,40 @@ class _Uses:
     withdrawn: bool = False
     """A snippet that is not published shows it."""
 
+    def __post_init__(self) -> None:
+        self.start = set(self.level)
 
-def _trace(image: Model) -> _Uses:
-    """Follow the references to an image, but not those to pages: a link shows no picture."""
-    uses = _Uses()
+    def follow(self, sources: dict[Key, set[Key]], page_type: int) -> set[Key]:
+        """Take one step; returns what is no page, of which drafts are to be left out."""
+        self.elsewhere |= any(key not in sources for key in self.level - self.start)
+        self.seen |= self.level
+        found = {key for at in self.level for key in sources.get(at, ())} - self.seen
+        self.seen |= found
+        self.pages |= {pk for type_id, pk in found if type_id == page_type}
+        return {key for key in found if key[0] != page_type}
+
+    def as_usage(self, live: set[str]) -> Usage:
+        if self.pages & live:
+            return Usage.PUBLISHED
+        if (self.pages or self.withdrawn) and not self.elsewhere:
+            return Usage.UNPUBLISHED
+        return Usage.UNKNOWN
+
+
+def _trace(images: Sequence[Model]) -> dict[Any, _Uses]:
+    """Follow the references to images, but not those to pages: a link shows no picture."""
+    traced = {image.pk: _Uses({(_type_id(type(image)), str(image.pk))}) for image in images}
     page_type = _type_id(get_page_model())
-    start = (_type_id(type(image)), str(image.pk))
-    seen, level = {start}, {start}
     for _depth in range(MAX_DEPTH):
-        sources = _references_to(level)
-        uses.elsewhere |= any(key not in sources and key != start for key in level)
-        found = {key for keys in sources.values() for key in keys} - seen
-        seen |= found
-        uses.pages |= {pk for type_id, pk in found if type_id == page_type}
-        others = {key for key in found if key[0] != page_type}
-        level = _without_drafts(others)
-        uses.withdrawn |= level != others
-    uses.elsewhere |= bool(level)
-    return uses
+        sources = _references_to({key for uses in traced.values() for key in uses.level})
+        others = {key: uses.follow(sources, page_type) for key, uses in traced.items()}
+        kept = _without_drafts({key for found in others.values() for key in found})
+        for key, uses in traced.items():
+            uses.level = others[key] & kept
+            uses.withdrawn |= uses.level != others[key]
+    for uses in traced.values():
+        uses.elsewhere |= bool(uses.level)
+    return traced
 
 
 def _type_id(model: type[Model]) -> int:

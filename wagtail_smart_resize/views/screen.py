@@ -87,7 +87,7 @@ def rows_of(image: Any) -> QuerySet:
 def _shapes(rows: list[Recomposition], typed: Wish | None) -> Iterator[Shape]:
     """The typed one first, then the presets as the settings name them, then the rest."""
     presets = [Shape(Wish(each.slot, each.recipe_name), [str(each.label)]) for each in _presets()]
-    ours = [Shape(_wish(row), [], row) for row in rows]
+    ours = [Shape(wish_of(row), [], row) for row in rows]
     shapes = _merged([*presets, *ours])
     if typed is not None:
         shapes = _merged([Shape(typed, [], typed=True), *shapes])
@@ -98,7 +98,7 @@ def _presets() -> Iterable[Any]:
     return settings.PRESETS.values()
 
 
-def _wish(row: Recomposition) -> Wish:
+def wish_of(row: Recomposition) -> Wish:
     """How the row is asked for: by a slot of exactly its shape, so that it is found again."""
     slots = [Slot.parse(text) for text in row.slots]
     exact = next((slot for slot in slots if slot.shape == row.shape), None)
