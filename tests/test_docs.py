@@ -254,7 +254,6 @@ def test_every_command_that_is_named_exists():
 #: Settings of Django, Wagtail and the packages that the docs speak of, and what is no setting.
 OTHERS_NAMES = {
     "CACHES",
-    "CELERY_TASK_DEFAULT_QUEUE",
     "COMPLETED",
     "DATABASES",
     "DATABASE_URL",
