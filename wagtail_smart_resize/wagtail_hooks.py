@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from django.urls import include, path
 from wagtail import hooks
 
-from . import summary
+from . import groups, summary
 from .image_operations import SmartResizeOperation
 from .log_actions import FORMATTERS
 
@@ -53,3 +53,11 @@ def add_review_summary_item(request: HttpRequest, items: list[Any]) -> None:
 @hooks.register("insert_global_admin_css")
 def link_menu_css() -> str:
     return summary.menu_css()
+
+
+# Groups
+
+
+@hooks.register("register_group_permission_panel", order=10)
+def register_permission_panel() -> Any:
+    return groups.permission_panel()

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -89,10 +89,7 @@ class ScreenMixin(ImageMixin, WagtailAdminTemplateMixin):
 
     @property
     def history_url(self) -> str:
-        try:
-            return reverse("smart_resize_admin:history", args=[self.image.pk])
-        except NoReverseMatch:
-            return ""
+        return reverse("smart_resize_admin:history", args=[self.image.pk])
 
     def generate_form(self, shape: Shape) -> GenerateForm | None:
         if not shape.may_ask or shape.recipe is None:

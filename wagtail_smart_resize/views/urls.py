@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from . import acts, candidates, image, progress, report, review
+from . import acts, candidates, history, image, progress, report, review
 
 app_name = "smart_resize_admin"
 urlpatterns = [
@@ -21,6 +21,16 @@ urlpatterns = [
     path("images/<int:image_id>/smart-resize/choose/", acts.ChooseView.as_view(), name="choose"),
     path("images/<int:image_id>/smart-resize/failed/", acts.FailedView.as_view(), name="failed"),
     path("images/<int:image_id>/smart-resize/opt-out/", acts.OptOutView.as_view(), name="opt_out"),
+    path(
+        "images/<int:image_id>/smart-resize/history/",
+        history.HistoryView.as_view(),
+        name="history",
+    ),
+    path(
+        "images/<int:image_id>/smart-resize/history/results/",
+        history.HistoryView.as_view(results_only=True),
+        name="history_results",
+    ),
     path("reports/smart-resize/", report.ReportView.as_view(), name="report"),
     path(
         "reports/smart-resize/results/",
