@@ -9,7 +9,17 @@ class SmartResizeConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import audit, checks, cleanup, events, live, patches, runners, serving  # noqa: F401
+        from . import (
+            audit,
+            checks,  # noqa: F401
+            cleanup,
+            events,
+            integration,
+            live,
+            patches,
+            runners,
+            serving,
+        )
 
         patches.apply()
         serving.connect()
@@ -17,5 +27,6 @@ class SmartResizeConfig(AppConfig):
         cleanup.connect()
         events.connect()
         audit.connect()
+        integration.attach()
         # Migrating and flushing (between a test suite's tests) change what is live unannounced.
         post_migrate.connect(live.memory.reset, dispatch_uid="smart_resize_memory")

@@ -13,7 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, router
 from django.urls import NoReverseMatch, reverse
 
-from . import compat
+from . import compat, integration
 from .addresses import is_local, is_loopback
 from .settings import DICT_NAME, settings
 from .shapes import preset_kept
@@ -158,6 +158,16 @@ def check_database() -> Iterator[CheckMessage]:
         )
 
 
+def check_image_views() -> Iterator[CheckMessage]:
+    for point in integration.missing if settings.EXTEND_IMAGE_VIEWS else []:
+        yield Warning(
+            f"Wagtail's image screens lack part of smart resize: this Wagtail has moved {point}.",
+            hint="Use a version of wagtail-smart-resize that knows this Wagtail, or set "
+            f'{DICT_NAME}["EXTEND_IMAGE_VIEWS"] to False: all screens of ours can still be used.',
+            id="wagtail_smart_resize.W009",
+        )
+
+
 CHECKS = (
     check_key,
     check_gateway,
@@ -167,4 +177,5 @@ CHECKS = (
     check_runner,
     check_presets,
     check_database,
+    check_image_views,
 )

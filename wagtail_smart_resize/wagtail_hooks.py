@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from django.urls import include, path
 from wagtail import hooks
 
-from . import groups, summary
+from . import groups, integration, summary
 from .image_operations import SmartResizeOperation
 from .log_actions import FORMATTERS
 
@@ -53,6 +53,19 @@ def add_review_summary_item(request: HttpRequest, items: list[Any]) -> None:
 @hooks.register("insert_global_admin_css")
 def link_menu_css() -> str:
     return summary.menu_css()
+
+
+# Wagtail's own image screens
+
+
+@hooks.register("insert_global_admin_css")
+def link_attachments_css() -> str:
+    return integration.css()
+
+
+@hooks.register("insert_editor_js")
+def load_chooser_js() -> str:
+    return integration.chooser_js()
 
 
 # Groups

@@ -5,6 +5,7 @@ from typing import Any
 
 from django import template
 
+from ..settings import settings
 from ..views import offers
 
 register = template.Library()
@@ -19,3 +20,8 @@ def as_json(value: Any) -> str:
 @register.filter
 def chosen(texts: dict[str, str], count: int) -> str:
     return offers.chosen(texts, count)
+
+
+@register.simple_tag
+def extends_image_views() -> bool:
+    return settings.EXTEND_IMAGE_VIEWS

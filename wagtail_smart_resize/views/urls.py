@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from . import acts, candidates, history, image, progress, report, review
+from . import acts, candidates, history, image, looking, progress, report, review
 
 app_name = "smart_resize_admin"
 urlpatterns = [
@@ -16,6 +16,9 @@ urlpatterns = [
         "images/<int:image_id>/smart-resize/candidates/<int:pk>/",
         candidates.CandidateView.as_view(),
         name="candidate",
+    ),
+    path(
+        "images/<int:image_id>/smart-resize/may-see/", looking.MaySeeView.as_view(), name="may_see"
     ),
     path("images/<int:image_id>/smart-resize/ask/", image.AskView.as_view(), name="ask"),
     path("images/<int:image_id>/smart-resize/choose/", acts.ChooseView.as_view(), name="choose"),
