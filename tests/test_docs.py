@@ -49,7 +49,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = Path(rules.__file__).parent
 PAGES = sorted([*(ROOT / "docs").glob("*.md"), ROOT / "README.md"])
 
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```([\w+]*)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 
 
 def text_of(name):
@@ -121,7 +121,7 @@ def test_python_parses(code):
     ast.parse(code)
 
 
-@pytest.mark.parametrize("code", blocks("html"))
+@pytest.mark.parametrize("code", blocks("html", "html+django"))
 def test_django_template_compiles(code):
     Template("{% load wagtailimages_tags %}" + code)
 
@@ -153,7 +153,7 @@ def test_unit_parses(code):
 
 def test_every_block_has_a_language_that_is_checked():
     languages = {language for page in PAGES for language, _code in BLOCK.findall(page.read_text())}
-    assert languages <= {"", "python", "html", "jinja", "bash", "sh", "ini"}
+    assert languages <= {"", "python", "html", "html+django", "jinja", "bash", "sh", "ini"}
 
 
 def settings_blocks():
