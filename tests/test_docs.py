@@ -360,7 +360,7 @@ def test_every_failure_that_the_admin_has_words_for_is_listed():
     listed = listed_codes("troubleshooting", "Failures")
     elsewhere = listed_codes("troubleshooting", "The circuit is open")
     elsewhere |= listed_codes("troubleshooting", "The API can't reach the pictures")
-    families = {"http_4NN", "http_5NN"}
+    families = {"http_4NN", "http_5NN", "result_NNN"}
     assert listed - families - {"withdrawn"} <= set(failures._FAILURES)
     assert set(failures._FAILURES) <= listed | elsewhere
     assert families | {"withdrawn"} <= listed

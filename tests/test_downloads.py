@@ -446,7 +446,7 @@ class TestWhatMayWorkNextTime:
     @pytest.mark.parametrize("status", [204, 206, 304, 400, 403, 404, 410, 429, 500, 503])
     def test_another_status(self, status):
         respond = answer(b"", status=status)
-        assert refused_from_sandbox(respond) == (f"http_{status}", False)
+        assert refused_from_sandbox(respond) == (f"result_{status}", False)
 
     def test_a_body_that_breaks_off(self):
         head = b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n"

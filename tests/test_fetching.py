@@ -231,7 +231,7 @@ def test_an_expired_address_is_given_up_after_an_hour_and_nothing_bought_again(
     assert request.next_step > moments.now() or request.troubles > 1
     clock.skip(minutes=61)
     run()
-    assert (again(row).purchase, row.failure_code) == (Purchase.FAILED, "http_404")
+    assert (again(row).purchase, row.failure_code) == (Purchase.FAILED, "result_404")
     assert (len(gateway.requests), spent(), only(GatewayRequest).charged) == (1, 1, "yes")
 
 

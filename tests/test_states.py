@@ -142,7 +142,7 @@ class TestFailing:
     @pytest.mark.parametrize(
         ("code", "words"),
         [
-            ("http_404", "balance"),
+            ("result_404", "could not be fetched"),
             ("http_422", "refused"),
             ("http_503", "problem of its own"),
             ("source_401", "could not get the image"),
@@ -152,6 +152,20 @@ class TestFailing:
     )
     def test_every_code_has_words(self, code, words):
         assert words in str(failures.describe(code).message)
+
+    @pytest.mark.parametrize(
+        ("code", "words"),
+        [
+            ("http_402", "balance"),
+            ("bad_key", "key"),
+            ("source_403", "could not get the image"),
+            ("http_503", "problem of its own"),
+            ("timeout", "can't be reached"),
+            ("not_json", "can't be read"),
+        ],
+    )
+    def test_every_open_circuit_has_words(self, code, words):
+        assert words in str(failures.describe_circuit(code).message)
 
     def test_a_missing_file_is_told_from_a_missing_output(self):
         assert "of this shape" in str(failures.describe("missing").message)

@@ -128,7 +128,7 @@ def _read(response: requests.Response) -> bytes:
 
 def _bad_status(status: int) -> DownloadError:
     # Stores answer 403 and 404 for what has expired, and for what is not there yet.
-    return DownloadError(f"http_{status}", f"The picture's address answered {status}.")
+    return DownloadError(f"result_{status}", f"The picture's address answered {status}.")
 
 
 def _too_large() -> DownloadError:

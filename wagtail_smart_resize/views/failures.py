@@ -36,6 +36,10 @@ _FILE_BROKEN = Failure(
     _("The image's file can't be read."),
     _("Upload the image again, then try again."),
 )
+_UNREACHABLE = Failure(
+    _("The service can't be reached, or its answers can't be read."),
+    _("It is tried again from time to time. If it lasts, tell the people who run the site."),
+)
 _NO_ACCESS = Failure(
     _("The service does not accept the site's key, or its balance is used up."),
     _("Tell the people who run the site. Once that is settled, try again."),
@@ -103,8 +107,14 @@ _FAILURES: dict[str, Failure] = {
 }
 _FAMILIES: tuple[tuple[str, Failure], ...] = (
     (r"source_\d+", _SITE_CLOSED),
+    (r"result_\d+", _PICTURE_LOST),
     (r"http_40[1234]", _NO_ACCESS),
     (r"http_4\d\d", _FAILURES["http_400"]),
+    (r"http_5\d\d", _SERVICE_TROUBLE),
+)
+_CIRCUIT: tuple[tuple[str, Failure], ...] = (
+    (r"bad_key|http_40[1234]", _NO_ACCESS),
+    (r"no_address|no_urls|source_.+", _SITE_CLOSED),
     (r"http_5\d\d", _SERVICE_TROUBLE),
 )
 _OTHER = Failure(_("The picture could not be recomposed."), _("Try again."))
@@ -121,6 +131,13 @@ def describe(code: str, detail: str = "") -> Failure:
     if code in _FAILURES:
         return _FAILURES[code]
     return next((known for form, known in _FAMILIES if re.fullmatch(form, code)), _OTHER)
+
+
+def describe_circuit(code: str) -> Failure:
+    """Why nothing is sent to the service for now. Some codes are also those of a picture that
+    could not be fetched: here they are about the service as a whole."""
+    known = (failure for form, failure in _CIRCUIT if re.fullmatch(form, code))
+    return next(known, _UNREACHABLE)
 
 
 def _withdrawn(reason: str) -> Failure:

@@ -86,7 +86,7 @@ def _stopped(state: PipelineState, due: dt.datetime | None, now: dt.datetime) ->
 
 def _service(state: PipelineState, now: dt.datetime) -> Iterator[Notice]:
     if state.circuit_opened_at:
-        failure = failures.describe(state.circuit_code, state.circuit_detail)
+        failure = failures.describe_circuit(state.circuit_code)
         message = _("Since %(since)s nothing has been sent to the service: %(why)s") % {
             "since": moment_text(state.circuit_opened_at),
             "why": failure.message,
