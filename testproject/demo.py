@@ -122,7 +122,7 @@ def make_place(options, stack):
     """The directory of database, pictures and logs; with --once a new one, kept after a failure."""
     if options.once:
         var = Path(tempfile.mkdtemp(prefix="smart-resize-demo-"))
-        stack.push(lambda kind, *_: shutil.rmtree(var, ignore_errors=True) if not kind else None)
+        stack.push(lambda kind, *_: remove_unless_needed(var, kind))
         return var
     if options.fresh:
         for name in ("db.sqlite3", "db.sqlite3-wal", "db.sqlite3-shm", "password.txt"):
@@ -130,6 +130,12 @@ def make_place(options, stack):
         shutil.rmtree(VAR / "media", ignore_errors=True)
     VAR.mkdir(exist_ok=True)
     return VAR
+
+
+def remove_unless_needed(var, kind):
+    """After a failure the logs and the database tell what was wrong."""
+    if kind is not DemoError:
+        shutil.rmtree(var, ignore_errors=True)
 
 
 def site_port(wanted):
@@ -279,6 +285,7 @@ The demo site is ready. Visit a page, wait some seconds, reload it.
   Site       {site}/
   Every way  {site}/every-way/
   Admin      {site}/admin/  user admin, password {environment["SMART_RESIZE_DEMO_PASSWORD"]}
+  Report     {site}/admin/reports/smart-resize/
   Sandbox    {environment["SMART_RESIZE_SANDBOX_URL"]}
   Logs       {shown(var / "site.log")}, {shown(var / "sandbox.log")}
 
