@@ -50,9 +50,7 @@ class About:
     def of_many(cls, images: Sequence[Any]) -> "dict[Any, About]":
         """By image's key, in as many queries as for one. No file is opened."""
         keys = [image.pk for image in images]
-        opted_out = set(
-            OptOut.objects.filter(image_id__in=keys).values_list("image_id", flat=True)
-        )
+        opted_out = set(OptOut.objects.filter(image_id__in=keys).values_list("image_id", flat=True))
         private, uses = usage.private_collection_ids(), usage.usages_of(images)
         has_budget = budget_left() >= settings.CANDIDATES
         circuit_closed = not PipelineState.peek().circuit_open
