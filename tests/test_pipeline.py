@@ -1,18 +1,11 @@
 """From a template's wish to a live picture, against the sandbox over real sockets."""
 
 import pytest
-from django.test import override_settings
-from factories import colour_of, photo
-from django.urls import reverse
+from factories import photo
 
-from wagtail_smart_resize import pipeline, wanted
+from wagtail_smart_resize import wanted
 from wagtail_smart_resize.models import (
-    Candidate,
-    GatewayRequest,
-    ImageVersion,
-    PipelineState,
     Recomposition,
-    Spend,
 )
 
 Purchase = Recomposition.Purchase

@@ -7,6 +7,6 @@ from django.dispatch import Signal
 #: file name or "" for the crop).
 recomposition_published = Signal()
 
-#: Buying a recomposition failed for good. `sender` is `Recomposition`; `recomposition`: the row with
-#: its `failure_code` and `failure_detail`.
+#: Buying a recomposition failed for good. `sender` is `Recomposition`; `recomposition`: the row,
+#: with its `failure_code` and `failure_detail`.
 recomposition_failed = Signal()
