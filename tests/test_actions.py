@@ -104,6 +104,13 @@ class TestAsking:
         with pytest.raises(Refused, match="opted out"):
             actions.ask(image, [SQUARE], user=user, overrule=True)
 
+    def test_without_its_file_nothing_is_asked(self, user):
+        image = photo()
+        image.file.storage.delete(image.file.name)
+        type(image).objects.filter(pk=image.pk).update(file_hash="")
+        with pytest.raises(Refused, match="can't be read"):
+            actions.ask(fresh(image), [SQUARE], user=user)
+
     def test_a_further_candidate_leaves_live_what_is_live(self, user, site, run):
         image = photo()
         chosen = live(image)
@@ -168,6 +175,13 @@ class TestAfterAFailure:
         assert row.purchase == "idle"
         assert site.gateway.requests[-1]["prompt"] == "Keep it."
         assert site.gateway.requests[-1]["num_images_per_size"] == 2
+
+    def test_retry_finds_the_row_that_served_other_shapes_too(self, user):
+        row = recomposition(photo(), "400x220", purchase="failed", failure_code="failed")
+        row.move(where={}, slots=["600x338", "400x220"])
+        request = actions.retry(row, user=user)
+        assert [each["recomposition"] for each in request.sizes] == [row.pk]
+        assert Recomposition.objects.count() == 1
 
     def test_what_has_not_failed_can_not_be_retried(self, user):
         with pytest.raises(Refused, match="nothing to try again"):

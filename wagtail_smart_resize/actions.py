@@ -20,7 +20,7 @@ from .models import Candidate, GatewayRequest, ImageVersion, OptOut, Recompositi
 from .pipeline import claims
 from .rules import Verdict
 from .settings import Price, Recipe, settings
-from .shapes import Slot
+from .shapes import Size, Slot
 
 Purchase = Recomposition.Purchase
 Status = GatewayRequest.Status
@@ -48,6 +48,13 @@ class Wish:
     def parse(cls, text: str) -> "Wish":
         """Read "1200x630" or a preset's name. Raises ValueError."""
         return cls(*settings.parse_slot(text))
+
+    @classmethod
+    def of(cls, row: Recomposition) -> "Wish":
+        """What finds the row again: a slot of exactly its shape."""
+        slots = [Slot.parse(text) for text in row.slots]
+        exact = next((slot for slot in slots if slot.shape == row.shape), None)
+        return cls(exact or Slot(Size(1000, max(1, round(1000 / row.shape)))), row.recipe)
 
 
 @dataclass(frozen=True)
@@ -104,7 +111,10 @@ def ask(
     key = key or uuid.uuid4()
     if not settings.API_KEY:
         raise Refused("no_key", _("The site has no API key: nothing can be recomposed."))
-    claims.identify(image)
+    try:
+        claims.identify(image)
+    except OSError as error:
+        raise Refused("file_missing", _("The image's file can't be read.")) from error
     ImageVersion.of(image.pk)
     with transaction.atomic():
         ImageVersion.lock(image.pk)
@@ -219,9 +229,8 @@ def retry(row: Recomposition, *, user: Any = None, key: uuid.UUID | None = None)
         if before is not None and same
         else Wording()
     )
-    wishes = [Wish(Slot.parse(row.slots[0]), row.recipe)]
-    requests = ask(row.image, wishes, user=user, wording=wording, overrule=row.overruled, key=key)
-    return requests[0]
+    wish = Wish.of(row)
+    return ask(row.image, [wish], user=user, wording=wording, overrule=row.overruled, key=key)[0]
 
 
 def look_again(row: Recomposition, *, user: Any = None) -> GatewayRequest:

@@ -14,7 +14,7 @@ from .. import permissions, verdicts
 from ..actions import Wish
 from ..models import Candidate, ImageVersion, Recomposition
 from ..settings import settings
-from ..shapes import Size, Slot, same_shape
+from ..shapes import same_shape
 from . import pace, states
 from .pictures import Preview
 from .shapes import Shape
@@ -98,11 +98,8 @@ def _presets() -> Iterable[Any]:
     return settings.PRESETS.values()
 
 
-def wish_of(row: Recomposition) -> Wish:
-    """How the row is asked for: by a slot of exactly its shape, so that it is found again."""
-    slots = [Slot.parse(text) for text in row.slots]
-    exact = next((slot for slot in slots if slot.shape == row.shape), None)
-    return Wish(exact or Slot(Size(1000, max(1, round(1000 / row.shape)))), row.recipe)
+#: For the estimates, too.
+wish_of = Wish.of
 
 
 def _merged(shapes: list[Shape]) -> list[Shape]:
