@@ -181,7 +181,7 @@ def _prepare(image: Any, before: Iterable[Entry], after: Iterable[Entry]) -> Non
         )
     )
     changed = []
-    for spec in sorted({spec for spec, _key in stored}):
+    for spec in sorted({spec for spec, _ in stored}):
         keys = [_key(image, spec, state) for state in (old, new)]
         if keys[0] != keys[1] and (spec, keys[1]) not in stored:
             changed.append(spec)
