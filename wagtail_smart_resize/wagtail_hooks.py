@@ -7,6 +7,7 @@ from django.urls import include, path
 from wagtail import hooks
 
 from . import groups, integration, summary
+from .bulk_actions import SmartResizeBulkAction
 from .image_operations import SmartResizeOperation
 from .log_actions import FORMATTERS
 
@@ -74,3 +75,8 @@ def load_chooser_js() -> str:
 @hooks.register("register_group_permission_panel", order=10)
 def register_permission_panel() -> Any:
     return groups.permission_panel()
+
+
+# Wagtail's listing of images
+
+hooks.register("register_bulk_action", SmartResizeBulkAction)

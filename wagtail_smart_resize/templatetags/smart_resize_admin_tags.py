@@ -5,8 +5,8 @@ from typing import Any
 
 from django import template
 
-from ..settings import settings
-from ..views import offers
+from ..settings import Price, settings
+from ..views import estimates, offers, words
 
 register = template.Library()
 
@@ -25,3 +25,13 @@ def chosen(texts: dict[str, str], count: int) -> str:
 @register.simple_tag
 def extends_image_views() -> bool:
     return settings.EXTEND_IMAGE_VIEWS
+
+
+@register.filter
+def price(value: Price) -> str:
+    return words.price_text(value)
+
+
+@register.filter
+def over_budget(estimate: Any) -> str:
+    return estimates.over_budget(estimate)
