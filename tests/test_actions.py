@@ -1,5 +1,6 @@
 """What a person can do: ask, choose, refuse, retry, keep an image in."""
 
+import time
 import uuid
 
 import pytest
@@ -10,6 +11,7 @@ from wagtail.models import ModelLogEntry
 
 from wagtail_smart_resize import actions, publishing
 from wagtail_smart_resize.actions import Refused, Wish, Wording
+from wagtail_smart_resize.client import GatewayClient, Status
 from wagtail_smart_resize.models import (
     GatewayRequest,
     ImageVersion,
@@ -39,6 +41,14 @@ def near(colour, other):
 
 def spent():
     return {row.period: row.outputs for row in Spend.objects.all() if row.outputs}
+
+
+def finished(client, request_id, seconds=30):
+    """Wait until the sandbox has fetched the source and drawn its pictures."""
+    ends = time.monotonic() + seconds
+    while client.status(request_id).status != Status.COMPLETED:
+        assert time.monotonic() < ends, "the sandbox did not finish"
+        time.sleep(0.05)
 
 
 def logged(image):
@@ -192,7 +202,7 @@ class TestAfterAFailure:
         actions.ask(image, [SQUARE], user=user)
         run(passes=1)
         row, request = Recomposition.objects.get(), GatewayRequest.objects.get()
-        assert request.request_id
+        finished(GatewayClient.from_settings(), request.request_id)
         request.move(where={}, status="unknown", next_step=None, lease="", lease_until=None)
         row.move(where={}, purchase="failed", failure_code="unknown", live=None)
         row.candidates.all().delete()
