@@ -22,7 +22,10 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 HERE = Path(__file__).resolve().parent
 VAR = HERE / "var"
@@ -30,12 +33,15 @@ PREFERRED_PORT = 8000
 #: Seconds that a server may take until it answers.
 START_SECONDS = 60
 
+Environment = dict[str, str]
+Command = Sequence[object]
+
 
 class DemoError(Exception):
     """A step failed. The message says which, and shows what it printed."""
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
     options = read_options(arguments)
     signal.signal(signal.SIGTERM, stop_as_ctrl_c_does)
     try:
@@ -48,7 +54,7 @@ def main(arguments=None):
         return 130 if options.once else 0
 
 
-def read_options(arguments):
+def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Set up and start the demo site.")
     parser.add_argument(
         "--once",
@@ -73,11 +79,11 @@ def read_options(arguments):
     return options
 
 
-def stop_as_ctrl_c_does(*_signal):
+def stop_as_ctrl_c_does(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def run(options):
+def run(options: argparse.Namespace) -> int:
     if sys.version_info < (3, 11):  # noqa: UP036 - whoever runs this may have an older one
         raise DemoError("The demo site needs Python 3.11 or newer.")
     python = make_environment(options.venv.absolute())
@@ -96,7 +102,7 @@ def run(options):
 # Setting up
 
 
-def make_environment(venv):
+def make_environment(venv: Path) -> Path:
     """The Python of the virtual environment, with everything installed."""
     python = venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     if not works(python):
@@ -108,7 +114,7 @@ def make_environment(venv):
     return python
 
 
-def works(python):
+def works(python: Path) -> bool:
     """Whether the environment is there, has pip, and is of this Python's version."""
     ask = "import pip, sys; print('%d.%d' % sys.version_info[:2])"
     try:
@@ -118,11 +124,11 @@ def works(python):
     return answer.stdout.strip() == "{}.{}".format(*sys.version_info)
 
 
-def make_place(options, stack):
+def make_place(options: argparse.Namespace, stack: contextlib.ExitStack) -> Path:
     """The directory of database, pictures and logs; with --once a new one, kept after a failure."""
     if options.once:
         var = Path(tempfile.mkdtemp(prefix="smart-resize-demo-"))
-        stack.push(lambda kind, *_: remove_unless_needed(var, kind))
+        stack.push(lambda kind, _error, _traceback: remove_unless_needed(var, kind))
         return var
     if options.fresh:
         for name in ("db.sqlite3", "db.sqlite3-wal", "db.sqlite3-shm", "password.txt"):
@@ -132,13 +138,13 @@ def make_place(options, stack):
     return VAR
 
 
-def remove_unless_needed(var, kind):
+def remove_unless_needed(var: Path, kind: type[BaseException] | None) -> None:
     """After a failure the logs and the database tell what was wrong."""
     if kind is not DemoError:
         shutil.rmtree(var, ignore_errors=True)
 
 
-def site_port(wanted):
+def site_port(wanted: int | None) -> int:
     if wanted:
         if not is_free(wanted):
             raise DemoError(f"Port {wanted} is taken. Choose another --port, or leave it out.")
@@ -146,7 +152,7 @@ def site_port(wanted):
     return PREFERRED_PORT if is_free(PREFERRED_PORT) else free_port()
 
 
-def is_free(port):
+def is_free(port: int) -> bool:
     with socket.socket() as listener:
         if os.name != "nt":  # what a server that has just stopped leaves behind is no hindrance
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -157,13 +163,13 @@ def is_free(port):
     return True
 
 
-def free_port():
+def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
 
 
-def make_settings(var, site):
+def make_settings(var: Path, site: str) -> Environment:
     """What `demo/settings.py` and `create_demo_content` read from the environment."""
     return os.environ | {
         "DJANGO_SETTINGS_MODULE": "demo.settings",
@@ -175,7 +181,7 @@ def make_settings(var, site):
     }
 
 
-def admin_password(var):
+def admin_password(var: Path) -> str:
     """Made up at the first start and kept beside the database."""
     kept = var / "password.txt"
     if not kept.exists():
@@ -184,7 +190,7 @@ def admin_password(var):
     return kept.read_text()
 
 
-def fill_database(python, environment):
+def fill_database(python: Path, environment: Environment) -> None:
     say("Making the database and its content")
     for command in (["migrate", "--verbosity=0"], ["create_demo_content"]):
         call([python, "manage.py", *command], f"{command[0]} failed", environment)
@@ -196,7 +202,9 @@ def fill_database(python, environment):
 class Server:
     """A process that goes on in the background and writes a log."""
 
-    def __init__(self, name, command, environment, log):
+    def __init__(
+        self, name: str, command: Command, environment: Environment | None, log: Path
+    ) -> None:
         self.name = name
         self.log = log
         with log.open("wb") as output:
@@ -211,7 +219,7 @@ class Server:
                 start_new_session=True,
             )
 
-    def wait_for(self, url):
+    def wait_for(self, url: str) -> None:
         """Wait until anything answers there. Raises DemoError if the process ends before."""
         deadline = time.monotonic() + START_SECONDS
         while not answers(url):
@@ -220,15 +228,15 @@ class Server:
                 raise DemoError(f"{self.name} does not answer at {url}.\n{self.last_lines()}")
             time.sleep(0.2)
 
-    def check(self):
+    def check(self) -> None:
         if self.process.poll() is not None:
             raise DemoError(f"{self.name} has ended.\n{self.last_lines()}")
 
-    def last_lines(self, count=30):
+    def last_lines(self, count: int = 30) -> str:
         lines = self.log.read_text(errors="replace").splitlines()[-count:]
         return "\n".join([f"The last lines of {self.log}:", *lines])
 
-    def stop(self):
+    def stop(self) -> None:
         self.process.terminate()
         try:
             self.process.wait(timeout=10)
@@ -237,7 +245,7 @@ class Server:
             self.process.wait()
 
 
-def answers(url):
+def answers(url: str) -> bool:
     """Whether a server is there, whatever it says. Proxies are for other machines."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
@@ -249,7 +257,9 @@ def answers(url):
     return True
 
 
-def start_servers(python, environment, latency, var, stack):
+def start_servers(
+    python: Path, environment: Environment, latency: float, var: Path, stack: contextlib.ExitStack
+) -> list[Server]:
     """The sandbox, then the site. `stack` stops them."""
     say("Starting the sandbox and the site")
     sandbox_url = environment["SMART_RESIZE_SANDBOX_URL"]
@@ -270,7 +280,7 @@ def start_servers(python, environment, latency, var, stack):
     return servers
 
 
-def watch(servers):
+def watch(servers: list[Server]) -> NoReturn:
     """Until Ctrl-C, or until one of the servers ends."""
     while True:
         for server in servers:
@@ -278,7 +288,7 @@ def watch(servers):
         time.sleep(0.5)
 
 
-def show_addresses(environment, site, var):
+def show_addresses(environment: Environment, site: str, var: Path) -> None:
     print(f"""
 The demo site is ready. Visit a page, wait some seconds, reload it.
 
@@ -293,7 +303,9 @@ Ctrl-C stops it.""")
     sys.stdout.flush()
 
 
-def visit(python, environment, site, deadline, servers):
+def visit(
+    python: Path, environment: Environment, site: str, deadline: float, servers: list[Server]
+) -> int:
     """`tour.py` is the visitor: its exit status is ours."""
     command = [python, "tour.py", site, f"--deadline={deadline}"]
     status = subprocess.run(command, cwd=HERE, env=environment, stdin=subprocess.DEVNULL).returncode
@@ -305,7 +317,7 @@ def visit(python, environment, site, deadline, servers):
 # Small things
 
 
-def call(command, complaint, environment=None):
+def call(command: Command, complaint: str, environment: Environment | None = None) -> None:
     """Run a command that ends by itself. Raises DemoError with what it printed."""
     done = subprocess.run(
         list(map(str, command)),
@@ -321,11 +333,11 @@ def call(command, complaint, environment=None):
         raise DemoError(f"{complaint} (exit status {done.returncode}):\n{done.stdout}")
 
 
-def say(text):
+def say(text: str) -> None:
     print(f"{text} ...", flush=True)
 
 
-def shown(path):
+def shown(path: Path) -> Path:
     """The path as seen from here, where that is shorter."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 

@@ -1,6 +1,7 @@
 """The demo site's parts, without starting it: `demo.py --once` does that."""
 
 import ast
+import importlib
 import importlib.util
 import re
 import socket
@@ -31,10 +32,15 @@ def demo():
 
 
 @pytest.fixture(scope="module")
-def tour():
+def visitor():
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(PROJECT)
-        yield load("tour")
+        yield importlib.import_module("visitor")
+
+
+@pytest.fixture(scope="module")
+def tour(visitor):
+    return load("tour")
 
 
 def written_specs():
@@ -89,7 +95,7 @@ class TestPhotos:
         named = set(re.findall(r"^\| (\S+\.(?:png|jpg)) \|", attribution, re.MULTILINE))
         assert {photo.name for photo in PHOTOS} == named
 
-    def test_focal_points_lie_in_the_picture(self, tour):
+    def test_focal_points_lie_in_the_picture(self, visitor):
         from demo import content
 
         assert {photo.file for photo in content.PHOTOS} == {photo.name for photo in PHOTOS}
@@ -155,25 +161,25 @@ def _names(node):
 class TestTour:
     """What the visitor takes for right; it must not ask the code that it checks."""
 
-    def shown(self, tour, photo, spec, page="/"):
-        return tour.Shown(page, photo, spec, served=False)
+    def shown(self, visitor, photo, spec, page="/"):
+        return visitor.Shown(page, photo, spec, served=False)
 
-    def test_reads_wagtails_file_names(self, tour):
+    def test_reads_wagtails_file_names(self, visitor):
         url = "http://127.0.0.1/media/images/chelsea.85847e4f.format-avif.smartresize-960x300.avif"
-        shown = tour.recognise("/", url)
-        assert shown == self.shown(tour, "chelsea", "format-avif.smartresize-960x300")
+        shown = visitor.recognise("/", url)
+        assert shown == self.shown(visitor, "chelsea", "format-avif.smartresize-960x300")
         assert shown.slot == (960, 300)
 
-    def test_reads_names_that_wagtail_shortened(self, tour):
+    def test_reads_names_that_wagtail_shortened(self, visitor):
         url = "/media/images/hubble_deep_fi.85847e4f.smartresize-200x200.format-webp.webp"
-        assert tour.recognise("/", url).photo == "hubble_deep_field"
+        assert visitor.recognise("/", url).photo == "hubble_deep_field"
 
-    def test_reads_the_serve_views_addresses(self, tour):
-        shown = tour.recognise("/", "/pictures/a-signature=/4/smartresize-300x300/coffee.png")
+    def test_reads_the_serve_views_addresses(self, visitor):
+        shown = visitor.recognise("/", "/pictures/a-signature=/4/smartresize-300x300/coffee.png")
         assert (shown.photo, shown.slot, shown.served) == ("coffee", (300, 300), True)
 
-    def test_knows_the_sizes_of_presets(self, tour):
-        assert self.shown(tour, "coffee", "smartresize-hero").slot == (1920, 600)
+    def test_knows_the_sizes_of_presets(self, visitor):
+        assert self.shown(visitor, "coffee", "smartresize-hero").slot == (1920, 600)
 
     @pytest.mark.parametrize(
         ("spec", "recomposed"),
@@ -186,13 +192,15 @@ class TestTour:
             ("fill-300x300", False),
         ],
     )
-    def test_expects_recompositions_where_the_rules_allow_them(self, tour, spec, recomposed):
-        shown = self.shown(tour, "coffee", spec)
+    def test_expects_recompositions_where_the_rules_allow_them(
+        self, tour, visitor, spec, recomposed
+    ):
+        shown = self.shown(visitor, "coffee", spec)
         assert (shown in tour.expected({shown: "/url"})) == recomposed
 
-    def test_expects_small_slots_too_where_their_shape_is_shown_large(self, tour):
+    def test_expects_small_slots_too_where_their_shape_is_shown_large(self, tour, visitor):
         small, large = (
-            self.shown(tour, "coffee", f"smartresize-{s}") for s in ("48x48", "300x300")
+            self.shown(visitor, "coffee", f"smartresize-{s}") for s in ("48x48", "300x300")
         )
         assert tour.expected({small: "/small", large: "/large"}) == {small, large}
 
@@ -209,8 +217,10 @@ class TestTour:
             ("/new", "b", (301, 300), "has 301x300 px where the crop had 300x300"),
         ],
     )
-    def test_tells_what_is_wrong_with_a_recomposition(self, tour, url, digest, size, problem):
-        before = tour.Picture("/old", "a", (300, 300))
-        shown = self.shown(tour, "coffee", "smartresize-300x300")
-        found = list(tour.recomposition_problems(shown, before, tour.Picture(url, digest, size)))
+    def test_tells_what_is_wrong_with_a_recomposition(
+        self, tour, visitor, url, digest, size, problem
+    ):
+        before = visitor.Picture("/old", "a", (300, 300))
+        shown = self.shown(visitor, "coffee", "smartresize-300x300")
+        found = list(tour.recomposition_problems(shown, before, visitor.Picture(url, digest, size)))
         assert [problem in text for text in found] == ([True] if problem else [])
