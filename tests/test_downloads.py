@@ -304,7 +304,7 @@ class TestRedirects:
         with serve({"/x.png": endless, "/y.png": answer(picture())}) as server:
             started = time.monotonic()
             assert download(f"{server.url}/x.png", server.url).width == 60
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 5
 
 
 class TestLimits:
@@ -319,7 +319,7 @@ class TestLimits:
         with serve({"/x.png": raw(b"HTTP/1.1 200 OK\r\n\r\n", *body, pause=0.01)}) as server:
             started = time.monotonic()
             assert refusal(f"{server.url}/x.png", server.url) == ("too_large", True)
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 8
 
     @pytest.mark.parametrize("encoding", ["gzip", "br", "deflate, gzip"])
     def test_a_compressed_body_is_not_unpacked(self, encoding):
@@ -346,7 +346,7 @@ class TestLimits:
         monkeypatch.setattr(downloads, "MAX_SECONDS", 0.4)
         started = time.monotonic()
         assert refused_from_sandbox(respond) == ("timeout", False)
-        assert time.monotonic() - started < 1.5
+        assert time.monotonic() - started < 4
 
     def test_a_trickle_under_tls_ends_too(self, public, connections, monkeypatch):
         monkeypatch.setattr(downloads, "MAX_SECONDS", 0.4)
@@ -355,7 +355,7 @@ class TestLimits:
             connections.port = server.server_port
             started = time.monotonic()
             assert refusal("https://results.example/a.png") == ("timeout", False)
-        assert time.monotonic() - started < 1.5
+        assert time.monotonic() - started < 4
 
     def test_redirects_share_one_deadline(self, monkeypatch):
         monkeypatch.setattr(downloads, "MAX_SECONDS", 0.4)
