@@ -1,0 +1,1 @@
+"""The admin in a real browser: `pytest -m browser`, with the extra `browser` and a Chromium."""

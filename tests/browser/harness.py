@@ -1,0 +1,152 @@
+"""A Chromium, a person in front of it, and what is asked of every screen that they see."""
+
+import io
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from PIL import Image
+
+from . import csp
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+DESKTOP = {"width": 1280, "height": 800}
+PHONE = {"width": 390, "height": 844}
+
+#: Where the guide's pictures are written; elsewhere than docs/images unless asked for.
+PICTURES = Path(os.environ.get("EDITORS_PICTURES") or settings.WORK_DIR / "pictures")
+
+
+def missing(what: str) -> None:
+    """Skip, and say so; where a browser was promised, fail."""
+    if os.environ.get("BROWSER_REQUIRED") == "1":
+        pytest.fail(what)
+    pytest.skip(what)
+
+
+def chromium() -> str:
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), "")
+    if not found:
+        missing("no Chromium: install it, or name it in CHROMIUM")
+    return found
+
+
+def axe_script() -> str:
+    axe = pytest.importorskip("axe_playwright_python", reason="no axe-core: the extra `browser`")
+    return (Path(axe.__file__).parent / "axe.min.js").read_text()
+
+
+class Screen:
+    """A tab of one person's, and the ways in which it is judged."""
+
+    def __init__(self, context: Any, url: str) -> None:
+        self.tab = context.new_page()
+        self.url = url
+
+    def open(self, path: str) -> Any:
+        self.tab.goto(self.url + path)
+        return self.tab
+
+    def click(self, role: str, name: str, **options: Any) -> None:
+        self.tab.get_by_role(role, name=name, **options).click()
+
+    # What every screen must be
+
+    def violations(self) -> list[str]:
+        """Of the Content-Security-Policy, in the document that is shown."""
+        return self.tab.evaluate("window.smartResizeViolations")
+
+    def barriers(self) -> list[str]:
+        """What axe-core finds, a line each."""
+        self.tab.wait_for_load_state()
+        settle(self.tab)
+        self.tab.evaluate(axe_script())
+        found = self.tab.evaluate("axe.run(document)")
+        assert found["passes"], "axe-core looked at nothing"
+        return [
+            f"{rule['id']}: {rule['help']}: {node['html'][:300]} ({node['failureSummary'][:300]})"
+            for rule in found["violations"]
+            for node in rule["nodes"]
+        ]
+
+    def overflow(self) -> list[str]:
+        """What of ours is wider than the room it has, or lies outside of the window."""
+        return self.tab.evaluate(
+            """() => {
+              const root = document.scrollingElement, main = document.querySelector("main");
+              const found = [];
+              for (const [name, box] of [["document", root], ["main", main]]) {
+                if (box.scrollWidth > box.clientWidth + 1) {
+                  found.push(`${name}: ${box.scrollWidth} in ${box.clientWidth}`);
+                }
+              }
+              for (const each of main.querySelectorAll("[class*=smart-resize-]")) {
+                const { left, right, width } = each.getBoundingClientRect();
+                if (!width || each.closest(".w-sr-only, [hidden], .w-overflow-auto, .overflow"))
+                  continue;
+                if (left < -1 || right > window.innerWidth + 1) {
+                  found.push(`${each.className}: ${Math.round(left)} to ${Math.round(right)}`);
+                }
+              }
+              return found;
+            }"""
+        )
+
+    def photograph(self, name: str) -> None:
+        """A picture of the window for the guide, in few enough colours to be small."""
+        settle(self.tab)
+        data = self.tab.screenshot(animations="disabled", caret="hide")
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        with Image.open(io.BytesIO(data)) as opened:
+            few = opened.convert("RGB").quantize(128, dither=Image.Dither.NONE)
+        few.save(PICTURES / f"editors-{name}.png", optimize=True)
+
+
+def settle(tab: Any) -> None:
+    """Until all pictures in sight are there and nothing moves."""
+    tab.evaluate(
+        """async () => {
+          const shown = [...document.images].filter((image) => {
+            const { top, bottom, width } = image.getBoundingClientRect();
+            return width && bottom > 0 && top < window.innerHeight;
+          });
+          await Promise.all(shown.map((image) => image.decode().catch(() => {})));
+          await Promise.all(document.getAnimations().map((each) => each.finished.catch(() => {})));
+        }"""
+    )
+
+
+def log_in(context: Any, url: str, user: Any) -> None:
+    client = Client()
+    client.force_login(user)
+    key = client.cookies[settings.SESSION_COOKIE_NAME].value
+    context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": key, "url": url}])
+
+
+def context_of(browser: Any, url: str, **options: Any) -> Any:
+    """A fresh profile, which reaches nothing but the site."""
+    context = browser.new_context(**{"viewport": DESKTOP, "locale": "en-GB", **options})
+    context.set_default_timeout(15_000)
+    context.add_init_script(csp.LISTENER)
+
+    def guard(route: Any) -> None:
+        if route.request.url.startswith((url, "data:", "blob:")):
+            route.continue_()
+        else:
+            route.abort()
+
+    context.route("**/*", guard)
+    return context
