@@ -4,6 +4,8 @@ import uuid
 
 import pytest
 from django.contrib.contenttypes.models import ContentType
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from factories import plain_image
 from testapp.models import Notice, Person, PersonPage, PicturePage
 from wagtail.models import Collection, CollectionViewRestriction, Page, ReferenceIndex
@@ -14,6 +16,7 @@ from wagtail_smart_resize.usage import (
     pages_using,
     private_collection_ids,
     usage_of,
+    usages_of,
 )
 
 pytestmark = pytest.mark.django_db
@@ -209,3 +212,24 @@ def test_a_restriction_covers_a_collection_and_those_below(restricted, private, 
     images = {name: plain_image(collection=collection) for name, collection in tree.items()}
     assert {name for name, image in images.items() if is_private(image)} == private
     assert private_collection_ids() == {tree[name].pk for name in private}
+
+
+def test_many_images_are_told_apart_in_as_many_queries_as_one(django_assert_num_queries):
+    shown, hidden, unknown = plain_image(), plain_image(), plain_image()
+    page(photo=shown)
+    page(photo=hidden, live=False)
+    usages_of([shown])
+    expected = {
+        shown.pk: Usage.PUBLISHED,
+        hidden.pk: Usage.UNPUBLISHED,
+        unknown.pk: Usage.UNKNOWN,
+    }
+    with CaptureQueriesContext(connection) as one:
+        usages_of([shown])
+    with django_assert_num_queries(len(one)):
+        assert usages_of([shown, hidden, unknown]) == expected
+    assert {image.pk: usage_of(image) for image in (shown, hidden, unknown)} == expected
+
+
+def test_of_no_images_nothing_is_asked():
+    assert usages_of([]) == {}

@@ -53,12 +53,12 @@ class Outcome:
 def ask(estimate: estimates.Estimate, *, user: Any, overrule: bool, key: uuid.UUID) -> Outcome:
     """Ask for all of it; what one image is refused stops no other. In a transaction.
 
-    Raises OutOfBudget: then roll back. All images are locked before anything is spent, always in
-    the same order, so that two who do this at once wait for one another and don't deadlock.
+    Raises OutOfBudget: then roll back. All images are locked before anything is read or spent,
+    always in the same order, so that two who do this at once wait for one another and don't
+    deadlock. For that their `ImageVersion` rows must be there.
     """
     outcome = Outcome()
     for image, _wishes in estimate.by_image:
-        ImageVersion.of(image.pk)
         ImageVersion.lock(image.pk)
     for image, wishes in estimate.by_image:
         try:
@@ -224,6 +224,11 @@ class SmartResizeBulkAction(ImageBulkAction):
         form.add_error(None, problem)
         estimate = self.estimate(form) if self.images else None
         return self.render_to_response(self.get_context_data(form=form, estimate=estimate))
+
+    def prepare_action(self, objects: Any, objects_without_access: Any) -> None:
+        """Before Wagtail's transaction: the rows by which `ask` locks the images."""
+        rows = [ImageVersion(pk=image.pk) for image, _wishes in self.agreed.by_image]
+        ImageVersion.objects.bulk_create(rows, ignore_conflicts=True)
 
     def get_execution_context(self) -> dict[str, Any]:
         return {"action": self}
