@@ -46,7 +46,7 @@ class TestBuying:
     @pytest.mark.parametrize(
         ("status", "word"),
         [
-            ("new", Word.SENDING),
+            ("new", Word.QUEUED),
             ("sending", Word.SENDING),
             ("sent", Word.WORKING),
             ("fetching", Word.FETCHING),

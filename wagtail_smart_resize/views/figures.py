@@ -5,13 +5,13 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from django.db.models import Count, Q, QuerySet, Sum
-from django.utils.formats import number_format
 
 from .. import actions, moments
 from ..models import GatewayRequest, Recomposition, Spend
 from ..rules import Reason
 from ..settings import Price, settings
 from . import failures, states
+from .words import price_text
 
 Purchase = Recomposition.Purchase
 
@@ -102,8 +102,3 @@ def _spent() -> list[str]:
     if settings.PRICE_PER_OUTPUT:
         found.setdefault(settings.PRICE_PER_OUTPUT.currency, Decimal(0))
     return [price_text(Price(found[currency], currency)) for currency in sorted(found)]
-
-
-def price_text(price: Price) -> str:
-    """An amount as the reader's language writes it, and its currency."""
-    return f"{number_format(price.amount, decimal_pos=2)} {price.currency}"

@@ -46,7 +46,7 @@ def usual() -> dt.timedelta:
 def bar(row: Recomposition, state: State, usual: dt.timedelta) -> Bar | None:
     """The row's bar; None where nothing is under way that ends by itself soon."""
     seconds = max(1, round(usual.total_seconds()))
-    if state.word in {Word.SENDING, Word.PUBLISHING}:
+    if state.word in {Word.QUEUED, Word.SENDING, Word.PUBLISHING}:
         return Bar(None, 0, seconds, moves=False)
     if state.word is Word.FETCHING:
         return Bar(97, 0, seconds, moves=False)

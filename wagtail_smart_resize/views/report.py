@@ -20,7 +20,7 @@ from wagtail.admin.widgets.button import Button
 from .. import filters, permissions
 from ..models import Recomposition
 from ..settings import settings
-from . import exports, figures, health, rows, states
+from . import exports, figures, health, rows, states, words
 
 THUMBNAIL = "max-165x165"
 
@@ -144,10 +144,9 @@ class ReportView(BaseReportView):
 
     def get_context_data(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         context = super().get_context_data(*args, **kwargs)
-        if not (self.results_only or self.is_export):
+        if not self.is_export:
             context["figures"] = figures.of(rows.visible_to(self.request.user))
             context["health"] = health.check()
-        if not self.is_export:
             context.update(self._batch_context())
         return context
 
@@ -180,4 +179,4 @@ class ReportView(BaseReportView):
 
 def _cost(row: Any) -> str:
     cost = row.state.cost
-    return format_html('<bdi dir="ltr">{}</bdi>', figures.price_text(cost)) if cost else ""
+    return format_html('<bdi dir="ltr">{}</bdi>', words.price_text(cost)) if cost else ""

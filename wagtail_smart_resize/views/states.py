@@ -101,7 +101,9 @@ class State:
     detail: str = ""
     since: dt.datetime | None = None
     by: Any = None
-    """The user who asked or decided; None where no person did."""
+    """The user who decided, or else who asked; None where no person did."""
+    is_decided: bool = False
+    """Whether `by` is who decided."""
     took: dt.timedelta | None = None
     """How long its last request took, from sending to the end."""
     cost: Price | None = None
@@ -133,11 +135,6 @@ class State:
         return words.price_text(self.cost) if self.cost else ""
 
     @property
-    def is_decided(self) -> bool:
-        """Whether `by` is who decided; else it is who asked."""
-        return self.word in DECIDED
-
-    @property
     def is_failed(self) -> bool:
         return self.word in {Word.FAILED, Word.UNKNOWN}
 
@@ -166,13 +163,15 @@ def state_of(row: Recomposition, version: ImageVersion | None = None) -> State:
     word = _word(row, version)
     request = row.request
     message, remedy, detail = _words(row, word)
+    is_decided = word in DECIDED and row.decided_by is not None
     return State(
         word,
         message,
         remedy,
         detail,
         since=_since(row, word),
-        by=_by(row, word),
+        by=row.decided_by if is_decided else _asked_by(row),
+        is_decided=is_decided,
         took=_took(request),
         cost=_cost(request),
         cost_is_certain=request is None or request.charged != Charged.UNKNOWN,
@@ -211,8 +210,10 @@ def _undecided(row: Recomposition) -> Word:
 
 
 def _under_way(request: GatewayRequest | None) -> Word:
-    if request is None or request.status in {Status.NEW, Status.SENDING}:
-        return Word.WAITING if request and held_until(request) else Word.SENDING
+    if request is None or request.status == Status.NEW:
+        return Word.WAITING if request and held_until(request) else Word.QUEUED
+    if request.status == Status.SENDING:
+        return Word.SENDING
     return Word.FETCHING if request.status == Status.FETCHING else Word.WORKING
 
 
@@ -273,7 +274,7 @@ _MESSAGES: dict[Word, Promise] = {
 
 def _since(row: Recomposition, word: Word) -> dt.datetime | None:
     request = row.request
-    if word in {Word.SENDING, Word.WORKING, Word.FETCHING}:
+    if row.purchase == Purchase.REQUESTED:
         return request.created_at if request else row.wanted_at
     if row.purchase == Purchase.FAILED or word in {Word.REVIEW, Word.READY}:
         return request.finished_at if request else None
@@ -284,9 +285,7 @@ def _since(row: Recomposition, word: Word) -> dt.datetime | None:
     return row.wanted_at
 
 
-def _by(row: Recomposition, word: Word) -> Any:
-    if word in DECIDED:
-        return row.decided_by
+def _asked_by(row: Recomposition) -> Any:
     asked = row.request.asked_by if row.request else None
     return asked or row.asked_by
 
