@@ -45,7 +45,10 @@ def chromium() -> str:
 
 
 def axe_script() -> str:
-    axe = pytest.importorskip("axe_playwright_python", reason="no axe-core: the extra `browser`")
+    try:
+        import axe_playwright_python as axe
+    except ImportError:
+        missing("no axe-core: install the extra `browser`")
     return (Path(axe.__file__).parent / "axe.min.js").read_text()
 
 
@@ -69,12 +72,14 @@ class Screen:
         """Of the Content-Security-Policy, in the document that is shown."""
         return self.tab.evaluate("window.smartResizeViolations")
 
-    def barriers(self) -> list[str]:
-        """What axe-core finds, a line each."""
+    def barriers(self, *within: str) -> list[str]:
+        """What axe-core finds on the screen, or in these parts of it; a line each."""
         self.tab.wait_for_load_state()
         settle(self.tab)
         self.tab.evaluate(axe_script())
-        found = self.tab.evaluate("axe.run(document)")
+        found = self.tab.evaluate(
+            "within => axe.run(within)", {"include": list(within) or ["html"]}
+        )
         assert found["passes"], "axe-core looked at nothing"
         return [
             f"{rule['id']}: {rule['help']}: {node['html'][:300]} ({node['failureSummary'][:300]})"
@@ -95,10 +100,32 @@ class Screen:
               }
               for (const each of main.querySelectorAll("[class*=smart-resize-]")) {
                 const { left, right, width } = each.getBoundingClientRect();
-                if (!width || each.closest(".w-sr-only, [hidden], .w-overflow-auto, .overflow"))
+                if (!width || each.closest(".w-sr-only, [hidden], #listing-results"))
                   continue;
                 if (left < -1 || right > window.innerWidth + 1) {
                   found.push(`${each.className}: ${Math.round(left)} to ${Math.round(right)}`);
+                }
+              }
+              return found;
+            }"""
+        )
+
+    def turned_sizes(self) -> list[str]:
+        """Sizes in sight whose first digit does not stand left of the last."""
+        return self.tab.evaluate(
+            """() => {
+              const found = [], range = document.createRange();
+              const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+              const place = (node, at) => {
+                range.setStart(node, at);
+                range.setEnd(node, at + 1);
+                return range.getBoundingClientRect();
+              };
+              while (walker.nextNode()) {
+                const node = walker.currentNode;
+                for (const { 0: size, index } of node.data.matchAll(/\\d+[×x]\\d+/g)) {
+                  const first = place(node, index), last = place(node, index + size.length - 1);
+                  if (first.width && first.left >= last.left) found.push(size);
                 }
               }
               return found;
@@ -111,12 +138,12 @@ class Screen:
         data = self.tab.screenshot(animations="disabled", caret="hide")
         PICTURES.mkdir(parents=True, exist_ok=True)
         with Image.open(io.BytesIO(data)) as opened:
-            few = opened.convert("RGB").quantize(128, dither=Image.Dither.NONE)
+            few = opened.convert("RGB").quantize(256, dither=Image.Dither.NONE)
         few.save(PICTURES / f"editors-{name}.png", optimize=True)
 
 
 def settle(tab: Any) -> None:
-    """Until all pictures in sight are there and nothing moves."""
+    """Until all pictures in sight are there and nothing moves, but for what moves for long."""
     tab.evaluate(
         """async () => {
           const shown = [...document.images].filter((image) => {
@@ -124,7 +151,9 @@ def settle(tab: Any) -> None:
             return width && bottom > 0 && top < window.innerHeight;
           });
           await Promise.all(shown.map((image) => image.decode().catch(() => {})));
-          await Promise.all(document.getAnimations().map((each) => each.finished.catch(() => {})));
+          const isShort = (each) => each.effect?.getComputedTiming().endTime < 2000;
+          const moving = document.getAnimations().filter(isShort);
+          await Promise.all(moving.map((each) => each.finished.catch(() => {})));
         }"""
     )
 

@@ -1,33 +1,19 @@
 """What editors do all day, from the login to what visitors see."""
 
+import csv
 import re
-import time
 
 import pytest
 from factories import photo
-from testapp.models import PicturePage
 
+from browser.scenes import ask, page_with, photos, review_mode, until
+from wagtail_smart_resize import actions
 from wagtail_smart_resize.models import ImageVersion, Recomposition
 from wagtail_smart_resize.views.states import published_file
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 Decision = Recomposition.Decision
-
-
-def until(met, seconds=15):
-    """Wait for what another thread does to the database."""
-    ends = time.monotonic() + seconds
-    while not met():
-        assert time.monotonic() < ends, "it did not come to pass"
-        time.sleep(0.1)
-
-
-def page_with(image):
-    from wagtail.models import Site
-
-    root = Site.objects.get(is_default_site=True).root_page
-    return root.add_child(instance=PicturePage(title="Launch day", slug="launch", photo=image))
 
 
 def card(tab, text):
@@ -54,7 +40,7 @@ def test_from_the_login_to_the_second_candidate_and_back_to_the_crop(
     from playwright.sync_api import expect
 
     settings.WAGTAIL_SMART_RESIZE = {**settings.WAGTAIL_SMART_RESIZE, "AUTO_GENERATE": False}
-    site.gateway.latency = 2
+    site.gateway.misbehave("slow", times=1, where="status")
     image = photo(title="Rocket on the pad", collection=people.here)
     page = page_with(image)
     visitor = sit_down()
@@ -123,3 +109,103 @@ def test_from_the_login_to_the_second_candidate_and_back_to_the_crop(
     assert public_picture(visitor, page) not in {recomposed}
     assert row.candidates.count() == 2
     assert len(site.gateway.requests) == 1
+
+
+def test_three_images_at_once_from_the_listing_to_the_batch(site, people, worker, sit_down):
+    from playwright.sync_api import expect
+
+    images = photos(people.here)
+    screen = sit_down(people.editor)
+    tab = screen.open("/admin/images/")
+    for image in images:
+        tab.locator(f"[data-object-id='{image.pk}']").check()
+    screen.photograph("listing")
+    tab.get_by_role("link", name="Have the selected images recomposed").click()
+    tab.get_by_label("Teaser").check()
+    buy = tab.get_by_role("button", name="Yes, generate 3 pictures")
+    expect(buy).to_be_visible()
+    expect(tab.get_by_role("table")).to_contain_text("0.36 USD")
+    assert not site.gateway.requests
+    buy.scroll_into_view_if_needed()
+    screen.photograph("bulk")
+    buy.click()
+    tab.wait_for_url("**/reports/smart-resize/?batch=*")
+    tab.evaluate("window.isTheSameDocument = true")
+    expect(tab.get_by_role("heading", name="The batch is done: 3 pictures")).to_be_visible(
+        timeout=60_000
+    )
+    assert tab.evaluate("window.isTheSameDocument"), "it went on only by a reload"
+    expect(tab.locator("#listing-results tbody tr")).to_have_count(3)
+    screen.photograph("batch")
+    rows = Recomposition.objects.filter(image__in=images)
+    assert {row.image_id for row in rows} == {image.pk for image in images}
+    assert all(row.live.stored for row in rows)
+    assert len(site.gateway.requests) == 3
+
+
+def test_the_review_queue_is_worked_off_by_keyboard_alone(site, settings, people, run, sit_down):
+    from playwright.sync_api import expect
+
+    review_mode(settings)
+    first, second, third = (ask(image, people.editor) for image in photos(people.here))
+    run()
+    screen = sit_down(people.editor)
+    tab = screen.open("/admin/")
+    for _press in range(40):
+        tab.keyboard.press("Tab")
+        if tab.evaluate("document.activeElement.href || ''").endswith("/smart-resize/review/"):
+            break
+    tab.keyboard.press("Enter")
+    tab.wait_for_url("**/reports/smart-resize/review/")
+    entries = tab.locator(".smart-resize-review__entry")
+    expect(entries).to_have_count(3)
+    screen.photograph("review")
+
+    tab.keyboard.press("j")
+    expect(entries.nth(0)).to_be_focused()
+    tab.keyboard.press("j")
+    expect(entries.nth(1)).to_be_focused()
+    tab.keyboard.press("d")
+    expect(entries).to_have_count(2)
+    expect(entries.nth(1)).to_be_focused()
+    tab.keyboard.press("k")
+    tab.keyboard.press("2")
+    expect(entries).to_have_count(1)
+    expect(entries.nth(0)).to_be_focused()
+    tab.keyboard.press("a")
+    expect(tab.get_by_text("Nothing awaits your review.")).to_be_visible()
+
+    for row in (first, second, third):
+        row.refresh_from_db()
+    assert second.decision == Decision.CROP
+    assert first.live == first.candidates.order_by("position", "pk")[1]
+    assert third.live == third.candidates.order_by("position", "pk")[0]
+    assert {row.decided_by for row in (first, second, third)} == {people.editor}
+
+
+def test_the_report_is_narrowed_down_and_exported(site, settings, people, run, sit_down):
+    from playwright.sync_api import expect
+
+    rows = [ask(image, people.editor) for image in photos(people.here)]
+    run()
+    actions.use_crop(rows[1], user=people.editor)
+    run()
+    screen = sit_down(people.editor)
+    tab = screen.open("/admin/reports/smart-resize/")
+    lines = tab.locator("#listing-results tbody tr")
+    expect(lines).to_have_count(3)
+    screen.photograph("report")
+    tab.get_by_role("button", name="Show filters").click()
+    tab.get_by_role("button", name="Live", exact=True).click()
+    screen.photograph("filters")
+    tab.get_by_role("radio", name="Standard crop").check()
+    expect(lines).to_have_count(1)
+    expect(lines).to_contain_text(rows[1].image.title)
+    tab.keyboard.press("Escape")
+    tab.locator("header").get_by_role("button", name="Actions").click()
+    with tab.expect_download() as download:
+        tab.get_by_role("link", name="Download CSV").click()
+    with open(download.value.path(), encoding="utf-8-sig", newline="") as file:
+        records = list(csv.DictReader(file))
+    assert [record["Image"] for record in records] == [rows[1].image.title]
+    assert records[0]["Image ID"] == str(rows[1].image_id)
