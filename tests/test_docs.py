@@ -378,6 +378,37 @@ def test_every_code_that_is_raised_is_listed_where_people_look():
     assert transport._SENTENCES.keys() <= listed
 
 
+GUIDE = text_of("editors").replace("\n", " ")
+NOT_OURS = {"Download CSV", "Download XLSX", "Keep both towers in full.", "sandbox"}
+
+
+def words_of_the_admin():
+    """All that people can read there: what is marked for translation."""
+    catalogue = (PACKAGE / "locale" / "de" / "LC_MESSAGES" / "django.po").read_text()
+    return catalogue.replace('"\n"', "").replace("\u2019", "'")
+
+
+def test_the_editors_guide_calls_things_as_the_screens_do():
+    named = set(re.findall(r'"([^"]+)"', GUIDE)) - NOT_OURS
+    assert "Use the selected picture" in named
+    assert [name for name in sorted(named) if name not in words_of_the_admin()] == []
+
+
+def test_the_editors_guide_tells_failures_in_the_admins_words():
+    told = re.findall(r"\| Failed: ([^|]+) \|", GUIDE)
+    assert len(told) > 5
+    known = words_of_the_admin().lower()
+    assert [text for text in told if text.lower() not in known] == []
+
+
+def test_the_editors_guide_shows_what_the_walk_photographs():
+    walk = (ROOT / "tests" / "browser" / "test_walk.py").read_text()
+    taken = set(re.findall(r'photograph\("([\w-]+)"\)', walk))
+    assert set(re.findall(r"images/editors-([\w-]+)\.png", GUIDE)) == taken
+    there = (ROOT / "docs" / "images").glob("editors-*.png")
+    assert {path.stem.removeprefix("editors-") for path in there} == taken
+
+
 def test_every_check_has_its_remedy():
     rows = table(section("troubleshooting", "Checks"))
     ids = re.findall(r'"(wagtail_smart_resize\.[EW]\d+)"', Path(checks.__file__).read_text())
