@@ -271,7 +271,8 @@ def asked_text(outcome: Outcome) -> str:
     price = actions.price_of(outcome.pictures)
     if price is None:
         return pictures
-    return f"{pictures} {_('Price: %(price)s.') % {'price': price_text(price)}}"
+    cost = _("Price: %(price)s.") % {"price": price_text(price)}
+    return f"{pictures} {cost}"
 
 
 def refused_text(refused: list[tuple[Any, str]]) -> str:
