@@ -68,6 +68,7 @@ def test_from_the_login_to_the_second_candidate_and_back_to_the_crop(
     expect(tab).to_have_title(re.compile("^Under way"))
     tab.evaluate("window.isTheSameDocument = true")
     expect(ours.locator("progress")).to_be_visible()
+    expect(ours.get_by_text("Being recomposed")).to_be_visible(timeout=15_000)
     ours.scroll_into_view_if_needed()
     screen.photograph("progress")
     expect(tab).to_have_title(re.compile("^Done"), timeout=30_000)

@@ -91,10 +91,10 @@ class ReportView(BaseReportView):
     @cached_property
     def columns(self) -> list[BaseColumn]:
         columns = [
-            ImageColumn("image", label=_("Image"), sort_key="image__title", width="30%"),
+            ImageColumn("image", label=_("Image"), sort_key="image__title", width="26%"),
             ShapeColumn("shape", label=_("Shape"), sort_key="shape"),
             StateColumn("state", label=_("State"), sort_key="purchase"),
-            UserColumn("user", label=_("User"), accessor="state.by", width="14%"),
+            UserColumn("user", label=_("User"), accessor="state.by", width="18%"),
             DateColumn("wanted_at", label=_("Wanted since"), sort_key="wanted_at"),
         ]
         if settings.PRICE_PER_OUTPUT:
