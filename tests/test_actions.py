@@ -1,10 +1,12 @@
 """What a person can do: ask, choose, refuse, retry, keep an image in."""
 
+import contextlib
 import time
 import uuid
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.db import transaction
 from factories import candidate, colour_of, live, photo, plain_image, recomposition
 from wagtail.images import get_image_model
 from wagtail.models import ModelLogEntry
@@ -13,6 +15,7 @@ from wagtail_smart_resize import actions, publishing
 from wagtail_smart_resize.actions import Refused, Wish, Wording
 from wagtail_smart_resize.client import GatewayClient, Status
 from wagtail_smart_resize.models import (
+    Candidate,
     GatewayRequest,
     ImageVersion,
     OptOut,
@@ -246,3 +249,25 @@ class TestKeepingIn:
         run()
         assert len(site.gateway.requests) == 1
         assert not OptOut.objects.exists()
+
+
+@pytest.mark.parametrize("outer", [transaction.atomic, contextlib.nullcontext])
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda row: actions.ask(row.image, [SQUARE]),
+        lambda row: actions.leave(row),
+        lambda row: actions.use_crop(row),
+        lambda row: actions.choose(Candidate(recomposition=row, stored=True)),
+        lambda row: actions.opt_out(row.image),
+        lambda row: actions.opt_in(row.image),
+    ],
+    ids=["ask", "leave", "use_crop", "choose", "opt_out", "opt_in"],
+)
+def test_a_deleted_image_is_refused_within_a_callers_transaction_too(act, outer):
+    row = recomposition(photo())
+    fresh(row.image).delete()
+    with outer(), pytest.raises(Refused, match="has been deleted"):
+        act(row)
+    assert not ImageVersion.objects.exists()
+    assert not GatewayRequest.objects.exists()

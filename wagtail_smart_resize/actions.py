@@ -5,14 +5,16 @@ pipeline; what can't be done raises `Refused`, whose text is for the person.
 """
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
+from wagtail.images import get_image_model
 
 from . import audit, moments, runners, verdicts, wanted
 from .exceptions import SmartResizeError
@@ -90,6 +92,46 @@ def verdict_for(image: Any, wish: Wish, about: verdicts.About | None = None) -> 
     return verdicts.assess(about, wish.shape, [wish.slot], wish.recipe, by_person=True)
 
 
+# An image may be deleted, or get another file, while somebody looks at its screen.
+
+
+@contextmanager
+def held(image_id: Any) -> Iterator[str]:
+    """A transaction in which the image's recompositions are ours alone; gives its file's hash.
+
+    Raises Refused where the image has been deleted.
+    """
+    try:
+        ImageVersion.of(image_id)
+    except IntegrityError as error:
+        raise _deleted() from error
+    with transaction.atomic():
+        ImageVersion.lock(image_id)
+        stored = get_image_model()._default_manager.filter(pk=image_id)
+        file_hash = stored.values_list("file_hash", flat=True).first()
+        if file_hash is not None:
+            yield file_hash
+            return
+    # Within a transaction of the caller's, a row of no image would be found out at its end.
+    ImageVersion.objects.filter(pk=image_id).delete()
+    raise _deleted()
+
+
+def _deleted() -> Refused:
+    return Refused("deleted", _("The image has been deleted: nothing was done."))
+
+
+def replaced() -> Refused:
+    """The image has another file than the person saw."""
+    return Refused(
+        "replaced",
+        _(
+            "The image's file was replaced while you were here: nothing was bought. Have a look "
+            "at the new picture first."
+        ),
+    )
+
+
 # Asking
 
 
@@ -115,12 +157,12 @@ def ask(
         claims.identify(image)
     except OSError as error:
         raise Refused("file_missing", _("The image's file can't be read.")) from error
-    ImageVersion.of(image.pk)
-    with transaction.atomic():
-        ImageVersion.lock(image.pk)
+    with held(image.pk) as file_hash:
         asked = _asked_before(image, key)
         if asked:
             return asked
+        if file_hash != image.file_hash:
+            raise replaced()
         requests = [
             _ask_for(image, recipe, slots, user, wording, overrule, key)
             for recipe, slots in _by_recipe(wishes).items()
@@ -222,6 +264,10 @@ def retry(row: Recomposition, *, user: Any = None, key: uuid.UUID | None = None)
     """Ask again for what failed, as it was asked. Raises Refused."""
     if row.purchase != Purchase.FAILED:
         raise Refused("not_failed", _("There is nothing to try again: this has not failed."))
+    if row.source_hash != row.image.file_hash:
+        raise Refused(
+            "replaced", _("The image's file was replaced: ask for a picture of the new one.")
+        )
     before = row.request
     same = before is not None and before.recipe == row.recipe
     wording = (
@@ -239,10 +285,11 @@ def look_again(row: Recomposition, *, user: Any = None) -> GatewayRequest:
     Raises Refused where the request's id is not known, or the request is not the row's last.
     """
     request = row.request
+    if row.purchase == Purchase.REQUESTED:
+        raise Refused("under_way", _("The service is being asked already."))
     if row.purchase != Purchase.FAILED or request is None or not request.request_id:
         raise Refused("no_request_id", _("The service never told an id for this request."))
-    with transaction.atomic():
-        ImageVersion.lock(row.image_id)
+    with held(row.image_id):
         open_again = request.move(
             where={"status__in": [Status.UNKNOWN, Status.FAILED]},
             status=Status.SENT,
@@ -266,13 +313,20 @@ def look_again(row: Recomposition, *, user: Any = None) -> GatewayRequest:
 
 
 def leave(row: Recomposition, *, user: Any = None) -> None:
-    """Leave a failed purchase alone: it no longer counts as a failure, nothing is bought."""
-    row.move(
-        where={"purchase": Purchase.FAILED},
-        purchase=Purchase.IDLE,
-        failure_code="",
-        failure_detail="",
-    )
+    """Leave a failed purchase alone: it no longer counts as a failure, nothing is bought.
+
+    Raises Refused where somebody has asked for it again.
+    """
+    with held(row.image_id):
+        left = row.move(
+            where={"purchase": Purchase.FAILED},
+            purchase=Purchase.IDLE,
+            failure_code="",
+            failure_detail="",
+        )
+        under_way = Recomposition.objects.filter(pk=row.pk, purchase=Purchase.REQUESTED)
+        if not left and under_way.exists():
+            raise Refused("under_way", _("A picture of this shape has already been asked for."))
 
 
 # Deciding
@@ -283,20 +337,27 @@ def choose(candidate: Candidate, *, user: Any = None) -> None:
     row = candidate.recomposition
     if not candidate.stored:
         raise Refused("not_stored", _("This picture has not been fetched completely."))
-    if row.source_hash != row.image.file_hash:
-        raise Refused(
-            "replaced", _("The image's file was replaced: this picture is of the old one.")
-        )
-    row.choose(candidate, user)
-    audit.chose(row, candidate, user)
+    with held(row.image_id) as file_hash:
+        if row.source_hash != file_hash:
+            raise Refused(
+                "replaced", _("The image's file was replaced: this picture is of the old one.")
+            )
+        row.choose(candidate, user)
+        audit.chose(row, candidate, user)
     runners.wake()
 
 
 def use_crop(row: Recomposition, *, user: Any = None) -> None:
-    """Decide for the standard crop. No candidate is lost; choosing one undoes it."""
-    row.choose(None, user)
-    row.leave()
-    audit.declined(row, user)
+    """Decide for the standard crop. No candidate is lost; choosing one undoes it. Raises Refused.
+
+    Of another file than the image's present one it would be a decision without effect.
+    """
+    with held(row.image_id) as file_hash:
+        if row.source_hash != file_hash:
+            raise replaced()
+        row.choose(None, user)
+        row.leave()
+        audit.declined(row, user)
     runners.wake()
 
 
@@ -304,20 +365,23 @@ def use_crop(row: Recomposition, *, user: Any = None) -> None:
 
 
 def opt_out(image: Any, *, user: Any = None, reason: str = "") -> None:
-    """Never send the image to the service. What is live stays live."""
-    _optout, created = OptOut.objects.get_or_create(
-        image_id=image.pk, defaults={"user": user, "reason": reason}
-    )
-    if created:
-        audit.opted_out(image, user, reason)
+    """Never send the image to the service. What is live stays live. Raises Refused."""
+    with held(image.pk):
+        _optout, created = OptOut.objects.get_or_create(
+            image_id=image.pk, defaults={"user": user, "reason": reason}
+        )
+        if created:
+            audit.opted_out(image, user, reason)
 
 
 def opt_in(image: Any, *, user: Any = None) -> None:
-    """Allow the image to be sent again; what waited for that is looked at again."""
-    if OptOut.objects.filter(image_id=image.pk).delete()[0]:
+    """Allow the image to be sent again; what waited for that is looked at again. Raises Refused."""
+    with held(image.pk):
+        if not OptOut.objects.filter(image_id=image.pk).delete()[0]:
+            return
         audit.opted_in(image, user)
         waiting = Recomposition.objects.wanted().filter(
             image_id=image.pk, waiting_reason="opted_out"
         )
         waiting.update(next_attempt=moments.now(), waiting_reason="")
-        runners.wake()
+    runners.wake()

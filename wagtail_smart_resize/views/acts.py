@@ -33,10 +33,14 @@ class ActionMixin(ImageMixin):
 
     @property
     def rows(self) -> Any:
-        return Recomposition.objects.filter(image_id=self.image.pk)
+        return Recomposition.objects.filter(image_id=self.image.pk).select_related("image")
 
-    def refuse(self, text: str) -> None:
+    def refuse(self, text: str) -> HttpResponseBase:
+        """Back to the screen with the reason; a deleted image is the reason for all else."""
+        if self.is_deleted:
+            return self.gone()
         messages.error(self.request, text)
+        return self.back()
 
 
 class ChooseView(ActionMixin):
@@ -45,16 +49,14 @@ class ChooseView(ActionMixin):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         form = ChooseForm(request.POST, rows=self.rows)
         if not form.is_valid():
-            self.refuse(_("This picture is not there any more: nothing was changed."))
-            return self.back()
+            return self.refuse(_("This picture is not there any more: nothing was changed."))
         row, candidate = form.cleaned_data["row"], form.cleaned_data.get("candidate")
         screen = Screen(self.image, request.user)
         self.require(screen.may_choose if candidate else screen.may_decline)
         try:
             self._record(row, candidate)
         except Refused as error:
-            self.refuse(str(error))
-            return self.back()
+            return self.refuse(str(error))
         return self.row_back(row)
 
     def _record(self, row: Recomposition, candidate: Any) -> None:
@@ -74,14 +76,12 @@ class FailedView(ActionMixin):
         self.require(self.may_smart_resize)
         form = FailedForm(request.POST, rows=self.rows)
         if not form.is_valid():
-            self.refuse(_("This shape is not there any more: nothing was done."))
-            return self.back()
+            return self.refuse(_("This shape is not there any more: nothing was done."))
         row = form.cleaned_data["row"]
         try:
             text = self._do(row, form.cleaned_data["action"], form.cleaned_data["key"])
         except (Refused, UnknownRecipe) as error:
-            self.refuse(str(error))
-            return self.back()
+            return self.refuse(str(error))
         messages.success(request, text)
         return self.row_back(row)
 
@@ -93,12 +93,9 @@ class FailedView(ActionMixin):
         if action == FailedForm.LEAVE:
             actions.leave(row, user=user)
             return _("Left as it is. Nothing is bought.")
-        if row.source_hash != self.image.file_hash:
-            raise Refused(
-                "replaced", _("The image's file was replaced: ask for a picture of the new one.")
-            )
-        if not GatewayRequest.objects.filter(image_id=self.image.pk, batch=key).exists():
-            actions.retry(row, user=user, key=key)
+        if GatewayRequest.objects.filter(image_id=self.image.pk, batch=key).exists():
+            return _("This had been asked for already: nothing was bought twice.")
+        actions.retry(row, user=user, key=key)
         return _("It is being tried again.")
 
 
@@ -108,13 +105,20 @@ class OptOutView(ActionMixin):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         self.require(self.may_smart_resize)
         form = OptOutForm(request.POST)
-        if request.POST.get("allow"):
-            actions.opt_in(self.image, user=request.user)
-            messages.success(request, _("The image may be sent to the service again."))
-        elif form.is_valid():
-            reason = form.cleaned_data["reason"]
-            actions.opt_out(self.image, user=request.user, reason=reason)
-            messages.success(request, _("The image is never sent to the service from now on."))
-        else:
-            self.refuse(" ".join(map(str, form.errors["reason"])))
+        allow = bool(request.POST.get("allow"))
+        if not allow and not form.is_valid():
+            return self.refuse(" ".join(map(str, form.errors["reason"])))
+        try:
+            text = self._allow() if allow else self._forbid(form.cleaned_data["reason"])
+        except Refused as error:
+            return self.refuse(str(error))
+        messages.success(request, text)
         return self.back()
+
+    def _allow(self) -> str:
+        actions.opt_in(self.image, user=self.request.user)
+        return _("The image may be sent to the service again.")
+
+    def _forbid(self, reason: str) -> str:
+        actions.opt_out(self.image, user=self.request.user, reason=reason)
+        return _("The image is never sent to the service from now on.")

@@ -25,7 +25,7 @@ class ImageMixin(View):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not permissions.may_smart_resize_any(request.user):
             raise PermissionDenied
-        if request.method == "POST" and not self._images().exists():
+        if request.method == "POST" and self.is_deleted:
             return self.gone()
         if not may_see(request.user, self.image):
             raise PermissionDenied
@@ -39,8 +39,13 @@ class ImageMixin(View):
         images = get_image_model()._default_manager.select_related("collection")
         return images.filter(pk=self.kwargs["image_id"])
 
+    @property
+    def is_deleted(self) -> bool:
+        """Whether it is by now, although its screen may be open."""
+        return not self._images().exists()
+
     def gone(self) -> HttpResponseBase:
-        """The image was deleted while its screen was open."""
+        """Says so where images are: the screen isn't there to lead back to."""
         messages.error(self.request, _("The image has been deleted: nothing was done."))
         return redirect("wagtailimages:index")
 

@@ -121,15 +121,13 @@ class AskView(ActionMixin, ScreenMixin):
         self.require(self.may_smart_resize)
         form, shape = GenerateForm(request.POST), self.shape
         if shape is None:
-            self.refuse(_("This shape is not there any more: nothing was bought."))
-            return self.back()
+            gone = _("This shape is not there any more: nothing was bought.")
+            return self.refuse(str(actions.replaced()) if self.is_replaced else gone)
         if not form.is_valid():
-            messages.validation_error(request, _("Nothing was bought: see below."), form)
             return self._again(form)
         try:
             repeated = self._ask(form, shape)
         except (Refused, UnknownRecipe) as error:
-            self.refuse(str(error))
             form.add_error(None, str(error))
             return self._again(form)
         self._tell(shape, form.cleaned_data["candidates"], repeated)
@@ -148,17 +146,17 @@ class AskView(ActionMixin, ScreenMixin):
         what = self.request.POST.get("what", "")
         return self.screen.find(what) or self.screen.typed_shape
 
+    @property
+    def is_replaced(self) -> bool:
+        """Whether the image has another file than the editor saw. Its shapes go with the old."""
+        seen = self.request.POST.get("source")
+        return bool(seen) and seen != self.image.file_hash
+
     def _ask(self, form: GenerateForm, shape: Shape) -> bool:
         """Ask, and tell whether this very press of the button had been answered before."""
         given = form.cleaned_data
-        if given["source"] and given["source"] != self.image.file_hash:
-            raise Refused(
-                "replaced",
-                _(
-                    "The image's file was replaced while you were here: nothing was bought. Have "
-                    "a look at the new picture first."
-                ),
-            )
+        if self.is_replaced:
+            raise actions.replaced()
         before = GatewayRequest.objects.filter(image_id=self.image.pk, batch=given["key"])
         repeated = before.exists()
         actions.ask(
@@ -173,6 +171,10 @@ class AskView(ActionMixin, ScreenMixin):
 
     def _again(self, form: GenerateForm) -> HttpResponseBase:
         """The screen once more, with all that was typed. A replaced file is seen from now on."""
+        if self.is_deleted:
+            return self.gone()
+        del self.image, self.screen
+        messages.validation_error(self.request, _("Nothing was bought: see below."), form)
         data = self.request.POST.copy()
         data["source"] = self.image.file_hash
         form.data = data

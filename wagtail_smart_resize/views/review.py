@@ -5,7 +5,6 @@ from itertools import zip_longest
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.db.models import Prefetch, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -20,7 +19,7 @@ from wagtail.admin.views.generic import BaseListingView
 
 from .. import actions, permissions
 from ..actions import Refused
-from ..models import Candidate, ImageVersion, Recomposition
+from ..models import Candidate, Recomposition
 from ..settings import settings
 from ..shapes import crop_kept
 from . import rows
@@ -191,9 +190,7 @@ def _decide(row: Recomposition, user: Any, act: Callable[[], None]) -> Recomposi
     """Act on a row that still waits. The image's lock keeps two people from deciding at once."""
     if not permissions.may_approve(user, row.image):
         raise PermissionDenied
-    ImageVersion.of(row.image_id)
-    with transaction.atomic():
-        ImageVersion.lock(row.image_id)
+    with actions.held(row.image_id):
         current = Recomposition.objects.select_related("decided_by", "image").filter(pk=row.pk)
         _refuse_if_decided(current.first())
         act()
