@@ -23,7 +23,6 @@ from ..rules import OVERRULABLE, Reason
 from ..settings import Price, settings
 from ..shapes import Slot, same_shape
 from . import states
-from .screen import wish_of
 
 Decision = Recomposition.Decision
 
@@ -159,7 +158,7 @@ def _pair(about: Any, wish: Wish, rows: list[Recomposition], overrule: bool) -> 
     slots = [wish.slot]
     if ours:
         slots += [Slot.parse(text) for text in ours[0].slots]
-        wish = wish if wish.shape == ours[0].shape else wish_of(ours[0])
+        wish = wish if wish.shape == ours[0].shape else Wish.of(ours[0])
     # Whether the budget lasts is a question about all of them together.
     about = replace(about, budget_left=True)
     found = verdicts.assess(

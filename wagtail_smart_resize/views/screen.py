@@ -87,7 +87,7 @@ def rows_of(image: Any) -> QuerySet:
 def _shapes(rows: list[Recomposition], typed: Wish | None) -> Iterator[Shape]:
     """The typed one first, then the presets as the settings name them, then the rest."""
     presets = [Shape(Wish(each.slot, each.recipe_name), [str(each.label)]) for each in _presets()]
-    ours = [Shape(wish_of(row), [], row) for row in rows]
+    ours = [Shape(Wish.of(row), [], row) for row in rows]
     shapes = _merged([*presets, *ours])
     if typed is not None:
         shapes = _merged([Shape(typed, [], typed=True), *shapes])
@@ -96,10 +96,6 @@ def _shapes(rows: list[Recomposition], typed: Wish | None) -> Iterator[Shape]:
 
 def _presets() -> Iterable[Any]:
     return settings.PRESETS.values()
-
-
-#: For the estimates, too.
-wish_of = Wish.of
 
 
 def _merged(shapes: list[Shape]) -> list[Shape]:
