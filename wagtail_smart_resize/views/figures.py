@@ -11,7 +11,6 @@ from ..models import GatewayRequest, Recomposition, Spend
 from ..rules import Reason
 from ..settings import Price, settings
 from . import failures, states
-from .words import price_text
 
 Purchase = Recomposition.Purchase
 
@@ -40,30 +39,35 @@ class Reasons(NamedTuple):
 class Figures:
     today: Quota
     month: Quota
-    spent: list[str]
-    """What the month's requests cost, a text per currency."""
-    limit_price: str
-    """What the month's limit would cost; "" where the site has not said what an output costs."""
+    spent: list[Price]
+    """What the month's requests cost, in each currency."""
+    limit_price: Price | None
+    """What the month's limit would cost; None where the site has not said what an output costs."""
     failed: list[Reasons]
-    failed_count: int
+    """The most frequent first."""
     waiting_count: int
     oldest: Any
     """The recomposition that has waited longest, or None."""
+
+    @property
+    def failed_count(self) -> int:
+        return sum(reason.count for reason in self.failed)
+
+    @property
+    def most_failed(self) -> list[Reasons]:
+        return self.failed[:_MOST_REASONS]
 
 
 def of(mine: QuerySet) -> Figures:
     """The whole site's spending, and of the user's own rows what failed and what waits."""
     today, month = Spend.used(moments.today())
-    failed = _failed(mine)
     waiting = _waiting(mine)
-    limit = actions.price_of(settings.MONTHLY_LIMIT)
     return Figures(
         today=Quota(today, settings.DAILY_LIMIT),
         month=Quota(month, settings.MONTHLY_LIMIT),
         spent=_spent(),
-        limit_price=price_text(limit) if limit else "",
-        failed=failed[:_MOST_REASONS],
-        failed_count=sum(reason.count for reason in failed),
+        limit_price=actions.price_of(settings.MONTHLY_LIMIT),
+        failed=_failed(mine),
         waiting_count=waiting.count(),
         oldest=_oldest(waiting),
     )
@@ -91,7 +95,7 @@ def _failed(mine: QuerySet) -> list[Reasons]:
     ]
 
 
-def _spent() -> list[str]:
+def _spent() -> list[Price]:
     """Of the requests whose outputs the month's budget holds, by currency."""
     today = moments.today()
     requests = GatewayRequest.objects.filter(
@@ -101,4 +105,4 @@ def _spent() -> list[str]:
     found = {each["currency"]: each["amount"] for each in sums}
     if settings.PRICE_PER_OUTPUT:
         found.setdefault(settings.PRICE_PER_OUTPUT.currency, Decimal(0))
-    return [price_text(Price(found[currency], currency)) for currency in sorted(found)]
+    return [Price(found[currency], currency) for currency in sorted(found)]

@@ -1,0 +1,122 @@
+"""Say how the pipeline is doing: for a person at a terminal, and for monitoring."""
+
+import json
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from wagtail_smart_resize import moments, runners
+from wagtail_smart_resize.models import PipelineState, Recomposition
+from wagtail_smart_resize.views import figures, health
+
+#: The exit status for each level, as monitoring plugins have it.
+LEVELS = {"ok": 0, "warning": 1, "critical": 2}
+
+
+class Command(BaseCommand):
+    help = (
+        "Says what waits, what failed, what was spent, whether something does the work, and "
+        "whether the service takes what is sent. Changes nothing. The exit status is 0 if all is "
+        "well, 1 if somebody should look, 2 if nothing is recomposed until somebody does."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--json", action="store_true", help="Print one JSON object.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        report = status()
+        text = json.dumps(report, indent=2) if options["json"] else "\n".join(lines(report))
+        self.stdout.write(text)
+        if report["level"] != "ok":
+            sys.exit(LEVELS[report["level"]])
+
+
+def status() -> dict[str, Any]:
+    """All of it, in values that JSON knows: moments in ISO 8601, amounts as decimal strings."""
+    found = figures.of(Recomposition.objects.all())
+    checked = health.check()
+    state = PipelineState.peek()
+    failed = {reason.code: reason.count for reason in found.failed}
+    notices = [
+        {"level": notice.status, "message": str(notice.message), "remedy": str(notice.remedy)}
+        for notice in checked.notices
+    ]
+    return {
+        "level": _level(notices, failed),
+        "runner": {
+            "mode": runners.mode(),
+            "activity": str(checked.label),
+            "last_at_work": _iso(checked.heartbeat),
+        },
+        "service": {
+            "circuit": "open" if state.circuit_open else "closed",
+            "circuit_code": state.circuit_code,
+            "circuit_since": _iso(state.circuit_opened_at),
+            "paused_until": _iso(_still(state.paused_until)),
+        },
+        "outputs": {
+            "today": found.today._asdict(),
+            "month": found.month._asdict(),
+        },
+        "spent_this_month": {price.currency: str(price.amount) for price in found.spent},
+        "waiting": {
+            "count": found.waiting_count,
+            "oldest_since": _iso(found.oldest and found.oldest.wanted_at),
+        },
+        "awaiting_review": Recomposition.objects.awaiting_review().count(),
+        "failed": failed,
+        "notices": notices,
+    }
+
+
+def _level(notices: list[dict[str, str]], failed: dict[str, int]) -> str:
+    levels = {notice["level"] for notice in notices}
+    if "critical" in levels:
+        return "critical"
+    # A purchase of unknown outcome waits for a person's word.
+    return "warning" if "warning" in levels or failed.get("unknown") else "ok"
+
+
+def _iso(moment: Any) -> str | None:
+    return moment.isoformat() if moment else None
+
+
+def _still(moment: Any) -> Any:
+    return moment if moment and moment > moments.now() else None
+
+
+def lines(report: dict[str, Any]) -> list[str]:
+    """The same for people, a line each."""
+    today, month = report["outputs"]["today"], report["outputs"]["month"]
+    runner, service, waiting = report["runner"], report["service"], report["waiting"]
+    spent = [f"{amount} {currency}" for currency, amount in report["spent_this_month"].items()]
+    failed = [f"{code} ({count})" for code, count in report["failed"].items()]
+    told = [
+        ("Level", report["level"]),
+        ("Runner", f"{runner['mode']}: {runner['activity']}"),
+        ("Last at work", runner["last_at_work"] or "never"),
+        ("Service", _service(service)),
+        ("Outputs today", f"{today['used']} of {today['limit']}"),
+        ("Outputs this month", f"{month['used']} of {month['limit']}"),
+        ("Spent this month", ", ".join(spent) or "no price is set"),
+        ("Waiting", _since(waiting)),
+        ("Awaiting review", str(report["awaiting_review"])),
+        ("Failed", ", ".join(failed) or "0"),
+    ]
+    rows = [f"{name + ':':<20}{text}" for name, text in told]
+    notices = [f"{each['level']}: {each['message']} {each['remedy']}" for each in report["notices"]]
+    return rows + [notice.rstrip() for notice in notices]
+
+
+def _service(service: dict[str, Any]) -> str:
+    if service["circuit"] == "open":
+        return f"nothing is sent since {service['circuit_since']} ({service['circuit_code']})"
+    if service["paused_until"]:
+        return f"pauses until {service['paused_until']}"
+    return "takes requests"
+
+
+def _since(waiting: dict[str, Any]) -> str:
+    oldest = waiting["oldest_since"]
+    return f"{waiting['count']}, the oldest since {oldest}" if oldest else "0"
