@@ -10,6 +10,7 @@ from factories import plain_image
 from testapp.models import Notice, Person, PersonPage, PicturePage
 from wagtail.models import Collection, CollectionViewRestriction, Page, ReferenceIndex
 
+from wagtail_smart_resize.models import OptOut
 from wagtail_smart_resize.rules import Usage
 from wagtail_smart_resize.usage import (
     is_private,
@@ -18,6 +19,7 @@ from wagtail_smart_resize.usage import (
     usage_of,
     usages_of,
 )
+from wagtail_smart_resize.verdicts import About
 
 pytestmark = pytest.mark.django_db
 
@@ -233,3 +235,27 @@ def test_many_images_are_told_apart_in_as_many_queries_as_one(django_assert_num_
 
 def test_of_no_images_nothing_is_asked():
     assert usages_of([]) == {}
+
+
+def test_what_concerns_many_images_is_asked_in_as_many_queries_as_for_one(
+    django_assert_num_queries,
+):
+    people_only = Collection.get_first_root_node().add_child(name="People only")
+    CollectionViewRestriction.objects.create(collection=people_only, restriction_type="login")
+    shown, private, opted_out = plain_image(), plain_image(collection=people_only), plain_image()
+    OptOut.objects.create(image=opted_out)
+    person_page(Person.objects.create(portrait=shown))
+    page(photo=private)
+    page(photo=opted_out, live=False)
+    images = [shown, private, opted_out]
+    About.of_many([shown])
+    with CaptureQueriesContext(connection) as one:
+        About.of_many([shown])
+    with django_assert_num_queries(len(one)):
+        many = About.of_many(images)
+    assert many == {image.pk: About.of(image) for image in images}
+    assert [(about.is_private, about.opted_out, about.uses) for about in many.values()] == [
+        (False, False, Usage.PUBLISHED),
+        (True, False, Usage.PUBLISHED),
+        (False, True, Usage.UNPUBLISHED),
+    ]
