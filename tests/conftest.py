@@ -7,8 +7,15 @@ import socket
 from pathlib import Path
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 import wagtail_smart_resize
+
+# The same examples at every run, on machines however slow; `--hypothesis-profile=search` looks
+# further.
+hypothesis_settings.register_profile("suite", deadline=None, derandomize=True, database=None)
+hypothesis_settings.register_profile("search", deadline=None, max_examples=5000)
+hypothesis_settings.load_profile("suite")
 
 
 def pytest_configure(config):

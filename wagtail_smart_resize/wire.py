@@ -31,6 +31,9 @@ class Status(StrEnum):
     ERROR = "ERROR"
 
 
+UNDER_WAY = {Status.QUEUED, Status.PROCESSING}
+
+
 @dataclass(frozen=True)
 class Job:
     """What is asked for: ``num_images_per_size`` outputs for each of ``target_sizes``."""
@@ -138,9 +141,14 @@ def _answer(payload: Mapping[str, Any], secret: str) -> Answer:
         raise Malformed(
             "no_request_id", "The gateway's answer names neither a request nor a picture."
         )
+    status = _status(payload.get("status"), has_outputs=outputs is not None)
+    if not request_id and status in UNDER_WAY:
+        raise Malformed(
+            "no_request_id", "The gateway is at work on a request, but does not name it."
+        )
     return Answer(
         request_id=request_id,
-        status=_status(payload.get("status"), has_outputs=outputs is not None),
+        status=status,
         polling_url=_polling_url(payload.get("polling_url")),
         outputs=outputs or (),
         error=_error_text(payload.get("error"), secret),
