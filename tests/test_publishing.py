@@ -1,7 +1,10 @@
 """Prepare, flip, purge, tell."""
 
+import errno
+
 import pytest
 from django.core.files.base import ContentFile
+from django.core.files.storage import FileSystemStorage
 from django.db.models import F
 from factories import (
     candidate,
@@ -88,13 +91,34 @@ class TestPreparing:
 
         def sometimes(self, filter):
             if "webp" in filter.spec:
-                raise OSError("disk full")
+                raise ValueError("no such encoder")
             return create(self, filter)
 
         with monkeypatch.context() as patch:
             patch.setattr(type(image), "create_rendition", sometimes)
             assert publishing.publish(image.pk)
         assert specs_on_key(image) == {"smartresize-400x400", "smartresize-300x150"}
+
+    def test_nothing_flips_while_a_rendition_cannot_be_stored(self, monkeypatch):
+        """The page has its crop; under the new key it would have to store what can't be."""
+        image = plain_image()
+        fresh(image).get_renditions(*self.SPECS)
+        made_live(image)
+        save = FileSystemStorage._save
+
+        def full(self, name, content):
+            if "webp" in name:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return save(self, name, content)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(FileSystemStorage, "_save", full)
+            with pytest.raises(publishing.RenditionNotStored):
+                publishing.publish(image.pk)
+            for spec in self.SPECS:
+                assert near(colour_of(fresh(image).get_rendition(spec)), GOLD)
+        assert publishing.publish(image.pk)
+        assert specs_on_key(image) == set(self.SPECS)
 
     def test_a_spec_that_is_no_longer_valid_is_left_alone(self):
         image = plain_image()

@@ -19,7 +19,7 @@ from wagtail.images import get_image_model
 from wagtail.images.exceptions import InvalidFilterSpecError
 from wagtail.images.models import Filter
 
-from . import live, usage
+from . import live, renditions, usage
 from .image_operations import SmartResizeOperation
 from .live import Entry, Live, digest
 from .models import FeedCounter, ImageVersion, Recomposition
@@ -36,6 +36,10 @@ class CandidateUnreadable(OSError):
     """A candidate that is to be live can't be read: nothing is published for now."""
 
 
+class RenditionNotStored(OSError):
+    """A rendition could not be made ready: nothing is published for now."""
+
+
 class StillChanging(Exception):
     """The image or its recompositions changed while being prepared, several times in a row."""
 
@@ -46,8 +50,8 @@ class StillChanging(Exception):
 def publish(image_id: Any) -> bool:
     """Make live what is to be live for the image; tell whether that changed anything.
 
-    Raises CandidateUnreadable, StillChanging, or what the database or storage raises: the image
-    stays due, and what is live stays live.
+    Raises CandidateUnreadable, RenditionNotStored, StillChanging, or what the database or storage
+    raises: the image stays due, and what is live stays live.
     """
     for _round in range(ROUNDS):
         image = get_image_model()._base_manager.filter(pk=image_id).first()
@@ -199,17 +203,26 @@ def _key(image: Any, spec: str, state: Live) -> str | None:
 
 
 def _make(image: Any, specs: list[str], state: Prepared) -> None:
+    """One rendition's failure stops no other.
+
+    But a storage that takes no file now would fail the page that asks for the rendition, where
+    the crop is stored: then nothing flips.
+    """
     if not specs:
         return
     stand_in = _stand_in(image)
+    not_stored = None
     for spec in specs:
         try:
-            image.create_rendition(_filter(spec, state, stand_in))
+            renditions.make(image, _filter(spec, state, stand_in))
         except CandidateUnreadable:
             raise
-        except Exception:
-            # One rendition's failure stops no other: a visitor's request will make it, or not.
+        except Exception as error:
             logger.exception("Can't prepare the rendition %s of image %s", spec, image.pk)
+            if isinstance(error, OSError):
+                not_stored = error
+    if not_stored:
+        raise RenditionNotStored(f"Not all renditions of {image.pk} can be stored") from not_stored
 
 
 def _stand_in(image: Any) -> SourceStandIn:
