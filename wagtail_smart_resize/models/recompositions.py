@@ -301,10 +301,13 @@ class Candidate(Row):
 
         Storages may change a name that is taken: what an earlier try left is removed first, and
         the name that the storage gave is the one recorded. If the row was deleted meanwhile, no
-        file stays behind.
+        file stays behind. What is paid for is stored even where nothing may be deleted.
         """
         storage = self.file.storage
-        storage.delete(self.file.name)
+        try:
+            storage.delete(self.file.name)
+        except Exception:
+            logger.exception("Can't delete what an earlier try may have left: %s", self.file.name)
         name = storage.save(self.file.name, ContentFile(content), max_length=255)
         if not self.move(where={}, file=name, stored=True):
             storage.delete(name)
