@@ -391,7 +391,7 @@ def damaged():
 
 NO_PICTURES = {
     "nothing": b"",
-    "html": b"<!doctype html><title>Sign in</title>",
+    "text": b"<b>Not found</b>",
     "svg": b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>',
     "gif": animation("GIF"),
     "tiff": picture("TIFF"),
@@ -411,6 +411,11 @@ class TestWhatIsNoPicture:
     def test_is_refused_for_good(self, content):
         respond = answer(content, Content_Type="image/png")
         assert refused_from_sandbox(respond) == ("not_a_picture", True)
+
+    @pytest.mark.parametrize("start", [b"<!doctype html>", b"\r\n <HTML lang=en>"])
+    def test_a_web_page_in_its_place_may_be_gone_the_next_time(self, start):
+        respond = answer(start + b"<title>Back soon</title>", Content_Type="text/html")
+        assert refused_from_sandbox(respond) == ("not_a_picture", False)
 
     @pytest.mark.parametrize("tolerant", [False, True])
     @pytest.mark.parametrize("name", ["PNG", "JPEG", "WEBP"])

@@ -175,7 +175,6 @@ BROKEN_FOR_GOOD = [
     ("svg", "not a format that is taken"),
     ("bomb", "too many pixels"),
     ("huge", "too many bytes"),
-    ("html", "a page instead of the picture"),
     ("redirect-private", "an address that is never fetched"),
 ]
 
@@ -196,6 +195,7 @@ def test_an_output_that_is_no_picture_fails_its_shape_and_is_paid_for(
 
 
 FOR_NOW = [
+    "html",
     "403",
     "404",
     "429",
@@ -290,6 +290,18 @@ def test_a_crash_between_the_row_and_its_file_leaves_no_file_of_nobody(gateway, 
     stored = again(left)
     assert (stored.stored, Candidate.objects.count()) == (True, 1)
     assert (stored.width, len(stored.digest)) == (256, 64)
+
+
+def test_a_result_is_stored_where_nothing_may_be_deleted(gateway, run, image, monkeypatch, caplog):
+    def forbidden(self, name):
+        raise PermissionError(name)
+
+    monkeypatch.setattr(FileSystemStorage, "delete", forbidden)
+    (row,) = want(image, "200x200")
+    run()
+    assert (again(row).purchase, len(candidates(row))) == (Purchase.IDLE, 1)
+    assert row.live is not None
+    assert "what an earlier try may have left" in caplog.text
 
 
 def test_an_image_deleted_while_it_is_bought_ends_the_request(gateway, run, image):

@@ -1,6 +1,7 @@
 """Pictures from the network: what counts as one, and how large it is. Pure."""
 
 import hashlib
+import re
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -16,6 +17,8 @@ MAX_SCANS = 100
 _JPEG_SCAN = b"\xff\xda"
 _JPEG_END = b"\xff\xd9"
 _PNG_END = b"IEND\xaeB`\x82"
+
+_WEB_PAGE = re.compile(rb"\s*<(!doctype\s+html|html)\b", re.IGNORECASE)
 
 _TURNED = {5, 6, 7, 8}
 """The EXIF orientations that exchange width and height."""
@@ -38,7 +41,8 @@ def decode(content: bytes) -> Picture:
     """Decode everything and say what it is.
 
     Raises `DownloadError` for what is no JPEG, PNG or WebP, is damaged, moves, or is more to
-    decode than `MAX_PIXELS` and `MAX_SCANS` allow; the last before any of it is decoded.
+    decode than `MAX_PIXELS` and `MAX_SCANS` allow; the last before any of it is decoded. A web page
+    in the place of the picture is not final: maintenance ends.
     """
     try:
         return _decode(content)
@@ -53,7 +57,7 @@ def decode(content: bytes) -> Picture:
         raise DownloadError(
             "not_a_picture",
             f"What was sent is not a readable JPEG, PNG or WebP picture ({type(error).__name__}).",
-            final=True,
+            final=_WEB_PAGE.match(content) is None,
         ) from error
 
 
