@@ -202,6 +202,7 @@ def test_nobody_there_is_no_attempt_and_opens_the_circuit(gateway, run, clock, r
         }
         assert circuit_is_open()
         assert (again(row).purchase, row.attempts, spent()) == (Purchase.WANTED, 0, 0)
+        assert row.waiting_reason == "circuit_open", "editors read that it waits"
     clock.skip(hours=2)
     run()
     assert (again(row).purchase, circuit_is_open(), spent()) == (Purchase.IDLE, False, 1)

@@ -123,8 +123,9 @@ class TestFailing:
         request(row, "unknown", request_id="r-1")
         assert state_of(row).may_look_again
 
-    def test_of_what_the_service_says_has_failed_it_would_say_nothing_else(self):
-        row = recomposition(plain_image(), purchase="failed", failure_code="failed")
+    @pytest.mark.parametrize("code", ["failed", "error"])
+    def test_of_what_the_service_says_has_failed_it_would_say_nothing_else(self, code):
+        row = recomposition(plain_image(), purchase="failed", failure_code=code)
         request(row, "failed", request_id="r-1")
         assert not state_of(row).may_look_again
 

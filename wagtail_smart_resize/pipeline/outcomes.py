@@ -168,7 +168,8 @@ def outage(request: GatewayRequest, error: GatewayError, *, counts: bool) -> Non
     """The gateway could not be reached or said that it is out of order."""
     outages = _count_outage(error)
     when = moments.now() + moments.backoff(max(outages, request.attempts + 1))
-    try_again(request, error, when, counts=counts)
+    reason = Reason.CIRCUIT_OPEN if outages >= MAX_OUTAGES else ""
+    try_again(request, error, when, counts=counts, reason=reason)
 
 
 def unknown(request: GatewayRequest, error: GatewayError) -> None:

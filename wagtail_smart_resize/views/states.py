@@ -88,7 +88,7 @@ _WAITING = {Reason.BUDGET, Reason.CIRCUIT_OPEN, Reason.NO_KEY, Reason.NOT_PUBLIS
 
 DECIDED = {Word.LIVE, Word.PUBLISHING, Word.DECLINED}
 #: Failures of which the service would only say the same again.
-FINAL = {"failed", "withdrawn"}
+FINAL = {"error", "failed", "withdrawn"}
 
 
 @dataclass(frozen=True)
