@@ -14,6 +14,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -363,15 +364,18 @@ def shape_of(url):
     return (image.width, image.height)
 
 
+LINK_LOCAL = "169.254.169.254"
+
 JOBS = [
     ("empty", lambda told: names_of(told) == []),
     ("fewer", lambda told: names_of(told) == ["output_60x60_0.png"]),
     ("more", lambda told: names_of(told)[2:] == ["output_80x40_1.png"]),
     ("reversed", lambda told: names_of(told) == ["output_80x40_0.png", "output_60x60_0.png"]),
     ("unnamed", lambda told: not any("60x60" in name for name in names_of(told))),
-    ("off-size", lambda told: [shape_of(url) for url in urls_of(told)] == [(60, 30), (40, 40)]),
+    ("off-size", lambda told: [shape_of(url) for url in urls_of(told)] == [(20, 60), (26, 40)]),
     ("small", lambda told: [shape_of(url) for url in urls_of(told)] == [(30, 30), (40, 20)]),
     ("string-media-url", lambda told: urls_of(told).endswith("output_60x60_0.png")),
+    ("private-url", lambda told: {urlsplit(url).hostname for url in urls_of(told)} == {LINK_LOCAL}),
     ("FAILED", lambda told: told["status"] == "FAILED" and "asked for" in told["error"]),
     ("ERROR", lambda told: told["status"] == "ERROR" and "not charged" in told["error"]),
 ]
@@ -600,6 +604,23 @@ def test_other_machines_may_be_let_in(source):
         url = f"http://127.0.0.1:{port}/smart-resize/v1"
         answer = GatewayClient(KEY, url).submit(job(source))
     assert answer.polling_url.startswith(f"http://127.0.0.1:{port}/")
+
+
+def test_while_it_is_away_connections_are_refused_and_nothing_is_forgotten(gateway, source):
+    queued = post(gateway, order(source)).json()
+    with gateway.away(), pytest.raises(requests.ConnectionError, match="refused"):
+        requests.get(queued["polling_url"], headers=HEADERS, timeout=5)
+    assert gateway.requests == [order(source)]
+    gateway.settle()
+    told = requests.get(queued["polling_url"], headers=HEADERS, timeout=5).json()
+    assert told["status"] == "COMPLETED"
+
+
+def test_nobody_waits_for_ever_until_it_has_settled(gateway):
+    with RawServer(b"", keep_open=True) as silent:
+        post(gateway, order(f"http://{silent.authority}/photo.png"))
+        with pytest.raises(TimeoutError, match="still at work"):
+            gateway.settle(0.01)
 
 
 def test_a_body_that_is_too_large_is_refused(gateway):

@@ -35,6 +35,13 @@ class Desk:
     def close(self) -> None:
         self._executor.shutdown(wait=True, cancel_futures=True)
 
+    def settle(self, seconds: float) -> None:
+        """Wait until the pictures of all jobs are made, or can't be. Raises TimeoutError."""
+        with self._lock:
+            jobs = list(self._jobs.values())
+        if not all(job.wait(seconds) for job in jobs):
+            raise TimeoutError(f"The sandbox is still at work after {seconds} seconds.")
+
     def answer(self, call: Call, origin: str) -> tuple[Reply, str]:
         """The reply, and the word for the fault that it shows or that its sending shall show."""
         try:

@@ -70,6 +70,7 @@ _WORDS = (
     Word("off-size", JOB, "completed, every picture in another shape than asked for"),
     Word("small", JOB, "completed, every picture in the right shape at half the size"),
     Word("string-media-url", JOB, "completed, `media_url` being the first URL, not a list"),
+    Word("private-url", JOB, "completed, every picture at a link-local address"),
     Word("truncated", PICTURE, "the first half of the picture's file"),
     Word("not-an-image", PICTURE, "text under the picture's content type"),
     Word("svg", PICTURE, "an SVG under the picture's content type"),

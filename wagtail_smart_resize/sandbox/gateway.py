@@ -1,10 +1,12 @@
 """The sandbox as its users hold it: a local gateway that starts, stops, and tells what it saw."""
 
+import contextlib
 import ipaddress
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from email.message import Message
+from functools import partial
 from typing import Any, Self
 
 from .calls import Call
@@ -49,7 +51,8 @@ class SandboxGateway:
         self._lock = threading.Lock()
         self._calls: deque[Call] = deque(maxlen=KEPT_CALLS)
         self._desk = Desk(self._faults, key=key, latency=latency, fetch_seconds=fetch_seconds)
-        self._listener = Listener(self._answer, host, port, slow=slow, trickle=trickle)
+        self._listen = partial(Listener, self._answer, host, slow=slow, trickle=trickle)
+        self._listener = self._listen(port)
 
     def __enter__(self) -> Self:
         self.start()
@@ -117,6 +120,20 @@ class SandboxGateway:
     def behave(self) -> None:
         """Forget every fault that was asked for."""
         self._faults.clear()
+
+    @contextlib.contextmanager
+    def away(self) -> Iterator[None]:
+        """Refuse all connections until the block ends, as if nobody were there; forget nothing."""
+        self._listener.stop()
+        try:
+            yield
+        finally:
+            self._listener = self._listen(self._listener.port)
+            self._listener.start()
+
+    def settle(self, seconds: float = 30.0) -> None:
+        """Wait until the pictures of all accepted jobs are made. Raises TimeoutError."""
+        self._desk.settle(seconds)
 
     # Answering
 

@@ -5,7 +5,7 @@ import logging
 import random
 import time
 import uuid
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,9 @@ from .recompose import encode, open_picture, recompose
 from .replies import Reply
 
 logger = logging.getLogger(__name__)
+
+#: Where machines in a data centre find secrets of theirs.
+PRIVATE = "http://169.254.169.254"
 
 Pair = tuple[int, int]
 
@@ -62,8 +65,9 @@ def _planned(order: Order, size: Pair, index: int, words: frozenset[str]) -> Pla
 
 
 def _other_shape(size: Pair) -> Pair:
+    """Far from all that one request is likely to ask for: a third as wide."""
     width, height = size
-    return (width, max(1, width // 2)) if height > width * 0.8 else (height, height)
+    return max(1, width // 3), height
 
 
 class Job:
@@ -80,6 +84,10 @@ class Job:
 
     def start(self, executor: Executor, fetch_seconds: float) -> None:
         self._pictures = executor.submit(_make, self.order, self.words, fetch_seconds)
+
+    def wait(self, seconds: float) -> bool:
+        """Whether the pictures are made, or can't be, within so many seconds."""
+        return not wait([self._pictures], seconds).not_done
 
     def status(self) -> str:
         """QUEUED for a third of the latency, then PROCESSING, until the pictures are made too."""
@@ -141,6 +149,8 @@ class Job:
         if self.order.sync_mode:
             data = base64.b64encode(picture.content).decode()
             return f"data:{self.content_type};base64,{data}"
+        if "private-url" in self.words:
+            origin = PRIVATE
         return f"{origin}/results/{self.request_id}/{picture.name}"
 
 

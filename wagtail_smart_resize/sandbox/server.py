@@ -37,6 +37,10 @@ class Listener:
         host, port = map(str, self._server.server_address[:2])
         return f"http://{host}:{port}"
 
+    @property
+    def port(self) -> int:
+        return int(self._server.server_address[1])
+
     def start(self) -> None:
         self._thread.start()
 

@@ -10,9 +10,9 @@ from email.utils import formatdate
 from functools import partial
 
 from .faults import HTML_CODES, JSON_CODES
+from .jobs import PRIVATE
 from .replies import Reply, as_json, error, page
 
-PRIVATE = "http://169.254.169.254/latest/meta-data/"
 ELSEWHERE = "/elsewhere"
 
 _BOMB_SIDE = 20_000
@@ -83,7 +83,7 @@ _CHANGES: dict[str, Callable[[Reply], Reply]] = {
     "half-json": _half,
     "truncated": _half,
     "redirect": lambda reply: _redirect(ELSEWHERE),
-    "redirect-private": lambda reply: _redirect(PRIVATE),
+    "redirect-private": lambda reply: _redirect(f"{PRIVATE}/latest/meta-data/"),
     "wrong-types": lambda reply: as_json(_WRONG_TYPES),
     "unknown-status": _unknown_status,
     "not-an-image": lambda reply: Reply(200, b"This is not a picture.\n" * 9, reply.content_type),
