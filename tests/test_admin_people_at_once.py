@@ -17,6 +17,7 @@ from people import make_people
 from wagtail.images import get_image_model
 
 from wagtail_smart_resize import permissions, publishing
+from wagtail_smart_resize.bulk_actions import SmartResizeBulkAction
 from wagtail_smart_resize.models import (
     Candidate,
     GatewayRequest,
@@ -482,3 +483,32 @@ class TestTwoEditors:
         row = Recomposition.objects.get()
         winner = people.editor if "has already" in words[1] else people.superuser
         assert row.decided_by == winner
+
+
+class TestBulkAction:
+    """Of the images that were selected, one goes while the others are asked for."""
+
+    def test_one_that_is_deleted_stops_no_other(self, editor, people, monkeypatch):
+        going, staying = (plain_image(collection=people.here) for _ in "12")
+        form = self.form(editor, going, staying)
+        prepare = SmartResizeBulkAction.prepare_action
+
+        def prepare_and_delete(*args):
+            prepare(*args)
+            delete(going)
+
+        monkeypatch.setattr(SmartResizeBulkAction, "prepare_action", prepare_and_delete)
+        response = send(editor, form)
+        assert response.status_code == 302
+        assert DELETED in told(response)
+        assert [request.image_id for request in bought()] == [staying.pk]
+
+    def form(self, editor, *images):
+        meta = get_image_model()._meta
+        args = (meta.app_label, meta.model_name, "smart_resize")
+        chosen = "&".join(f"id={image.pk}" for image in images)
+        url = f"{reverse('wagtail_bulk_action', args=args)}?{chosen}"
+        data = {"key": str(uuid.uuid4()), "sizes": "400x400"}
+        page = editor.post(url, data).content.decode()
+        agreed = re.search(r'name="agreed"[^>]*value="([^"]+)"', page)[1]
+        return Form(url, {**data, "agreed": agreed, "confirm": "yes"})
