@@ -87,15 +87,15 @@ class TestPreparing:
         image = plain_image()
         fresh(image).get_renditions(*self.SPECS)
         made_live(image)
-        create = type(image).create_rendition
+        generate = type(image).generate_rendition_file
 
         def sometimes(self, filter):
             if "webp" in filter.spec:
                 raise ValueError("no such encoder")
-            return create(self, filter)
+            return generate(self, filter)
 
         with monkeypatch.context() as patch:
-            patch.setattr(type(image), "create_rendition", sometimes)
+            patch.setattr(type(image), "generate_rendition_file", sometimes)
             assert publishing.publish(image.pk)
         assert specs_on_key(image) == {"smartresize-400x400", "smartresize-300x150"}
 

@@ -22,6 +22,15 @@ def _forget_file(instance: Candidate, using: str, **_kwargs: Any) -> None:
     transaction.on_commit(lambda: delete_file(storage, name), using=using)
 
 
+def delete(candidate: Candidate) -> None:
+    """Delete the file, then the row: a process that is killed between leaves no file of nobody.
+
+    Raises what the storage raises: then the row stays, for another try.
+    """
+    candidate.file.storage.delete(candidate.file.name)
+    candidate.delete()
+
+
 def delete_file(storage: Storage, name: str) -> None:
     """Delete a file; a storage in trouble must not fail what else the deletion is part of."""
     try:

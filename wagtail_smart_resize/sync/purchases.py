@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import F, Q
 
-from .. import moments
+from .. import cleanup, moments
 from ..models import Candidate, GatewayRequest, Recomposition
 from ..pipeline import fetching
 from ..settings import settings
@@ -54,7 +54,7 @@ def unstored() -> Iterator[Finding]:
     rows = Candidate.objects.filter(finished | forgotten, stored=False)
     for ids in chunks(rows):
         matching = Candidate.objects.filter(pk__in=ids, stored=False)
-        yield Finding(Repair.UNSTORED, len(ids), partial(_delete, matching))
+        yield Finding(Repair.UNSTORED, len(ids), partial(_delete_candidates, matching))
 
 
 # Nothing tells when the file of an image was replaced: a run notes when it first sees it.
@@ -91,8 +91,16 @@ def _update(ids: Iterable[Any], changes: dict[str, Any]) -> int:
 
 
 def _delete(rows: Any) -> int:
-    """One by one: the signals that delete files go with each row."""
+    """With all that was bought for them."""
     found = list(rows)
     for row in found:
+        _delete_candidates(row.candidates.all())
         row.delete()
+    return len(found)
+
+
+def _delete_candidates(candidates: Any) -> int:
+    found = list(candidates)
+    for candidate in found:
+        cleanup.delete(candidate)
     return len(found)

@@ -6,13 +6,12 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
-from django.db import transaction
 from django.db.models import QuerySet
 from wagtail.images import get_image_model
 from wagtail.images.exceptions import InvalidFilterSpecError
 from wagtail.images.models import Filter
 
-from .. import moments, wanted
+from .. import moments, renditions, wanted
 from ..image_operations import SmartResizeOperation
 from ..models import ImageVersion, RetiredRendition
 from ..settings import settings
@@ -161,21 +160,21 @@ def _forget(pks: Iterable[Any]) -> int:
 
 
 def _delete(image_id: Any, pks: Iterable[Any], specs: Specs) -> int:
-    """Delete rows and files as Wagtail does, of those that are off their key even now.
+    """Delete files and rows of those that are off their key even now.
 
     Their generations rise first, on the condition that no flip came in between: one that is
     being prepared starts over, so that what goes live never has the key of a deleted row, which
-    another process's cache may still remember.
+    another process's cache may still remember. What a killed process leaves of it, the next run
+    deletes.
     """
     version = ImageVersion.of(image_id)
     for seen in see([image_id]):
         seen.version = version
         image = seen.show()
-        renditions = ours().filter(pk__in=pks).select_related("image")
-        off_key = [each for each in renditions if _is_off_key(each, image, specs)]
-        with transaction.atomic():
-            if off_key and version.raise_generations(_keys(off_key, specs)):
-                return _delete_all(off_key)
+        stored = ours().filter(pk__in=pks).select_related("image")
+        off_key = [each for each in stored if _is_off_key(each, image, specs)]
+        if off_key and version.raise_generations(_keys(off_key, specs)):
+            return _delete_all(off_key)
     return 0
 
 
@@ -184,17 +183,19 @@ def _is_off_key(rendition: Any, image: Any, specs: Specs) -> bool:
     return specs.is_current(stored, image) is False
 
 
-def _keys(renditions: Iterable[Any], specs: Specs) -> set[tuple[Any, str]]:
+def _keys(rows: Iterable[Any], specs: Specs) -> set[tuple[Any, str]]:
     """The shapes and recipes of some renditions."""
-    operations = (each for row in renditions for each in specs.operations(row.filter_spec))
+    operations = (each for row in rows for each in specs.operations(row.filter_spec))
     return {(operation.slot.shape, operation.recipe) for operation in operations}
 
 
-def _delete_all(renditions: list[Any]) -> int:
-    _forget(rendition.pk for rendition in renditions)
-    for rendition in renditions:
-        rendition.delete()
-    return len(renditions)
+def _delete_all(off_key: list[Any]) -> int:
+    """The notes go last: until then the next run knows that their time is over."""
+    pks = [rendition.pk for rendition in off_key]
+    for rendition in off_key:
+        renditions.delete(rendition)
+    _forget(pks)
+    return len(pks)
 
 
 def gone() -> Iterator[Finding]:
