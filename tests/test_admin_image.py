@@ -426,6 +426,13 @@ class TestChoosing:
         row.refresh_from_db()
         assert row.decision == "none"
 
+    @pytest.mark.parametrize("choice", ["", "x", "0", "²"])
+    def test_nonsense_decides_nothing(self, client, here, image, choice):
+        row = candidate(recomposition(image, purchase="idle")).recomposition
+        assert "not there any more" in text(self.choose(client, here, row, choice))
+        row.refresh_from_db()
+        assert row.decision == "none"
+
     def test_a_row_of_another_image_is_none(self, client, here, image):
         other = live(plain_image())
         client.force_login(here)

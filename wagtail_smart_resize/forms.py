@@ -112,7 +112,7 @@ class ChooseForm(forms.Form):
         row, choice = data.get("row"), data.get("choice")
         if row and choice and choice != self.CROP:
             ours = row.candidates.filter(stored=True)
-            data["candidate"] = ours.filter(pk=choice).first() if choice.isdigit() else None
+            data["candidate"] = ours.filter(pk=choice).first() if choice.isdecimal() else None
             if data["candidate"] is None:
                 raise forms.ValidationError(_("This picture is not there any more."))
         return data
