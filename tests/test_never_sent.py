@@ -1,0 +1,227 @@
+"""What must stay on the site stays there, by whichever way somebody or something wants it sent."""
+
+import contextlib
+import datetime as dt
+import uuid
+
+import pytest
+from django.core.management import call_command
+from django.template import Context, Template
+from django.test import RequestFactory
+from django.urls import reverse
+from factories import candidate, plain_image, recomposition
+from people import make_people
+from purchases import due, want
+from testapp.models import PicturePage
+from wagtail.images import get_image_model
+from wagtail.models import CollectionViewRestriction, Locale, Page
+
+from wagtail_smart_resize import actions, live, source, wanted
+from wagtail_smart_resize.actions import Wish, Wording
+from wagtail_smart_resize.models import GatewayRequest, OptOut, Recomposition
+from wagtail_smart_resize.pipeline import claims
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SLOT = "400x400"
+TEMPLATE = "{% load wagtailimages_tags %}{% image photo smartresize-400x400 %}"
+
+
+@pytest.fixture
+def people():
+    return make_people()
+
+
+@pytest.fixture
+def image(people):
+    """On a published page, in a collection of its own: nothing else keeps it in."""
+    image = plain_image(collection=people.here)
+    Locale.objects.get_or_create(language_code="en")
+    root = Page.objects.filter(depth=1).first()
+    root.add_child(instance=PicturePage(title="A page", slug="a-page", photo=image))
+    return image
+
+
+# Why
+
+
+def make_private(image):
+    CollectionViewRestriction.objects.create(
+        collection=image.collection, restriction_type=CollectionViewRestriction.LOGIN
+    )
+
+
+def opt_out(image):
+    OptOut.objects.create(image=image, reason="Under an embargo.")
+
+
+REASONS = pytest.mark.parametrize("keep_in", [make_private, opt_out])
+
+
+# Ways
+
+
+def view(image, **extra):
+    """A visitor's look at a page, to the end of the request."""
+    shown = get_image_model().objects.get(pk=image.pk)
+    request = RequestFactory().get("/", **extra)
+    Template(TEMPLATE).render(Context({"photo": shown, "request": request}))
+    wanted.write()
+    due()
+
+
+def by_a_template(image, people, client):
+    view(image)
+
+
+def by_a_person(image, people, client):
+    wording = Wording("", "1K", 1, None)
+    with contextlib.suppress(actions.Refused):
+        actions.ask(
+            image, [Wish.parse(SLOT)], user=people.superuser, wording=wording, overrule=True
+        )
+
+
+def by_the_screen(image, people, client):
+    client.force_login(people.superuser)
+    url = reverse("smart_resize_admin:ask", args=[image.pk])
+    client.post(
+        url,
+        {
+            "what": SLOT,
+            "candidates": "1",
+            "resolution": "1K",
+            "overrule": "True",
+            "key": uuid.uuid4(),
+            "source": image.file_hash,
+        },
+    )
+
+
+def by_trying_again(image, people, client):
+    row = recomposition(image, SLOT, purchase="failed", failure_code="failed")
+    row.request = GatewayRequest.objects.create(image=image, resolution="1K", status="failed")
+    row.save()
+    client.force_login(people.superuser)
+    url = reverse("smart_resize_admin:failed", args=[image.pk])
+    client.post(url, {"row": row.pk, "action": "retry", "key": uuid.uuid4()})
+
+
+def by_the_bulk_action(image, people, client):
+    client.force_login(people.superuser)
+    meta = get_image_model()._meta
+    url = reverse("wagtail_bulk_action", args=(meta.app_label, meta.model_name, "smart_resize"))
+    post = {"sizes": SLOT, "overrule": "on", "key": uuid.uuid4(), "next": "/admin/images/"}
+    looked = client.post(f"{url}?id={image.pk}", post)
+    digest = looked.context["estimate"].digest if looked.context["estimate"] else ""
+    client.post(f"{url}?id={image.pk}", {**post, "agreed": digest, "confirm": "1"})
+
+
+def by_a_sync(image, people, client):
+    """A crop is shown, and what was noted for it is lost with its process."""
+    view(image)
+    Recomposition.objects.all().delete()
+    call_command("smart_resize_sync", "--wait", "--timeout=5")
+
+
+WAYS = [
+    by_a_template,
+    by_a_person,
+    by_the_screen,
+    by_trying_again,
+    by_the_bulk_action,
+    by_a_sync,
+]
+
+
+@pytest.fixture(autouse=True)
+def quick(settings, monkeypatch):
+    monkeypatch.setattr("wagtail_smart_resize.wanted.GATHERING", dt.timedelta(0))
+    settings.WAGTAIL_SMART_RESIZE = {**settings.WAGTAIL_SMART_RESIZE, "POLL_INTERVAL": 0.2}
+
+
+@pytest.mark.parametrize("way", WAYS)
+class TestEveryWay:
+    @REASONS
+    def test_sends_nothing_that_must_stay(self, gateway, run, people, image, client, way, keep_in):
+        keep_in(image)
+        way(image, people, client)
+        due()
+        run()
+        call_command("smart_resize_sync", "--wait", "--timeout=5")
+        assert gateway.requests == []
+
+    def test_sends_what_may_go(self, gateway, run, people, image, client, way):
+        """Else the others would prove nothing."""
+        way(image, people, client)
+        due()
+        run()
+        assert len(gateway.requests) == 1
+
+
+class TestMeanwhile:
+    """Wanted first, and then somebody changes their mind."""
+
+    @REASONS
+    def test_what_was_wanted_is_not_sent(self, gateway, run, image, keep_in):
+        want(image, SLOT)
+        keep_in(image)
+        run()
+        assert gateway.requests == []
+
+    @REASONS
+    def test_what_was_asked_for_and_not_sent_yet_is_taken_back(
+        self, gateway, run, image, people, keep_in
+    ):
+        by_a_person(image, people, None)
+        assert GatewayRequest.objects.get().status == GatewayRequest.Status.NEW
+        keep_in(image)
+        run()
+        assert gateway.requests == []
+        assert GatewayRequest.objects.get().charged == GatewayRequest.Charged.NO
+
+    @REASONS
+    def test_its_source_is_not_answered_any_more(self, gateway, image, client, settings, keep_in):
+        (row,) = want(image, SLOT)
+        request = claims.claim(claims.Group(image.pk, row.recipe))
+        request.move(where={}, status=GatewayRequest.Status.SENDING)
+        url = source.source_url(request).removeprefix(source.base_url())
+        path = url if url.startswith("/") else f"/{url}"
+        assert client.get(path).status_code == 200
+        keep_in(image)
+        assert client.get(path).status_code == 404
+
+    @REASONS
+    def test_what_is_live_stays_live_and_is_not_bought_again(
+        self, gateway, run, image, people, keep_in
+    ):
+        row = recomposition(image, SLOT, purchase="idle")
+        chosen = candidate(row)
+        actions.choose(chosen, user=people.superuser)
+        run()
+        keep_in(image)
+        live.memory.reset()
+        view(image)
+        run()
+        row.refresh_from_db()
+        assert row.live == chosen
+        assert gateway.requests == []
+
+
+def test_a_preview_of_a_draft_sends_nothing(gateway, run, people, client):
+    """Wagtail renders it as if a visitor had come, with an image that no published page uses."""
+    image = plain_image(collection=people.here)
+    Locale.objects.get_or_create(language_code="en")
+    root = Page.objects.filter(depth=1).first()
+    draft = root.add_child(
+        instance=PicturePage(title="A draft", slug="a-draft", photo=image, live=False)
+    )
+    client.force_login(people.superuser)
+    draft.save_revision()
+    answer = client.get(reverse("wagtailadmin_pages:view_draft", args=[draft.pk]))
+    assert answer.status_code == 200
+    assert b"<img" in answer.content
+    wanted.write()
+    due()
+    run()
+    assert gateway.requests == []
