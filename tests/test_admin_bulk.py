@@ -255,6 +255,22 @@ class TestAfterwards:
         assert Recomposition.objects.count() == 0
         assert not Spend.objects.filter(outputs__gt=0).exists()
 
+    def test_an_image_that_is_deleted_after_the_estimate_stops_no_other(
+        self, client, people, images, monkeypatch
+    ):
+        """In the moment before the rows are made by which images are locked."""
+        prepare = bulk_actions.SmartResizeBulkAction.prepare_action
+
+        def delete_first(self, *args):
+            get_image_model().objects.filter(pk=images[0].pk).delete()
+            prepare(self, *args)
+
+        monkeypatch.setattr(bulk_actions.SmartResizeBulkAction, "prepare_action", delete_first)
+        client.force_login(people.editor)
+        response = confirm(client, address(*images), sizes="400x400")
+        assert asked() == [images[1].pk, images[2].pk]
+        assert images[0].title in self.told(response)
+
     def test_a_hook_of_the_sites_may_answer_instead(self, client, people, images):
         from django.http import HttpResponse
 

@@ -227,7 +227,9 @@ class SmartResizeBulkAction(ImageBulkAction):
 
     def prepare_action(self, objects: Any, objects_without_access: Any) -> None:
         """Before Wagtail's transaction: the rows by which `ask` locks the images."""
-        rows = [ImageVersion(pk=image.pk) for image, _wishes in self.agreed.by_image]
+        keys = [image.pk for image, _wishes in self.agreed.by_image]
+        there = self.model._default_manager.filter(pk__in=keys)
+        rows = [ImageVersion(pk=key) for key in there.values_list("pk", flat=True)]
         ImageVersion.objects.bulk_create(rows, ignore_conflicts=True)
 
     def get_execution_context(self) -> dict[str, Any]:
