@@ -1,0 +1,1 @@
+"""Every fault at every step, against the whole app. Run with `pytest -m faults`."""

@@ -1,0 +1,347 @@
+"""What can go wrong, where, and what becomes of it: one row for each fault at each step.
+
+A page shows a picture in two shapes; both are wanted, and asked for with one POST. Then something
+goes wrong. A row says how things stand right after it has struck, how they stand once it is over,
+and how they stand if it goes on for a day. `docs/reliability.md` holds this table.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from . import ways
+from .ways import Way
+
+
+class Step(StrEnum):
+    SUBMIT = "The submission"
+    STATUS = "The question how far it is"
+    JOB = "What the service makes of it"
+    DOWNLOAD = "The download of a result"
+    SOURCE = "The picture's own address"
+    STORAGE = "The site's storage"
+    DATABASE = "The site's database"
+
+
+class Reads(StrEnum):
+    """What the image's screen says: the label of the state, and the sentence beside it."""
+
+    NOTHING = ""
+    QUEUED = "Queued: It is sent in a moment."
+    SENDING = "Being sent"
+    HELD = "Waiting: The service takes no requests now: this one is sent as soon as it does."
+    WORKING = "Being recomposed: The service is at work."
+    FETCHING = "Being fetched: The pictures are there and are being stored."
+    PUBLISHING = "Being published"
+    LIVE = "Recomposition live"
+    READY = "Ready to choose: Visitors see the standard crop until you choose a picture."
+    REFUSES = "Waiting: Service refuses"
+    UNKNOWN = "Outcome unknown: nobody knows whether it was made and charged."
+    REFUSED = "Failed: The service refused the picture or the instruction."
+    TOO_LARGE = "Failed: The picture is too large for the service."
+    TROUBLE = "Failed: The service had a problem of its own."
+    LATE = "Failed: The service did not finish in time."
+    GAVE_UP = "Failed: The service could not recompose the picture."
+    EMPTY = "Failed: The service said that it was done, but sent no picture."
+    MISSING = "Failed: The service sent no picture of this shape."
+    OFF_SIZE = "Failed: The service sent a picture of another shape."
+    LOST = "Failed: The picture was made, but could not be fetched from the service."
+    UNUSABLE = "Failed: What the service sent could not be used as a picture."
+    NO_FILE = "Failed: The image's file can't be read."
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a shape stands. Visitors see its crop unless `live`."""
+
+    purchase: str
+    """Of the recomposition; "" where there is none yet."""
+    reads: Reads
+    posts: int | None = 1
+    """Submissions that the gateway has seen; None where each try is one more."""
+    code: str = ""
+    """The failure code, or the reason for waiting."""
+    charged: str = "no"
+    circuit: str = ""
+    """The code under which the circuit is open."""
+    may_look_again: bool = False
+    """Whether the screen offers to ask the service once more."""
+    live: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    step: Step
+    fault: str
+    way: Way
+    at_first: Outcome
+    over: Outcome | None = None
+    """Once it is over; None: no other than at first."""
+    lasting: Outcome | None = None
+    """If it goes on; None: no other than at first, or it can't go on."""
+    second: Outcome | None = None
+    """The second shape's outcome, where it differs from the first's."""
+
+    def __str__(self) -> str:
+        return f"{self.step.name.lower()}: {self.fault}"
+
+
+def _outcome(purchase: str, reads: Reads, **about: object) -> Outcome:
+    return Outcome(purchase, reads, **about)  # type: ignore[arg-type]
+
+
+NOT_NOTED = _outcome("", Reads.NOTHING, posts=0)
+LIVE = _outcome("idle", Reads.LIVE, charged="yes", live=True)
+SECOND_TRY_LIVE = replace(LIVE, posts=2)
+READY = _outcome("idle", Reads.READY, charged="yes")
+UNKNOWN = _outcome("failed", Reads.UNKNOWN, code="unknown", charged="unknown")
+UNKNOWN_WITH_ID = replace(UNKNOWN, may_look_again=True)
+SENDING = _outcome("requested", Reads.SENDING)
+WORKING = _outcome("requested", Reads.WORKING, charged="yes")
+FETCHING = _outcome("requested", Reads.FETCHING, charged="yes")
+PUBLISHING = _outcome("idle", Reads.PUBLISHING, charged="yes")
+HELD = _outcome("requested", Reads.HELD, posts=0)
+NOT_SENT = _outcome("requested", Reads.QUEUED, posts=0)
+LATE = _outcome("failed", Reads.LATE, code="deadline", charged="unknown", may_look_again=True)
+
+
+def queued(posts: int | None) -> Outcome:
+    return _outcome("wanted", Reads.QUEUED, posts=posts)
+
+
+def stopped(circuit: str, posts: int | None = 1) -> Outcome:
+    """The circuit is open: nothing is sent but a try from time to time."""
+    return _outcome("wanted", Reads.REFUSES, posts=posts, code="circuit_open", circuit=circuit)
+
+
+def failed(code: str, reads: Reads, posts: int = 1, circuit: str = "") -> Outcome:
+    """It failed, and was not charged."""
+    return _outcome("failed", reads, posts=posts, code=code, circuit=circuit)
+
+
+def paid(code: str, reads: Reads, charged: str = "yes") -> Outcome:
+    """It failed after it had been bought; the service can be asked again."""
+    return _outcome("failed", reads, code=code, charged=charged, may_look_again=code != "failed")
+
+
+def _submit() -> Iterable[Row]:
+    def row(fault: str, way: Way, *outcomes: Outcome | None) -> Row:
+        return Row(Step.SUBMIT, fault, way, *outcomes)  # type: ignore[arg-type]
+
+    def word(name: str) -> Way:
+        return ways.answer(name, "submit")
+
+    yield row("connection refused", ways.away("submit"), queued(0), LIVE, stopped("refused", 0))
+    yield row("no secure connection", ways.no_tls, queued(0), LIVE, stopped("tls", 0))
+    for code in (400, 405, 408, 409, 410, 414, 422):
+        yield row(f"HTTP {code}", word(f"{code}"), failed(f"http_{code}", Reads.REFUSED))
+    yield row("HTTP 413", word("413"), failed("http_413", Reads.TOO_LARGE))
+    for code in (401, 402, 403, 404):
+        circuit = f"http_{code}"
+        yield row(
+            f"HTTP {code}",
+            word(f"{code}"),
+            stopped(circuit),
+            SECOND_TRY_LIVE,
+            stopped(circuit, posts=None),
+        )
+    for fault, name in (
+        ("HTTP 429", "429"),
+        ("HTTP 429 with Retry-After in seconds", "429-seconds"),
+        ("HTTP 429 with Retry-After as a date", "429-date"),
+    ):
+        yield row(fault, word(name), queued(1), SECOND_TRY_LIVE, queued(None))
+    for code in (500, 503):
+        lasting = failed(f"http_{code}", Reads.TROUBLE, posts=8, circuit=f"http_{code}")
+        yield row(f"HTTP {code}", word(f"{code}"), queued(1), SECOND_TRY_LIVE, lasting)
+    for fault, way in (
+        ("HTTP 500 with a page of HTML", word("500-html")),
+        ("HTTP 502", word("502")),
+        ("HTTP 503 with a page of HTML", word("503-html")),
+        ("HTTP 504", word("504")),
+        ("connection reset", word("reset")),
+        ("no answer", ways.hasty(word("hang"))),
+        ("an answer byte by byte", ways.hasty(word("trickle"))),
+        ("headers byte by byte", ways.hasty(word("trickle-head"))),
+        ("a page of HTML with status 200", word("html")),
+        ("wrong types", word("wrong-types")),
+        ("an answer of 200 MB", word("huge")),
+        ("a redirect", word("redirect")),
+        ("a redirect to a private address", word("redirect-private")),
+    ):
+        yield row(fault, way, UNKNOWN)
+    for fault, name in (
+        ("half of the JSON", "half-json"),
+        ("the connection ends in the answer", "broken-off"),
+        ("an unknown status", "unknown-status"),
+    ):
+        yield row(fault, word(name), UNKNOWN_WITH_ID)
+    yield row("a late answer", word("slow"), WORKING, LIVE)
+
+
+def _status() -> Iterable[Row]:
+    def word(name: str) -> Way:
+        return ways.answer(name, "status")
+
+    codes = (400, 401, 402, 403, 404, 405, 410, 413, 414, 422, 429, 500, 502, 503, 504)
+    for fault, way in (
+        ("connection refused", ways.away("status")),
+        *((f"HTTP {code}", word(f"{code}")) for code in codes),
+        ("HTTP 429 with Retry-After in seconds", word("429-seconds")),
+        ("HTTP 429 with Retry-After as a date", word("429-date")),
+        ("connection reset", word("reset")),
+        ("no answer", ways.hasty(word("hang"))),
+        ("an answer byte by byte", ways.hasty(word("trickle"))),
+        ("headers byte by byte", ways.hasty(word("trickle-head"))),
+        ("the connection ends in the answer", word("broken-off")),
+        ("a page of HTML with status 200", word("html")),
+        ("half of the JSON", word("half-json")),
+        ("wrong types", word("wrong-types")),
+        ("an unknown status", word("unknown-status")),
+        ("an answer of 200 MB", word("huge")),
+        ("a redirect", word("redirect")),
+        ("a redirect to a private address", word("redirect-private")),
+    ):
+        yield Row(Step.STATUS, fault, way, WORKING, LIVE, LATE)
+
+
+def _job() -> Iterable[Row]:
+    def row(
+        fault: str,
+        name: str,
+        at_first: Outcome,
+        over: Outcome | None = None,
+        lasting: Outcome | None = None,
+        second: Outcome | None = None,
+    ) -> Row:
+        return Row(Step.JOB, fault, ways.job(name), at_first, over, lasting, second)
+
+    missing = paid("missing", Reads.MISSING)
+    yield row("it never ends", "never", WORKING, LATE)
+    yield row("FAILED", "FAILED", paid("failed", Reads.GAVE_UP, charged="unknown"))
+    given_up = failed("error", Reads.TROUBLE, posts=8)
+    yield row("ERROR", "ERROR", queued(1), SECOND_TRY_LIVE, given_up)
+    yield row("no picture", "empty", paid("empty", Reads.EMPTY, charged="unknown"))
+    yield row("a picture too few", "fewer", LIVE, second=missing)
+    yield row("one address instead of a list", "string-media-url", LIVE, second=missing)
+    yield row("a picture too many", "more", LIVE)
+    yield row("the pictures in another order", "reversed", LIVE)
+    yield row("pictures without sizes in their names", "unnamed", LIVE)
+    yield row("the pictures in the first answer", "immediate", LIVE)
+    yield row("pictures of another shape", "off-size", paid("wrong_shape", Reads.OFF_SIZE))
+    yield row("pictures with too few pixels", "small", READY)
+    forbidden = paid("forbidden_address", Reads.LOST)
+    yield row("results at a private address", "private-url", forbidden)
+
+
+def _download() -> Iterable[Row]:
+    def word(name: str) -> Way:
+        return ways.answer(name, "download")
+
+    codes = (400, 401, 402, 403, 404, 410, 413, 414, 422, 429, 500, 502, 503, 504)
+    for fault, way, code, reads in (
+        ("connection refused", ways.away("download"), "connection", Reads.LOST),
+        *((f"HTTP {code}", word(f"{code}"), f"result_{code}", Reads.LOST) for code in codes),
+        (
+            "HTTP 429 with Retry-After in seconds",
+            word("429-seconds"),
+            "result_429",
+            Reads.LOST,
+        ),
+        ("HTTP 429 with Retry-After as a date", word("429-date"), "result_429", Reads.LOST),
+        ("the address has expired", word("expired"), "result_404", Reads.LOST),
+        ("connection reset", word("reset"), "connection", Reads.LOST),
+        ("no answer", ways.hasty(word("hang")), "timeout", Reads.LOST),
+        ("a file byte by byte", ways.hasty(word("trickle")), "timeout", Reads.LOST),
+        ("headers byte by byte", ways.hasty(word("trickle-head")), "timeout", Reads.LOST),
+        ("the connection ends in the file", word("broken-off"), "connection", Reads.LOST),
+        ("a redirect to nothing", word("redirect"), "result_404", Reads.LOST),
+        ("a page of HTML with status 200", word("html"), "not_a_picture", Reads.UNUSABLE),
+        ("half of the file", word("truncated"), "truncated", Reads.UNUSABLE),
+    ):
+        yield Row(Step.DOWNLOAD, fault, way, FETCHING, LIVE, paid(code, reads))
+    for fault, name, code, reads in (
+        ("a redirect to a private address", "redirect-private", "forbidden_address", Reads.LOST),
+        ("no picture but text", "not-an-image", "not_a_picture", Reads.UNUSABLE),
+        ("an SVG", "svg", "not_a_picture", Reads.UNUSABLE),
+        ("a small file of 400 million pixels", "bomb", "too_many_pixels", Reads.UNUSABLE),
+        ("a file of 200 MB", "huge", "too_large", Reads.UNUSABLE),
+    ):
+        yield Row(Step.DOWNLOAD, fault, word(name), paid(code, reads))
+
+
+def _source() -> Iterable[Row]:
+    for fault, way, circuit in (
+        ("HTTP 401", ways.closed_site(401), "source_401"),
+        ("HTTP 403", ways.closed_site(403), "source_403"),
+        ("HTTP 404", ways.closed_site(404), "source_404"),
+        ("HTTP 503", ways.closed_site(503), "source_503"),
+        ("a page of HTML with status 200", ways.closed_site(200), "source_html"),
+        ("a redirect without end", ways.closed_site(302), "source_redirects"),
+    ):
+        yield Row(Step.SOURCE, fault, way, stopped(circuit, 0), LIVE, stopped(circuit, 0))
+    # The site may not reach itself by its public name: that says nothing, and it is sent.
+    gave_up = paid("failed", Reads.GAVE_UP, charged="unknown")
+    yield Row(Step.SOURCE, "connection refused", ways.site_away, gave_up)
+    yield Row(Step.SOURCE, "no answer", ways.silent_site, gave_up)
+
+
+def _storage() -> Iterable[Row]:
+    def row(fault: str, way: Way, *outcomes: Outcome) -> Row:
+        return Row(Step.STORAGE, fault, way, *outcomes)
+
+    yield row("a result can't be saved", ways.no_save, FETCHING, LIVE, FETCHING)
+    yield row("the disk is full when a result is saved", ways.disk_full, FETCHING, LIVE, FETCHING)
+    yield row("files can't be deleted", ways.no_delete, LIVE)
+    full = ways.disk_full_for_renditions
+    yield row("the disk is full when renditions are made", full, PUBLISHING, LIVE, PUBLISHING)
+    yield row("a result can't be read any more", ways.no_read, PUBLISHING, LIVE, PUBLISHING)
+    yield row("the image's file can't be read", ways.no_source, queued(0), LIVE, queued(0))
+    for fault, way, code in (
+        ("the image's file is missing", ways.source_missing, "file_missing"),
+        ("the image's file is damaged", ways.source_damaged, "unreadable"),
+    ):
+        lasting = failed(code, Reads.NO_FILE, posts=0)
+        yield row(fault, way, queued(0), LIVE, lasting)
+
+
+def _database() -> Iterable[Row]:
+    """The database is gone for a while: for all, or for what has to be read or written then."""
+
+    def gone(kind: str, since: str = "wanted", times: int | None = None) -> Way:
+        return ways.database(kind.replace("OUR_", "wagtail_smart_resize_"), since, times)
+
+    to_request = "UPDATE.*OUR_gatewayrequest"
+    marking = "OUR_gatewayrequest. SET .status. = \\S+ .sent_at"
+    going_live = "UPDATE.*OUR_recomposition.*live"
+    for fault, way, at_first, over in (
+        ("every table of this app, from the first view on", gone("OUR_", "view"), NOT_NOTED, LIVE),
+        ("what is live", gone("SELECT.*OUR_imageversion"), queued(0), LIVE),
+        ("what is wanted", gone("INSERT.*OUR_recomposition", "view"), NOT_NOTED, LIVE),
+        ("the state of the pipeline", gone("OUR_pipelinestate"), queued(0), LIVE),
+        ("the budget", gone("UPDATE.*OUR_spend"), queued(0), LIVE),
+        ("writing the request", gone("INSERT.*OUR_gatewayrequest"), queued(0), LIVE),
+        ("taking a request on", gone("OUR_gatewayrequest. SET .lease"), NOT_SENT, LIVE),
+        ("that a request is being sent", gone(marking), HELD, LIVE),
+        ("the answer, for a moment", gone(to_request, "sent", times=3), WORKING, LIVE),
+        ("the answer, for a minute", gone(to_request, "sent"), SENDING, UNKNOWN),
+        ("every table, once it is sent", gone("OUR_", "sent"), SENDING, UNKNOWN),
+        ("the answer about its status", gone(to_request, "asked"), WORKING, LIVE),
+        ("the row of a result", gone("INSERT.*OUR_candidate"), FETCHING, LIVE),
+        ("that a result is stored", gone("UPDATE.*OUR_candidate"), FETCHING, LIVE),
+        ("that a result goes live", gone(going_live, "asked"), FETCHING, LIVE),
+        ("publishing it", gone("UPDATE.*OUR_feedcounter"), PUBLISHING, LIVE),
+        ("every table, while results are fetched", gone("OUR_", "fetched"), FETCHING, LIVE),
+    ):
+        yield Row(Step.DATABASE, fault, way, at_first, over)
+
+
+MATRIX: tuple[Row, ...] = (
+    *_submit(),
+    *_status(),
+    *_job(),
+    *_download(),
+    *_source(),
+    *_storage(),
+    *_database(),
+)

@@ -1,0 +1,209 @@
+"""A site with a page, its visitors and editors, a gateway beside it, and time that can be skipped.
+
+Nothing is stood in for: pages and pictures come over sockets from the live server, the pipeline
+speaks with the sandbox over sockets, and the sandbox fetches the picture from the live server.
+"""
+
+import datetime as dt
+import html
+import re
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from django.conf import settings as django_settings
+from django.db import DatabaseError
+from django.urls import reverse
+from django.utils.html import strip_tags
+from factories import plain_image
+from wagtail.models import Site
+
+from wagtail_smart_resize import moments, pipeline
+from wagtail_smart_resize.models import (
+    Candidate,
+    GatewayRequest,
+    PipelineState,
+    Recomposition,
+    Spend,
+)
+
+SLOTS = ("240x126", "200x200")
+SHAPES = (1905, 1000)
+"""The slots' ratios in thousandths, as the screen's cards are named."""
+
+SOON = dt.timedelta(seconds=0.5)
+#: After an error of the whole pass, as the loop has it.
+TROUBLE = dt.timedelta(seconds=15)
+
+
+class Seen(NamedTuple):
+    """What a visitor got for one slot: the bytes of our filter's picture, and of `fill`'s."""
+
+    ours: bytes
+    crop: bytes
+
+
+class Stage:
+    def __init__(self, gateway: Any, url: str, clock: Any, editor: Any) -> None:
+        self.gateway = gateway
+        self.url = url
+        self.clock = clock
+        self.editor = editor
+        self.seconds = 5.0
+        """The time that the client gives the gateway."""
+        self.in_trouble = True
+        """Whether the database is, where that is the fault."""
+        self.image = plain_image(400, 300)
+        self._page = self._publish()
+
+    def _publish(self) -> Any:
+        from testapp.models import PicturePage
+
+        home = Site.objects.get().root_page
+        page = PicturePage(title="A page", slug="a-page", photo=self.image)
+        home.add_child(instance=page)
+        return page
+
+    def change(self, **changes: Any) -> None:
+        """Change settings of the site; the test puts them back."""
+        self.settings.WAGTAIL_SMART_RESIZE = {
+            **django_settings.WAGTAIL_SMART_RESIZE,
+            **changes,
+        }
+
+    settings: Any = None
+    """The fixture of pytest-django."""
+
+    @contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Without the database's trouble: to look how things stand."""
+        before, self.in_trouble = self.in_trouble, False
+        try:
+            yield
+        finally:
+            self.in_trouble = before
+
+    # Visitors and editors
+
+    def visit(self) -> list[Seen]:
+        """A visitor's view of the page and of all its pictures."""
+        text = _get(f"{self.url}/a-page/").decode()
+        addresses = [html.unescape(each) for each in re.findall(r'src="([^"]+)"', text)]
+        pictures = [_get(self.url + address) for address in addresses]
+        assert len(pictures) == 2 * len(SLOTS)
+        return [Seen(*pictures[at : at + 2]) for at in range(0, len(pictures), 2)]
+
+    def want(self) -> None:
+        """The first view: from then on both shapes are wanted."""
+        self.visit()
+        ends = time.monotonic() + 30
+        while len(self.rows()) < len(SLOTS):
+            # What a page wanted is written after its response.
+            assert time.monotonic() < ends, "nothing was noted as wanted"
+            time.sleep(0.01)
+
+    def cards(self) -> list[str]:
+        """What the image's screen says about each shape; "" where it has no card for it."""
+        response = self.editor.get(reverse("smart_resize_admin:image", args=[self.image.pk]))
+        assert response.status_code == 200
+        return [_card(response.content.decode(), shape) for shape in SHAPES]
+
+    # How things stand
+
+    def rows(self) -> list[Recomposition]:
+        return list(Recomposition.objects.order_by("-shape"))
+
+    def seen(self, step: str) -> list[Any]:
+        """What the gateway was asked at a step."""
+        gateway = self.gateway
+        asked = {"submit": "requests", "status": "polls", "download": "downloads"}
+        return list(getattr(gateway, asked[step]))
+
+    def request_is(self, status: str) -> bool:
+        return GatewayRequest.objects.filter(status=status).exists()
+
+    def has_tried(self) -> bool:
+        return Recomposition.objects.filter(attempts__gt=0).exists()
+
+    # Time
+
+    def one_pass(self, jobs: int | None = None) -> None:
+        """A pass of the pipeline as the loop makes it; of so many steps at most."""
+        left = iter(range(10_000 if jobs is None else jobs))
+        try:
+            pipeline.run_pass(workers=1, go_on=lambda: next(left, None) is not None)
+        except DatabaseError:
+            self.clock.skip(seconds=TROUBLE.total_seconds())
+        self.gateway.settle()
+
+    def due(self) -> dt.datetime | None:
+        """When the next pass is due; None where nothing is to come."""
+        try:
+            return pipeline.next_due()
+        except DatabaseError:
+            return moments.now()
+
+    def skip_to(self, moment: dt.datetime) -> None:
+        self.clock.skip(seconds=max(0.0, (moment - moments.now()).total_seconds()) + 0.001)
+
+    def go_on_until(self, condition: Callable[[], bool], jobs: int | None = None) -> None:
+        for _round in range(60):
+            if condition():
+                return
+            self.skip_to(self.due() or moments.now())
+            self.one_pass(jobs)
+        raise AssertionError("it has not come to that")
+
+    def finish_at_once(self) -> None:
+        """Do what is due without waiting."""
+        for _round in range(6):
+            due = self.due()
+            if due is None or due > moments.now() + SOON:
+                return
+            self.skip_to(due)
+            self.one_pass()
+
+    def live_through(self, hours: float, step: dt.timedelta = dt.timedelta()) -> None:
+        """Let hours pass, with a pass whenever one is due, but no more often than every `step`."""
+        ends = moments.now() + dt.timedelta(hours=hours)
+        while (due := self.due()) is not None and due < ends:
+            self.skip_to(max(due, moments.now() + step))
+            self.one_pass()
+        self.skip_to(ends)
+
+
+def _get(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=30) as response:
+        assert response.status == 200
+        return response.read()
+
+
+def _card(text: str, shape: int) -> str:
+    _before, found, after = text.partition(f'data-key="any-{shape}"')
+    card = after.partition(">")[2].partition("smart-resize-options")[0]
+    return " ".join(html.unescape(strip_tags(card)).split()) if found else ""
+
+
+def stored_files() -> list[str]:
+    """The names of all candidates' files."""
+    return [candidate.file.name for candidate in Candidate.objects.filter(stored=True)]
+
+
+def circuit() -> str:
+    state = PipelineState.load()
+    return state.circuit_code if state.circuit_open else ""
+
+
+def held() -> int:
+    """Outputs that the budget holds, of whichever day; the months must say the same."""
+    outputs = dict(Spend.objects.values_list("period", "outputs"))
+    days = sum(count for period, count in outputs.items() if len(period) == len("2026-11-22"))
+    assert sum(outputs.values()) == 2 * days
+    return days
+
+
+def charged() -> list[str]:
+    """What each request of the ledger says, the oldest first."""
+    return list(GatewayRequest.objects.order_by("pk").values_list("charged", flat=True))
