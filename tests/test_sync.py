@@ -3,7 +3,7 @@
 import datetime as dt
 
 import pytest
-from django.core.files.storage import default_storage
+from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import connection
 from django.db.models import F
 from django.test.utils import CaptureQueriesContext
@@ -608,6 +608,21 @@ class TestReplacedFiles:
         assert not Recomposition.objects.exists()
         assert not default_storage.exists(image.chosen.file.name)
         assert GatewayRequest.objects.count() == 1
+
+    def test_they_stay_while_the_storage_deletes_nothing(self, image, monkeypatch):
+        sync.run()
+        publish_due()
+        self.end_of_days(7.1)
+
+        def refused(self, name):
+            raise OSError("read-only")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(FileSystemStorage, "delete", refused)
+            assert sync.run().failed == 1
+        assert Recomposition.objects.exists()
+        assert found() == {"TIDIED": 1}
+        assert not default_storage.exists(image.chosen.file.name)
 
     def test_they_stay_if_the_file_comes_back(self, image):
         sync.run()
