@@ -27,6 +27,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 BLUE, GOLD = (70, 130, 180), (255, 215, 0)
 SQUARE = Wish.parse("400x400")
+WIDE = Wish.parse("400x200")
 
 
 @pytest.fixture
@@ -214,6 +215,33 @@ class TestAfterAFailure:
         row.refresh_from_db()
         assert (row.purchase, row.live_id is not None) == ("idle", True)
         assert len(site.gateway.requests) == 1
+
+    def test_looking_again_finds_all_that_the_request_failed(self, user, site, run):
+        image = photo()
+        actions.ask(image, [SQUARE, WIDE], user=user)
+        site.gateway.misbehave("svg")
+        run()
+        site.gateway.behave()
+        rows = Recomposition.objects.filter(image=image)
+        assert {row.purchase for row in rows} == {"failed"}
+        actions.look_again(rows[0], user=user)
+        run()
+        assert {row.purchase for row in rows.all()} == {"idle"}
+        assert all(row.candidates.filter(stored=True).count() == 1 for row in rows)
+        assert len(site.gateway.requests) == 1
+
+    def test_what_was_unknown_and_is_there_after_all_was_charged(self, user, site, run):
+        actions.ask(photo(), [SQUARE], user=user)
+        site.gateway.misbehave("half-json", where="submit")
+        run()
+        site.gateway.behave()
+        request = GatewayRequest.objects.get()
+        assert (request.status, request.charged) == ("unknown", "unknown")
+        actions.look_again(Recomposition.objects.get(), user=user)
+        run()
+        request.refresh_from_db()
+        assert (request.status, request.charged) == ("done", "yes")
+        assert Recomposition.objects.get().live is not None
 
     def test_without_an_id_there_is_nothing_to_ask_about(self, user):
         row = recomposition(photo(), purchase="failed", failure_code="unknown")

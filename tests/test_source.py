@@ -379,6 +379,11 @@ class TestTheView:
     def test_answers_only_in_flight(self, status, answered, client):
         assert is_answered(client, path_of(in_flight(status=status))) is answered
 
+    def test_answers_where_the_outcome_is_unknown_and_can_still_be_asked_for(self, client):
+        """The service may be at work: without the picture it would fail what may be paid for."""
+        request = in_flight(status=GatewayRequest.Status.UNKNOWN, request_id="r-1")
+        assert is_answered(client, path_of(request))
+
     def test_does_not_answer_a_token_of_a_request_that_is_gone(self, client):
         request = in_flight()
         path = path_of(request)

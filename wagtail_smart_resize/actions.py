@@ -280,9 +280,10 @@ def retry(row: Recomposition, *, user: Any = None, key: uuid.UUID | None = None)
 
 
 def look_again(row: Recomposition, *, user: Any = None) -> GatewayRequest:
-    """Ask the service once more what became of a request whose outcome is not known.
+    """Ask the service once more what became of a request that came to nothing.
 
-    Raises Refused where the request's id is not known, or the request is not the row's last.
+    The one question is for all shapes that the request failed. Raises Refused where the request's
+    id is not known, or the request is not the row's last.
     """
     request = row.request
     if row.purchase == Purchase.REQUESTED:
@@ -291,7 +292,7 @@ def look_again(row: Recomposition, *, user: Any = None) -> GatewayRequest:
         raise Refused("no_request_id", _("The service never told an id for this request."))
     with held(row.image_id):
         open_again = request.move(
-            where={"status__in": [Status.UNKNOWN, Status.FAILED]},
+            where={"status__in": [Status.UNKNOWN, Status.FAILED, Status.DONE]},
             status=Status.SENT,
             next_step=moments.now(),
             sent_at=moments.now(),
@@ -302,12 +303,13 @@ def look_again(row: Recomposition, *, user: Any = None) -> GatewayRequest:
         )
         if not open_again:
             raise Refused("under_way", _("The service is being asked already."))
-        row.move(
-            where={"purchase": Purchase.FAILED},
-            purchase=Purchase.REQUESTED,
-            failure_code="",
-            failure_detail="",
-        )
+        for each in Recomposition.objects.filter(request=request):
+            each.move(
+                where={"purchase": Purchase.FAILED},
+                purchase=Purchase.REQUESTED,
+                failure_code="",
+                failure_detail="",
+            )
     runners.wake()
     return request
 

@@ -9,6 +9,7 @@ import html
 import re
 import time
 import urllib.request
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -109,6 +110,13 @@ class Stage:
         response = self.editor.get(reverse("smart_resize_admin:image", args=[self.image.pk]))
         assert response.status_code == 200
         return [_card(response.content.decode(), shape) for shape in SHAPES]
+
+    def look_again(self) -> None:
+        """The editor presses "Look again" at the first shape that has failed."""
+        row = next(row for row in self.rows() if row.purchase == "failed")
+        url = reverse("smart_resize_admin:failed", args=[self.image.pk])
+        pressed = {"row": row.pk, "action": "look_again", "key": uuid.uuid4()}
+        assert self.editor.post(url, pressed).status_code == 302
 
     # How things stand
 

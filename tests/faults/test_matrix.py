@@ -1,10 +1,11 @@
 """Each row of the matrix, played twice: a fault that ends soon, and one that goes on for a day."""
 
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 
-from .matrix import MATRIX, Outcome, Row
+from .matrix import LIVE, MATRIX, Outcome, Row, Step
 from .stage import SLOTS, Stage, charged, circuit, held, stored_files
 
 pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
@@ -21,7 +22,9 @@ def test_a_fault_that_ends(stage: Stage, row: Row) -> None:
         stage.finish_at_once()
         expect(stage, row.at_first, row.second)
     stage.live_through(hours=26)
-    expect(stage, row.over or row.at_first, row.second)
+    ended = row.over or row.at_first
+    expect(stage, ended, row.second)
+    expect_another_look(stage, row, ended)
 
 
 @pytest.mark.parametrize("row", LASTING, ids=str)
@@ -35,9 +38,22 @@ def test_a_fault_that_lasts(stage: Stage, row: Row) -> None:
     if row.lasting.purchase == "failed":
         expect(stage, row.lasting)
         assert len(stage.gateway.requests) == posts
+        expect_another_look(stage, row, row.lasting)
     else:
         expect_live(stage)
         assert charged().count("yes") == 1
+
+
+def expect_another_look(stage: Stage, row: Row, ended: Outcome) -> None:
+    """Where an editor may look again, what has been paid for comes, and nothing is bought."""
+    if not (row.second or ended).may_look_again:
+        return
+    stage.look_again()
+    stage.live_through(hours=26, step=STEP)
+    if row.step is Step.JOB:
+        expect(stage, ended, row.second)
+    else:
+        expect(stage, replace(LIVE, posts=ended.posts))
 
 
 def expect(stage: Stage, outcome: Outcome, second: Outcome | None = None) -> None:

@@ -24,13 +24,17 @@ class GatewayRequestQuerySet(models.QuerySet):
         return self.filter(status__in=GatewayRequest.UNFINISHED)
 
     def in_flight(self) -> "GatewayRequestQuerySet":
-        """Those whose source picture may be asked for: by the gateway, or our own check."""
+        """Those whose source picture may be asked for: by the gateway, or our own check.
+
+        One of unknown outcome whose id was told may be at work, and its result can still be had.
+        """
         statuses = [
             GatewayRequest.Status.NEW,
             GatewayRequest.Status.SENDING,
             GatewayRequest.Status.SENT,
         ]
-        return self.filter(status__in=statuses)
+        perhaps = Q(status=GatewayRequest.Status.UNKNOWN, request_id__gt="")
+        return self.filter(Q(status__in=statuses) | perhaps)
 
     def due(self, now: Any) -> "GatewayRequestQuerySet":
         free = Q(lease_until=None) | Q(lease_until__lte=now)

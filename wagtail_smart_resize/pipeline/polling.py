@@ -103,6 +103,7 @@ def _completed(request: GatewayRequest, answer: Answer) -> None:
         return
     request.release(
         status=Status.FETCHING,
+        charged=Charged.YES,
         outputs=[_stored(output) for output in answer.outputs],
         outputs_received=len(answer.outputs),
         completed_at=now,
