@@ -543,6 +543,13 @@ class TestReachability:
             check_reachable(f"{server.url}/x/")
         assert caught.value.code == "source_redirects"
 
+    def test_an_answer_that_trickles_says_nothing(self, monkeypatch):
+        monkeypatch.setattr("wagtail_smart_resize.source.REACH_TIMEOUT", (0.5, 0.5))
+        endless = raw(b"HTTP/1.1 403 Forbidden\r\nX: ", *[b"x"] * 600, b"\r\n\r\n", pause=0.1)
+        with serve({"/x/": endless}) as server:
+            check_reachable(f"{server.url}/x/")
+        assert len(server.asked) == 1
+
     def test_a_site_that_cannot_reach_itself_may_buy(self):
         with serve({}) as server:
             url = server.url

@@ -17,6 +17,7 @@ from django.core import signing
 from django.urls import NoReverseMatch, reverse
 from PIL import Image, ImageCms, ImageOps
 
+from .deadlines import Deadline
 from .exceptions import SourceUnavailable
 from .models import GatewayRequest
 from .pictures import displayed_size
@@ -101,6 +102,8 @@ def check_reachable(url: str) -> None:
     not reach itself under its public name.
     """
     with requests.Session() as session:
+        # A far end that sends a byte now and then is never late for `timeout`.
+        Deadline(sum(REACH_TIMEOUT)).limit(session)
         # The gateway has none of the passwords that this machine's .netrc has.
         session.trust_env = False
         session.max_redirects = 3
