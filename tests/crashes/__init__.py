@@ -1,0 +1,1 @@
+"""Processes that are killed at every point between two outside effects."""
