@@ -20,8 +20,9 @@ PHOTOS = {
     if file.suffix in {".jpg", ".png"}
 }
 SECONDS_PER_ANSWER = 60.0
-#: The names that Wagtail gives to files, and the addresses of its serve view.
-FILE = re.compile(r"/(?P<photo>[^/.]+)\.[0-9a-f]{8}\.(?P<spec>[^/]+)\.\w+$")
+#: The names that Wagtail gives to files, and the addresses of its serve view. What was prepared
+#: before a page asked for it has a token before its key.
+FILE = re.compile(r"/(?P<photo>[^/.]+)(\.[0-9a-f]{12})?\.[0-9a-f]{8}\.(?P<spec>[^/]+)\.\w+$")
 SERVED = re.compile(r"/pictures/[^/]+/\d+/(?P<spec>[^/]+)/(?P<photo>[^/.]+)\.\w+$")
 OURS = re.compile(r"smartresize-(?P<target>\w+)")
 NOT_PAGES = ("/admin/", "/documents/", "/media/", "/static/")

@@ -170,6 +170,11 @@ class TestTour:
         assert shown == self.shown(visitor, "chelsea", "format-avif.smartresize-960x300")
         assert shown.slot == (960, 300)
 
+    def test_reads_the_names_of_what_was_prepared(self, visitor):
+        url = "/media/images/chelsea.0a1b2c3d4e5f.85847e4f.format-avif.smartresize-960x300.avif"
+        shown = visitor.recognise("/", url)
+        assert shown == self.shown(visitor, "chelsea", "format-avif.smartresize-960x300")
+
     def test_reads_names_that_wagtail_shortened(self, visitor):
         url = "/media/images/hubble_deep_fi.85847e4f.smartresize-200x200.format-webp.webp"
         assert visitor.recognise("/", url).photo == "hubble_deep_field"
