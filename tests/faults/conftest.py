@@ -33,8 +33,7 @@ def stage(live_server, settings, monkeypatch, clock, client, django_user_model):
             "OUTPUT_FORMAT": "jpeg",
             "PRESETS": {},
         }
-        stage = Stage(gateway, live_server.url, clock, client)
-        stage.settings = settings
+        stage = Stage(gateway, live_server.url, settings, clock, client)
 
         def hasty_client():
             times = (stage.seconds, stage.seconds)

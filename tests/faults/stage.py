@@ -47,8 +47,9 @@ class Seen(NamedTuple):
 
 
 class Stage:
-    def __init__(self, gateway: Any, url: str, clock: Any, editor: Any) -> None:
+    def __init__(self, gateway: Any, url: str, settings: Any, clock: Any, editor: Any) -> None:
         self.gateway = gateway
+        self.settings = settings
         self.url = url
         self.clock = clock
         self.editor = editor
@@ -57,15 +58,15 @@ class Stage:
         self.in_trouble = True
         """Whether the database is, where that is the fault."""
         self.image = plain_image(400, 300)
-        self._page = self._publish()
+        self._has_opened = False
+        self._publish()
 
-    def _publish(self) -> Any:
+    def _publish(self) -> None:
         from testapp.models import PicturePage
 
         home = Site.objects.get().root_page
         page = PicturePage(title="A page", slug="a-page", photo=self.image)
         home.add_child(instance=page)
-        return page
 
     def change(self, **changes: Any) -> None:
         """Change settings of the site; the test puts them back."""
@@ -73,9 +74,6 @@ class Stage:
             **django_settings.WAGTAIL_SMART_RESIZE,
             **changes,
         }
-
-    settings: Any = None
-    """The fixture of pytest-django."""
 
     @contextmanager
     def quiet(self) -> Iterator[None]:
@@ -106,10 +104,20 @@ class Stage:
             time.sleep(0.01)
 
     def cards(self) -> list[str]:
-        """What the image's screen says about each shape; "" where it has no card for it."""
-        response = self.editor.get(reverse("smart_resize_admin:image", args=[self.image.pk]))
+        """What the image's screen says about each shape; "" where it has no card for it.
+
+        The editor opens the screen once; after that the browser asks for the cards alone.
+        """
+        view = "progress" if self._has_opened else "image"
+        self._has_opened = True
+        response = self.editor.get(reverse(f"smart_resize_admin:{view}", args=[self.image.pk]))
         assert response.status_code == 200
-        return [_card(response.content.decode(), shape) for shape in SHAPES]
+        if view == "image":
+            text = response.content.decode()
+            found = {f"any-{shape}": _card(text, shape) for shape in SHAPES}
+        else:
+            found = {card["key"]: _words(card["html"]) for card in response.json()["cards"]}
+        return [found.get(f"any-{shape}", "") for shape in SHAPES]
 
     def look_again(self) -> None:
         """The editor presses "Look again" at the first shape that has failed."""
@@ -190,8 +198,12 @@ def _get(url: str) -> bytes:
 
 def _card(text: str, shape: int) -> str:
     _before, found, after = text.partition(f'data-key="any-{shape}"')
-    card = after.partition(">")[2].partition("smart-resize-options")[0]
-    return " ".join(html.unescape(strip_tags(card)).split()) if found else ""
+    return _words(after.partition(">")[2]) if found else ""
+
+
+def _words(card: str) -> str:
+    """The words of a card, down to the pictures."""
+    return " ".join(html.unescape(strip_tags(card.partition("smart-resize-options")[0])).split())
 
 
 def stored_files() -> list[str]:
