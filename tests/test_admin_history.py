@@ -4,11 +4,11 @@ import uuid
 
 import pytest
 from django.urls import reverse
-from factories import candidate, plain_image, recomposition
+from factories import candidate, live, plain_image, recomposition
 from people import make_people
 from wagtail.log_actions import log
 
-from wagtail_smart_resize import actions, audit
+from wagtail_smart_resize import actions, audit, publishing
 from wagtail_smart_resize.actions import Wish
 
 pytestmark = pytest.mark.django_db
@@ -41,6 +41,16 @@ def entries(client, image, **query):
     response = client.get(address(image), query)
     assert response.status_code == 200
     return [str(entry.message) for entry in response.context["object_list"]]
+
+
+def test_what_went_live_and_what_gave_way_is_told_by_its_sizes(editor, people, image):
+    row = live(image, "400x400").recomposition
+    assert entries(editor, image) == ["Live: a recomposed picture for 400x400"]
+    actions.use_crop(row, user=people.editor)
+    publishing.publish(image.pk)
+    newest, chosen, *_earlier = entries(editor, image)
+    assert newest == "Live: the standard crop for 400x400"
+    assert chosen == "Decided for the standard crop: 400x400"
 
 
 class TestWhoMay:

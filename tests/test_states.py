@@ -179,8 +179,16 @@ class TestDeciding:
         actions.choose(candidate(row), user=ada)
         state = state_of(row)
         assert (state.word, state.by, state.is_busy) == (Word.PUBLISHING, ada, True)
+        assert "Your choice is recorded" in str(state.message)
         publishing.publish(row.image_id)
         assert state_of(row).word is Word.LIVE
+
+    def test_what_goes_live_by_itself_is_nobodys_choice(self):
+        row = recomposition(plain_image(), purchase="idle")
+        row.move(where={}, live=candidate(row))
+        state = state_of(row)
+        assert (state.word, state.by) == (Word.PUBLISHING, None)
+        assert "choice" not in str(state.message)
 
     def test_the_crop_is_being_published_too(self, ada):
         row = live(plain_image()).recomposition

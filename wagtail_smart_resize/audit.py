@@ -1,11 +1,13 @@
 """Wagtail's audit log of what people and the pipeline did. `data` holds keys, never words: those
 are found when the log is read, in the reader's language."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
 from wagtail.log_actions import LogContext, log
 
+from .models import Recomposition
 from .shapes import Slot
 from .signals import recomposition_failed, recomposition_published
 
@@ -45,7 +47,20 @@ def opted_in(image: Any, user: Any) -> None:
 
 
 def _on_published(image: Any, changes: list[tuple[Any, str, str]], **_kwargs: Any) -> None:
-    _write(image, PUBLISH, None, shapes=[[str(shape), recipe] for shape, recipe, _ in changes])
+    slots = _slots_of(image)
+    recomposed = [size for *shape, file in changes if file for size in slots[tuple(shape)]]
+    cropped = [size for *shape, file in changes if not file for size in slots[tuple(shape)]]
+    _write(image, PUBLISH, None, sizes=recomposed, cropped=cropped)
+
+
+def _slots_of(image: Any) -> dict[tuple[Any, str], list[str]]:
+    """The sizes of each shape and recipe of the image, as templates and people wrote them."""
+    slots: dict[tuple[Any, str], list[str]] = defaultdict(list)
+    rows = Recomposition.objects.filter(image=image).order_by("pk")
+    for shape, recipe, sizes in rows.values_list("shape", "recipe", "slots"):
+        known = slots[shape, recipe]
+        known += [size for size in sizes if size not in known]
+    return slots
 
 
 def _on_failed(recomposition: Any, **_kwargs: Any) -> None:

@@ -24,8 +24,14 @@ class PublishFormatter(LogFormatter):
     label = gettext_lazy("Publish a recomposition")
 
     def format_message(self, log_entry: Any) -> str:
-        shapes = ", ".join(" ".join(shape).strip() for shape in log_entry.data.get("shapes", []))
-        return _("What is live has changed for the shapes: %(shapes)s") % {"shapes": shapes}
+        data = log_entry.data
+        told = []
+        if data.get("sizes"):
+            told.append(_("Live: a recomposed picture for %(sizes)s") % {"sizes": _sizes(data)})
+        if data.get("cropped"):
+            sizes = ", ".join(data["cropped"])
+            told.append(_("Live: the standard crop for %(sizes)s") % {"sizes": sizes})
+        return "; ".join(told) or str(self.label)
 
 
 class ChooseFormatter(LogFormatter):

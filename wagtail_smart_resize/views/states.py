@@ -251,6 +251,8 @@ def _words(row: Recomposition, word: Word) -> tuple[Promise | str, Promise | str
         return _("The service takes no requests now: this one is sent as soon as it does."), "", ""
     if word in {Word.WAITING, Word.NOT_NEEDED}:
         return reason_label(row.waiting_reason), "", ""
+    if word == Word.PUBLISHING and row.decision == Decision.NONE:
+        return _("The picture is there. Visitors see it in a few seconds."), "", ""
     return _MESSAGES.get(word, ""), "", ""
 
 
