@@ -73,6 +73,24 @@ def test_a_missing_picture_fails_its_shape_alone(gateway, run, rows, word, came,
     assert only(GatewayRequest).error_code == "missing"
 
 
+def test_the_ledger_says_why_though_the_end_was_cut_off(gateway, run, rows, monkeypatch):
+    gateway.misbehave("fewer")
+
+    finish, calls = GatewayRequest.finish, []
+
+    def cut_off_once(self, *args, **kwargs):
+        calls.append(again(rows[-1]).failure_code)
+        if len(calls) == 1:
+            raise OSError
+        return finish(self, *args, **kwargs)
+
+    monkeypatch.setattr(GatewayRequest, "finish", cut_off_once)
+    run()
+    assert calls == ["missing", "missing"]
+    request = only(GatewayRequest)
+    assert (request.status, request.error_code) == (Status.DONE, "missing")
+
+
 def test_two_candidates_come_and_one_of_them_goes_live(gateway, run, image, settings):
     change(settings, CANDIDATES=2)
     square, wide = want(image, "200x200", "200x100")

@@ -124,7 +124,7 @@ def _files(rows: Any) -> set[str]:
 
 
 def page() -> dict[str, str]:
-    """What a visitor is shown for each spec: "crop", "recomposed", or what is wrong with it."""
+    """What a visitor is shown for each spec: "crop" or "recomposed". Raises for half a picture."""
     response = Client().get(PAGE)
     assert response.status_code == 200, response.content
     image = get_image_model().objects.get()

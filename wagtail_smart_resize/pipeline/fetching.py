@@ -132,16 +132,15 @@ def _go_on(request: GatewayRequest, *, at_once: bool) -> None:
 
 def _finish(request: GatewayRequest, incomplete: list[Recomposition]) -> None:
     """Tell the recompositions that lack pictures what came for them; then the request is done."""
-    code, detail = _why(request) if incomplete else ("", "")
-    for row in incomplete:
-        if not give(request, row):
-            row.fail(code, detail)
-    request.finish(
-        Status.DONE,
-        outputs=[_without_address(output) for output in request.outputs],
-        error_code=code,
-        error_detail=detail,
-    )
+    if incomplete:
+        code, detail = _why(request)
+        # First: a process that takes over sees only the rows that still wait.
+        request.step(error_code=code, error_detail=detail)
+        for row in incomplete:
+            if not give(request, row):
+                row.fail(code, detail)
+    outputs = [_without_address(output) for output in request.outputs]
+    request.finish(Status.DONE, outputs=outputs)
 
 
 def give(request: GatewayRequest, row: Recomposition) -> bool:
