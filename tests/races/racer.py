@@ -1,0 +1,127 @@
+"""What one of the processes does: a number of things, in an order of its own, to the same images.
+
+All walk along the images together, so that they meet: where one is, the others are nearly too.
+"""
+
+import logging
+import random
+import traceback
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.contrib.auth import get_user_model
+from django.test import Client
+from testapp.models import PicturePage
+
+from wagtail_smart_resize import actions, pipeline, publishing, sync
+from wagtail_smart_resize.models import Candidate, ImageVersion
+
+#: So near to each other they walk.
+WINDOW = 6
+
+WEIGHTS = {"look": 10, "work": 7, "decide": 8, "flip": 4, "purge": 2, "repair": 1}
+
+
+class Heard(logging.Handler):
+    """Exceptions that were caught and logged: nobody may have got one either."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info:
+            self.texts.append(logging.Formatter().format(record))
+
+
+@dataclass
+class Racer:
+    number: int
+    images: list[Any]
+    random: random.Random
+    counts: Counter[str] = field(default_factory=Counter)
+    errors: list[str] = field(default_factory=list)
+
+    def race(self, operations: int) -> None:
+        heard = Heard()
+        logging.getLogger().addHandler(heard)
+        names = self.random.choices([*WEIGHTS], [*WEIGHTS.values()], k=operations)
+        for step, name in enumerate(names):
+            self._do(name, self._image(step, operations))
+        logging.getLogger().removeHandler(heard)
+        self.errors += heard.texts
+
+    def _image(self, step: int, operations: int) -> Any:
+        """The image where all are now, or one near it."""
+        place = step * len(self.images) // operations + self.random.randrange(WINDOW)
+        return self.images[place % len(self.images)]
+
+    def _do(self, name: str, image_id: Any) -> None:
+        self.counts[name] += 1
+        try:
+            getattr(self, name)(image_id)
+        except actions.Refused:
+            self.counts["refused"] += 1
+        except Exception:
+            self.errors.append(f"{name}, image {image_id}:\n{traceback.format_exc()}")
+
+    # What can be done
+
+    def look(self, image_id: Any) -> None:
+        """A visitor's page, up to the request's end: wants are written there."""
+        look(image_id)
+
+    def work(self, _image_id: Any) -> None:
+        self.counts["steps"] += pipeline.run_pass(workers=2).did
+
+    def decide(self, _image_id: Any) -> None:
+        """An editor chooses one of the latest pictures, or the crop in its place."""
+        user = get_user_model().objects.get(username=f"editor-{self.number}")
+        stored = Candidate.objects.filter(stored=True).select_related("recomposition")
+        latest = list(stored.order_by("-pk")[: 2 * WINDOW])
+        if not latest:
+            return
+        candidate = self.random.choice(latest)
+        self.counts["decided"] += 1
+        if self.random.random() < 0.5:
+            actions.choose(candidate, user=user)
+        else:
+            actions.use_crop(candidate.recomposition, user=user)
+
+    def flip(self, _image_id: Any) -> None:
+        """One of the images that others are about to flip."""
+        due = ImageVersion.objects.exclude(flip_due=None).order_by("flip_due")[:WINDOW]
+        for version in self.random.sample(list(due), min(1, len(due))):
+            try:
+                self.counts["flipped"] += publishing.publish(version.pk)
+            except publishing.StillChanging:
+                self.counts["still changing"] += 1
+
+    def purge(self, _image_id: Any) -> None:
+        """All that work may want to purge the same page."""
+        due = ImageVersion.objects.exclude(purge_due=None).order_by("purge_due")
+        for version in due[:3]:
+            publishing.purge(version.pk, version.purge_due)
+
+    def repair(self, _image_id: Any) -> None:
+        self.counts["repairs"] += sum(sync.run().counts.values())
+
+
+def look(image_id: Any) -> list[Path]:
+    """The files that the image's page shows, in the template's order; all of them are there."""
+    page = PicturePage.objects.get(photo_id=image_id)
+    response = Client().get(page.url)
+    assert response.status_code == 200, response.status_code
+    files = shown(response.content.decode())
+    missing = [file for file in files if not file.is_file()]
+    assert not missing, missing
+    return files
+
+
+def shown(html: str) -> list[Path]:
+    addresses = [part.split('"')[0] for part in html.split('src="')[1:]]
+    media, root = django_settings.MEDIA_URL, Path(django_settings.MEDIA_ROOT)
+    return [root / address.removeprefix(media) for address in addresses]
