@@ -47,11 +47,12 @@ def no_network(monkeypatch):
 @pytest.fixture(autouse=True)
 def clean_process():
     """Nothing that one test made our process remember reaches the next."""
-    from wagtail_smart_resize import live, wanted
+    from wagtail_smart_resize import embedded, live, wanted
 
     live.memory.reset()
     wanted.notes.reset()
     yield
+    embedded.thread.stop()
     live.memory.reset()
     wanted.notes.reset()
 
