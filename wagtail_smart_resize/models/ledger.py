@@ -126,7 +126,11 @@ class GatewayRequest(Row):
         verbose_name = _("gateway request")
         verbose_name_plural = _("gateway requests")
         default_permissions = ()
-        indexes = [models.Index(fields=("status", "next_step"), name="smart_resize_steps")]
+        indexes = [
+            models.Index(fields=("status", "next_step"), name="smart_resize_steps"),
+            # A month's spending.
+            models.Index(fields=("reserved_on",), name="smart_resize_reserved"),
+        ]
 
     def __str__(self) -> str:
         return self.request_id or f"#{self.pk}"
@@ -134,15 +138,8 @@ class GatewayRequest(Row):
     def take(self, now: dt.datetime, length: dt.timedelta) -> bool:
         """Take the lease: until it ends, this process alone works on the request."""
         free = Q(lease_until=None) | Q(lease_until__lte=now)
-        lease = new_token()
-        matching = GatewayRequest.objects.filter(
-            free, pk=self.pk, status=self.status, next_step=self.next_step
-        )
-        until = now + length
-        if not matching.update(lease=lease, lease_until=until):
-            return False
-        self.lease, self.lease_until = lease, until
-        return True
+        as_read = Q(status=self.status, next_step=self.next_step)
+        return self.move(where=free & as_read, lease=new_token(), lease_until=now + length)
 
     def step(self, **changes: Any) -> bool:
         """Write what a step brought, if the lease is still ours."""

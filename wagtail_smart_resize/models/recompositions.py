@@ -9,14 +9,14 @@ from django.conf import settings as django_settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import Storage
 from django.db import models, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from wagtail.images import get_image_model_string
 
 from ..settings import settings
-from ..signals import recomposition_failed
-from .base import Row
+from ..signals import recomposition_declined, recomposition_failed
+from .base import Row, only_if
 from .ledger import GatewayRequest
 from .versions import ImageVersion
 
@@ -41,14 +41,32 @@ class CandidateFileField(models.FileField):
         return name, "django.db.models.FileField", args, kwargs
 
 
+def _is_open() -> Q:
+    """`Recomposition.is_open`, for the database."""
+    return Q(decision=Recomposition.Decision.NONE, live=None)
+
+
 class RecompositionQuerySet(models.QuerySet):
     def wanted(self) -> "RecompositionQuerySet":
         return self.filter(purchase=Recomposition.Purchase.WANTED)
 
     def due(self, now: Any) -> "RecompositionQuerySet":
         """Wanted, not decided, and to be looked at now. Without a next attempt: sync's to wake."""
-        undecided = self.filter(decision=Recomposition.Decision.NONE, live=None)
-        return undecided.wanted().filter(next_attempt__lte=now)
+        return self.filter(self._is_due(now))
+
+    def postpone_due(self, now: Any, until: Any) -> int:
+        """Those of these rows that are due are looked at again then."""
+        return self.filter(only_if(self._is_due(now))).update(next_attempt=until)
+
+    @staticmethod
+    def _is_due(now: Any) -> Q:
+        wanted = Q(purchase=Recomposition.Purchase.WANTED)
+        return _is_open() & wanted & Q(next_attempt__lte=now)
+
+    def wake(self, reason: str, now: Any) -> int:
+        """Those of these rows that wait for this reason are looked at again now."""
+        waiting = Q(purchase=Recomposition.Purchase.WANTED, waiting_reason=reason)
+        return self.filter(only_if(waiting)).update(next_attempt=now, waiting_reason="")
 
     def stranded(self) -> "RecompositionQuerySet":
         """Requested, and no request is under way: its row was deleted from the ledger."""
@@ -58,9 +76,20 @@ class RecompositionQuerySet(models.QuerySet):
 
     def awaiting_review(self) -> "RecompositionQuerySet":
         """Candidates are there, nobody has decided, and none is live."""
+        return self.filter(review_since__isnull=False)._undecided_with_candidates()
+
+    def overlooked(self) -> "RecompositionQuerySet":
+        """The same, but not noted."""
+        return self.filter(review_since=None)._undecided_with_candidates()
+
+    def note_review(self) -> int:
+        """From now on they await review, as far as nobody has decided."""
+        unnoted = _is_open() & Q(review_since=None)
+        return self.filter(only_if(unnoted)).update(review_since=timezone.now())
+
+    def _undecided_with_candidates(self) -> "RecompositionQuerySet":
         ready = Candidate.objects.filter(recomposition=OuterRef("pk"), stored=True)
-        undecided = self.filter(decision=Recomposition.Decision.NONE, live=None)
-        return undecided.filter(Exists(ready))
+        return self.filter(_is_open(), Exists(ready))
 
 
 class Recomposition(Row):
@@ -125,6 +154,9 @@ class Recomposition(Row):
         "GatewayRequest", null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
 
+    #: Since when candidates are there and nobody has decided: the review queue goes by it, since
+    #: to look for candidates of all rows takes as long as there are rows.
+    review_since = models.DateTimeField(null=True, blank=True)
     decision = models.CharField(max_length=16, choices=Decision.choices, default=Decision.NONE)
     decided_by = models.ForeignKey(
         django_settings.AUTH_USER_MODEL,
@@ -157,6 +189,13 @@ class Recomposition(Row):
         ]
         indexes = [
             models.Index(fields=("purchase", "next_attempt"), name="smart_resize_due"),
+            models.Index(fields=("review_since", "id"), name="smart_resize_review"),
+            # The report: its order, and what it can be narrowed down by.
+            models.Index(fields=("wanted_at", "id"), name="smart_resize_newest"),
+            models.Index(fields=("shape", "wanted_at", "id"), name="smart_resize_shapes"),
+            models.Index(fields=("failure_code", "wanted_at", "id"), name="smart_resize_failures"),
+            models.Index(fields=("waiting_reason", "wanted_at", "id"), name="smart_resize_waits"),
+            models.Index(fields=("purchase", "wanted_at", "id"), name="smart_resize_purchases"),
         ]
 
     def __str__(self) -> str:
@@ -170,6 +209,18 @@ class Recomposition(Row):
             where={"purchase": self.Purchase.WANTED},
             waiting_reason=reason,
             next_attempt=until,
+            failure_code="",
+            failure_detail="",
+        )
+
+    def try_later(self, code: str, detail: str, when: Any, *, attempts: int) -> bool:
+        """Nothing could be asked for: say why, and try again at `when`."""
+        return self.move(
+            where={"purchase": self.Purchase.WANTED},
+            failure_code=code,
+            failure_detail=detail,
+            next_attempt=when,
+            attempts=attempts,
         )
 
     def want_again(self, when: Any, *, attempts: int, reason: str = "") -> bool:
@@ -188,6 +239,8 @@ class Recomposition(Row):
             where={"purchase": self.Purchase.WANTED},
             purchase=self.Purchase.IDLE,
             waiting_reason="",
+            failure_code="",
+            failure_detail="",
             next_attempt=None,
         )
 
@@ -226,10 +279,9 @@ class Recomposition(Row):
 
     def go_live(self, candidate: "Candidate") -> bool:
         """Automation's turn: only where nobody has decided and nothing is live."""
-        undecided = {"decision": self.Decision.NONE, "live": None}
         with transaction.atomic():
             ImageVersion.lock(self.image_id)
-            won = self.move(where=undecided, live=candidate)
+            won = self.move(where=_is_open(), live=candidate, review_since=None)
             if won:
                 ImageVersion.mark_due(self.image_id)
         return won
@@ -247,11 +299,15 @@ class Recomposition(Row):
             self.move(
                 where={},
                 live=candidate,
+                review_since=None,
                 decision=self.Decision.CANDIDATE if candidate else self.Decision.CROP,
                 decided_by=user,
                 decided_at=timezone.now(),
             )
             ImageVersion.mark_due(self.image_id)
+        if candidate is None:
+            tell = partial(recomposition_declined.send_robust, type(self), recomposition=self)
+            transaction.on_commit(tell)
 
 
 class Candidate(Row):
@@ -309,7 +365,10 @@ class Candidate(Row):
         except Exception:
             logger.exception("Can't delete what an earlier try may have left: %s", self.file.name)
         name = storage.save(self.file.name, ContentFile(content), max_length=255)
-        if not self.move(where={}, file=name, stored=True):
+        with transaction.atomic():
+            Recomposition.objects.filter(pk=self.recomposition_id).note_review()
+            is_there = self.move(where={}, file=name, stored=True)
+        if not is_there:
             storage.delete(name)
 
 
