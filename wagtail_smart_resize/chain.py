@@ -13,7 +13,7 @@ import time
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
 
-from . import compat, loop, moments, pipeline
+from . import compat, loop, moments
 from .models import PipelineState
 
 logger = logging.getLogger(__name__)
@@ -78,7 +78,9 @@ def _is_at_work(state: PipelineState) -> bool:
 def run_tick(lease: str = "", extra: bool = False) -> None:
     """What a tick does: a pass under the chain's lease, and the next tick."""
     if extra:
-        pipeline.run_pass(workers=loop.workers(), go_on=_Shift())
+        from .pipeline import passes
+
+        passes.run_pass(workers=loop.workers(), go_on=_Shift())
         return
     state = PipelineState.load()
     token = _token(state, lease)

@@ -11,18 +11,20 @@ import logging
 import os
 import threading
 import time
+import weakref
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-import willow
 from django.core.exceptions import SynchronousOnlyOperation
 from django.db import DatabaseError, connections, router, transaction
 from django.db.models.fields.related_descriptors import ReverseOneToOneDescriptor
+from wagtail.images.rect import Rect
+from willow.plugins.pillow import PillowImage
 
 from . import serving, wanted
-from .shapes import nearest
+from .shapes import Size, cut, nearest
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +66,7 @@ def _unpinned() -> None:
 class Live:
     """What is live for one image: immutable, and good for the source file that it names."""
 
-    __slots__ = ("entries", "preview", "source_hash")
+    __slots__ = ("_found", "entries", "preview", "source_hash", "versions")
 
     def __init__(
         self, entries: Iterable[Entry] = (), source_hash: str = "", preview: bool = False
@@ -72,6 +74,9 @@ class Live:
         self.entries = tuple(entries)
         self.source_hash = source_hash
         self.preview = preview
+        self._found: dict[tuple[Decimal, str], Entry | None] = {}
+        #: By the name of the attribute that asked: see `vary_field`.
+        self.versions: dict[str, str] = {}
 
     def __reduce__(self) -> Any:
         # A pickled image may come back in another process, or later: it must ask anew.
@@ -81,8 +86,15 @@ class Live:
         """What serves this shape: the nearest one within 3 % that is live or decided."""
         if not self.entries:
             return None
+        asked = shape, recipe
+        # Asked several times for each picture of every page: the search is for the first.
+        if asked not in self._found:
+            self._found[asked] = self._nearest(shape, recipe)
+        return self._found[asked]
+
+    def _nearest(self, shape: Decimal, recipe: str) -> Entry | None:
         ours = {entry.shape: entry for entry in self.entries if entry.recipe == recipe}
-        found = nearest(shape, ours)
+        found = shape if shape in ours else nearest(shape, ours)
         return None if found is None else ours[found]
 
     def version(self, shape: Decimal, recipe: str) -> str:
@@ -98,9 +110,23 @@ class Live:
 
         storage = Candidate._meta.get_field("file").storage
         with storage.open(entry.file) as file:
-            picture = willow.Image.open(file).auto_orient()
-            picture.get_pillow_image().load()
-        return picture
+            return self.decode(file)
+
+    def decode(self, file: Any) -> Any:
+        # Not at the start of every process: what Pillow's plugins bring takes its time.
+        from .pictures import upright
+
+        return PillowImage(upright(file))
+
+    def cut_out(self, entry: Entry, wanted: Size) -> Any:
+        """The candidate cut to the shape of `wanted`, from its middle, and down to that size."""
+        candidate = self.open(entry)
+        whole = Size(*candidate.get_size())
+        box, size = cut(whole, wanted)
+        # The whole would be copied, too.
+        if box != (0, 0, *whole):
+            candidate = candidate.crop(Rect(*box))
+        return candidate.resize(tuple(size))
 
     def want(self, image_id: Any, slot: str, recipe: str) -> None:
         """A template showed the crop because nothing is there yet."""
@@ -118,12 +144,33 @@ class Live:
 EMPTY = Live()
 
 
+class Told:
+    """What a look told of one image: the list that is stored, and the file that it is for."""
+
+    __slots__ = ("_live", "source_hash", "stored")
+
+    def __init__(self, stored: list[Any], source_hash: str) -> None:
+        self.stored = stored
+        self.source_hash = source_hash
+        self._live: Live | None = None
+
+    def says(self, stored: list[Any], source_hash: str) -> bool:
+        return (self.stored, self.source_hash) == (stored, source_hash)
+
+    @property
+    def live(self) -> Live:
+        """Read when it is first asked for: most images of a large site never are."""
+        if self._live is None:
+            self._live = Live(map(Entry.load, self.stored), self.source_hash)
+        return self._live
+
+
 class Known(NamedTuple):
     """What one look, and those before it, told. `rows` holds all that is live if `complete`."""
 
     cursor: int
     sentinel: Any
-    rows: dict[Any, tuple[Any, ...]]
+    rows: dict[Any, Told]
     complete: bool
 
 
@@ -144,24 +191,24 @@ class Memory:
         """Forget all: after a fork, and when the tables were migrated or flushed."""
         self.lock = threading.Lock()
         self.known: Known | None = None
-        self.singles: OrderedDict[Any, tuple[Any, ...] | None] = OrderedDict()
+        self.singles: OrderedDict[Any, Told | None] = OrderedDict()
         self.next_look = 0.0
+        #: The connections whose transactions keep a look of their own.
+        self._keeping: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def live(self, image_id: Any, source_hash: str) -> Live:
         """What is live for the image as its file is now. A blank hash counts as none."""
         if not source_hash:
             return EMPTY
         row = self._row(image_id)
-        if row is None or row[1] != source_hash:
-            return EMPTY
-        return Live((Entry.load(stored) for stored in row[0]), row[1])
+        return row.live if row and row.source_hash == source_hash else EMPTY
 
     def flipped(self, using: str) -> None:
         """This process has just flipped: let the next render look again."""
-        connections[using].__dict__.pop("_smart_resize_look", None)
+        self._let_go(connections[using])
         self.next_look = 0.0
 
-    def _row(self, image_id: Any) -> tuple[Any, ...] | None:
+    def _row(self, image_id: Any) -> Told | None:
         try:
             known = self._current()
             if known.complete or image_id in known.rows:
@@ -174,10 +221,13 @@ class Memory:
         return self.known.rows.get(image_id) if self.known else None
 
     def _current(self) -> Known:
+        # Asked for every picture of every page, and nearly always all that there is to do.
+        if self.known is not None and not self._keeping and time.monotonic() < self.next_look:
+            return self.known
         connection = connections[self.alias()]
         if connection.in_atomic_block:
             return self._current_in_transaction(connection)
-        connection.__dict__.pop("_smart_resize_look", None)
+        self._let_go(connection)
         if self.known is not None and time.monotonic() < self.next_look:
             return self.known
         # Where something is known already, the other threads go on with that.
@@ -209,7 +259,7 @@ class Memory:
 
     def _keep_with(self, connection: Any, known: Known) -> None:
         def join() -> None:
-            connection.__dict__.pop("_smart_resize_look", None)
+            self._let_go(connection)
             if connection.in_atomic_block:
                 return  # A test runs the callbacks of a transaction that it will roll back.
             with self.lock:
@@ -221,6 +271,11 @@ class Memory:
 
         transaction.on_commit(join, using=connection.alias)
         connection.__dict__["_smart_resize_look"] = (known, join)
+        self._keeping.add(connection)
+
+    def _let_go(self, connection: Any) -> None:
+        connection.__dict__.pop("_smart_resize_look", None)
+        self._keeping.discard(connection)
 
     def _look(self, base: Known | None) -> Known:
         """Ask what flipped since `base`; read all again where its last flip is gone."""
@@ -232,7 +287,9 @@ class Memory:
         if len(rows) == self.MOST:
             return self._load()
         news = [row for row in rows if row[3] > base.cursor]
-        return self._joined(base, news) if news else base
+        known = self._joined(base, news) if news else base
+        # What was deleted stays until all is read anew, and what went live since may be too much.
+        return self._load() if len(known.rows) > self.MOST * 1.1 else known
 
     def _continues(self, base: Known, rows: list[tuple[Any, ...]]) -> bool:
         """The last flip known is the sentinel: without it we can't tell what we missed.
@@ -242,7 +299,7 @@ class Memory:
         last = {row[0]: row for row in rows}.get(base.sentinel)
         if last is None:
             return False
-        return last[3] > base.cursor or last[1:3] == base.rows.get(base.sentinel)
+        return last[3] > base.cursor or base.rows[base.sentinel].says(*last[1:3])
 
     def _load(self) -> Known:
         rows = list(self._flips().order_by("-seq")[: self.MOST + 1])
@@ -256,17 +313,17 @@ class Memory:
         last = max(rows, key=lambda row: row[3])
         for row in rows:
             self.singles.pop(row[0], None)
-        joined = base.rows | {row[0]: row[1:3] for row in rows}
+        joined = base.rows | {row[0]: Told(*row[1:3]) for row in rows}
         return Known(last[3], last[0], joined, base.complete)
 
-    def _single(self, image_id: Any) -> tuple[Any, ...] | None:
+    def _single(self, image_id: Any) -> Told | None:
         """One image of a site with more live images than are known at once."""
         if image_id in self.singles:
             return self.singles[image_id]
         connection = connections[self.alias()]
         with transaction.atomic(using=connection.alias, durable=False):
             found = self._flips().filter(pk=image_id).first()
-        row = found[1:3] if found else None
+        row = Told(*found[1:3]) if found else None
         if not connection.in_atomic_block:
             self.singles[image_id] = row
             while len(self.singles) > self.MOST_SINGLES:
@@ -338,5 +395,18 @@ def vary_field(shape: Decimal, recipe: str) -> str:
     name = f"smart_resize_{int(shape * 1000)}" + (f"_{recipe}" if recipe else "")
     model = get_image_model()
     if not hasattr(model, name):
-        setattr(model, name, property(lambda image: image.smart_resize.version(shape, recipe)))
+        setattr(model, name, property(_version_reader(name, shape, recipe)))
     return name
+
+
+def _version_reader(name: str, shape: Decimal, recipe: str) -> Callable[[Any], str]:
+    """Asked twice for every picture of every page: what was found is one look-up."""
+
+    def version(image: Any) -> str:
+        live = image.smart_resize
+        found = live.versions.get(name)
+        if found is None:
+            found = live.versions[name] = live.version(shape, recipe)
+        return found
+
+    return version

@@ -9,8 +9,10 @@ from collections.abc import Callable
 
 from django.db import close_old_connections, connections
 
-from . import moments, pipeline, politeness, sync, wanted
+from . import moments, politeness, sync, wanted
 from .models import PipelineState
+from .pipeline import schedule
+from .pipeline.crew import Crew
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +49,7 @@ class Loop:
         self._woken = threading.Event()
         self._lease = ""
         self._overdue = 0
-        self._crew: pipeline.Crew | None = None
+        self._crew: Crew | None = None
 
     def wake(self) -> None:
         """There may be something to do."""
@@ -102,7 +104,7 @@ class Loop:
         state = PipelineState.load()
         if self.alone and not self._hold(state):
             return self._until_free(state)
-        self._crew = self._crew or pipeline.Crew(workers(), PATIENCE, self.wake)
+        self._crew = self._crew or Crew(workers(), PATIENCE, self.wake)
         due = work_once(state, self._time_left(), self._crew)
         if self.alone and not is_near(due):
             state.keep_lease(self._lease, None)
@@ -142,17 +144,20 @@ class Loop:
 def work_once(
     state: PipelineState,
     go_on: Callable[[], bool] = lambda: True,
-    crew: pipeline.Crew | None = None,
+    crew: Crew | None = None,
 ) -> dt.datetime | None:
     """A pass, and the hourly repair if it is due; returns when the next pass is due."""
-    pipeline.run_pass(workers=workers(), go_on=go_on, crew=crew)
+    # Not at the start of every web process: this brings the gateway's client, and Pillow's parts.
+    from .pipeline import passes
+
+    passes.run_pass(workers=workers(), go_on=go_on, crew=crew)
     sync.run_if_due(state)
     return next_due(state)
 
 
 def next_due(state: PipelineState) -> dt.datetime | None:
     """When the next pass is due, perhaps past; None where nothing is to come."""
-    return min(filter(None, (pipeline.next_due(), sync.next_due(state))), default=None)
+    return min(filter(None, (schedule.next_due(), sync.next_due(state))), default=None)
 
 
 def is_near(due: dt.datetime | None) -> bool:

@@ -4,9 +4,11 @@ import hashlib
 import re
 from dataclasses import dataclass
 from io import BytesIO
+from typing import Any
 
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageOps
 
+from . import pixels
 from .exceptions import DownloadError
 
 FORMATS = ("JPEG", "PNG", "WEBP")
@@ -68,15 +70,41 @@ def displayed_size(picture: Image.Image) -> tuple[int, int]:
     return (height, width) if turned else (width, height)
 
 
+def upright(file: Any) -> Image.Image:
+    """The decoded picture, turned as it is displayed: in place, since a copy of a large one takes
+    as much memory again. Raises what Pillow's decoders raise."""
+    picture = Image.open(file, formats=FORMATS)
+    ImageOps.exif_transpose(picture, in_place=True)
+    return picture
+
+
 def _decode(content: bytes) -> Picture:
     if not _has_its_end(content):
         raise DownloadError("truncated", "The picture ends before it is complete.")
-    with Image.open(BytesIO(content), formats=FORMATS) as picture:
+    name, width, height = _decoded(content)
+    return Picture(content, name, width, height, hashlib.sha256(content).hexdigest())
+
+
+def _decoded(content: bytes) -> tuple[str, int, int]:
+    """Format, width and height; the pixels, which were read to their end, are gone again."""
+    with _opened(content) as picture:
         name = str(picture.format).lower()
         _check_header(picture, name, content)
+        pixel_count = picture.width * picture.height
+    with pixels.budget.hold(pixel_count):
+        # In a call of its own: when another may go on, these pixels are no longer in memory.
+        return name, *_read_to_the_end(content)
+
+
+def _opened(content: bytes) -> Image.Image:
+    return Image.open(BytesIO(content), formats=FORMATS)
+
+
+def _read_to_the_end(content: bytes) -> tuple[int, int]:
+    """The displayed size; for a PNG's, Pillow decodes it, too."""
+    with _opened(content) as picture:
         picture.load()
-        width, height = displayed_size(picture)
-    return Picture(content, name, width, height, hashlib.sha256(content).hexdigest())
+        return displayed_size(picture)
 
 
 def _check_header(picture: Image.Image, name: str, content: bytes) -> None:

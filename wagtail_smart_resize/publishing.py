@@ -5,25 +5,31 @@ that they will have, so that no visitor waits for them, and only then is the ver
 in one short transaction that is conditional on what it started from.
 """
 
+import contextlib
 import datetime as dt
+import io
 import logging
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
+import willow
 from django.apps import apps
 from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
+from PIL import Image as PillowImage
 from wagtail.images import get_image_model
 from wagtail.images.exceptions import InvalidFilterSpecError
 from wagtail.images.models import Filter
 
-from . import live, renditions, usage
-from .image_operations import SmartResizeOperation
+from . import live, pixels, renditions, storage, usage
+from .image_operations import SmartResizeOperation, ours_among
 from .live import Entry, Live, digest
 from .models import FeedCounter, ImageVersion, Recomposition
+from .pictures import displayed_size
+from .shapes import Size, Slot
 from .signals import recomposition_published
+from .storage import StorageTrouble
 
 logger = logging.getLogger(__name__)
 
@@ -116,20 +122,44 @@ def _same(
 class Prepared(Live):
     """What will be live: pinned to the image while its renditions are made.
 
-    Each candidate is decoded once, nothing is noted as wanted, and a candidate that can't be read
-    stops everything.
+    Each candidate is decoded once, and cut to a size once for all formats, if all that is made of
+    it comes one after the other: one candidate is held at a time. Nothing is noted as wanted, and
+    a candidate that can't be read stops everything.
     """
 
-    __slots__ = ("_opened",)
+    __slots__ = ("_cut", "_held", "_opened")
 
     def __init__(self, entries: Iterable[Entry], source_hash: str) -> None:
         super().__init__(entries, source_hash)
-        self._opened: dict[str, Any] = {}
+        self._opened: tuple[str, Any] = ("", None)
+        self._cut: tuple[Any, Any] = (None, None)
+        self._held = contextlib.ExitStack()
 
     def open(self, entry: Entry) -> Any:
-        if entry.file not in self._opened:
-            self._opened[entry.file] = super().open(entry)
-        return self._opened[entry.file]
+        if self._opened[0] != entry.file:
+            self.close()
+            self._opened = entry.file, super().open(entry)
+        return self._opened[1]
+
+    def decode(self, file: Any) -> Any:
+        with PillowImage.open(file) as opened:
+            width, height = opened.size
+        self._held.enter_context(pixels.budget.hold(width * height))
+        file.seek(0)
+        return super().decode(file)
+
+    def cut_out(self, entry: Entry, wanted: Size) -> Any:
+        asked = (entry.file, wanted)
+        if self._cut[0] != asked:
+            self._cut = asked, super().cut_out(entry, wanted)
+        return self._cut[1]
+
+    def close(self) -> None:
+        """Let go of the pixels: image, renditions and this hold each other, until Python looks
+        for such circles, and by then there may be gigabytes of them."""
+        self._opened = ("", None)
+        self._cut = (None, None)
+        self._held.close()
 
     def want(self, image_id: Any, slot: str, recipe: str) -> None:
         pass
@@ -164,14 +194,14 @@ class SourceStandIn:
 
 
 class PreparingFilter(Filter):
-    """Makes a rendition of a candidate without decoding the source each time."""
+    """Makes a rendition of what is at hand, without reading the source each time."""
 
-    def __init__(self, spec: str, source: SourceStandIn) -> None:
+    def __init__(self, spec: str, source: Any) -> None:
         super().__init__(spec)
         self._source = source
 
-    @contextmanager
-    def get_willow_image(self, image: Any, source: Any = None) -> Iterator[SourceStandIn]:
+    @contextlib.contextmanager
+    def get_willow_image(self, image: Any, source: Any = None) -> Iterator[Any]:
         yield self._source
 
 
@@ -190,7 +220,8 @@ def _prepare(image: Any, before: Iterable[Entry], after: Iterable[Entry]) -> Non
         if keys[0] != keys[1] and (spec, keys[1]) not in stored:
             changed.append(spec)
     live.pin(image, new)
-    _make(image, changed, new)
+    with contextlib.closing(new):
+        _make(image, changed, new)
 
 
 def _key(image: Any, spec: str, state: Live) -> str | None:
@@ -210,34 +241,56 @@ def _make(image: Any, specs: list[str], state: Prepared) -> None:
     """
     if not specs:
         return
-    stand_in = _stand_in(image)
+    source = _source(image)
+    stand_in = SourceStandIn(source.format_name, *_upright_size(source))
     not_stored = None
-    for spec in specs:
+    # All sizes of a candidate one after the other, and all formats of a size.
+    for spec in sorted(specs, key=lambda spec: (_files(spec, state), _slots(spec), spec)):
         try:
-            renditions.make(image, _filter(spec, state, stand_in))
+            renditions.make(image, _filter(spec, state, source, stand_in))
         except CandidateUnreadable:
             raise
         except Exception as error:
             logger.exception("Can't prepare the rendition %s of image %s", spec, image.pk)
-            if isinstance(error, OSError):
+            if isinstance(error, StorageTrouble):
                 not_stored = error
     if not_stored:
         raise RenditionNotStored(f"Not all renditions of {image.pk} can be stored") from not_stored
 
 
-def _stand_in(image: Any) -> SourceStandIn:
-    """The source's format and size as Wagtail's filter will ask for them, after orientation."""
-    with image.get_willow_image() as willow:
-        return SourceStandIn(willow.format_name, *willow.auto_orient().get_size())
+def _source(image: Any) -> Any:
+    """The image as Willow has it, its file read once for all renditions."""
+    with storage.calls(), image.open_file() as file:
+        content = file.read()
+    return willow.Image.open(io.BytesIO(content))
 
 
-def _filter(spec: str, state: Prepared, stand_in: SourceStandIn) -> Filter:
-    """A filter that knows the source's size only, if our operation replaces all its pixels."""
-    plain = Filter(spec)
-    ours = [each for each in plain.operations if isinstance(each, SmartResizeOperation)]
-    entries = [state.entry(each.slot.shape, each.recipe) for each in ours]
-    replaced = all(entry and entry.file for entry in entries)
-    return PreparingFilter(spec, stand_in) if replaced else plain
+def _upright_size(source: Any) -> tuple[int, int]:
+    """The size after orientation; of JPEG and WebP without decoding what may never be used."""
+    if source.format_name not in {"jpeg", "webp"}:
+        return source.auto_orient().get_size()
+    with PillowImage.open(source.f) as opened:
+        return displayed_size(opened)
+
+
+def _ours(spec: str) -> list[SmartResizeOperation]:
+    return ours_among(Filter(spec).operations)
+
+
+def _slots(spec: str) -> list[Slot]:
+    return [each.slot for each in _ours(spec)]
+
+
+def _files(spec: str, state: Prepared) -> list[str]:
+    """What the spec is cut from; "" where that is the source."""
+    entries = [state.entry(each.slot.shape, each.recipe) for each in _ours(spec)]
+    return [entry.file if entry else "" for entry in entries]
+
+
+def _filter(spec: str, state: Prepared, source: Any, stand_in: SourceStandIn) -> Filter:
+    """A filter that knows the source's format and its size after orientation only, if our
+    operation replaces all its pixels."""
+    return PreparingFilter(spec, stand_in if all(_files(spec, state)) else source)
 
 
 def _unchanged(image: Any) -> bool:
@@ -293,7 +346,7 @@ def _tell(image: Any, before: Iterable[Entry], after: Iterable[Entry]) -> None:
 # Purging
 
 
-def purge(image_id: Any, due: dt.datetime) -> None:
+def purge(version: ImageVersion) -> None:
     """Purge the pages that use the image from the front-end cache, if the site has one.
 
     Raises what the cache's backend raises: the purge stays due.
@@ -301,9 +354,9 @@ def purge(image_id: Any, due: dt.datetime) -> None:
     if apps.is_installed("wagtail.contrib.frontend_cache"):
         from wagtail.contrib.frontend_cache.utils import PurgeBatch
 
-        image = get_image_model()._base_manager.filter(pk=image_id).first()
+        image = get_image_model()._base_manager.filter(pk=version.pk).first()
         if image is not None:
             batch = PurgeBatch()
             batch.add_pages(usage.pages_using(image))
             batch.purge()
-    ImageVersion.objects.filter(pk=image_id, purge_due=due).update(purge_due=None)
+    version.move(where={"purge_due": version.purge_due}, purge_due=None)

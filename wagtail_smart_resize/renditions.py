@@ -6,6 +6,8 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from wagtail.images.models import Filter
 
+from . import storage
+
 
 def make(image: Any, spec: Filter) -> None:
     """Make a rendition before pages ask for it; nothing comes of it where somebody was faster.
@@ -13,13 +15,15 @@ def make(image: Any, spec: Filter) -> None:
     Wagtail writes the file first, then the row that names it. Here the row comes first, under a
     key that nobody looks for, then the file, and then the key under which pages find it. What is
     left of a process that is killed is a rendition off its key, which the repair retires.
+    Raises StorageTrouble if it can't be stored.
     """
     content = image.generate_rendition_file(spec)
     row = _hidden_row(image, spec, content)
     shown = False
     try:
-        storage, length = row.file.storage, row.file.field.max_length
-        row.file.name = storage.save(row.file.name, content, max_length=length)
+        length = row.file.field.max_length
+        with storage.calls():
+            row.file.name = row.file.storage.save(row.file.name, content, max_length=length)
         shown = _show(row, spec.get_cache_key(image))
     finally:
         if not shown:
@@ -31,10 +35,11 @@ def _hidden_row(image: Any, spec: Filter, content: Any) -> Any:
     key = secrets.token_hex(6)
     fields = {"filter_spec": spec.spec, "focal_point_key": key}
     measured = image.get_rendition_model()(image=image, file=content, **fields)
-    field, storage = measured.file.field, measured.file.storage
+    field = measured.file.field
     stem, _dot, rest = content.name.partition(".")
     name = field.generate_filename(measured, f"{stem}.{key}.{rest}")
-    name = storage.get_available_name(name, max_length=field.max_length)
+    with storage.calls():
+        name = measured.file.storage.get_available_name(name, max_length=field.max_length)
     return image.renditions.create(
         file=name, width=measured.width, height=measured.height, **fields
     )
@@ -53,7 +58,9 @@ def _show(row: Any, key: str) -> bool:
 def delete(rendition: Any) -> None:
     """Delete the file, then the row, of what no page finds any more.
 
-    In Wagtail's order a process that is killed leaves the file.
+    In Wagtail's order a process that is killed leaves the file. Raises StorageTrouble: then the
+    row stays, unless it was Wagtail, which deletes the file once more after the row.
     """
-    rendition.file.storage.delete(rendition.file.name)
-    rendition.delete()
+    with storage.calls():
+        rendition.file.storage.delete(rendition.file.name)
+        rendition.delete()

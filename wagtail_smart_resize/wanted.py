@@ -12,6 +12,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import DatabaseError, transaction
@@ -20,6 +21,7 @@ from wagtail.images import get_image_model
 
 from .settings import settings
 from .shapes import Slot
+from .signals import recomposition_wanted
 
 if TYPE_CHECKING:
     from .models import Recomposition
@@ -62,6 +64,9 @@ class Notes:
 
     def __bool__(self) -> bool:
         return bool(self._wants or self._damaged)
+
+    def __contains__(self, want: Want) -> bool:
+        return want in self._wants
 
     def add(self, want: Want, noted: Noted) -> None:
         with self._lock:
@@ -180,7 +185,7 @@ def _new_row(image: Any, slot: Slot, recipe: str, by: str, user: Any) -> "Recomp
     from .models import Recomposition
 
     now = timezone.now()
-    row, _created = Recomposition.objects.get_or_create(
+    row, created = Recomposition.objects.get_or_create(
         image_id=image.pk,
         source_hash=image.file_hash,
         shape=slot.shape,
@@ -193,6 +198,9 @@ def _new_row(image: Any, slot: Slot, recipe: str, by: str, user: Any) -> "Recomp
             "next_attempt": now + GATHERING,
         },
     )
+    if created:
+        tell = partial(recomposition_wanted.send_robust, Recomposition, recomposition=row)
+        transaction.on_commit(tell)
     return row
 
 

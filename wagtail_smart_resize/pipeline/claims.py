@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import Min
 from wagtail.images import get_image_model
 
-from .. import moments, source, verdicts
+from .. import moments, source, storage, verdicts
 from ..exceptions import SourceUnavailable
 from ..models import GatewayRequest, ImageVersion, Recomposition, Spend
 from ..models.ledger import new_token
@@ -77,10 +77,8 @@ def claim(group: Group) -> GatewayRequest | None:
 
 def postpone(group: Group, wait: dt.timedelta) -> None:
     """Look at the group again later: for now nothing can be said about it."""
-    rows = Recomposition.objects.due(moments.now())
-    rows.filter(image_id=group.image_id, recipe=group.recipe).update(
-        next_attempt=moments.now() + wait
-    )
+    rows = Recomposition.objects.filter(image_id=group.image_id, recipe=group.recipe)
+    rows.postpone_due(moments.now(), moments.now() + wait)
 
 
 def _opened(image: Any) -> Any:
@@ -92,9 +90,11 @@ def identify(image: Any) -> None:
     """Fill in the hash of the image's file where it is blank, before it is used as identity.
 
     Rows that were written while it was blank, or for an earlier file and never bought, give way.
+    Raises StorageTrouble if the file can't be read.
     """
     if not image.file_hash:
-        image.file_hash = image.get_file_hash()
+        with storage.calls():
+            image.file_hash = image.get_file_hash()
         blank = type(image)._default_manager.filter(pk=image.pk, file_hash="")
         blank.update(file_hash=image.file_hash)
     others = Recomposition.objects.filter(image_id=image.pk).exclude(source_hash=image.file_hash)
@@ -181,18 +181,15 @@ def _no_source(group: Group, error: SourceUnavailable) -> None:
         if troubles >= MAX_SOURCE_TROUBLES:
             row.fail(error.code, error.detail)
         else:
-            row.move(
-                where={"purchase": row.Purchase.WANTED},
-                attempts=troubles,
-                next_attempt=moments.now() + moments.backoff(troubles, first=60),
-            )
+            later = moments.now() + moments.backoff(troubles, first=60)
+            row.try_later(error.code, error.detail, later, attempts=troubles)
 
 
 # Writing the request
 
 
 class _Overtaken(Exception):
-    """Another process was faster, or the budget ended: nothing was written."""
+    """Another process was faster, or there is no room or budget left: nothing was written."""
 
 
 def _write(image: Any, recipe: Recipe, allowed: list[Recomposition]) -> GatewayRequest | None:
@@ -207,7 +204,8 @@ def _write(image: Any, recipe: Recipe, allowed: list[Recomposition]) -> GatewayR
     if not leaders:
         return None
     request = new_request(image, recipe, leaders)
-    if not reserve(request):
+    # Claims queue at the budget's row: from here on each sees all that others have written.
+    if not reserve(request) or GatewayRequest.objects.unfinished().count() > settings.MAX_IN_FLIGHT:
         raise _Overtaken
     for row in leaders:
         if not row.move(where={"purchase": row.Purchase.WANTED}, **_requested(request)):

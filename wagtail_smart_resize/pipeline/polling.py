@@ -42,7 +42,8 @@ def take_in(request: GatewayRequest, answer: Answer) -> None:
     """Move on with what the gateway said, at the submission or later."""
     if answer.status == Word.COMPLETED:
         _completed(request, answer)
-    elif answer.status == Word.FAILED:
+    elif answer.status == Word.FAILED or (answer.status == Word.ERROR and answer.outputs):
+        # An error that shows pictures contradicts itself: they may have been charged.
         detail = answer.error or "The service could not recompose the picture."
         outcomes.fail(request, "failed", detail, charged=Charged.UNKNOWN)
     elif answer.status == Word.ERROR:

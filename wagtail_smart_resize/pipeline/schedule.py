@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Iterator
 
-from django.db.models import Min
+from django.db.models import Min, QuerySet
 from django.db.models.functions import Coalesce, Greatest
 
 from .. import moments
@@ -61,14 +61,24 @@ def _next_step() -> dt.datetime | None:
 def _next_claim() -> dt.datetime | None:
     if not settings.API_KEY:
         return None
-    rows = Recomposition.objects.wanted().filter(
-        decision=Recomposition.Decision.NONE, live=None, next_attempt__isnull=False
-    )
-    wanted = rows.aggregate(next=Min("next_attempt"))["next"]
+    wanted = _claimable().aggregate(next=Min("next_attempt"))["next"]
     if wanted is None or _full():
         return None
     blocked = claims_blocked_until(PipelineState.peek(), moments.now())
     return max(wanted, blocked) if blocked else wanted
+
+
+def _claimable() -> QuerySet:
+    return Recomposition.objects.wanted().filter(
+        decision=Recomposition.Decision.NONE, live=None, next_attempt__isnull=False
+    )
+
+
+def something_waits() -> bool:
+    """Whether there is anything that would be sent if the gateway took it."""
+    unsent = GatewayRequest.objects.filter(status=GatewayRequest.Status.NEW)
+    wanted = _claimable().filter(waiting_reason__in=["", Reason.CIRCUIT_OPEN])
+    return unsent.exclude(error_code=Reason.BUDGET).exists() or wanted.exists()
 
 
 def _full() -> bool:
