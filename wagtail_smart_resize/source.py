@@ -17,11 +17,13 @@ from django.core import signing
 from django.urls import NoReverseMatch, reverse
 from PIL import Image, ImageCms, ImageOps
 
+from . import pixels, storage
 from .deadlines import Deadline
 from .exceptions import SourceUnavailable
 from .models import GatewayRequest
 from .pictures import displayed_size
 from .settings import settings
+from .storage import StorageTrouble
 
 MAX_SIDE = 2048
 QUALITY = 90
@@ -96,10 +98,13 @@ def request_of(token: str) -> GatewayRequest | None:
 
 
 def check_reachable(url: str) -> None:
-    """Ask for the picture as the gateway will.
+    """Ask whether the gateway will find the picture.
 
     Raises SourceUnavailable if the answer is no picture. No answer at all says nothing: a site may
     not reach itself under its public name.
+
+    HEAD spares the site to draw a picture that nobody reads. What stands before a site may not know
+    HEAD, so that only a GET, as the gateway's, is believed when it says no.
     """
     with requests.Session() as session:
         # A far end that sends a byte now and then is never late for `timeout`.
@@ -108,6 +113,9 @@ def check_reachable(url: str) -> None:
         session.trust_env = False
         session.max_redirects = 3
         try:
+            with session.head(url, allow_redirects=True, timeout=REACH_TIMEOUT) as response:
+                if response.ok and _content_type(response).startswith("image/"):
+                    return
             with session.get(url, stream=True, timeout=REACH_TIMEOUT) as response:
                 _check_answer(response)
         except requests.TooManyRedirects as error:
@@ -121,8 +129,7 @@ def check_reachable(url: str) -> None:
 
 
 def _check_answer(response: requests.Response) -> None:
-    kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if response.ok and kind != "text/html":
+    if response.ok and _content_type(response) != "text/html":
         return
     got = "a web page" if response.ok else f"the status {response.status_code}"
     raise SourceUnavailable(
@@ -131,6 +138,10 @@ def _check_answer(response: requests.Response) -> None:
         "paths of wagtail_smart_resize.urls without a login: exempt them from password "
         'protection, or set WAGTAIL_SMART_RESIZE["SOURCE_BASE_URL"] to an address that is open.',
     )
+
+
+def _content_type(response: requests.Response) -> str:
+    return response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
 
 def _host(url: str) -> str:
@@ -147,11 +158,13 @@ def inspect(image: Any) -> SourceFacts:
     bought.
     """
     with _opened(image) as picture:
-        width, height = displayed_size(picture)
         frames = getattr(picture, "n_frames", 1)
         animated = frames > 1 and picture.format in ANIMATED
-        picture.load()
-        return SourceFacts(width, height, animated, _is_transparent(picture))
+        with pixels.budget.hold(picture.width * picture.height):
+            picture.load()
+            width, height = displayed_size(picture)
+            is_transparent = _is_transparent(picture)
+        return SourceFacts(width, height, animated, is_transparent)
 
 
 def source_picture(image: Any) -> SourcePicture:
@@ -160,15 +173,28 @@ def source_picture(image: Any) -> SourcePicture:
     Raises SourceUnavailable if the file can't be read.
     """
     with _opened(image) as picture:
-        lossless = picture.format in LOSSLESS and picture.width * picture.height < SMALL
+        format = _sent_as(picture)
         canvas = _upright_on_white(picture)
     content = BytesIO()
-    if lossless:
-        canvas.save(content, "PNG")
+    if format == "JPEG":
+        canvas.save(content, format, quality=QUALITY)
     else:
-        canvas.save(content, "JPEG", quality=QUALITY)
-    content_type = "image/png" if lossless else "image/jpeg"
-    return SourcePicture(content.getvalue(), content_type, *canvas.size)
+        canvas.save(content, format)
+    return SourcePicture(content.getvalue(), Image.MIME[format], *canvas.size)
+
+
+def source_content_type(image: Any) -> str:
+    """The content type that `source_picture` gives it, without drawing it.
+
+    Raises SourceUnavailable if the file can't be read.
+    """
+    with _opened(image) as picture:
+        return Image.MIME[_sent_as(picture)]
+
+
+def _sent_as(picture: Image.Image) -> str:
+    lossless = picture.format in LOSSLESS and picture.width * picture.height < SMALL
+    return "PNG" if lossless else "JPEG"
 
 
 @contextlib.contextmanager
@@ -190,13 +216,12 @@ def _opened(image: Any) -> Iterator[Image.Image]:
 
 def _read(image: Any) -> bytes:
     try:
-        with image.open_file() as file:
+        with storage.calls(), image.open_file() as file:
             return file.read()
-    except Exception as error:
-        # Storages raise errors of many kinds; Wagtail wraps some of them.
-        if isinstance(error, FileNotFoundError) or isinstance(error.__cause__, FileNotFoundError):
+    except StorageTrouble as error:
+        if error.is_missing_file:
             raise SourceUnavailable("file_missing", "The image's file is missing.") from error
-        name = type(error).__name__
+        name = type(error.__cause__).__name__
         raise SourceUnavailable(
             "storage", f"The storage failed to give the file ({name})."
         ) from error

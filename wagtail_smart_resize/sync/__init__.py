@@ -11,27 +11,11 @@ from django.db.models import Q
 
 from .. import moments, wanted
 from ..models import PipelineState
-from . import purchases, renditions, versions, waiting
 from .report import Report
 
 __all__ = ["Report", "next_due", "run", "run_if_due"]
 
 INTERVAL = dt.timedelta(hours=1)
-
-#: In this order: identity first, then what is live, which tells the keys of renditions.
-STEPS = (
-    versions.hashes,
-    versions.counter,
-    purchases.stranded,
-    purchases.unstored,
-    versions.lost,
-    versions.outdated,
-    renditions.gone,
-    renditions.judged,
-    purchases.restored,
-    purchases.replaced,
-    waiting.waiting,
-)
 
 
 def next_due(state: PipelineState) -> dt.datetime:
@@ -56,6 +40,9 @@ def run(*, dry_run: bool = False) -> Report:
     report = Report(dry_run)
     if not dry_run:
         wanted.write()
+    # Only here, since every web process imports this module to know when a repair is due.
+    from .steps import STEPS
+
     for step in STEPS:
         report.take(step)
     return report

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from .. import loop, moments, pipeline
+from .. import loop, moments
 from ..models import GatewayRequest, ImageVersion, PipelineState, Recomposition
+from ..pipeline import passes
 from ..rules import Reason
 from ..settings import settings
 
@@ -77,7 +78,7 @@ def finish(
     ends = time.monotonic() + seconds
     failed_before, failed_steps = _failed(), 0
     while True:
-        result = pipeline.run_pass(workers=loop.workers())
+        result = passes.run_pass(workers=loop.workers())
         failed_steps += result.failed
         left = Outstanding.count()
         tell(left)

@@ -9,6 +9,7 @@ from django.db.models import F, Q
 
 from .. import cleanup, moments
 from ..models import Candidate, GatewayRequest, Recomposition
+from ..models.base import only_if
 from ..pipeline import fetching
 from ..settings import settings
 from .reading import chunks
@@ -57,6 +58,13 @@ def unstored() -> Iterator[Finding]:
         yield Finding(Repair.UNSTORED, len(ids), partial(_delete_candidates, matching))
 
 
+def overlooked() -> Iterator[Finding]:
+    """What awaits review and no queue shows: rows that were restored or written by others."""
+    for ids in chunks(Recomposition.objects.overlooked()):
+        rows = Recomposition.objects.filter(pk__in=ids)
+        yield Finding(Repair.OVERLOOKED, len(ids), rows.note_review)
+
+
 # Nothing tells when the file of an image was replaced: a run notes when it first sees it.
 
 
@@ -86,7 +94,7 @@ def _of_other_files() -> Any:
 
 
 def _update(ids: Iterable[Any], changes: dict[str, Any]) -> int:
-    rows = Recomposition.objects.filter(pk__in=ids).exclude(purchase=Purchase.REQUESTED)
+    rows = Recomposition.objects.filter(only_if(~Q(purchase=Purchase.REQUESTED)), pk__in=ids)
     return rows.update(**changes)
 
 

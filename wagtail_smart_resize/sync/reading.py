@@ -36,8 +36,8 @@ class Seen:
 
     def show(self) -> Any:
         """The image with what is live now pinned to it: its keys are those of a page's images."""
-        known = bool(self.version and self.image.file_hash)
-        entries = publishing.current(self.version, self.image) if known else ()
+        known = self.version if self.image.file_hash else None
+        entries = publishing.current(known, self.image) if known else ()
         live.pin(self.image, live.Live(entries, self.image.file_hash))
         return self.image
 

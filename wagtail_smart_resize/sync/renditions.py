@@ -12,7 +12,7 @@ from wagtail.images.exceptions import InvalidFilterSpecError
 from wagtail.images.models import Filter
 
 from .. import moments, renditions, wanted
-from ..image_operations import SmartResizeOperation
+from ..image_operations import SmartResizeOperation, ours_among
 from ..models import ImageVersion, RetiredRendition
 from ..settings import settings
 from ..shapes import Slot, same_shape
@@ -51,13 +51,13 @@ class Specs:
 
     def operations(self, spec: str) -> list[SmartResizeOperation]:
         found = self.filter(spec)
-        return _operations(found) if found else []
+        return ours_among(found.operations) if found else []
 
     @staticmethod
     def _read(spec: str) -> Filter | None:
         try:
             found = Filter(spec)
-            return found if _operations(found) else None
+            return found if ours_among(found.operations) else None
         except InvalidFilterSpecError:
             return None
 
@@ -66,10 +66,6 @@ class Specs:
         live must be pinned to the image."""
         found = self.filter(rendition.spec)
         return None if found is None else found.get_cache_key(image) == rendition.key
-
-
-def _operations(found: Filter) -> list[SmartResizeOperation]:
-    return [each for each in found.operations if isinstance(each, SmartResizeOperation)]
 
 
 def judged() -> Iterator[Finding]:

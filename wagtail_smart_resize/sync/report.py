@@ -23,6 +23,7 @@ class Repair(Enum):
     GONE = "notes about deleted renditions removed"
     STRANDED = "purchases without a request settled"
     UNSTORED = "candidates without a file removed"
+    OVERLOOKED = "recompositions put into the review queue"
     REPLACED = "recompositions of replaced files noted"
     RESTORED = "recompositions of restored files kept"
     TIDIED = "recompositions of replaced files deleted"

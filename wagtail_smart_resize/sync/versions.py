@@ -12,6 +12,7 @@ from wagtail.images import get_image_model
 from ..live import Entry
 from ..models import FeedCounter, ImageVersion, Recomposition
 from ..pipeline import claims
+from ..storage import StorageTrouble
 from .reading import Seen, chunks, see
 from .renditions import ours
 from .report import Finding, Repair
@@ -37,7 +38,7 @@ def hashes() -> Iterator[Finding]:
 def _identify(image: Any) -> int:
     try:
         claims.identify(image)
-    except OSError as error:
+    except StorageTrouble as error:
         # Nothing of ours failed: the file is missing, or its storage is down.
         logger.warning("Can't read the file of image %s: %s", image.pk, error)
         return 0
