@@ -5,8 +5,9 @@ from typing import Any
 
 from django import template
 
+from .. import words
 from ..settings import Price, settings
-from ..views import estimates, offers, words
+from ..views import estimates, offers
 
 register = template.Library()
 

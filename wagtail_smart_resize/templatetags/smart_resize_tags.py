@@ -1,4 +1,7 @@
-"""`{{ photo|smart_resize:"1200x630-c50|format-webp" }}`: a rendition where a tag is too much."""
+"""`{{ photo|smart_resize:"1200x630-c50|format-webp" }}`: a rendition where a tag is too much.
+
+`{% if rendition|is_recomposed %}`: whether it shows a recomposed picture.
+"""
 
 from typing import Any
 
@@ -7,7 +10,10 @@ from django.utils.safestring import mark_safe
 from wagtail.images.models import Filter
 from wagtail.images.shortcuts import get_rendition_or_not_found
 
+from ..recomposed import is_recomposed
+
 register = template.Library()
+register.filter(is_recomposed)
 
 
 class Shown:

@@ -1,0 +1,21 @@
+"""Our template filters for Jinja2: an extension to name among the environment's."""
+
+from jinja2 import Environment
+from jinja2.ext import Extension
+
+from .recomposed import is_recomposed
+from .templatetags.smart_resize_tags import smart_resize
+
+__all__ = ["smart_resize_tags"]
+
+
+class SmartResizeExtension(Extension):
+    """`photo|smart_resize("1200x630")` and `rendition|is_recomposed`."""
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        environment.filters.update(smart_resize=smart_resize, is_recomposed=is_recomposed)
+
+
+# As Wagtail names its own.
+smart_resize_tags = SmartResizeExtension
