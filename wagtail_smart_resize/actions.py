@@ -20,9 +20,27 @@ from . import audit, moments, runners, verdicts, wanted
 from .exceptions import SmartResizeError
 from .models import Candidate, GatewayRequest, ImageVersion, OptOut, Recomposition
 from .pipeline import claims
-from .rules import Verdict
+from .rules import Reason, Verdict
 from .settings import Price, Recipe, settings
 from .shapes import Size, Slot
+from .storage import StorageTrouble
+
+#: What a site's own code may lean on: docs/python.md.
+__all__ = [
+    "Refused",
+    "Wish",
+    "Wording",
+    "ask",
+    "choose",
+    "leave",
+    "look_again",
+    "opt_in",
+    "opt_out",
+    "price_of",
+    "retry",
+    "use_crop",
+    "verdict_for",
+]
 
 Purchase = Recomposition.Purchase
 Status = GatewayRequest.Status
@@ -155,7 +173,7 @@ def ask(
         raise Refused("no_key", _("The site has no API key: nothing can be recomposed."))
     try:
         claims.identify(image)
-    except OSError as error:
+    except StorageTrouble as error:
         raise Refused("file_missing", _("The image's file can't be read.")) from error
     with held(image.pk) as file_hash:
         asked = _asked_before(image, key)
@@ -163,11 +181,12 @@ def ask(
             return asked
         if file_hash != image.file_hash:
             raise replaced()
+        groups = _by_recipe(wishes)
         requests = [
             _ask_for(image, recipe, slots, user, wording, overrule, key)
-            for recipe, slots in _by_recipe(wishes).items()
+            for recipe, slots in groups.items()
         ]
-        audit.asked(image, user, [slot for slots in _by_recipe(wishes).values() for slot in slots])
+        audit.asked(image, user, [slot for slots in groups.values() for slot in slots])
     runners.wake()
     return requests
 
@@ -382,8 +401,6 @@ def opt_in(image: Any, *, user: Any = None) -> None:
         if not OptOut.objects.filter(image_id=image.pk).delete()[0]:
             return
         audit.opted_in(image, user)
-        waiting = Recomposition.objects.wanted().filter(
-            image_id=image.pk, waiting_reason="opted_out"
-        )
-        waiting.update(next_attempt=moments.now(), waiting_reason="")
+        rows = Recomposition.objects.filter(image_id=image.pk)
+        rows.wake(Reason.OPTED_OUT, moments.now())
     runners.wake()

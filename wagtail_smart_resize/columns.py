@@ -7,8 +7,8 @@ from django.db.models import F
 from django.urls import reverse
 from wagtail.admin.ui.tables import BaseColumn
 
+from .states import State, Word, load, states, tally
 from .views import rows
-from .views.states import State, Word, load, states, tally
 
 RANKS = {word: rank for rank, word in enumerate(Word)}
 

@@ -9,8 +9,8 @@ from django.utils.translation import ngettext
 from wagtail.admin.ui.side_panels import BaseSidePanel
 
 from .models import OptOut
+from .states import Word
 from .views.screen import Screen
-from .views.states import Word
 
 #: These stay as they are until a person does something about them.
 NEED_SOMEBODY = {Word.REVIEW, Word.READY, Word.FAILED, Word.UNKNOWN}

@@ -13,7 +13,6 @@ from wagtail.admin.staticfiles import versioned_static
 
 from . import permissions
 from .settings import settings
-from .views import rows
 
 #: Beyond this many the menu counts no further: it is on every page of the admin.
 MOST = 99
@@ -27,7 +26,9 @@ def waiting(request: HttpRequest) -> int:
     """How many await this user's review, at most one more than `MOST`: counted once a request."""
     known = getattr(request, "_smart_resize_waiting", None)
     if known is None:
-        known = rows.waiting_for(request.user)[: MOST + 1].count()
+        from .views import rows
+
+        known = rows.waiting_for(request.user, MOST + 1).count()
         request._smart_resize_waiting = known  # type: ignore[attr-defined]
     return known
 

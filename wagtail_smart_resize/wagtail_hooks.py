@@ -80,3 +80,6 @@ def register_permission_panel() -> Any:
 # Wagtail's listing of images
 
 hooks.register("register_bulk_action", SmartResizeBulkAction)
+
+# These screens have no hook: they are loaded with Wagtail's own hooks, and so is what we add.
+integration.attach()

@@ -13,6 +13,7 @@ from django.template.response import SimpleTemplateResponse
 from django.utils.cache import patch_cache_control
 from PIL import Image
 
+from .. import storage
 from ..models import Candidate
 from ..shapes import Size, Slot, cut
 from .base import ImageMixin
@@ -69,7 +70,9 @@ class CandidateView(ImageMixin):
 
 def _drawn(candidate: Candidate, side: int) -> bytes:
     """The picture cut to its largest slot's shape, at most so large. Raises OSError."""
-    with candidate.file.open("rb") as file, Image.open(file) as opened:
+    with storage.calls(), candidate.file.open("rb") as file:
+        stored = file.read()
+    with Image.open(io.BytesIO(stored)) as opened:
         picture = opened.convert("RGB")
     box, size = cut(Size(*picture.size), _at_most(candidate, side))
     content = io.BytesIO()

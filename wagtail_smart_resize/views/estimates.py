@@ -16,13 +16,12 @@ from django.db.models import F
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy, ngettext
 
-from .. import actions, verdicts
+from .. import actions, states, verdicts
 from ..actions import Wish
 from ..models import Recomposition
 from ..rules import OVERRULABLE, Reason
 from ..settings import Price, settings
 from ..shapes import Slot, same_shape
-from . import states
 
 Decision = Recomposition.Decision
 

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 from django.db.models import Count, Q, QuerySet, Sum
 
-from .. import actions, moments
+from .. import actions, failures, moments
 from ..models import GatewayRequest, Recomposition, Spend
 from ..rules import Reason
 from ..settings import Price, settings
-from . import failures, states
+from .rows import load_page, tell_states
 
 Purchase = Recomposition.Purchase
 
@@ -80,10 +80,9 @@ def _waiting(mine: QuerySet) -> QuerySet:
 
 
 def _oldest(waiting: QuerySet) -> Any:
-    row = states.load(waiting).select_related("image").order_by("wanted_at", "pk").first()
-    if row is not None:
-        row.state = states.states([row])[0]
-    return row
+    oldest = load_page(waiting.order_by("wanted_at", "pk")[:1])
+    tell_states(oldest)
+    return oldest[0] if oldest else None
 
 
 def _failed(mine: QuerySet) -> list[Reasons]:
@@ -98,9 +97,8 @@ def _failed(mine: QuerySet) -> list[Reasons]:
 def _spent() -> list[Price]:
     """Of the requests whose outputs the month's budget holds, by currency."""
     today = moments.today()
-    requests = GatewayRequest.objects.filter(
-        reserved_on__year=today.year, reserved_on__month=today.month
-    )
+    first = today.replace(day=1)
+    requests = GatewayRequest.objects.filter(reserved_on__range=(first, today))
     sums = requests.exclude(price=None).values("currency").annotate(amount=Sum("price"))
     found = {each["currency"]: each["amount"] for each in sums}
     if settings.PRICE_PER_OUTPUT:

@@ -3,19 +3,20 @@
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from .. import moments, pipeline, runners
+from .. import failures, moments, runners
 from ..models import PipelineState
+from ..pipeline import schedule
 from ..settings import settings
-from . import failures
+from ..states import Tone
 from .rows import moment_text
-from .states import Tone
 
-Words = Promise | str
+Words: TypeAlias = Promise | str
 
 #: Work that has been due for so long, while nobody made a pass, shows that nobody works.
 GRACE = dt.timedelta(minutes=5)
@@ -55,7 +56,7 @@ def check() -> Health:
     """How the pipeline is doing. Reads only."""
     state = PipelineState.peek()
     now = moments.now()
-    due = pipeline.next_due()
+    due = schedule.next_due()
     label, tone = _activity(state, due, now)
     notices = (*_stopped(state, due, now), *_service(state, now), *_settings())
     return Health(label, tone, state.heartbeat, notices)
@@ -91,10 +92,23 @@ def _service(state: PipelineState, now: dt.datetime) -> Iterator[Notice]:
             "since": moment_text(state.circuit_opened_at),
             "why": failure.message,
         }
-        yield Notice("critical", message, failure.remedy)
+        yield Notice("critical", f"{message} {_next_try(state)}", failure.remedy)
     if state.paused_until and state.paused_until > now:
         message = _("The service asked for a pause: new requests are sent from %(until)s on.")
         yield Notice("info", message % {"until": moment_text(state.paused_until)})
+
+
+def _next_try(state: PipelineState) -> Words:
+    """When the open circuit tries again: only what waits can be the try."""
+    at = next_try(state)
+    if at is None:
+        return _("Nothing waits to be sent: the next request is the next try.")
+    return _("One request tries again at %(at)s.") % {"at": moment_text(at)}
+
+
+def next_try(state: PipelineState) -> dt.datetime | None:
+    """When an open circuit lets a request try; None where nothing waits to be sent."""
+    return state.probe_at if schedule.something_waits() else None
 
 
 def _settings() -> Iterator[Notice]:

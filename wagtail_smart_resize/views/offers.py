@@ -7,7 +7,7 @@ from django.utils.translation import ngettext
 
 from .. import actions, verdicts
 from ..forms import MOST_CANDIDATES
-from .words import price_text
+from ..words import price_text
 
 
 @dataclass(frozen=True)

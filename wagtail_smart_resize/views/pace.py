@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from .. import moments
 from ..models import GatewayRequest, Recomposition
-from .states import State, Word
+from ..states import State, Word
 
 #: What the service says is common, until the site has requests of its own to go by.
 COMMON = dt.timedelta(seconds=75)

@@ -4,9 +4,8 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
-from wagtail.images.exceptions import InvalidFilterSpecError
+from django.db import DatabaseError
 from wagtail.images.shortcuts import get_rendition_or_not_found
-from willow.image import UnrecognisedImageFormatError
 
 from ..shapes import Size, Slot
 from ..source import SourceFacts
@@ -21,7 +20,7 @@ SPEC_SVG = "max-1600x1600"
 
 @dataclass(frozen=True)
 class Preview:
-    """`url` is "" where the image's file is missing or damaged."""
+    """`url` is "" where the image's file is missing or damaged, or a storage is in trouble."""
 
     image: Any
     url: str
@@ -33,7 +32,10 @@ class Preview:
         spec = SPEC_SVG if image.is_svg() else SPEC
         try:
             rendition = get_rendition_or_not_found(image, spec)
-        except (InvalidFilterSpecError, UnrecognisedImageFormatError, OSError):
+        except DatabaseError:
+            raise
+        except Exception:
+            # Storages and decoders raise what they like: the screen opens without the picture.
             logger.exception("Can't show a preview of image %s", image.pk)
             return cls(image, "", Size(image.width, image.height))
         url = rendition.url if rendition.width else ""

@@ -17,10 +17,10 @@ from wagtail.admin.ui.tables import BaseColumn, Column, DateColumn, UserColumn
 from wagtail.admin.views.reports import ReportView as BaseReportView
 from wagtail.admin.widgets.button import Button
 
-from .. import filters, permissions
+from .. import filters, permissions, states, words
 from ..models import Recomposition
 from ..settings import settings
-from . import exports, figures, health, rows, states, words
+from . import exports, figures, health, rows
 
 THUMBNAIL = "max-165x165"
 
@@ -114,7 +114,12 @@ class ReportView(BaseReportView):
     # Rows
 
     def get_base_queryset(self) -> QuerySet:
-        return rows.load(rows.visible_to(self.request.user))
+        return rows.visible_to(self.request.user)
+
+    def paginate_queryset(self, queryset: QuerySet, page_size: int) -> Any:
+        paginator, page, found, has_others = super().paginate_queryset(queryset, page_size)
+        page.object_list = rows.load_page(found)
+        return paginator, page, page.object_list, has_others
 
     def order_queryset(self, queryset: QuerySet) -> QuerySet:
         queryset = super().order_queryset(queryset)
@@ -124,11 +129,12 @@ class ReportView(BaseReportView):
         # `get_queryset` has filtered it: once is enough.
         return self.get_queryset()
 
-    def decorate_paginated_queryset(self, object_list: QuerySet) -> QuerySet:
-        """Complete the rows in place: the table holds the same ones."""
+    def decorate_paginated_queryset(self, object_list: Any) -> Any:
+        """Complete the rows in place: the table holds the same ones. An export reads its own."""
+        if self.is_export:
+            return exports.stream(object_list)
         rows.tell_states(object_list)
-        if not self.is_export:
-            self._show(object_list)
+        self._show(object_list)
         return object_list
 
     def _show(self, object_list: QuerySet) -> None:

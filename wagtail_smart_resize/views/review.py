@@ -5,7 +5,7 @@ from itertools import zip_longest
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
@@ -26,6 +26,8 @@ from . import rows
 
 Decision = Recomposition.Decision
 
+#: So many entries at most.
+MOST = 500
 #: Ratios beyond which pictures stand one below the other, and more of them side by side.
 WIDE, TALL = 2, 0.9
 
@@ -42,7 +44,8 @@ class ReviewRequired(View):
 
 
 class ReviewView(ReviewRequired, BaseListingView):
-    """What waits, the oldest first."""
+    """What waits, the oldest first. Of a long queue the first so many are shown: what is decided
+    makes room for others, and to count on would take as long as the queue is."""
 
     page_title = gettext_lazy("Review pictures")
     header_icon = "glasses"
@@ -52,10 +55,14 @@ class ReviewView(ReviewRequired, BaseListingView):
     columns: list[Any] = []
 
     def get_queryset(self) -> QuerySet:
+        return rows.waiting_for(self.request.user, MOST)
+
+    def paginate_queryset(self, queryset: QuerySet, page_size: int) -> Any:
+        paginator, page, found, has_others = super().paginate_queryset(queryset, page_size)
+        page.object_list = rows.load_page(found)
         stored = Candidate.objects.filter(stored=True)
-        pictures = Prefetch("candidates", queryset=stored, to_attr="pictures")
-        waiting = rows.load(rows.waiting_for(self.request.user))
-        return waiting.prefetch_related(pictures).order_by("wanted_at", "pk")
+        prefetch_related_objects(page.object_list, Prefetch("candidates", stored, "pictures"))
+        return paginator, page, page.object_list, has_others
 
     def get_context_data(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         context = super().get_context_data(*args, **kwargs)
@@ -65,6 +72,7 @@ class ReviewView(ReviewRequired, BaseListingView):
         return {
             **context,
             "entries": entries,
+            "total": f"{MOST}+" if context["items_count"] == MOST else context["items_count"],
             "shortcuts": getattr(profile, "keyboard_shortcuts", True),
         }
 

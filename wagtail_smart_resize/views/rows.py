@@ -10,26 +10,41 @@ from django.utils.timezone import is_aware, localtime
 from wagtail.images import get_image_model
 from wagtail.images.shortcuts import get_rendition_or_not_found
 
-from .. import permissions
+from .. import permissions, states
 from ..models import Recomposition
 from ..settings import settings
 from ..shapes import Size, Slot, same_shape
-from . import states
 
 EVERY_RIGHT = (permissions.SMART_RESIZE, permissions.APPROVE)
 
 
 def visible_to(user: Any) -> QuerySet:
     """Every recomposition of the images with which the user may do anything of ours."""
-    images = permissions.images_for(user, EVERY_RIGHT)
-    return Recomposition.objects.filter(image__in=images.values("pk"))
+    return _of(permissions.images_for(user, EVERY_RIGHT), Recomposition.objects.all())
 
 
-def waiting_for(user: Any) -> QuerySet:
-    """What awaits review and the user may approve; pictures of a replaced file are none."""
+def waiting_for(user: Any, most: int) -> QuerySet:
+    """What awaits review and the user may approve, the oldest first, `most` of it; pictures of a
+    replaced file are none.
+
+    Compared with the images' files in parts, until there are enough: no database knows how few of
+    them differ, and all that waits would be compared.
+    """
     images = permissions.images_for(user, (permissions.APPROVE,))
-    rows = Recomposition.objects.awaiting_review().filter(image__in=images.values("pk"))
-    return rows.filter(source_hash=F("image__file_hash"))
+    rows = _of(images, Recomposition.objects.awaiting_review()).filter(replaced_at=None)
+    keys = rows.order_by("review_since", "pk").values_list("pk", flat=True)
+    looked_at: list[Any] = []
+    while True:
+        part = list(keys[len(looked_at) : len(looked_at) + most])
+        looked_at += part
+        known = Recomposition.objects.filter(pk__in=looked_at)
+        current = known.filter(source_hash=F("image__file_hash")).order_by("review_since", "pk")
+        if len(part) < most or current.count() >= most:
+            return current[:most]
+
+
+def _of(images: QuerySet, rows: QuerySet) -> QuerySet:
+    return rows if permissions.are_all(images) else rows.filter(image__in=images.values("pk"))
 
 
 def load(rows: QuerySet) -> QuerySet:
@@ -38,6 +53,14 @@ def load(rows: QuerySet) -> QuerySet:
     return states.load(rows).select_related(
         "image", "image__collection", *people, "decided_by__wagtail_userprofile"
     )
+
+
+def load_page(page: QuerySet) -> list[Recomposition]:
+    """The rows of a page, loaded by their keys: a database that joins all that a row is shown
+    with does so, by its own estimate, for every row that the page is cut from."""
+    keys = list(page.values_list("pk", flat=True))
+    loaded = load(Recomposition.objects.all()).in_bulk(keys)
+    return [loaded[key] for key in keys if key in loaded]
 
 
 def tell_states(rows: Iterable[Recomposition]) -> None:

@@ -10,12 +10,12 @@ from typing import Any
 from django.db.models import Prefetch, QuerySet
 from django.utils.functional import cached_property
 
-from .. import permissions, verdicts
+from .. import permissions, states, verdicts
 from ..actions import Wish
 from ..models import Candidate, ImageVersion, Recomposition
 from ..settings import settings
 from ..shapes import same_shape
-from . import pace, states
+from . import pace
 from .pictures import Preview
 from .shapes import Shape
 

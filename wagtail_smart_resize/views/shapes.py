@@ -12,14 +12,14 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from .. import actions
+from .. import actions, states
 from ..actions import Wish
 from ..forms import GenerateForm
 from ..models import Candidate, Recomposition
 from ..rules import Reason
 from ..settings import Recipe, UnknownRecipe, settings
 from ..shapes import Size, Slot
-from . import pace, states
+from . import pace
 from .frames import Frame
 
 if TYPE_CHECKING:

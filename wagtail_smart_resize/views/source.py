@@ -1,16 +1,20 @@
 """What the gateway fetches, and nobody else finds."""
 
 import logging
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse
+from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.utils.decorators import method_decorator
 from django.views import View
 
 from ..exceptions import SourceUnavailable
 from ..models import GatewayRequest, OptOut, Recomposition
 from ..rules import Usage
-from ..source import request_of, source_picture
+from ..source import request_of, source_content_type, source_picture
 from ..usage import is_private, usage_of
 
 logger = logging.getLogger(__name__)
@@ -31,18 +35,41 @@ class SourceView(View):
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
-        asked_for = request_of(token)
-        if asked_for is None or not may_be_sent(asked_for):
-            return HttpResponse(status=404, headers=HEADERS)
-        try:
-            picture = source_picture(asked_for.image)
-        except SourceUnavailable as error:
-            logger.warning("Gateway request %s: no source picture: %s", asked_for.pk, error)
-            return HttpResponse(status=404, headers=HEADERS)
-        length = {"Content-Length": str(len(picture.content))}
-        return HttpResponse(
-            picture.content, content_type=picture.content_type, headers=HEADERS | length
-        )
+        return _answer(token, _whole)
+
+    def head(self, request: HttpRequest, token: str) -> HttpResponseBase:
+        """Without the picture's length, which only drawing it would tell."""
+        answer = _answer(token, _type_only)
+        # Of any other response Django would say that it is 0 bytes long.
+        nothing = _nothing() if isinstance(request, ASGIRequest) else ()
+        return StreamingHttpResponse(nothing, status=answer.status_code, headers=answer.headers)
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    part: bytes
+    for part in ():
+        yield part
+
+
+def _answer(token: str, of: Callable[[Any], HttpResponse]) -> HttpResponse:
+    asked_for = request_of(token)
+    if asked_for is None or not may_be_sent(asked_for):
+        return HttpResponse(status=404, headers=HEADERS)
+    try:
+        return of(asked_for.image)
+    except SourceUnavailable as error:
+        logger.warning("Gateway request %s: no source picture: %s", asked_for.pk, error)
+        return HttpResponse(status=404, headers=HEADERS)
+
+
+def _whole(image: Any) -> HttpResponse:
+    picture = source_picture(image)
+    headers = HEADERS | {"Content-Length": str(len(picture.content))}
+    return HttpResponse(picture.content, content_type=picture.content_type, headers=headers)
+
+
+def _type_only(image: Any) -> HttpResponse:
+    return HttpResponse(content_type=source_content_type(image), headers=HEADERS)
 
 
 def may_be_sent(request: GatewayRequest) -> bool:

@@ -9,10 +9,10 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from .actions import Wish
-from .settings import settings
-from .shapes import Slot
-from .views.shapes import written
+from ..actions import Wish
+from ..settings import settings
+from ..shapes import Slot
+from .shapes import written
 
 #: So many sizes beside the presets.
 MOST_SIZES = 10

@@ -7,7 +7,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from ..validators import Price
+from .validators import Price
 
 
 def price_text(price: Price) -> str:
