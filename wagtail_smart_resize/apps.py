@@ -14,7 +14,6 @@ class SmartResizeConfig(AppConfig):
             checks,  # noqa: F401
             cleanup,
             events,
-            integration,
             live,
             patches,
             runners,
@@ -27,6 +26,5 @@ class SmartResizeConfig(AppConfig):
         cleanup.connect()
         events.connect()
         audit.connect()
-        integration.attach()
         # Migrating and flushing (between a test suite's tests) change what is live unannounced.
         post_migrate.connect(live.memory.reset, dispatch_uid="smart_resize_memory")

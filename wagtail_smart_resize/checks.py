@@ -12,6 +12,7 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, router
 from django.urls import NoReverseMatch, reverse
+from wagtail import hooks
 
 from . import compat, integration
 from .addresses import is_local, is_loopback
@@ -159,6 +160,7 @@ def check_database() -> Iterator[CheckMessage]:
 
 
 def check_image_views() -> Iterator[CheckMessage]:
+    hooks.search_for_hooks()
     for point in integration.missing if settings.EXTEND_IMAGE_VIEWS else []:
         yield Warning(
             f"Wagtail's image screens lack part of smart resize: this Wagtail has moved {point}.",

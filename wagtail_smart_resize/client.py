@@ -28,8 +28,19 @@ from .exceptions import (
     StatusUnavailable,
     Unavailable,
 )
+from .masking import Secret
 from .transport import Reply, exchange
-from .wire import Answer, Job, Malformed, Output, Status, error_body, parse, salvage_request_id
+from .wire import (
+    Answer,
+    Job,
+    Malformed,
+    Output,
+    Status,
+    error_body,
+    holds_answer,
+    parse,
+    salvage_request_id,
+)
 
 __all__ = ["Answer", "GatewayClient", "Job", "Output", "Status"]
 
@@ -43,15 +54,6 @@ _ACCESS = {401, 402, 403, 404}
 _DECLARED_FAILURES = {500, 503}
 _NO_SUCH_WAY = {404, 405, 410}
 _USABLE_KEY = re.compile(r"[!-~]+")
-
-
-class _Secret(str):
-    """The key as it goes into a header. Reports of errors print values by ``repr``."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'[key]'"
 
 
 class GatewayClient:
@@ -70,7 +72,7 @@ class GatewayClient:
         timeout: tuple[float, float] = (10, 60),
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._key = _Secret(api_key.strip())
+        self._key = Secret(api_key.strip())
         self._base_url = base_url.rstrip("/")
         self._origin = "/".join(self._base_url.split("/")[:3])
         self._connect_seconds, self._answer_seconds = timeout
@@ -127,13 +129,15 @@ class GatewayClient:
 
     def _refusal(self, reply: Reply) -> GatewayError:
         code, detail, documented = self._describe(reply)
+        request_id = salvage_request_id(reply.body)
+        if holds_answer(reply.body):
+            return OutcomeUnknown(code, detail, request_id=request_id)
         if reply.status == 429:
             return RateLimited(code, detail, retry_after=_retry_after(reply.headers))
         if reply.status in _ACCESS:
             return AccessDenied(code, detail)
         if reply.status // 100 == 4:
             return Rejected(code, detail)
-        request_id = salvage_request_id(reply.body)
         if reply.status in _DECLARED_FAILURES and documented and not request_id:
             return Unavailable(code, detail)
         return OutcomeUnknown(code, detail, request_id=request_id)
@@ -151,9 +155,11 @@ class GatewayClient:
     def _status_url(self, request_id: str, polling_url: str) -> str:
         """Take a path and a query from ``polling_url``, never the place where the key goes."""
         path = ""
-        if polling_url and _origin(polling_url) == _origin(self._base_url):
+        origin = _origin(self._base_url)
+        if polling_url and origin and _origin(polling_url) == origin:
             parts = urlsplit(polling_url)
-            path = f"{parts.path}?{parts.query}" if parts.query else parts.path
+            query = f"?{parts.query}" if parts.query else ""
+            path = f"{parts.path}{query}" if parts.path else ""
         return self._origin + (path or f"/v2/requests/status/{quote(request_id, safe='')}")
 
     def _question(
@@ -181,6 +187,9 @@ class GatewayClient:
             answer = parse(reply.body, secret=self._key)
         except Malformed as e:
             raise StatusUnavailable(e.code, str(e)) from e
+        if answer.request_id not in {"", request_id}:
+            # A cache between us and the gateway, perhaps: somebody else's picture must not be ours.
+            raise StatusUnavailable("other_request", "The gateway spoke of another request.")
         return Answer(request_id, answer.status, answer.polling_url, answer.outputs, answer.error)
 
     # Both

@@ -22,8 +22,15 @@ else:
     )
     from django_tasks.backends.dummy import DummyBackend  # type: ignore[assignment]
 
+if WAGTAIL_VERSION >= (8, 0):
+    # What Pydantic reads, for Wagtail's API v3, under Python 3.11.
+    from typing_extensions import TypedDict
+else:
+    from typing import TypedDict
+
 __all__ = [
     "DummyBackend",
+    "TypedDict",
     "get_image_permission_policy",
     "get_page_model",
     "get_task_backend",

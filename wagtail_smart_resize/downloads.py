@@ -3,15 +3,17 @@ size, not the kind. Knows no models and no settings.
 """
 
 import base64
+from typing import Any
 from urllib.parse import unquote_to_bytes, urljoin, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 from requests_hardened import Config, HTTPSession
 from requests_hardened.ip_filter import InvalidIPAddress
+from requests_hardened.ip_filter_adapter import IPFilterAdapter
 from urllib3.exceptions import HTTPError
 
-from .addresses import is_loopback
+from .addresses import is_loopback, is_public
 from .deadlines import Deadline
 from .exceptions import DownloadError
 from .pictures import Picture, decode
@@ -74,6 +76,16 @@ class _Session(HTTPSession):
         return super().get_redirect_target(response)
 
 
+class _PublicAdapter(IPFilterAdapter):
+    """Holds the address that is connected to against our own idea of a public one as well."""
+
+    def build_connection_pool_key_attributes(self, *args: Any, **kwargs: Any) -> Any:
+        host_params, pool_kwargs = super().build_connection_pool_key_attributes(*args, **kwargs)
+        if not is_public(host_params["host"].strip("[]")):
+            raise InvalidIPAddress(host_params["host"])
+        return host_params, pool_kwargs
+
+
 def _session(gateway_url: str) -> _Session:
     """Its adapters are the list of what may be asked: there is none for anything else."""
     session = _Session(
@@ -87,6 +99,7 @@ def _session(gateway_url: str) -> _Session:
     # Proxies would resolve names in our place, and .netrc has passwords.
     session.trust_env = False
     del session.adapters["http://"]
+    session.mount("https://", _PublicAdapter(is_https_proto=True))
     gateway = urlsplit(gateway_url)
     if is_loopback(gateway.hostname):
         session.mount(f"{gateway.scheme}://{gateway.netloc}/", HTTPAdapter())

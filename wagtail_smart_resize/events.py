@@ -43,10 +43,8 @@ def _ask_again(page: Any) -> None:
 
 def wake_images(ids: set[str]) -> int:
     """Make due what waits for these images to be used by a published page; returns how many."""
-    rows = Recomposition.objects.wanted().filter(
-        image_id__in=ids, waiting_reason=Reason.NOT_PUBLISHED
-    )
-    return rows.update(waiting_reason="", next_attempt=moments.now())
+    rows = Recomposition.objects.filter(image_id__in=ids)
+    return rows.wake(Reason.NOT_PUBLISHED, moments.now())
 
 
 def images_shown_by(page: Any) -> set[str]:

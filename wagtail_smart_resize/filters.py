@@ -1,7 +1,7 @@
 """What the report can be narrowed down by. Choices are what the user's own rows hold."""
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal, InvalidOperation
 from functools import reduce
 from operator import or_
@@ -10,22 +10,25 @@ from typing import Any
 import django_filters
 from django import forms
 from django.contrib.auth import get_user_model
-from django.db.models import Count, Max, Min, Q, QuerySet
+from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django_filters.widgets import SuffixedMultiWidget
 from wagtail.admin.filters import CollectionFilter, MultipleUserFilter, WagtailFilterSet
 from wagtail.models import Collection
 
+from . import failures, waits
 from .models import GatewayRequest, Recomposition
 from .settings import settings
 from .shapes import SAME_SHAPE
-from .views import failures, rows, states
+from .views import rows
 
 Choices = list[tuple[str, Any]]
 
 #: So many of the last batches can be chosen; any other by its address.
 RECENT_BATCHES = 20
+#: So many of the last requests that people made tell which batches those are.
+RECENT_REQUESTS = 500
 
 
 class PlainDateRange(SuffixedMultiWidget):
@@ -47,8 +50,9 @@ class PlainDateRange(SuffixedMultiWidget):
 
 
 def _several(label: Any, **kwargs: Any) -> django_filters.MultipleChoiceFilter:
+    # A row is found once: none of these conditions joins another table.
     return django_filters.MultipleChoiceFilter(
-        label=label, widget=forms.CheckboxSelectMultiple, **kwargs
+        label=label, widget=forms.CheckboxSelectMultiple, distinct=False, **kwargs
     )
 
 
@@ -87,8 +91,9 @@ class RecompositionFilterSet(WagtailFilterSet):
         self.filters["failure"].extra["choices"] = failure_choices(mine)
         self.filters["waiting"].extra["choices"] = waiting_choices(mine)
         self.filters["batch"].extra["choices"] = batch_choices(mine, self.data.get("batch"))
-        collections = Collection.objects.filter(pk__in=mine.values("image__collection"))
-        if collections.count() > 1:
+        here = mine.filter(image__collection=OuterRef("pk"))
+        collections = Collection.objects.filter(Exists(here))
+        if len(collections[:2]) > 1:
             self.filters["collection"] = CollectionFilter(
                 field_name="image__collection", label=_("Collection"), queryset=collections
             )
@@ -145,10 +150,20 @@ def shape_choices(mine: QuerySet) -> Choices:
         (f"preset:{name}", f"{preset.label} ({rows.written(preset.slot.size)})")
         for name, preset in settings.PRESETS.items()
     ]
-    found = mine.values("shape").annotate(example=Max("pk")).order_by("shape")
-    examples = Recomposition.objects.in_bulk([each["example"] for each in found])
-    shapes = [(f"shape:{each['shape']}", _shape_label(examples[each["example"]])) for each in found]
+    shapes = [(f"shape:{row.shape}", _shape_label(row)) for row in _examples(mine, "shape")]
     return presets + shapes
+
+
+def _examples(mine: QuerySet, field: str) -> Iterator[Recomposition]:
+    """A row of each value of an indexed field, in their order.
+
+    A query per value, from one to the next along the index: the values are few, the rows are not.
+    """
+    following = mine.order_by(field)
+    row = following.first()
+    while row:
+        yield row
+        row = following.filter(**{f"{field}__gt": getattr(row, field)}).first()
 
 
 def _shape_label(row: Recomposition) -> str:
@@ -160,19 +175,15 @@ def _shape_label(row: Recomposition) -> str:
 
 
 def failure_choices(mine: QuerySet) -> Choices:
-    codes = mine.exclude(failure_code="").values_list("failure_code", flat=True)
-    return [
-        (code, failures.describe(code).message)
-        for code in codes.order_by("failure_code").distinct()
-    ]
+    failed = mine.filter(failure_code__gt="")
+    codes = [row.failure_code for row in _examples(failed, "failure_code")]
+    return [(code, failures.describe(code).message) for code in codes]
 
 
 def waiting_choices(mine: QuerySet) -> Choices:
-    reasons = mine.wanted().exclude(waiting_reason="").values_list("waiting_reason", flat=True)
-    return [
-        (reason, states.reason_label(reason))
-        for reason in reasons.order_by("waiting_reason").distinct()
-    ]
+    waiting = mine.wanted().filter(waiting_reason__gt="")
+    reasons = [row.waiting_reason for row in _examples(waiting, "waiting_reason")]
+    return [(reason, waits.reason_label(reason)) for reason in reasons]
 
 
 # People and batches
@@ -180,19 +191,21 @@ def waiting_choices(mine: QuerySet) -> Choices:
 
 def _users(mine: QuerySet) -> QuerySet:
     User = get_user_model()
-    known = Q(pk__in=mine.values("asked_by")) | Q(pk__in=mine.values("decided_by"))
+    asked, decided = mine.filter(asked_by=OuterRef("pk")), mine.filter(decided_by=OuterRef("pk"))
+    known = Exists(asked) | Exists(decided)
     return User._default_manager.filter(known).order_by(User.USERNAME_FIELD)
 
 
 def batch_choices(mine: QuerySet, asked: str | None) -> Choices:
     """The last batches of several images, and the one that the address names."""
-    requests = GatewayRequest.objects.filter(image__in=mine.values("image"))
-    batches = (
-        requests.exclude(batch=None)
-        .values("batch")
-        .annotate(images=Count("image", distinct=True), at=Min("created_at"))
+    requests = GatewayRequest.objects.exclude(batch=None)
+    theirs = requests.filter(Exists(mine.filter(image=OuterRef("image"))))
+    batches = theirs.values("batch").annotate(
+        images=Count("image", distinct=True), at=Min("created_at")
     )
-    several = batches.filter(images__gt=1).order_by("-at")[:RECENT_BATCHES]
+    last = requests.order_by("-created_at").values_list("batch", flat=True)[:RECENT_REQUESTS]
+    recent = batches.filter(batch__in=set(last))
+    several = recent.filter(images__gt=1).order_by("-at")[:RECENT_BATCHES]
     found = {str(each["batch"]): _batch_label(each) for each in several}
     if asked and asked not in found and _is_uuid(asked):
         one = batches.filter(batch=asked).order_by("batch").first()

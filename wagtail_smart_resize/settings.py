@@ -17,6 +17,7 @@ from django.core.signals import setting_changed
 from django.utils.functional import LazyObject, empty
 
 from . import validators
+from .masking import hidden
 from .shapes import TIERS, Slot, is_preset_name, parse_closeness
 from .validators import Price
 
@@ -104,6 +105,18 @@ class Setting(Generic[T]):
         return _cleaned(path, self.clean, site.get(self.name, self.default))
 
 
+class _Written(dict[str, Any]):
+    """The site's dict, without its values where a report of an error prints local variables."""
+
+    def __init__(self, site: Mapping[str, Any]) -> None:
+        super().__init__(site)
+        if (key := site.get("API_KEY")) is not None:
+            self["API_KEY"] = hidden(key)
+
+    def __repr__(self) -> str:
+        return f"<{DICT_NAME}>"
+
+
 def _cleaned(path: str, clean: Callable[[Any], T], value: Any) -> T:
     try:
         return clean(value)
@@ -183,17 +196,18 @@ class Settings:
 
     CANDIDATE_STORAGE = Setting(None, validators.optional(validators.storage))
     KEEP_RETIRED_DAYS = Setting(7, validators.integer(0, 3650))
+    LABEL_RENDITIONS = Setting(True, validators.boolean)
     EXTEND_IMAGE_VIEWS = Setting(True, validators.boolean)
 
     def __init__(self) -> None:
         self.cleaned: dict[str, Any] = {}
 
     def site_dict(self) -> Mapping[str, Any]:
-        """What the site wrote, as it is; an empty dict where it wrote nothing."""
+        """What the site wrote; an empty dict where it wrote nothing."""
         site = getattr(django_settings, DICT_NAME, {})
         if not isinstance(site, Mapping):
             raise ImproperlyConfigured(f'{DICT_NAME}: write a dict such as {{"API_KEY": "..."}}.')
-        return site
+        return _Written(site)
 
     def unknown_keys(self) -> list[str]:
         """A sentence for each key of the site's dict that is none of ours."""

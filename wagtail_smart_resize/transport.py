@@ -28,9 +28,6 @@ from .exceptions import GatewayError, NotSent, OutcomeUnknown
 MAX_BYTES = 64 * 1024 * 1024  # data URIs come inside the answer
 _CHUNK = 16 * 1024
 
-# Whatever requests, urllib3 and http.client raise; requests' own errors are OSErrors.
-_FAILURES = (OSError, ValueError, http.client.HTTPException, urllib3.exceptions.HTTPError)
-
 _SENTENCES = {
     "dns": "the name could not be looked up",
     "tls": "no secure connection could be made",
@@ -79,7 +76,9 @@ def exchange(
                 stream=True,
                 allow_redirects=False,
             )
-        except _FAILURES as e:
+        except Exception as e:
+            # Besides what requests, urllib3 and http.client document, whatever an odd answer makes
+            # them stumble over: none of it may pass on frames that hold the key.
             raise _failure(e, url, sent=watch.sent) from _without_frames(e)
         with response:
             return _reply(response)
@@ -95,7 +94,7 @@ def _reply(response: requests.Response) -> Reply:
             if len(body) > MAX_BYTES:
                 fault = OutcomeUnknown("too_large", _sentence("too_large", response.url))
                 break
-    except _FAILURES as e:
+    except Exception as e:
         code = _code(e, sent=True)
         fault = OutcomeUnknown(code, _sentence(code, response.url))
     return Reply(response.status_code, response.headers, bytes(body), fault)

@@ -14,6 +14,7 @@ from django.core.files.storage import Storage
 from django.utils.functional import Promise
 from django.utils.module_loading import import_string
 
+from .masking import Secret
 from .shapes import Slot
 
 T = TypeVar("T")
@@ -51,7 +52,7 @@ def secret(value: Any) -> str:
         return ""
     if not isinstance(value, str) or not re.fullmatch(r"[!-~]*", value.strip()):
         raise ValueError("write the key as text, without spaces or letters beyond ASCII.")
-    return value.strip()
+    return Secret(value.strip())
 
 
 def choice(*allowed: str) -> Callable[[Any], str]:

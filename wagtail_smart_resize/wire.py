@@ -5,6 +5,7 @@ immediate (``images``, or an ``output`` at once); ``media_url`` as a list or as 
 data URIs.
 """
 
+import contextlib
 import json
 import re
 from collections.abc import Mapping
@@ -18,8 +19,10 @@ from .shapes import Size
 
 MAX_OUTPUTS = 200  # far more than anybody asks for; an endless list must not keep us busy
 _MAX_URL = 4000
+_MAX_NAME = 255
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,199}")
+_NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
 _REQUEST_ID_IN_RUINS = re.compile(rb'"request_id"\s*:\s*"([A-Za-z0-9][A-Za-z0-9_.:-]{0,199})"')
 
 
@@ -106,7 +109,13 @@ def parse(body: bytes, *, secret: str = "") -> Answer:
 
 
 def salvage_request_id(body: bytes) -> str:
-    """The request id that can still be read in a broken or odd answer, or ""."""
+    """The request id that can still be read in a broken or odd answer, or "".
+
+    Its own, where it is whole: there may be others within it.
+    """
+    with contextlib.suppress(Malformed):
+        if request_id := _request_id(_json_object(body).get("request_id")):
+            return request_id
     match = _REQUEST_ID_IN_RUINS.search(body)
     return match[1].decode() if match else ""
 
@@ -122,6 +131,18 @@ def error_body(body: bytes, *, secret: str = "") -> str:
         return ""
     texts = [error, details] if isinstance(details, str) and details.strip() else [error]
     return presentable(": ".join(texts), secret=secret)
+
+
+def holds_answer(body: bytes) -> bool:
+    """Whether an error's body names a request that is taken, or pictures.
+
+    ERROR is documented as not charged; an id alone may number the error.
+    """
+    try:
+        answer = parse(body)
+    except Malformed:
+        return False
+    return bool(answer.outputs) or answer.status is not Status.ERROR
 
 
 def _json_object(body: bytes) -> Mapping[str, Any]:
@@ -141,7 +162,7 @@ def _answer(payload: Mapping[str, Any], secret: str) -> Answer:
         raise Malformed(
             "no_request_id", "The gateway's answer names neither a request nor a picture."
         )
-    status = _status(payload.get("status"), has_outputs=outputs is not None)
+    status = _status(payload.get("status"), secret, has_outputs=outputs is not None)
     if not request_id and status in UNDER_WAY:
         raise Malformed(
             "no_request_id", "The gateway is at work on a request, but does not name it."
@@ -163,7 +184,7 @@ def _request_id(value: Any) -> str:
     return str(value)
 
 
-def _status(value: Any, *, has_outputs: bool) -> Status:
+def _status(value: Any, secret: str, *, has_outputs: bool) -> Status:
     if value is None and has_outputs:
         return Status.COMPLETED  # an immediate answer names no status
     try:
@@ -171,7 +192,8 @@ def _status(value: Any, *, has_outputs: bool) -> Status:
     except ValueError as e:
         if isinstance(e, Malformed):
             raise
-        raise Malformed("unknown_status", f"The gateway's status is {value[:40]!r}.") from e
+        said = presentable(value, secret=secret)[:40]
+        raise Malformed("unknown_status", f'The gateway\'s status is "{said}".') from e
 
 
 def _polling_url(value: Any) -> str:
@@ -216,21 +238,30 @@ def _from_image(image: Any) -> Output:
 
 
 def _output(url: Any, file_name: str, content_type: str) -> Output:
-    text = _expect(url, str, "An output's URL")
-    return Output(text, file_name or _last_part(text), content_type)
+    text = _storable(_expect(url, str, "An output's URL"))
+    return Output(text, file_name[:_MAX_NAME] or _last_part(text), content_type[:_MAX_NAME])
 
 
 def _last_part(url: str) -> str:
     if url[:5].lower() == "data:":
         return ""
     try:
-        return urlsplit(url).path.rpartition("/")[2]
+        return urlsplit(url).path.rpartition("/")[2][:_MAX_NAME]
     except ValueError:
         return ""  # fetching it will say what is wrong
 
 
 def _optional_text(value: Any, name: str) -> str:
-    return "" if value is None else str(_expect(value, str, name))
+    return "" if value is None else _storable(str(_expect(value, str, name)))
+
+
+def _storable(text: str) -> str:
+    """The text, or "" if it holds what no database takes: NUL, half of a surrogate pair.
+
+    An address without its text can't be fetched, and says so; an answer that can't be written down
+    would be lost.
+    """
+    return "" if _NOT_STORABLE.search(text) else text
 
 
 def _expect(value: Any, kind: type, name: str) -> Any:

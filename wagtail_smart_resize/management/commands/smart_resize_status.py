@@ -53,6 +53,7 @@ def status() -> dict[str, Any]:
             "circuit": "open" if state.circuit_open else "closed",
             "circuit_code": state.circuit_code,
             "circuit_since": _iso(state.circuit_opened_at),
+            "next_try": _iso(health.next_try(state) if state.circuit_open else None),
             "paused_until": _iso(_still(state.paused_until)),
         },
         "outputs": {
@@ -111,7 +112,9 @@ def lines(report: dict[str, Any]) -> list[str]:
 
 def _service(service: dict[str, Any]) -> str:
     if service["circuit"] == "open":
-        return f"nothing is sent since {service['circuit_since']} ({service['circuit_code']})"
+        since, code = service["circuit_since"], service["circuit_code"]
+        next_try = f"at {service['next_try']}" if service["next_try"] else "with the next request"
+        return f"nothing is sent since {since} ({code}), tries again {next_try}"
     if service["paused_until"]:
         return f"pauses until {service['paused_until']}"
     return "takes requests"
