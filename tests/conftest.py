@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings as hypothesis_settings
+from tries import SecurityList
 
 import wagtail_smart_resize
 
@@ -20,6 +21,7 @@ hypothesis_settings.load_profile("suite")
 
 def pytest_configure(config):
     """Under tox the built wheel is what is tested, not the source tree."""
+    config.pluginmanager.register(SecurityList())
     if os.environ.get("TEST_THE_WHEEL") == "1":
         assert "site-packages" in Path(wagtail_smart_resize.__file__).parts
 
@@ -57,6 +59,26 @@ def clean_process():
     wanted.notes.reset()
 
 
+#: Suites whose processes have clocks of their own.
+OF_PROCESSES = {"browser", "crashes", "engines", "servers", "soak", "storages", "stranger"}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def noon(request):
+    """Tests begin at noon, in UTC: the budget counts days, and some skip hours."""
+    import datetime as dt
+
+    import time_machine
+
+    markers = (marker.name for item in request.session.items for marker in item.iter_markers())
+    if not OF_PROCESSES.isdisjoint(markers):
+        yield
+        return
+    today = dt.datetime.now(dt.UTC).date()
+    with time_machine.travel(dt.datetime.combine(today, dt.time(12), dt.UTC), tick=True):
+        yield
+
+
 class Site:
     """A running site with a sandbox gateway at its side."""
 
@@ -88,8 +110,8 @@ def run():
 
     from django.utils import timezone
 
-    from wagtail_smart_resize import pipeline
     from wagtail_smart_resize.models import GatewayRequest, ImageVersion, Recomposition
+    from wagtail_smart_resize.pipeline.passes import run_pass
 
     def hasten():
         past = timezone.now() - dt.timedelta(seconds=1)
@@ -101,7 +123,7 @@ def run():
     def run(passes=40):
         for _ in range(passes):
             hasten()
-            did = pipeline.run_pass(workers=1).did
+            did = run_pass(workers=1).did
             if not did:
                 return
             time.sleep(0.02)  # the sandbox draws its pictures
@@ -135,6 +157,7 @@ def gateway(settings, monkeypatch):
     quarter of the engine's sides, to be drawn quickly; the client neither sleeps nor waits long.
     """
     from gateways import answering, client_of, picture
+    from quarters import QUARTERS
 
     from wagtail_smart_resize import shapes
     from wagtail_smart_resize.client import GatewayClient
@@ -151,10 +174,39 @@ def gateway(settings, monkeypatch):
             "RESOLUTION": "1K",
             "OUTPUT_FORMAT": "jpeg",
         }
-        quarters = tuple((width // 4, height // 4) for width, height in shapes.ENGINE_PRESETS)
-        monkeypatch.setattr(shapes, "ENGINE_PRESETS", quarters)
+        monkeypatch.setattr(shapes, "ENGINE_PRESETS", QUARTERS)
         monkeypatch.setattr(GatewayClient, "from_settings", lambda: client_of(gateway, seconds=3))
         yield gateway
+
+
+@pytest.fixture
+def configure(settings):
+    """Changes some of the package's settings."""
+
+    def configure(**changes):
+        settings.WAGTAIL_SMART_RESIZE = {**settings.WAGTAIL_SMART_RESIZE, **changes}
+
+    return configure
+
+
+@pytest.fixture
+def people():
+    """See `people.People`."""
+    from people import make_people
+
+    return make_people()
+
+
+@pytest.fixture
+def admin(client, people):
+    client.force_login(people.superuser)
+    return client
+
+
+@pytest.fixture
+def editor(client, people):
+    client.force_login(people.editor)
+    return client
 
 
 @pytest.fixture

@@ -40,6 +40,14 @@ def picture(width: int, height: int, colour: str = "steelblue", format: str = "W
     return data.getvalue()
 
 
+def photograph(width: int, height: int, name: str = "astronaut.png") -> bytes:
+    """A photograph's bytes, resized, as JPEG."""
+    data = io.BytesIO()
+    with PillowImage.open(PHOTOS / name) as opened:
+        opened.convert("RGB").resize((width, height)).save(data, "JPEG", quality=90)
+    return data.getvalue()
+
+
 def plain_image(width: int = 800, height: int = 600, colour: str = "gold", **fields: Any) -> Any:
     """An image of one colour, unlike every other in its bytes."""
     number = next(_numbers)
@@ -90,6 +98,20 @@ def live(image: Any, slot: str = "400x400", recipe: str = "", colour: str = "ste
     ImageVersion.mark_due(image.pk)
     publishing.publish(image.pk)
     return chosen
+
+
+def published_page(image: Any) -> Any:
+    """A page that shows the image at 1200x630, below the home page of the only site."""
+    from testapp.models import PicturePage
+    from wagtail.models import Locale, Page, Site
+
+    Locale.objects.get_or_create(language_code="en")
+    root = Page.objects.filter(depth=1).first() or Page.add_root(title="Root")
+    home = root.add_child(instance=Page(title="Home"))
+    Site.objects.create(hostname="www.example.org", root_page=home, is_default_site=True)
+    page = home.add_child(instance=PicturePage(title="Pictures", photo=image))
+    page.save_revision().publish()
+    return page
 
 
 def colour_of(rendition: Any) -> tuple[int, int, int]:

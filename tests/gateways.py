@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import re
 import socket
 import threading
 import time
@@ -80,10 +81,25 @@ class RawServer:
 
     def _speak(self, connection: socket.socket) -> None:
         with contextlib.suppress(OSError):
-            self.heard.append(connection.recv(65536))
+            self.heard.append(_whole_request(connection))
             connection.sendall(self._said)
             if not self._keep_open:
                 connection.shutdown(socket.SHUT_RDWR)
+
+
+def _whole_request(connection: socket.socket) -> bytes:
+    """All of it: who answers and hangs up before has the rest, and their answer, thrown away."""
+    heard = connection.recv(65536)
+    # What is no text is TLS, of which we understand nothing.
+    while heard[:1].isalpha() and not _is_whole(heard) and (more := connection.recv(65536)):
+        heard += more
+    return heard
+
+
+def _is_whole(request: bytes) -> bool:
+    head, end, body = request.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)\ncontent-length: *(\d+)", head)
+    return bool(end) and len(body) >= int(length[1] if length else 0)
 
 
 def client_of(gateway, *, naps: list[float] | None = None, seconds: float = 1.0) -> GatewayClient:

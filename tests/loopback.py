@@ -7,13 +7,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Server(ThreadingHTTPServer):
-    """Answers each path by a function of the handler; `asked` has what came, with its headers."""
+    """Answers each path by a function of the handler; `asked` has what came, with its headers.
+
+    HEAD is answered by `heads`, which `asked` doesn't tell of.
+    """
 
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, routes):
+    def __init__(self, routes, heads):
         self.routes = routes
+        self.heads = heads
         self.asked = []
         super().__init__(("127.0.0.1", 0), _Handler)
 
@@ -29,6 +33,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         self.server.asked.append((self.path, dict(self.headers)))
         self.server.routes.get(self.path, answer(b"", status=404))(self)
+
+    def do_HEAD(self):
+        self.server.heads.get(self.path, answer(b"", status=501))(self)
 
     def log_message(self, *args):
         pass
@@ -61,9 +68,11 @@ def raw(*parts: bytes, pause: float = 0) -> Callable:
 
 
 @contextlib.contextmanager
-def serve(routes: dict[str, Callable], tls=None) -> Iterator[Server]:
-    """Run a server; `tls` is an `ssl.SSLContext` for https."""
-    server = Server(routes)
+def serve(
+    routes: dict[str, Callable], tls=None, heads: dict[str, Callable] | None = None
+) -> Iterator[Server]:
+    """Run a server; `tls` is an `ssl.SSLContext` for https. Without `heads` it knows no HEAD."""
+    server = Server(routes, heads or {})
     if tls:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

@@ -99,6 +99,12 @@ class TestAsking:
         requests = actions.ask(image, wishes, user=user)
         assert sorted(len(request.sizes) for request in requests) == [1, 2]
 
+    def test_the_history_has_the_sizes_of_wishes_that_can_be_read_once(self, user):
+        image = photo()
+        actions.ask(image, (wish for wish in [SQUARE]), user=user)
+        entry = ModelLogEntry.objects.get(action="smart_resize.ask", object_id=str(image.pk))
+        assert entry.data["sizes"] == [str(SQUARE.slot.size)]
+
     def test_beyond_the_budget_nothing_is_asked(self, user, settings):
         settings.WAGTAIL_SMART_RESIZE = {**settings.WAGTAIL_SMART_RESIZE, "DAILY_LIMIT": 1}
         image = photo()

@@ -10,12 +10,12 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils.functional import cached_property
 from factories import candidate, live, plain_image, recomposition
-from people import editor, make_people
+from people import editor
 from wagtail.admin.widgets import Button
 from wagtail.images.views.images import EditView
 from wagtail.images.widgets import AdminImageChooser
 
-from wagtail_smart_resize import checks, integration
+from wagtail_smart_resize import attachments, checks, integration
 from wagtail_smart_resize.integration import Point, SmartResizeEditViewMixin
 from wagtail_smart_resize.models import OptOut
 from wagtail_smart_resize.side_panels import SmartResizeSidePanel
@@ -31,27 +31,8 @@ OF_OURS = 'data-side-panel="smart-resize"'
 
 
 @pytest.fixture
-def people():
-    return make_people()
-
-
-@pytest.fixture
 def image(people):
     return plain_image(collection=people.here)
-
-
-@pytest.fixture
-def admin(client, people):
-    client.force_login(people.superuser)
-    return client
-
-
-@pytest.fixture
-def configure(settings):
-    def configure(**changes):
-        settings.WAGTAIL_SMART_RESIZE = {**settings.WAGTAIL_SMART_RESIZE, **changes}
-
-    return configure
 
 
 @pytest.fixture(autouse=True)
@@ -362,7 +343,7 @@ class TestGoingWrong:
         def broken(*args):
             raise RuntimeError("broken")
 
-        monkeypatch.setattr("wagtail_smart_resize.integration.may_see", broken)
+        monkeypatch.setattr("wagtail_smart_resize.attachments.may_see", broken)
         monkeypatch.setattr("wagtail_smart_resize.side_panels.Screen", broken)
         html = text(admin, edit(image))
         assert image.title in html
@@ -391,9 +372,13 @@ class TestPoints:
         monkeypatch.setattr("wagtail.images.views.images.OtherView", View, raising=False)
         return View
 
-    def test_a_property_and_a_method_are_extended_once_each(self, views):
+    def test_a_property_and_a_method_are_extended_once_each(self, views, monkeypatch):
+        def add_ours(view, value):
+            return [*value, "ours"]
+
+        monkeypatch.setattr(attachments, "add_ours", add_ours, raising=False)
         for name in ("more", "listed"):
-            Point("OtherView", name, lambda view, value: [*value, "ours"]).attach()
+            Point("OtherView", name, "add_ours").attach()
         view = views()
         assert view.more[1:] == ["ours"]
         assert view.more is view.more
@@ -404,7 +389,7 @@ class TestPoints:
         ("view", "name"), [("OtherView", "gone"), ("OtherView", "plain"), ("Gone", "more")]
     )
     def test_what_has_moved_is_logged_and_checked(self, views, monkeypatch, caplog, view, name):
-        monkeypatch.setattr(integration, "POINTS", [Point(view, name, list)])
+        monkeypatch.setattr(integration, "POINTS", [Point(view, name, "add_column")])
         monkeypatch.setattr(integration, "missing", [])
         integration.attach()
         assert "Nothing was attached to wagtail.images.views.images." in caplog.text

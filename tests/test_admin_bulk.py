@@ -9,21 +9,16 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from factories import live, plain_image
-from people import make_people
 from wagtail import hooks
 from wagtail.images import get_image_model
 from wagtail.models import CollectionViewRestriction
 from wagtail.permission_policies import ModelPermissionPolicy
 
-from wagtail_smart_resize import actions, bulk_actions, permissions
+from wagtail_smart_resize import actions, permissions
 from wagtail_smart_resize.models import GatewayRequest, OptOut, Recomposition, Spend
+from wagtail_smart_resize.views import bulk
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def people():
-    return make_people()
 
 
 @pytest.fixture
@@ -160,7 +155,7 @@ class TestSelectingAll:
         assert asked() == [images[0].pk]
 
     def test_more_than_the_most_are_refused(self, client, people, images, monkeypatch):
-        monkeypatch.setattr(bulk_actions, "MOST_IMAGES", 2)
+        monkeypatch.setattr(bulk, "MOST_IMAGES", 2)
         client.force_login(people.superuser)
         page = client.get(address(query="id=all")).content.decode()
         assert "No more than 2 are done at once" in page
@@ -259,13 +254,13 @@ class TestAfterwards:
         self, client, people, images, monkeypatch
     ):
         """In the moment before the rows are made by which images are locked."""
-        prepare = bulk_actions.SmartResizeBulkAction.prepare_action
+        prepare = bulk.BulkView.prepare_action
 
         def delete_first(self, *args):
             get_image_model().objects.filter(pk=images[0].pk).delete()
             prepare(self, *args)
 
-        monkeypatch.setattr(bulk_actions.SmartResizeBulkAction, "prepare_action", delete_first)
+        monkeypatch.setattr(bulk.BulkView, "prepare_action", delete_first)
         client.force_login(people.editor)
         response = confirm(client, address(*images), sizes="400x400")
         assert asked() == [images[1].pk, images[2].pk]

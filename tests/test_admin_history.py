@@ -5,7 +5,6 @@ import uuid
 import pytest
 from django.urls import reverse
 from factories import candidate, live, plain_image, recomposition
-from people import make_people
 from wagtail.log_actions import log
 
 from wagtail_smart_resize import actions, audit, publishing
@@ -17,19 +16,8 @@ SCREENS = ["history", "history_results"]
 
 
 @pytest.fixture
-def people():
-    return make_people()
-
-
-@pytest.fixture
 def image(people):
     return plain_image(collection=people.here)
-
-
-@pytest.fixture
-def editor(client, people):
-    client.force_login(people.editor)
-    return client
 
 
 def address(image, name="history"):

@@ -16,10 +16,10 @@ from PIL import Image as PillowImage
 from wagtail.images import get_image_model
 from wagtail.models import Collection, GroupCollectionPermission
 
-from wagtail_smart_resize import publishing
+from wagtail_smart_resize import publishing, words
 from wagtail_smart_resize.models import GatewayRequest, OptOut, Recomposition, Spend
 from wagtail_smart_resize.shapes import Size, Slot
-from wagtail_smart_resize.views import frames, pace, words
+from wagtail_smart_resize.views import frames, pace
 from wagtail_smart_resize.views.screen import Screen
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -13,11 +13,9 @@ from django.db import connections
 from django.test import Client
 from django.urls import reverse
 from factories import candidate, colour_of, picture, plain_image, recomposition
-from people import make_people
 from wagtail.images import get_image_model
 
 from wagtail_smart_resize import permissions, publishing
-from wagtail_smart_resize.bulk_actions import SmartResizeBulkAction
 from wagtail_smart_resize.models import (
     Candidate,
     GatewayRequest,
@@ -26,6 +24,7 @@ from wagtail_smart_resize.models import (
     Recomposition,
     Spend,
 )
+from wagtail_smart_resize.views.bulk import BulkView
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -53,19 +52,8 @@ class Form(NamedTuple):
 
 
 @pytest.fixture
-def people():
-    return make_people()
-
-
-@pytest.fixture
 def image(people):
     return plain_image(collection=people.here)
-
-
-@pytest.fixture
-def editor(client, people):
-    client.force_login(people.editor)
-    return client
 
 
 @pytest.fixture
@@ -491,13 +479,13 @@ class TestBulkAction:
     def test_one_that_is_deleted_stops_no_other(self, editor, people, monkeypatch):
         going, staying = (plain_image(collection=people.here) for _ in "12")
         form = self.form(editor, going, staying)
-        prepare = SmartResizeBulkAction.prepare_action
+        prepare = BulkView.prepare_action
 
         def prepare_and_delete(*args):
             prepare(*args)
             delete(going)
 
-        monkeypatch.setattr(SmartResizeBulkAction, "prepare_action", prepare_and_delete)
+        monkeypatch.setattr(BulkView, "prepare_action", prepare_and_delete)
         response = send(editor, form)
         assert response.status_code == 302
         assert DELETED in told(response)

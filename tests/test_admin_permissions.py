@@ -5,7 +5,7 @@ import re
 import pytest
 from django.contrib.auth.models import Group, Permission
 from django.urls import reverse
-from people import OURS, make_people
+from people import OURS
 from wagtail.models import GroupCollectionPermission
 
 from wagtail_smart_resize import permissions
@@ -17,19 +17,8 @@ PREFIX = "smart_resize_permissions"
 
 
 @pytest.fixture
-def people():
-    return make_people()
-
-
-@pytest.fixture
 def outsiders():
     return Group.objects.get(name="outsider")
-
-
-@pytest.fixture
-def admin(client, people):
-    client.force_login(people.superuser)
-    return client
 
 
 def address(group):

@@ -7,10 +7,12 @@ import re
 import uuid
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from factories import candidate, live, plain_image, recomposition
 from openpyxl import load_workbook
-from people import editor, make_people
+from people import editor
 from wagtail.images import get_image_model
 
 from wagtail_smart_resize import moments, runners
@@ -21,6 +23,7 @@ from wagtail_smart_resize.models import (
     Recomposition,
     Spend,
 )
+from wagtail_smart_resize.views import exports
 
 pytestmark = pytest.mark.django_db
 
@@ -29,27 +32,8 @@ RESULTS = "/admin/reports/smart-resize/results/"
 
 
 @pytest.fixture
-def people():
-    return make_people()
-
-
-@pytest.fixture
 def image(people):
     return plain_image(collection=people.here)
-
-
-@pytest.fixture
-def admin(client, people):
-    client.force_login(people.superuser)
-    return client
-
-
-@pytest.fixture
-def configure(settings):
-    def configure(**changes):
-        settings.WAGTAIL_SMART_RESIZE = {**settings.WAGTAIL_SMART_RESIZE, **changes}
-
-    return configure
 
 
 def shown(client, **query):
@@ -103,6 +87,7 @@ class TestWhoMay:
     def test_nobody_in_particular_logs_in_first(self, client):
         assert client.get(REPORT).url.startswith("/admin/login/")
 
+    @pytest.mark.security("People without the right")
     @pytest.mark.parametrize("export", ["csv", "xlsx"])
     def test_exports_hold_no_more_than_the_screen(self, client, people, image, export):
         recomposition(image)
@@ -337,19 +322,76 @@ class TestExports:
         (record,) = self.export(admin, kind, purchase="failed")
         assert record["Sizes"] == "200×400"
 
-    @pytest.mark.parametrize("title", ["=1+1", "+1", "-1", "@SUM(A1)", " =1", "\t=1", "＝1"])  # noqa: RUF001
+    @pytest.mark.security("Formulas in texts")
+    @pytest.mark.parametrize("title", ["=1+1", "+1", "-1", "@SUM(A1)", " =1", "＝1"])  # noqa: RUF001
     def test_csv_runs_no_formula(self, admin, image, title):
         get_image_model().objects.filter(pk=image.pk).update(title=title)
         recomposition(image)
         (record,) = self.export(admin, "csv")
         assert record["Image"] == f"'{title}"
 
+    @pytest.mark.security("Formulas in texts")
     def test_csv_guards_what_people_and_the_service_wrote(self, admin, image):
         row = recomposition(image, purchase="failed", failure_code="x", failure_detail="=cmd()")
         gateway_request(row, prompt="@evil")
         (record,) = self.export(admin, "csv")
         assert (record["Prompt"], record["Failure in detail"]) == ("'@evil", "'=cmd()")
 
+    @pytest.mark.security("Formulas in texts")
+    @pytest.mark.parametrize("separator", [";", "\t", "\n", "\r\n"])
+    @pytest.mark.parametrize("sign", ["=", "+", "-", "@", " =", "\u200b="])
+    def test_csv_runs_no_formula_where_another_sign_parts_its_cells(
+        self, admin, image, separator, sign
+    ):
+        get_image_model().objects.filter(pk=image.pk).update(title=f"x{separator}{sign}cmd()")
+        recomposition(image)
+        (record,) = self.export(admin, "csv")
+        assert record["Image"] == f"x{separator}'{sign}cmd()"
+
+    @pytest.mark.security("Formulas in texts")
+    @pytest.mark.parametrize("kind", ["csv", "xlsx"])
+    @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\ufeff=", "\x01="])
+    def test_no_text_of_a_person_or_the_service_is_a_formula(
+        self, admin, people, image, kind, start
+    ):
+        text = f"{start}cmd()"
+        get_image_model().objects.filter(pk=image.pk).update(title=text)
+        type(people.here).objects.filter(pk=people.here.pk).update(name=text)
+        people.editor.first_name = text
+        people.editor.save()
+        row = recomposition(
+            image,
+            purchase="failed",
+            failure_code="failed",
+            failure_detail=text,
+            asked_by=people.editor,
+            decided_by=people.editor,
+        )
+        gateway_request(row, prompt=text)
+        content = b"".join(admin.get(REPORT, {"export": kind}).streaming_content)
+        places = ("Image", "Collection", "Asked by", "Prompt", "Failure in detail", "Decided by")
+        if kind == "csv":
+            headings, cells = csv.reader(io.StringIO(content.decode(), newline=""))
+            record = dict(zip(headings, cells, strict=True))
+            # Of a name, Django leaves out the spaces around it.
+            assert all(record[place].startswith((f"'{start}", "cmd")) for place in places)
+            assert record["Image"].startswith("'")
+        else:
+            headings, cells = load_workbook(io.BytesIO(content)).active.rows
+            record = dict(zip((cell.value for cell in headings), cells, strict=True))
+            assert all(record[place].data_type == "s" for place in places)
+
+    @pytest.mark.security("Control characters in texts")
+    @pytest.mark.parametrize("sign", ["\ufffe", "\uffff", "\x00", "\x1b", "\x0b"])
+    def test_xlsx_can_be_opened_whatever_a_title_holds(self, admin, image, sign):
+        if sign == "\x00" and connection.vendor == "postgresql":
+            sign = "\x02"  # it takes no NUL to begin with
+        get_image_model().objects.filter(pk=image.pk).update(title=f"a{sign}b")
+        recomposition(image)
+        (record,) = self.export(admin, "xlsx")
+        assert record["Image"] == "ab"
+
+    @pytest.mark.security("Formulas in texts")
     def test_xlsx_runs_no_formula(self, admin, image):
         get_image_model().objects.filter(pk=image.pk).update(title="=1+1")
         recomposition(image)
@@ -367,6 +409,64 @@ class TestExports:
         for width in range(101, 161):
             recomposition(image, f"{width}x400")
         assert len(self.export(admin, "csv")) == 60
+
+    def test_come_in_the_order_of_the_report(self, admin, image, monkeypatch):
+        monkeypatch.setattr(exports, "CHUNK", 2)
+        for slot in ("300x100", "100x300", "200x100", "100x200", "100x100"):
+            recomposition(image, slot)
+        found = [record["Sizes"] for record in self.export(admin, "csv", ordering="shape")]
+        assert found == ["100×300", "100×200", "100×100", "200×100", "300×100"]
+
+    def test_begin_with_the_first_rows_and_ask_as_much_for_each_lot(
+        self, admin, image, monkeypatch
+    ):
+        monkeypatch.setattr(exports, "CHUNK", 2)
+        for width in range(100, 106):
+            recomposition(image, f"{width * 2}x100")
+        response = admin.get(REPORT, {"export": "csv"})
+        content = iter(response.streaming_content)
+        next(content)  # the headings
+        asked = []
+        for _lot in range(3):
+            with CaptureQueriesContext(connection) as queries:
+                next(content)
+                next(content)
+            asked.append(len(queries))
+        list(content)
+        first, second, third = asked
+        assert 0 < second == third < first
+
+    def test_tell_where_the_live_picture_comes_from(self, admin, people, image):
+        chosen = live(image, "300x200")
+        row = chosen.recomposition
+        made = gateway_request(
+            row,
+            request_id="r-1",
+            prompt="More sky",
+            seed=7,
+            asked_by=people.editor,
+            price="0.24",
+            currency="EUR",
+            charged="yes",
+        )
+        chosen.move(where={}, request=made)
+        row.move(where={}, decision="candidate", decided_by=people.superuser)
+        gateway_request(row, request_id="r-2", prompt="Less sky", seed=8)
+        (record,) = self.export(admin, "csv")
+        assert record["Source file (SHA-1)"] == image.file_hash
+        assert record["Live file (SHA-256)"] == chosen.digest
+        assert record["Live size"] == f"{chosen.width}×{chosen.height}"
+        assert record["Live by decision of"] == "root"
+        assert record["Live since"].startswith(f"{chosen.created_at:%Y-%m-%d %H:%M}")
+        assert (record["Live: asked by"], record["Live: prompt as sent"]) == ("editor", "More sky")
+        assert (record["Live: seed"], record["Live: resolution"]) == ("7", "1K")
+        assert (record["Live: request ID"], record["Prompt"]) == ("r-1", "Less sky")
+        assert (float(record["Live: cost"]), record["Live: currency"]) == (0.24, "EUR")
+
+    def test_say_that_nobody_decided(self, admin, image):
+        live(image)
+        (record,) = self.export(admin, "csv")
+        assert record["Live by decision of"] == "Automatic"
 
     def test_are_offered_with_the_filters_that_are_set(self, admin, image):
         assert f"{REPORT}?purchase=failed&amp;export=csv" in text(admin, purchase="failed")

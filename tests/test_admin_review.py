@@ -2,17 +2,22 @@
 
 import json
 import re
+from importlib import import_module
+from types import SimpleNamespace
 
 import pytest
+from django.apps import apps
 from django.contrib.messages import get_messages
+from django.db import connection
 from django.urls import reverse
 from factories import candidate, live, plain_image, recomposition
-from people import editor, make_people
+from people import editor
 from wagtail.images import get_image_model
 from wagtail.models import ModelLogEntry
 
-from wagtail_smart_resize import permissions, summary
+from wagtail_smart_resize import permissions, summary, sync
 from wagtail_smart_resize.models import Candidate, ImageVersion, Recomposition
+from wagtail_smart_resize.sync.report import Repair
 from wagtail_smart_resize.views import rows
 
 pytestmark = pytest.mark.django_db
@@ -23,11 +28,6 @@ REVIEW = "/admin/reports/smart-resize/review/"
 @pytest.fixture(autouse=True)
 def review_mode(settings):
     settings.WAGTAIL_SMART_RESIZE = {**settings.WAGTAIL_SMART_RESIZE, "REVIEW": True}
-
-
-@pytest.fixture
-def people():
-    return make_people()
 
 
 @pytest.fixture
@@ -79,9 +79,20 @@ class TestTheQueue:
         assert '<bdi class="smart-resize-size" dir="ltr">300×400</bdi>' in html
 
     def test_the_oldest_comes_first(self, client, people, image):
-        newer = waiting(image, wanted_at="2026-11-02T00:00:00Z")
-        older = waiting(image, "200x400", wanted_at="2026-11-01T00:00:00Z")
+        newer = waiting(image, wanted_at="2026-11-01T00:00:00Z")
+        older = waiting(image, "200x400", wanted_at="2026-11-02T00:00:00Z")
+        older.move(where={}, review_since="2026-11-01T00:00:00Z")
         client.force_login(people.editor)
+        assert entries(client.get(REVIEW)) == [older, newer]
+
+    def test_of_a_long_queue_the_first_are_shown(self, client, people, image, monkeypatch):
+        monkeypatch.setattr("wagtail_smart_resize.views.review.MOST", 2)
+        oldest, older, newer = (waiting(image, f"{width}x400") for width in (200, 400, 900))
+        client.force_login(people.editor)
+        response = client.get(REVIEW)
+        assert entries(response) == [oldest, older]
+        assert "2+ shapes await your review" in response.content.decode()
+        oldest.choose(None, people.superuser)
         assert entries(client.get(REVIEW)) == [older, newer]
 
     def test_holds_only_what_waits(self, client, people, image):
@@ -444,7 +455,66 @@ class TestMenuAndHome:
 
 def test_what_waits_is_what_may_be_approved(people, image):
     row = waiting(image)
-    assert list(rows.waiting_for(people.editor)) == [row]
+    assert list(rows.waiting_for(people.editor, 9)) == [row]
     assert permissions.may_approve(people.editor, image)
-    assert list(rows.waiting_for(people.elsewhere)) == []
+    assert list(rows.waiting_for(people.elsewhere, 9)) == []
     assert not permissions.may_approve(people.elsewhere, image)
+
+
+def test_pictures_of_replaced_files_hide_no_others(people, image):
+    """Though they have waited longer, until a repair puts them aside."""
+    replaced = [waiting(plain_image(), size) for size in ("300x300", "300x200", "200x300")]
+    row, last = waiting(image, "400x400"), waiting(image, "900x400")
+    for each in replaced:
+        type(each.image).objects.filter(pk=each.image_id).update(file_hash="another")
+    assert list(rows.waiting_for(people.superuser, 1)) == [row]
+    assert list(rows.waiting_for(people.superuser, 2)) == [row, last]
+    assert list(rows.waiting_for(people.superuser, 9)) == [row, last]
+
+
+class TestSinceWhen:
+    """The moment that the queue goes by."""
+
+    def test_is_the_first_pictures(self, image):
+        row = again(waiting(image))
+        since = row.review_since
+        assert since is not None
+        candidate(row, position=1)
+        assert again(row).review_since == since
+
+    def test_ends_with_a_decision_or_what_goes_live(self, image, people):
+        declined, chosen, live_by_itself = (waiting(image, f"{w}x400") for w in (200, 400, 900))
+        declined.choose(None, people.superuser)
+        chosen.choose(chosen.candidates.get(), people.superuser)
+        assert live_by_itself.go_live(live_by_itself.candidates.get())
+        for row in (declined, chosen, live_by_itself):
+            assert again(row).review_since is None
+
+    def test_is_not_set_for_what_is_decided(self, image, people):
+        row = recomposition(image)
+        row.choose(None, people.superuser)
+        candidate(row)
+        assert again(row).review_since is None
+
+    def test_a_repair_finds_what_no_queue_shows(self, image, people):
+        row, declined, empty = (
+            waiting(image),
+            waiting(image, "200x400"),
+            recomposition(image, "9x1"),
+        )
+        declined.choose(None, people.superuser)
+        Recomposition.objects.update(review_since=None)
+        assert list(rows.waiting_for(people.superuser, 9)) == []
+        assert sync.run().counts[Repair.OVERLOOKED] == 1
+        assert list(rows.waiting_for(people.superuser, 9)) == [row]
+        assert again(empty).review_since is None
+        assert sync.run().counts[Repair.OVERLOOKED] == 0
+
+    def test_the_migration_finds_what_waited(self, image, people):
+        row, declined = waiting(image), waiting(image, "200x400")
+        declined.choose(None, people.superuser)
+        Recomposition.objects.update(review_since=None)
+        migration = import_module("wagtail_smart_resize.migrations.0003_review_since")
+        migration.note_what_waits(apps, SimpleNamespace(connection=connection))
+        assert again(row).review_since == row.wanted_at
+        assert again(declined).review_since is None

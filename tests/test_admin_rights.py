@@ -9,7 +9,6 @@ import pytest
 from django.apps import apps
 from django.urls import reverse
 from factories import candidate, plain_image, recomposition
-from people import make_people
 
 from wagtail_smart_resize.views.urls import urlpatterns
 
@@ -50,11 +49,6 @@ PEOPLE = ["superuser", "editor", "elsewhere", "outsider", "anonymous"]
 @pytest.fixture(autouse=True)
 def review_mode(settings):
     settings.WAGTAIL_SMART_RESIZE = {**settings.WAGTAIL_SMART_RESIZE, "REVIEW": True}
-
-
-@pytest.fixture
-def people():
-    return make_people()
 
 
 @pytest.fixture
@@ -101,6 +95,7 @@ def test_no_address_is_left_out():
     assert {pattern.name for pattern in urlpatterns} == set(LOOKING) | set(ACTING)
 
 
+@pytest.mark.security("People without the right")
 @pytest.mark.parametrize("who", PEOPLE)
 @pytest.mark.parametrize("name", LOOKING)
 def test_each_sees_what_is_theirs_and_looking_changes_nothing(client, people, things, name, who):
@@ -112,6 +107,7 @@ def test_each_sees_what_is_theirs_and_looking_changes_nothing(client, people, th
     assert everything() == before
 
 
+@pytest.mark.security("People without the right")
 @pytest.mark.parametrize("who", PEOPLE)
 @pytest.mark.parametrize("name", ACTING)
 def test_a_look_at_what_acts_changes_nothing(client, people, things, name, who):
@@ -124,6 +120,7 @@ def test_a_look_at_what_acts_changes_nothing(client, people, things, name, who):
     assert everything() == before
 
 
+@pytest.mark.security("People without the right")
 @pytest.mark.parametrize("who", PEOPLE)
 @pytest.mark.parametrize("name", ACTING)
 def test_a_post_changes_something_for_those_who_may_and_for_nobody_else(
@@ -137,6 +134,7 @@ def test_a_post_changes_something_for_those_who_may_and_for_nobody_else(
     assert (everything() != before) is (who in OF_AN_IMAGE)
 
 
+@pytest.mark.security("People without the right")
 @pytest.mark.parametrize("name", ACTING)
 def test_a_post_without_a_token_is_forged(client, people, things, name):
     from django.test import Client

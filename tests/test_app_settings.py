@@ -81,6 +81,7 @@ def test_values_follow_the_sites_settings_when_these_change():
         ("RUNNER", "tasks", "tasks"),
         ("POLL_INTERVAL", 3, 3.0),
         ("KEEP_RETIRED_DAYS", 0, 0),
+        ("LABEL_RENDITIONS", False, False),
     ],
 )
 def test_usable_value_is_used(name, written, used):
@@ -134,6 +135,7 @@ def test_usable_value_is_used(name, written, used):
         ("CANDIDATE_STORAGE", "private", '"private" can\'t be imported'),
         ("CANDIDATE_STORAGE", 5, "write a key of STORAGES"),
         ("KEEP_RETIRED_DAYS", -1, "write a whole number from 0"),
+        ("LABEL_RENDITIONS", "no", "write True or False, not 'no'."),
         ("EXTEND_IMAGE_VIEWS", None, "write True or False"),
     ],
 )

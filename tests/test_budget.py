@@ -7,9 +7,9 @@ import pytest
 from factories import plain_image
 from purchases import Purchase, Status, again, only, spent, want
 
-from wagtail_smart_resize import moments, pipeline, verdicts
+from wagtail_smart_resize import moments, verdicts
 from wagtail_smart_resize.models import GatewayRequest, PipelineState, Recomposition, Spend
-from wagtail_smart_resize.pipeline import claims, schedule
+from wagtail_smart_resize.pipeline import claims, passes, schedule
 
 pytestmark = pytest.mark.django_db
 
@@ -115,7 +115,7 @@ def test_a_request_whose_new_day_is_used_up_waits_and_loses_nothing(gateway, run
     request = claim(late)
     clock.set(2126, 11, 23, 0, 1)
     Spend.objects.create(period="2126-11-23", outputs=1)
-    pipeline.run_pass(workers=1)
+    passes.run_pass(workers=1)
     assert (again(request).status, request.reserved_on) == (Status.NEW, dt.date(2126, 11, 22))
     assert (request.error_code, request.next_step) == ("budget", moments.tomorrow())
     assert request.lease == ""
@@ -133,7 +133,7 @@ def test_what_an_error_of_theirs_gives_back_returns_to_the_day_it_was_taken_from
     clock.set(2126, 11, 22, 23, 59)
     want(plain_image(400, 300), "200x200")
     gateway.misbehave("ERROR", times=1)
-    pipeline.run_pass(workers=1)
+    passes.run_pass(workers=1)
     clock.set(2126, 11, 23, 0, 1)
     run()
     assert counted() == {"2126-11": 1, "2126-11-22": 0, "2126-11-23": 1}
@@ -171,7 +171,7 @@ def test_what_was_given_back_is_not_given_back_again(gateway, run):
 
     mine = GatewayRequest.objects.order_by("pk")[0]
     stale = GatewayRequest.objects.order_by("pk")[0]
-    assert mine.take(moments.now(), pipeline.LEASE)
+    assert mine.take(moments.now(), passes.LEASE)
     outcomes.withdraw(mine, {}, "outdated")
     stale.lease = "of an earlier holder"
     outcomes.withdraw(stale, {}, "outdated")
@@ -193,7 +193,7 @@ def test_no_more_requests_are_in_flight_than_allowed(gateway, limits, clock):
     for _ in range(4):
         want(plain_image(400, 300), "200x200")
     for _ in range(3):
-        pipeline.run_pass(workers=1)
+        passes.run_pass(workers=1)
         clock.skip(seconds=5)
     assert len(gateway.requests) == 2
     assert GatewayRequest.objects.unfinished().count() == 2

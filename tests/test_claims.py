@@ -11,7 +11,7 @@ from purchases import Purchase, Status, again, only, spent, want
 from testapp.models import PicturePage
 from wagtail.models import Collection, CollectionViewRestriction, Page
 
-from wagtail_smart_resize import moments, pipeline, source, verdicts
+from wagtail_smart_resize import moments, source, verdicts
 from wagtail_smart_resize.exceptions import SourceUnavailable
 from wagtail_smart_resize.models import (
     GatewayRequest,
@@ -20,7 +20,7 @@ from wagtail_smart_resize.models import (
     PipelineState,
     Recomposition,
 )
-from wagtail_smart_resize.pipeline import claims, schedule
+from wagtail_smart_resize.pipeline import claims, passes, schedule
 
 pytestmark = pytest.mark.django_db
 
@@ -31,7 +31,7 @@ def image():
 
 
 def one_pass():
-    return pipeline.run_pass(workers=1)
+    return passes.run_pass(workers=1)
 
 
 def claim(row):
@@ -501,6 +501,19 @@ def test_a_claim_that_raises_stops_no_other_and_is_not_due_at_once(
     assert again(broken).next_attempt > moments.now()
     run(5)
     assert again(fine).purchase == Purchase.IDLE
+
+
+def test_no_more_are_in_flight_than_the_setting_says_though_passes_overlap(gateway, settings):
+    settings.WAGTAIL_SMART_RESIZE = {**settings.WAGTAIL_SMART_RESIZE, "MAX_IN_FLIGHT": 1}
+    for _ in range(2):
+        want(plain_image(), "200x200")
+    # Two passes that found the same room.
+    first, second = claims.due_groups(moments.now(), 2)
+    assert claims.claim(first) is not None
+    assert claims.claim(second) is None
+    assert (GatewayRequest.objects.count(), spent()) == (1, 1)
+    (waits,) = Recomposition.objects.filter(purchase="wanted")
+    assert waits.image_id == second.image_id
 
 
 def test_a_recipe_that_is_gone_from_the_settings_waits(gateway, run, image):

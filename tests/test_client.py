@@ -174,6 +174,7 @@ def test_a_body_that_breaks_off_still_tells_the_request_id():
     assert (raised.value.code, raised.value.request_id) == ("broken_off", "smart-resize_1")
 
 
+@pytest.mark.security("Answers that contradict themselves")
 def test_a_declared_failure_that_names_a_request_may_have_bought_it():
     reply = as_json({"error": "Oops", "details": "later", "request_id": "r-1"}, 500)
     with answering(reply) as server, pytest.raises(OutcomeUnknown) as raised:
@@ -213,6 +214,7 @@ ANSWERS_THAT_ARE_NONE = [
 ]
 
 
+@pytest.mark.security("Answers that are none")
 @pytest.mark.parametrize(
     ("said", "code"),
     [a[1:] for a in ANSWERS_THAT_ARE_NONE],
@@ -275,6 +277,7 @@ def test_a_connection_that_is_never_taken_sends_nothing():
     assert raised.value.code == "timeout"
 
 
+@pytest.mark.security("The key in other requests")
 @pytest.mark.parametrize(
     ("said", "keep_open", "code"),
     [
@@ -291,6 +294,7 @@ def test_without_a_secure_connection_nothing_is_sent(said, keep_open, code):
     assert not any(KEY.encode() in heard for heard in server.heard)
 
 
+@pytest.mark.security("What surrounds a request")
 def test_a_proxy_that_makes_no_connection_sends_nothing_and_sees_no_key(monkeypatch):
     with RawServer(b"HTTP/1.1 503 Not now\r\n\r\n") as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://{proxy.authority}")
@@ -321,6 +325,7 @@ def test_a_key_is_used_without_the_line_end_of_its_file(gateway, source):
 # Retry-After
 
 
+@pytest.mark.security("Answers without end")
 @pytest.mark.parametrize(
     ("header", "seconds"),
     [
@@ -477,6 +482,7 @@ def test_the_gateways_own_polling_url_is_followed():
     assert asked == ["/v3/a/r?x=1"]
 
 
+@pytest.mark.security("Status addresses elsewhere")
 @pytest.mark.parametrize(
     "form",
     [
@@ -509,12 +515,13 @@ def test_a_foreign_polling_url_is_not_followed(gateway, submitted, form):
     assert gateway.calls[-1].path == f"/v2/requests/status/{submitted.request_id}"
 
 
+@pytest.mark.security("Status addresses elsewhere")
 def test_a_request_id_is_quoted_into_the_address():
     asked = []
 
     def reply(method, path):
         asked.append(path)
-        return as_json({"request_id": "r", "status": "PROCESSING"})
+        return as_json({"images": []})
 
     with answering(reply) as server:
         client_at(f"{server.origin}/v1").status("../a b?c#d")
@@ -544,6 +551,7 @@ def test_a_request_has_the_documented_headers(gateway):
     assert headers["Authorization"] is None
 
 
+@pytest.mark.security("What surrounds a request")
 def test_a_plain_gateway_is_asked_without_the_environments_proxy(gateway, source, monkeypatch):
     with RawServer(b"") as proxy:
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
@@ -554,6 +562,7 @@ def test_a_plain_gateway_is_asked_without_the_environments_proxy(gateway, source
     assert proxy.connections == 0
 
 
+@pytest.mark.security("The key in what is written down")
 def test_an_error_tells_neither_the_key_nor_the_source(caplog):
     caplog.set_level("DEBUG")
     reply = error(400, f"Bad key {KEY}", f"could not read {SIGNED}?x=1")
@@ -566,6 +575,7 @@ def test_an_error_tells_neither_the_key_nor_the_source(caplog):
     assert "tok.en" not in said + caplog.text
 
 
+@pytest.mark.security("The key in what is written down")
 def test_a_failure_told_by_the_gateway_tells_neither_the_key_nor_the_source():
     reply = as_json({"request_id": "r", "status": "FAILED", "error": f"{KEY} at {SIGNED}"})
     with answering(reply) as server:
@@ -573,6 +583,7 @@ def test_a_failure_told_by_the_gateway_tells_neither_the_key_nor_the_source():
     assert answer.error == "[key] at https://site.example/[...]"
 
 
+@pytest.mark.security("The key in what is written down")
 @pytest.mark.parametrize("word", ["hang", "reset", "half-json", "401"])
 def test_a_report_with_local_variables_does_not_show_the_key(gateway, source, word):
     gateway.misbehave(word, where="submit")

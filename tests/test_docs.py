@@ -3,6 +3,7 @@
 import ast
 import configparser
 import datetime as dt
+import json
 import re
 import subprocess
 import sys
@@ -10,13 +11,15 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
+from django.apps import apps
 from django.conf import settings as django_settings
-from django.core.management import get_commands
+from django.core.management import BaseCommand, get_commands, load_command_class
 from django.template import Template, engines
-from django.test import RequestFactory, override_settings
+from django.test import override_settings
 from django.urls import reverse
-from factories import photo, plain_image
+from factories import photo, plain_image, published_page
 from purchases import again, only, want
+from testapp.models import StoryPage
 from wagtail.images.utils import generate_signature
 
 from wagtail_smart_resize import (
@@ -25,11 +28,12 @@ from wagtail_smart_resize import (
     client,
     downloads,
     embedded,
+    failures,
     live,
     loop,
     pictures,
-    pipeline,
     publishing,
+    reasons,
     rules,
     runners,
     signals,
@@ -40,14 +44,16 @@ from wagtail_smart_resize import (
     wanted,
 )
 from wagtail_smart_resize.models import GatewayRequest, PipelineState, Recomposition
-from wagtail_smart_resize.pipeline import fetching, outcomes, polling, schedule
+from wagtail_smart_resize.pipeline import fetching, outcomes, passes, polling, schedule
+from wagtail_smart_resize.sandbox import SandboxGateway
 from wagtail_smart_resize.settings import SETTINGS, settings
 from wagtail_smart_resize.shapes import Size, preset_kept, same_shape, shape_of
-from wagtail_smart_resize.views import failures, health
+from wagtail_smart_resize.views import health
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = Path(rules.__file__).parent
-PAGES = sorted([*(ROOT / "docs").glob("*.md"), ROOT / "README.md"])
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+PAGES = [*DOCS, *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG"))]
 
 BLOCK = re.compile(r"^```([\w+]*)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 
@@ -110,7 +116,13 @@ def test_link_leads_somewhere(page, target):
 
 def test_index_lists_every_page():
     named = set(re.findall(r"\]\((\w[\w-]*\.md)\)", text_of("index")))
-    assert named == {page.name for page in PAGES if page.stem not in {"index", "README"}}
+    assert named == {page.name for page in DOCS if page.stem != "index"}
+
+
+def test_every_measurement_has_its_table():
+    parts = re.findall(r"^<!-- (\w+) -->\n(.*?)^<!-- /\1 -->", text_of("performance"), re.M | re.S)
+    assert len(parts) >= 9
+    assert [name for name, text in parts if not table(text)] == []
 
 
 # Code blocks
@@ -119,6 +131,23 @@ def test_index_lists_every_page():
 @pytest.mark.parametrize("code", blocks("python"))
 def test_python_parses(code):
     ast.parse(code)
+
+
+#: What a name may be imported from for this: the site's own modules are made up.
+REAL = ("django", "wagtail", "wagtail_smart_resize")
+
+
+@pytest.mark.parametrize("code", blocks("python"))
+def test_what_is_imported_is_there(code):
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in REAL:
+            names = [name.name for name in node.names]
+            imported = __import__(node.module, fromlist=names)
+            assert [name for name in names if not hasattr(imported, name)] == []
+        elif isinstance(node, ast.Import):
+            for name in node.names:
+                if name.name.split(".")[0] in REAL:
+                    __import__(name.name)
 
 
 @pytest.mark.parametrize("code", blocks("html", "html+django"))
@@ -166,6 +195,7 @@ def test_settings_can_be_used(code, monkeypatch):
     monkeypatch.setitem(sys.modules, "project", module(images=sys.modules["project.images"]))
     names = {
         "BASE_DIR": ROOT,
+        "INSTALLED_APPS": [],
         "_": str,
         "os": __import__("os"),
         "SPECS": (),
@@ -188,7 +218,7 @@ def module(**members):
 
 def shell_blocks():
     """Those that read our tables."""
-    pages = ("running", "troubleshooting")
+    pages = ("privacy", "running", "troubleshooting")
     return [
         pytest.param(code, id=f"{name} {number}")
         for name in pages
@@ -213,15 +243,37 @@ def test_listeners_of_the_example_listen():
     names["print"] = lambda *args: heard.append(args)
     image = SimpleNamespace(title="Rocket")
     row = SimpleNamespace(image=image, failure_code="failed", failure_detail="why")
+    wish = SimpleNamespace(image=image, slots=["2x1"], wanted_by="template", decided_by="Ada")
+    names["tell_of_want"](signal=None, sender=Recomposition, recomposition=wish)
+    names["tell_of_refusal"](signal=None, sender=Recomposition, recomposition=wish)
     names["tell_of_success"](signal=None, sender=type(image), image=image, changes=[(1, "", "")])
     names["tell_of_failure"](signal=None, sender=Recomposition, recomposition=row)
-    assert heard == [("Rocket", 1, "", "the crop"), ("Rocket", "failed", "why")]
+    assert heard == [
+        ("Rocket", ["2x1"], "template"),
+        ("Rocket", ["2x1"], "Ada"),
+        ("Rocket", 1, "", "the crop"),
+        ("Rocket", "failed", "why"),
+    ]
+    assert signals.recomposition_wanted.disconnect(names["tell_of_want"])
+    assert signals.recomposition_declined.disconnect(names["tell_of_refusal"])
     assert signals.recomposition_published.disconnect(names["tell_of_success"])
     assert signals.recomposition_failed.disconnect(names["tell_of_failure"])
 
 
+@pytest.mark.django_db(transaction=True)
+def test_the_test_of_the_example_passes(live_server, client, settings):
+    test, faults = (code for _, code in BLOCK.findall(section("sandbox", "In tests")))
+    names = {}
+    exec(compile(test, "docs", "exec"), names)
+    page = published_page(photo())
+    names["test_the_page_shows_the_recomposed_picture"](live_server, client, settings, page)
+    assert [request.status for request in GatewayRequest.objects.all()] == ["done"]
+    with SandboxGateway() as gateway:
+        exec(compile(faults, "docs", "exec"), {"gateway": gateway})
+
+
 @pytest.mark.django_db
-def test_the_serve_view_of_the_example_allows_caches_five_minutes():
+def test_the_serve_view_of_the_example_keeps_the_first_crop_for_a_minute(client):
     code = next(each for _, each in BLOCK.findall(text_of("templates")) if "ServeView" in each)
     names = {"__name__": "serve_example"}
     exec(compile(code, "docs", "exec"), names)
@@ -229,16 +281,63 @@ def test_the_serve_view_of_the_example_allows_caches_five_minutes():
     args = (generate_signature(image.pk, spec), image.pk, spec)
     with override_settings(ROOT_URLCONF=module(urlpatterns=names["urlpatterns"])):
         url = reverse("wagtailimages_serve", args=args) + "picture.png"
-    match = names["urlpatterns"][0].resolve(url.removeprefix("/"))
-    response = match.func(RequestFactory().get(url), *match.args, **match.kwargs)
-    assert "max-age=300" in response["Cache-Control"]
-    response.close()
+        response = client.get(url)
+    assert b"".join(response)
+    assert "max-age=60" in response["Cache-Control"]
+    assert "caches keep what they have for a minute" in text_of("templates")
+
+
+def reasons_table():
+    return table(section("templates", "What a rendition shows, and why"))
+
+
+def test_reasons_are_listed_in_the_order_in_which_they_count():
+    assert [codes(row[0])[0] for row in reasons_table()] == [*reasons.ShownBecause]
+
+
+def test_reasons_say_whether_the_picture_may_change_by_itself():
+    listed = {codes(row[0])[0] for row in reasons_table() if row[2] == "yes"}
+    assert listed == {each for each in reasons.ShownBecause if each.may_change}
+    assert {row[2] for row in reasons_table()} == {"yes", "no"}
+
+
+@pytest.mark.django_db
+def test_the_api_answers_as_in_the_example():
+    fields = next(each for _, each in BLOCK.findall(text_of("templates")) if "api_fields" in each)
+    answer = next(each for _, each in BLOCK.findall(text_of("templates")) if '"pending"' in each)
+    names = {}
+    exec(compile(fields, "docs", "exec"), names)
+    square = names["api_fields"][-1].serializer
+    given = square.to_representation(photo(title="Rocket"))
+    shown = json.loads("{" + answer + "}")["square"]
+    assert [*given] == [*shown]
+    varying = {"url", "full_url", "alt"}
+    assert {key: given[key] for key in given if key not in varying} == {
+        key: shown[key] for key in shown if key not in varying
+    }
+
+
+@pytest.mark.django_db
+def test_reasons_are_asked_as_in_the_example():
+    names = {}
+    for _language, code in BLOCK.findall(section("templates", "What a rendition shows, and why")):
+        exec(compile(code, "docs", "exec"), names)
+    image = plain_image()
+    page = SimpleNamespace(photo=image)
+    assert names["note"](page) == "Another picture is on its way."
+    assert names["notes"]([image]) == (["pending"], ["pending"])
+    assert [each.pk for each in names["gallery_with_reasons"]()] == [image.pk]
+    assert names["with_reasons"](StoryPage.objects.all()).count() == 0
 
 
 # Names
 
 #: Commands of packages that a site may have, and the tests' site has not.
 OTHERS_COMMANDS = {"db_worker", "prune_db_task_results", "rqworker"}
+DEMOS_COMMANDS = {path.stem for path in (ROOT / "testproject").glob("*/management/commands/*.py")}
+
+
+OUR_MODELS = list(apps.get_app_config("wagtail_smart_resize").get_models())
 
 
 def test_every_command_that_is_named_exists():
@@ -247,12 +346,42 @@ def test_every_command_that_is_named_exists():
     called = set(re.findall(r"manage\.py (?:\$\w+ )?([a-z_]+)", text))
     named = set(re.findall(r"`((?:smart_resize|wagtail)_[a-z_]+)[ `]", text))
     named -= {"wagtail_smart_resize", "smart_resize_admin"}
+    named -= {index.name for model in OUR_MODELS for index in model._meta.indexes}
     assert {"smart_resize_sync", "smart_resize_worker"} <= called
-    assert called | named <= set(get_commands()) | OTHERS_COMMANDS
+    assert called | named <= set(get_commands()) | OTHERS_COMMANDS | DEMOS_COMMANDS
+
+
+#: What every command of Django's takes.
+DJANGOS = {each.dest for each in BaseCommand().create_parser("manage.py", "any")._actions}
+
+
+#: The sandbox's options have a table of their own.
+OUR_COMMANDS = sorted(re.findall(r"^## (smart_resize_\w+)$", text_of("commands"), re.MULTILINE))
+
+
+def test_every_command_of_ours_has_a_section():
+    ours = {name for name, app in get_commands().items() if app == "wagtail_smart_resize"}
+    assert ours == {*OUR_COMMANDS, "smart_resize_sandbox"}
+
+
+@pytest.mark.parametrize("name", OUR_COMMANDS)
+def test_usage_of_a_command_is_that_of_its_parser(name):
+    usage = re.search(rf"manage\.py {name}([^\n]*)\n```", section("commands", name))[1]
+    parser = load_command_class("wagtail_smart_resize", name).create_parser("manage.py", name)
+    ours = [each for each in parser._actions if each.dest not in DJANGOS]
+    options = {option for each in ours for option in each.option_strings}
+    assert set(re.findall(r"--[\w-]+", usage)) == options
+    with_value = {
+        each.option_strings[0] for each in ours if each.option_strings and each.nargs != 0
+    }
+    assert set(re.findall(r"(--[\w-]+) [A-Z]", usage)) == with_value
+    positional = [each for each in ours if not each.option_strings]
+    assert len(re.findall(r"\[?[A-Z]+ \.\.\.", usage)) == len(positional)
 
 
 #: Settings of Django, Wagtail and the packages that the docs speak of, and what is no setting.
 OTHERS_NAMES = {
+    "BENCH_PLANS",
     "CACHES",
     "COMPLETED",
     "DATABASES",
@@ -260,6 +389,7 @@ OTHERS_NAMES = {
     "ERROR",
     "FAILED",
     "IMMEDIATE",
+    "INSTALLED_APPS",
     "PROCESSING",
     "QUEUED",
     "SECRET_KEY",
@@ -277,7 +407,12 @@ OTHERS_NAMES = {
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_every_setting_that_is_named_exists(page):
     named = set(re.findall(r"`([A-Z][A-Z_]{3,})`", BLOCK.sub("", page.read_text())))
-    assert named <= set(SETTINGS) | OTHERS_NAMES
+    # What the larger suites read from the environment.
+    variables = {name for name in named if any(f'"{name}"' in code for code in TESTS_CODE)}
+    assert named <= set(SETTINGS) | OTHERS_NAMES | variables
+
+
+TESTS_CODE = [path.read_text() for path in (ROOT / "tests").glob("*/*.py")]
 
 
 # The rules
@@ -493,9 +628,10 @@ SECONDS = {
     ("running", "look after each 20 seconds of requests"): (runners.CHECK_INTERVAL, 20),
     ("running", "waits up to five seconds"): (embedded.GRACE, 5),
     ("running", "about one per second while there is work"): (chain.REST, 1),
-    ("running", "After 5 minutes the request counts as unknown"): (pipeline.LEASE, 300),
-    ("running", "The same, up to 30 seconds later"): (pipeline.POLL_LEASE, 30),
-    ("running", "The same, up to 5 minutes later"): (pipeline.LEASE, 300),
+    ("running", "After 5 minutes the request counts as unknown"): (passes.LEASE, 300),
+    ("running", "The same, up to 30 seconds later"): (passes.POLL_LEASE, 30),
+    ("running", "The same, up to 5 minutes later"): (passes.LEASE, 300),
+    ("running", "Another starts over, up to a minute later"): (passes.FLIP_LEASE, 60),
     ("running", "due for more than five minutes"): (health.GRACE, 300),
     ("commands", "the same once an hour"): (sync.INTERVAL, 3600),
     ("troubleshooting", "within 60 seconds, for an hour of tries"): (downloads.MAX_SECONDS, 60),

@@ -6,7 +6,10 @@ import hashlib
 import io
 import socket
 import ssl
+import struct
 import time
+import tracemalloc
+import zlib
 
 import pytest
 import trustme
@@ -120,6 +123,7 @@ class TestWhatComesIn:
             content, given, 60, 40, hashlib.sha256(content).hexdigest()
         )
 
+    @pytest.mark.security("Things that are no pictures")
     def test_the_format_is_the_contents_not_the_names(self):
         assert from_sandbox(answer(picture("WEBP"), Content_Type="image/png")).format == "webp"
 
@@ -145,6 +149,7 @@ class TestWhatComesIn:
             assert download("https://results.example/a.png").width == 60
         assert connections == [PUBLIC]
 
+    @pytest.mark.security("What surrounds a request")
     def test_nothing_of_ours_goes_along(self, public, connections, monkeypatch, tmp_path):
         netrc = tmp_path / "netrc"
         netrc.write_text("machine results.example login me password secret")
@@ -178,27 +183,74 @@ FORBIDDEN = [
     "::ffff:169.254.169.254",
     "64:ff9b::7f00:1",
     "2002:7f00:1::",
+    "2002:a00:5::",
+    "64:ff9b::a00:5",
+    "64:ff9b:1::a00:5",
+    "::127.0.0.1",
+    "::10.0.0.5",
+    "::ffff:0:127.0.0.1",
+    "fec0::1",
+    "2001:0:4136:e378:8000:63bf:80ff:fffe",
+    "2001:db8::1",
+    "100::1",
+    "3fff::1",
+    "4000::1",
+    "192.0.0.8",
+    "192.0.2.1",
+    "198.18.0.1",
+    "240.0.0.1",
 ]
 
 
 class TestForbiddenAddresses:
+    @pytest.mark.security("Addresses that are not public")
     @pytest.mark.parametrize("address", FORBIDDEN)
     def test_a_name_for_one_is_refused_before_any_connection(self, address, names, connections):
         names["results.example"] = [address]
         assert refusal("https://results.example/a.png") == ("forbidden_address", True)
         assert connections == []
 
+    @pytest.mark.security("Addresses that are not public")
     @pytest.mark.parametrize("address", FORBIDDEN)
     def test_one_written_out_is_refused_before_any_connection(self, address, connections):
         host = f"[{address}]" if ":" in address else address
         assert refusal(f"https://{host}/a.png") == ("forbidden_address", True)
         assert connections == []
 
-    @pytest.mark.parametrize("host", ["2130706433", "0x7f000001", "0177.0.0.1", "127.1"])
+    @pytest.mark.security("Addresses that are not public")
+    @pytest.mark.parametrize(
+        "host",
+        [
+            "2130706433",
+            "0x7f000001",
+            "0x7f.1",
+            "0177.0.0.1",
+            "017700000001",
+            "127.1",
+            "0",
+            "LOCALHOST",
+            "127.0.0.1:22",
+            "results.example@127.0.0.1",
+            "127.0.0.1\\@results.example",
+            "127.0.0.1#@results.example",
+            "[::ffff:7f00:1]",
+            "\u2460\u2461\u2466.0.0.1",
+            "127\u30020\u30020\u30021",
+            "\uff11\uff12\uff17.0.0.1",
+            "127.0.0.1%00.results.example",
+        ],
+    )
     def test_other_spellings_of_loopback_are_refused(self, host, connections):
         assert refusal(f"https://{host}/a.png") == ("forbidden_address", True)
         assert connections == []
 
+    @pytest.mark.security("Addresses that are not public")
+    def test_a_zone_does_not_hide_one(self, names, connections):
+        names["results.example"] = ["fe80::1%lo"]
+        assert refusal("https://results.example/a.png")[0] in {"forbidden_address", "connection"}
+        assert connections == []
+
+    @pytest.mark.security("Names that change their address")
     def test_the_address_that_was_checked_is_the_one_connected_to(self, public, names, connections):
         names["results.example"] = [PUBLIC, "127.0.0.1"]
         with public({"/a.png": answer(picture())}) as server:
@@ -206,6 +258,7 @@ class TestForbiddenAddresses:
             download("https://results.example/a.png")
         assert connections == [PUBLIC]
 
+    @pytest.mark.security("Names that change their address")
     def test_a_name_that_turns_private_between_two_redirects_is_refused(
         self, public, names, connections
     ):
@@ -217,6 +270,7 @@ class TestForbiddenAddresses:
         assert refused == ("forbidden_address", True)
         assert connections == [PUBLIC]
 
+    @pytest.mark.security("Addresses that are not public")
     @pytest.mark.parametrize(
         "url",
         [
@@ -240,6 +294,7 @@ class TestForbiddenAddresses:
         assert connections == []
 
 
+@pytest.mark.security("Addresses that are not public")
 class TestALoopbackGateway:
     @pytest.mark.parametrize(
         "near",
@@ -270,6 +325,7 @@ class TestALoopbackGateway:
 
 
 class TestRedirects:
+    @pytest.mark.security("Answers without end")
     @pytest.mark.parametrize(("hops", "arrives"), [(0, True), (3, True), (4, False)])
     def test_three_are_followed(self, hops, arrives):
         routes = {
@@ -281,6 +337,7 @@ class TestRedirects:
             else:
                 assert refusal(f"{server.url}/{hops}", server.url) == ("redirects", False)
 
+    @pytest.mark.security("Addresses that are not public")
     @pytest.mark.parametrize(
         "target",
         [
@@ -297,6 +354,36 @@ class TestRedirects:
         assert refused_from_sandbox(respond) == ("forbidden_address", True)
         assert connections == ["127.0.0.1"]
 
+    @pytest.mark.security("Addresses that are not public")
+    @pytest.mark.parametrize(
+        "target",
+        [
+            "http://results.example/b.png",
+            "//127.0.0.1/b.png",
+            "https://me@10.0.0.5/b.png",
+            "https://[::127.0.0.1]/b.png",
+            "https://results.example:99999/b.png",
+        ],
+    )
+    def test_none_leads_from_https_to_anything_less(self, public, connections, target):
+        hop = answer(b"", status=302, Location=target)
+        with public({"/a.png": hop, "/b.png": answer(picture())}) as server:
+            connections.port = server.server_port
+            refused = refusal("https://results.example/a.png")
+            assert [path for path, _headers in server.asked] == ["/a.png"]
+        assert refused == ("forbidden_address", True)
+        assert connections == [PUBLIC]
+
+    @pytest.mark.security("What surrounds a request")
+    def test_no_cookie_of_one_download_goes_along_with_the_next(self, public, connections):
+        cookie = {"Set_Cookie": "session=1; Path=/"}
+        with public({"/a.png": answer(picture(), **cookie)}) as server:
+            connections.port = server.server_port
+            download("https://results.example/a.png")
+            download("https://results.example/a.png")
+        assert not [headers for _path, headers in server.asked if "Cookie" in headers]
+
+    @pytest.mark.security("Answers without end")
     def test_the_body_of_one_is_not_read(self):
         endless = raw(
             b"HTTP/1.1 302 Found\r\nLocation: /y.png\r\n\r\n", *[b"x" * 1000] * 300, pause=0.02
@@ -308,11 +395,13 @@ class TestRedirects:
 
 
 class TestLimits:
+    @pytest.mark.security("Answers without end")
     def test_a_body_announced_as_too_large_is_not_read(self, monkeypatch):
         monkeypatch.setattr(downloads, "MAX_BYTES", 1000)
         head = b"HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n"
         assert refused_from_sandbox(raw(head)) == ("too_large", True)
 
+    @pytest.mark.security("Answers without end")
     def test_a_body_that_turns_out_too_large_is_cut_off(self, monkeypatch):
         monkeypatch.setattr(downloads, "MAX_BYTES", 100_000)
         body = [b"x" * 50_000] * 1000
@@ -321,17 +410,20 @@ class TestLimits:
             assert refusal(f"{server.url}/x.png", server.url) == ("too_large", True)
         assert time.monotonic() - started < 8
 
+    @pytest.mark.security("Decompression bombs")
     @pytest.mark.parametrize("encoding", ["gzip", "br", "deflate, gzip"])
     def test_a_compressed_body_is_not_unpacked(self, encoding):
         body = gzip.compress(picture())
         respond = answer(body, Content_Encoding=encoding)
         assert refused_from_sandbox(respond) == ("compressed", False)
 
+    @pytest.mark.security("Decompression bombs")
     def test_a_data_uri_has_the_same_limit(self, monkeypatch):
         monkeypatch.setattr(downloads, "MAX_BYTES", 1000)
         uri = "data:image/png;base64," + "A" * 2000
         assert refusal(uri) == ("too_large", True)
 
+    @pytest.mark.security("Answers without end")
     @pytest.mark.parametrize(
         "respond",
         [
@@ -348,6 +440,7 @@ class TestLimits:
         assert refused_from_sandbox(respond) == ("timeout", False)
         assert time.monotonic() - started < 4
 
+    @pytest.mark.security("Answers without end")
     def test_a_trickle_under_tls_ends_too(self, public, connections, monkeypatch):
         monkeypatch.setattr(downloads, "MAX_SECONDS", 0.4)
         trickle = raw(b"HTTP/1.1 200 OK\r\n\r\n", *[b"x"] * 90, pause=0.05)
@@ -357,28 +450,91 @@ class TestLimits:
             assert refusal("https://results.example/a.png") == ("timeout", False)
         assert time.monotonic() - started < 4
 
+    @pytest.mark.security("Answers without end")
     def test_redirects_share_one_deadline(self, monkeypatch):
         monkeypatch.setattr(downloads, "MAX_SECONDS", 0.4)
         redirect = b"HTTP/1.1 302 Found\r\nLocation: /x.png\r\n\r\n"
         assert refused_from_sandbox(raw(b"", redirect, pause=0.15)) == ("timeout", False)
 
+    @pytest.mark.security("Decompression bombs")
     def test_too_many_pixels_are_not_decoded(self, monkeypatch):
         content = picture(size=(50, 50))
         monkeypatch.setattr(pictures, "MAX_PIXELS", 2499)
         monkeypatch.setattr(ImageFile.ImageFile, "load", lambda self: pytest.fail("decoded"))
         assert refused_from_sandbox(answer(content)) == ("too_many_pixels", True)
 
+    @pytest.mark.security("Decompression bombs")
     @pytest.mark.parametrize("limit", [1000, 2000])
     def test_pillows_own_limit_counts_too(self, limit, monkeypatch):
         content = picture(size=(50, 50))
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
         assert refused_from_sandbox(answer(content)) == ("too_many_pixels", True)
 
+    @pytest.mark.security("Decompression bombs")
     def test_a_jpeg_with_endless_scans_is_not_decoded(self):
         content = picture("JPEG", progressive=True)
         scan = content.rfind(b"\xff\xda")
         bomb = content[:scan] + content[scan:-2] * 101 + content[-2:]
         assert refused_from_sandbox(answer(bomb)) == ("too_many_pixels", True)
+
+
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(width, height, *chunks):
+    """A one-bit PNG of so many pixels, all black: a thousand times smaller than its pixels."""
+    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    packer = zlib.compressobj(9)
+    row = bytes(1 + (width + 7) // 8)
+    rows = b"".join(packer.compress(row) for _row in range(min(height, 2000))) + packer.flush()
+    parts = [(b"IHDR", header), *chunks, (b"IDAT", rows), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
+
+
+def jpeg(width, height):
+    """A JPEG that says it has so many pixels."""
+    content = bytearray(picture("JPEG"))
+    frame = content.index(b"\xff\xc0")
+    content[frame + 5 : frame + 9] = struct.pack(">HH", height, width)
+    return bytes(content)
+
+
+def webp(width, height):
+    """A lossless WebP of one colour and so many pixels."""
+    buffer = io.BytesIO()
+    Image.new("L", (width, height)).convert("RGB").save(buffer, "WEBP", lossless=True, method=0)
+    return buffer.getvalue()
+
+
+def unpacking_to(megabytes):
+    return zlib.compress(bytes(megabytes * 1_000_000), 9)
+
+
+BOMBS = {
+    "a png of 900 megapixels": lambda: png(30_000, 30_000),
+    "a png of ten gigapixels": lambda: png(100_000, 100_000),
+    "a jpeg of four gigapixels": lambda: jpeg(65_500, 65_500),
+    "a webp of 67 megapixels": lambda: webp(16_383, 4_096),
+    "text in a png": lambda: png(9, 9, (b"zTXt", b"k\0\0" + unpacking_to(200))),
+    "international text in a png": lambda: png(9, 9, (b"iTXt", b"k\0\1\0\0\0" + unpacking_to(200))),
+    "a colour profile in a png": lambda: png(9, 9, (b"iCCP", b"k\0\0" + unpacking_to(200))),
+}
+
+
+@pytest.mark.security("Decompression bombs")
+@pytest.mark.parametrize("make", BOMBS.values(), ids=BOMBS)
+def test_a_small_file_that_unpacks_to_much_is_refused_in_bounded_memory(make):
+    content = make()
+    assert len(content) < 2_000_000
+    tracemalloc.start()
+    try:
+        refused = refused_from_sandbox(answer(content))
+        _now, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert refused in {("too_many_pixels", True), ("not_a_picture", True)}
+    assert most < 60_000_000
 
 
 def damaged():
@@ -407,6 +563,7 @@ NO_PICTURES = {
 
 
 class TestWhatIsNoPicture:
+    @pytest.mark.security("Things that are no pictures")
     @pytest.mark.parametrize("content", NO_PICTURES.values(), ids=NO_PICTURES.keys())
     def test_is_refused_for_good(self, content):
         respond = answer(content, Content_Type="image/png")
@@ -425,6 +582,7 @@ class TestWhatIsNoPicture:
         refused = refused_from_sandbox(answer(content[: len(content) * 3 // 4]))
         assert refused == ("truncated", False)
 
+    @pytest.mark.security("Things that are no pictures")
     @pytest.mark.parametrize(
         "uri",
         [
@@ -473,6 +631,7 @@ class TestWhatMayWorkNextTime:
         monkeypatch.setattr(socket, "getaddrinfo", unknown)
         assert refusal("https://results.example/a.png") == ("connection", False)
 
+    @pytest.mark.security("What surrounds a request")
     def test_a_certificate_for_another_name(self, public, names, connections):
         names["other.example"] = [PUBLIC]
         with public({"/a.png": answer(picture())}) as server:

@@ -5,9 +5,9 @@ from django.core.files.storage import FileSystemStorage
 from factories import candidate, plain_image
 from purchases import Purchase, Status, again, candidates, only, spent, want
 
-from wagtail_smart_resize import moments, pipeline
-from wagtail_smart_resize.models import Candidate, GatewayRequest, Recomposition
-from wagtail_smart_resize.pipeline import fetching
+from wagtail_smart_resize import moments
+from wagtail_smart_resize.models import Candidate, GatewayRequest, ImageVersion, Recomposition
+from wagtail_smart_resize.pipeline import fetching, passes
 from wagtail_smart_resize.shapes import request_size, same_shape, shape_of
 
 pytestmark = pytest.mark.django_db
@@ -165,7 +165,7 @@ def test_a_candidate_gives_enough_by_what_the_crop_gives(source, slot, size, eno
 
 def test_a_decision_made_while_it_was_bought_stands(gateway, run, rows):
     square = rows[0]
-    pipeline.run_pass(workers=1)
+    passes.run_pass(workers=1)
     square.choose(None, None)
     run()
     assert (again(square).decision, square.live) == ("crop", None)
@@ -255,10 +255,10 @@ def test_an_expired_address_is_given_up_after_an_hour_and_nothing_bought_again(
 
 def test_one_address_that_does_not_answer_holds_up_no_other_shape(gateway, run, rows):
     gateway.misbehave("500", times=1, where="download")
-    pipeline.run_pass(workers=1)
+    passes.run_pass(workers=1)
     while again(only(GatewayRequest)).status != Status.FETCHING:
         run.hasten()
-        pipeline.run_pass(workers=1)
+        passes.run_pass(workers=1)
     purchases = [again(row).purchase for row in rows]
     assert sorted(purchases) == [Purchase.IDLE, Purchase.IDLE, Purchase.REQUESTED]
     run()
@@ -294,7 +294,7 @@ def test_a_storage_that_fails_changes_no_state_and_is_tried_again(gateway, run, 
 
 def test_a_crash_between_the_row_and_its_file_leaves_no_file_of_nobody(gateway, run, image):
     (row,) = want(image, "200x200")
-    pipeline.run_pass(workers=1)
+    passes.run_pass(workers=1)
     left = Candidate.objects.create(
         request=only(GatewayRequest),
         recomposition=row,
@@ -324,7 +324,7 @@ def test_a_result_is_stored_where_nothing_may_be_deleted(gateway, run, image, mo
 
 def test_an_image_deleted_while_it_is_bought_ends_the_request(gateway, run, image):
     want(image, "200x200")
-    pipeline.run_pass(workers=1)
+    passes.run_pass(workers=1)
     image.delete()
     run()
     request = only(GatewayRequest)
@@ -347,7 +347,20 @@ def test_a_turn_of_downloads_ends_and_goes_on_in_the_next(gateway, run, clock, r
     while (request := only(GatewayRequest)).status == Status.FETCHING:
         assert len(gateway.downloads) == Candidate.objects.count()
         assert request.next_step <= moments.now()
-        pipeline.run_pass(workers=1)
+        passes.run_pass(workers=1)
     run()
     assert {again(row).purchase for row in rows} == {Purchase.IDLE}
     assert len(gateway.downloads) == 3
+
+
+def test_the_pass_that_hears_of_a_result_makes_it_live(gateway, run, image):
+    """A tick that left it to the next would cost its visitors a second or two."""
+    want(image, "200x200")
+    run.hasten()
+    passes.run_pass(workers=1)
+    gateway.settle()
+    run.hasten()
+    passes.run_pass(workers=1)
+    [version] = ImageVersion.objects.all()
+    assert version.live
+    assert version.flip_due is None

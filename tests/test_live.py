@@ -6,6 +6,7 @@ import os
 import pickle
 import threading
 import time
+from decimal import Decimal
 
 import pytest
 from django.db import DatabaseError, connection, transaction
@@ -394,6 +395,13 @@ class TestFeed:
         assert fresh(image).smart_resize.entries
         assert asyncio.run(view(warm)).entries
 
+    def test_a_shape_that_is_live_itself_is_found_without_arithmetic(self, monkeypatch):
+        image = plain_image()
+        live(image, "400x400")
+        known = fresh(image).smart_resize
+        monkeypatch.setattr("wagtail_smart_resize.live.nearest", None)
+        assert known.entry(Decimal("1.000"), "").file
+
     def test_beyond_the_limit_single_images_are_looked_up(
         self, monkeypatch, django_assert_num_queries
     ):
@@ -409,6 +417,21 @@ class TestFeed:
         flips_since(images[0])
         later()
         assert near(shown(images[0]), GREEN)
+
+    def test_what_a_process_knows_stays_bounded_while_images_come_and_go(self, monkeypatch):
+        monkeypatch.setattr(Memory, "MOST", 3)
+        images = [plain_image() for _ in range(6)]
+        for image in images:
+            live(image)
+            later()
+            assert near(shown(image), BLUE)
+            assert len(memory.known.rows) <= 3
+        for image in images[:4]:
+            image.delete()
+        flips_since(images[4])
+        later()
+        assert near(shown(images[4]), GREEN)
+        assert near(shown(images[5]), BLUE)
 
     def test_the_first_look_is_one_query_for_all_images(self, django_assert_num_queries):
         images = [plain_image() for _ in range(5)]

@@ -5,12 +5,12 @@ import datetime as dt
 import uuid
 
 import pytest
+import requests
 from django.core.management import call_command
 from django.template import Context, Template
 from django.test import RequestFactory
 from django.urls import reverse
 from factories import candidate, plain_image, recomposition
-from people import make_people
 from purchases import due, want
 from testapp.models import PicturePage
 from wagtail.images import get_image_model
@@ -25,11 +25,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 SLOT = "400x400"
 TEMPLATE = "{% load wagtailimages_tags %}{% image photo smartresize-400x400 %}"
-
-
-@pytest.fixture
-def people():
-    return make_people()
 
 
 @pytest.fixture
@@ -142,6 +137,7 @@ def quick(settings, monkeypatch):
 
 @pytest.mark.parametrize("way", WAYS)
 class TestEveryWay:
+    @pytest.mark.security("Images that must stay on the site")
     @REASONS
     def test_sends_nothing_that_must_stay(self, gateway, run, people, image, client, way, keep_in):
         keep_in(image)
@@ -159,9 +155,18 @@ class TestEveryWay:
         assert len(gateway.requests) == 1
 
 
+def path_in_flight(image):
+    """The path of the source of a request that is being sent."""
+    (row,) = want(image, SLOT)
+    request = claims.claim(claims.Group(image.pk, row.recipe))
+    request.move(where={}, status=GatewayRequest.Status.SENDING)
+    return source.source_url(request).removeprefix(source.base_url())
+
+
 class TestMeanwhile:
     """Wanted first, and then somebody changes their mind."""
 
+    @pytest.mark.security("Images that must stay on the site")
     @REASONS
     def test_what_was_wanted_is_not_sent(self, gateway, run, image, keep_in):
         want(image, SLOT)
@@ -169,6 +174,7 @@ class TestMeanwhile:
         run()
         assert gateway.requests == []
 
+    @pytest.mark.security("Images that must stay on the site")
     @REASONS
     def test_what_was_asked_for_and_not_sent_yet_is_taken_back(
         self, gateway, run, image, people, keep_in
@@ -180,17 +186,15 @@ class TestMeanwhile:
         assert gateway.requests == []
         assert GatewayRequest.objects.get().charged == GatewayRequest.Charged.NO
 
+    @pytest.mark.security("Source addresses that are good no longer")
     @REASONS
     def test_its_source_is_not_answered_any_more(self, gateway, image, client, settings, keep_in):
-        (row,) = want(image, SLOT)
-        request = claims.claim(claims.Group(image.pk, row.recipe))
-        request.move(where={}, status=GatewayRequest.Status.SENDING)
-        url = source.source_url(request).removeprefix(source.base_url())
-        path = url if url.startswith("/") else f"/{url}"
+        path = path_in_flight(image)
         assert client.get(path).status_code == 200
         keep_in(image)
         assert client.get(path).status_code == 404
 
+    @pytest.mark.security("Images that must stay on the site")
     @REASONS
     def test_what_is_live_stays_live_and_is_not_bought_again(
         self, gateway, run, image, people, keep_in
@@ -208,6 +212,62 @@ class TestMeanwhile:
         assert gateway.requests == []
 
 
+def unpublish(image):
+    PicturePage.objects.get(photo=image).unpublish()
+
+
+class TestUnpublished:
+    """A person may ask for such an image in spite of it; nothing else sends it."""
+
+    @pytest.mark.security("Images that must stay on the site")
+    def test_what_was_wanted_is_not_sent(self, gateway, run, image):
+        want(image, SLOT)
+        unpublish(image)
+        run()
+        assert gateway.requests == []
+
+    @pytest.mark.security("Images that must stay on the site")
+    def test_what_was_claimed_and_not_sent_yet_is_taken_back(self, gateway, run, image):
+        (row,) = want(image, SLOT)
+        claims.claim(claims.Group(image.pk, row.recipe))
+        unpublish(image)
+        run()
+        assert gateway.requests == []
+        assert GatewayRequest.objects.get().charged == GatewayRequest.Charged.NO
+
+    @pytest.mark.security("Source addresses that are good no longer")
+    def test_its_source_is_not_answered_any_more(self, gateway, image, client):
+        path = path_in_flight(image)
+        assert client.get(path).status_code == 200
+        unpublish(image)
+        assert client.get(path).status_code == 404
+
+
+@pytest.mark.security("Source addresses that are no good")
+def test_a_sources_address_is_of_no_use_once_its_request_has_ended(site, run, image):
+    """Over a real socket: the address that the gateway was given, used again."""
+    want(image, SLOT)
+    run(1)
+    (asked,) = site.gateway.requests
+    assert requests.get(asked["image_url"], timeout=5).status_code == 200
+    run()
+    assert GatewayRequest.objects.get().status == GatewayRequest.Status.DONE
+    again = requests.get(asked["image_url"], timeout=5)
+    assert (again.status_code, again.content) == (404, b"")
+
+
+@pytest.mark.security("Source addresses that are good no longer")
+@pytest.mark.parametrize("change", [make_private, opt_out, unpublish])
+def test_a_gateway_that_comes_too_late_gets_nothing(site, run, image, change):
+    """Between the request and the fetch somebody changes their mind."""
+    want(image, SLOT)
+    run(1)
+    (asked,) = site.gateway.requests
+    change(image)
+    assert requests.get(asked["image_url"], timeout=5).status_code == 404
+
+
+@pytest.mark.security("Previews of drafts")
 def test_a_preview_of_a_draft_sends_nothing(gateway, run, people, client):
     """Wagtail renders it as if a visitor had come, with an image that no published page uses."""
     image = plain_image(collection=people.here)

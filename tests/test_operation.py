@@ -65,3 +65,16 @@ def test_broken_presets_do_not_break_plain_sizes():
     assert photo().get_rendition("smartresize-300x300").width == 300
     with pytest.raises(InvalidFilterSpecError, match="much"):
         photo().get_rendition("smartresize-hero")
+
+
+def test_a_spec_is_read_once_for_all_pictures(monkeypatch):
+    """Wagtail makes its operations anew for every picture of every page."""
+    assert Filter("smartresize-123x45").operations
+    monkeypatch.setattr("wagtail_smart_resize.image_operations.read_target", None)
+    assert str(Filter("smartresize-123x45").operations[0].slot) == "123x45"
+
+
+def test_a_spec_is_read_anew_when_its_preset_is_another():
+    for size in ("100x50", "60x60"):
+        with override_settings(WAGTAIL_SMART_RESIZE={"PRESETS": {"card": {"size": size}}}):
+            assert str(Filter("smartresize-card").operations[0].slot) == size

@@ -9,7 +9,7 @@ from factories import plain_image
 from gateways import client_of, finished
 from purchases import Purchase, Status, again, candidates, circuit_is_open, only, spent, want
 
-from wagtail_smart_resize import moments, pipeline
+from wagtail_smart_resize import moments
 from wagtail_smart_resize.client import GatewayClient
 from wagtail_smart_resize.models import (
     Candidate,
@@ -18,7 +18,7 @@ from wagtail_smart_resize.models import (
     PipelineState,
     Recomposition,
 )
-from wagtail_smart_resize.pipeline import outcomes, polling, sending
+from wagtail_smart_resize.pipeline import outcomes, passes, polling, sending
 
 pytestmark = pytest.mark.django_db
 
@@ -30,7 +30,7 @@ def row():
 
 
 def one_pass():
-    return pipeline.run_pass(workers=1)
+    return passes.run_pass(workers=1)
 
 
 REFUSED_FOR_GOOD = [
@@ -267,7 +267,7 @@ def test_a_request_killed_while_being_sent_is_unknown_and_never_repeated(gateway
     one_pass()
     gateway_saw = len(gateway.requests)
     request = only(GatewayRequest)
-    until = moments.now() + pipeline.LEASE
+    until = moments.now() + passes.LEASE
     request.move(where={}, status=Status.SENDING, lease="of a dead process", lease_until=until)
     run()
     assert only(GatewayRequest).status == Status.SENDING, "its lease still holds"

@@ -94,6 +94,17 @@ class TestMetadata:
         assert metadata["Requires-Python"] == ">=3.11"
         assert not [line for line in needed if "<" in line or "==" in line]
 
+    @pytest.mark.parametrize(
+        "classifier",
+        ["Framework :: Wagtail", "Framework :: Django", "Typing :: Typed"],
+    )
+    def test_is_found_where_people_look(self, metadata, classifier):
+        assert classifier in metadata.get_all("Classifier")
+
+    def test_says_what_twine_and_people_ask_for(self, metadata):
+        for field in ("Summary", "Author", "Keywords", "Description-Content-Type"):
+            assert metadata[field], field
+
 
 class TestSdist:
     def test_holds_what_its_tests_need(self, sdist):
@@ -107,6 +118,19 @@ class TestSdist:
             "tox.ini",
         }
         assert needed <= sdist
+
+    @pytest.mark.parametrize("folder", ["docs", "testproject", "tests", "wagtail_smart_resize"])
+    def test_holds_each_folder_whole(self, sdist, folder):
+        files = (path for path in (ROOT / folder).rglob("*") if path.is_file())
+        ours = {str(path.relative_to(ROOT)) for path in files if "__pycache__" not in path.parts}
+        assert ours
+        assert {name for name in ours if not name.startswith("testproject/var/")} <= sdist
+
+    @pytest.mark.parametrize(
+        "name", [".ci/run", "LICENSE", "PKG-INFO", "README.md", "pyproject.toml"]
+    )
+    def test_holds_what_stands_at_its_top(self, sdist, name):
+        assert name in sdist
 
     def test_holds_no_droppings(self, sdist):
         assert not [name for name in sdist if "__pycache__" in name or "testproject/var" in name]

@@ -10,20 +10,25 @@ from factories import (
     candidate,
     colour_of,
     live,
+    photo,
+    photograph,
     picture,
+    pixels,
     plain_image,
+    published_page,
     recomposition,
     rolled_back,
 )
+from PIL.ImageFile import ImageFile
 from testapp.frontend_cache import RecordingBackend
 from wagtail.images import get_image_model
 from wagtail.images.models import Filter
 from wagtail.images.rect import Rect
-from wagtail.models import Page
 
-from wagtail_smart_resize import pipeline, publishing, wanted
-from wagtail_smart_resize.live import memory
+from wagtail_smart_resize import moments, publishing, wanted
+from wagtail_smart_resize.live import Live, memory
 from wagtail_smart_resize.models import Candidate, ImageVersion, Recomposition
+from wagtail_smart_resize.pipeline import passes
 from wagtail_smart_resize.signals import recomposition_published
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -82,6 +87,47 @@ class TestPreparing:
         by_visitor = fresh(second).get_rendition(spec)
         assert (prepared.width, prepared.height) == (by_visitor.width, by_visitor.height)
         assert colour_of(prepared) == colour_of(by_visitor)
+
+    def test_what_is_prepared_together_is_what_each_would_be_alone(self):
+        formats, sizes = ("jpeg", "png", "webp"), ("400x400", "201x201", "90x90")
+        specs = [f"format-{name}|smartresize-{size}" for name in formats for size in sizes]
+        image = plain_image()
+        fresh(image).get_renditions(*specs)
+        row = made_live(image)
+        row.live.store(photograph(800, 800))  # plain colours would not tell
+        publishing.publish(image.pk)
+        for spec in specs:
+            prepared = fresh(image).get_rendition(spec)
+            alone = fresh(image).generate_rendition_file(Filter(spec))
+            alone.seek(0)
+            assert pixels(prepared) == alone.read(), spec
+
+    def test_the_candidate_is_decoded_once_and_cut_once_for_each_size(self, monkeypatch):
+        """And of the source, whose pixels nobody sees, none are read."""
+        sizes, formats = ("400x400", "200x200"), ("jpeg", "png", "webp")
+        image = photo("rocket.jpg")
+        specs = [f"format-{name}|smartresize-{size}" for name in formats for size in sizes]
+        fresh(image).get_renditions(*specs)
+        made_live(image)
+        decoded, cut = [], []
+        prepare, cut_out = ImageFile.load_prepare, Live.cut_out
+
+        def decoding(picture):
+            decoded.append(picture.size)
+            prepare(picture)
+
+        def cutting(known, entry, size):
+            cut.append(str(size))
+            return cut_out(known, entry, size)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(ImageFile, "load_prepare", decoding)
+            patch.setattr(Live, "cut_out", cutting)
+            assert publishing.publish(image.pk)
+        assert decoded.count((800, 800)) == 1
+        assert (image.width, image.height) not in decoded
+        assert sorted(cut) == sorted(sizes)
+        assert specs_on_key(image) == set(specs)
 
     def test_one_renditions_failure_stops_no_other(self, monkeypatch):
         image = plain_image()
@@ -173,18 +219,30 @@ class TestPreparing:
         publishing.publish(image.pk)
         assert near(colour_of(fresh(image).get_rendition("smartresize-400x400")), GOLD)
 
-    def test_one_that_keeps_changing_stays_due(self, monkeypatch):
-        image = plain_image()
-        made_live(image)
-
-        def restless(_image):
+    @pytest.fixture
+    def restless(self, monkeypatch):
+        def change(_image):
             ImageVersion.objects.update(revision=F("revision") + 1)
             return True
 
-        monkeypatch.setattr(publishing, "_unchanged", restless)
+        monkeypatch.setattr(publishing, "_unchanged", change)
+
+    def test_one_that_keeps_changing_stays_due(self, restless):
+        image = plain_image()
+        made_live(image)
         with pytest.raises(publishing.StillChanging):
             publishing.publish(image.pk)
         assert ImageVersion.objects.get(pk=image.pk).flip_due
+
+    def test_one_that_keeps_changing_is_no_failure_of_the_pass(self, restless, caplog):
+        image = plain_image()
+        made_live(image)
+        done = passes.run_pass(workers=1)
+        assert (done.did > 0, done.failed) == (True, 0)
+        version = ImageVersion.objects.get(pk=image.pk)
+        assert moments.now() < version.flip_due <= moments.now() + passes.CHANGING
+        assert version.flip_attempts == 0
+        assert caplog.messages == []
 
 
 class TestDamage:
@@ -287,10 +345,10 @@ class TestPurging:
 
     def test_pages_that_use_the_image_are_purged_once_every_process_has_looked(self, run):
         image = plain_image()
-        page = page_with(image)
+        page = published_page(image)
         RecordingBackend.purged.clear()
         live(image)
-        pipeline.run_pass(workers=1)
+        passes.run_pass(workers=1)
         assert RecordingBackend.purged == []
         run()
         assert RecordingBackend.purged == [page.full_url]
@@ -298,7 +356,7 @@ class TestPurging:
 
     def test_a_purge_that_fails_stays_due(self, run, monkeypatch):
         image = plain_image()
-        page_with(image)
+        published_page(image)
         live(image)
         RecordingBackend.purged.clear()
 
@@ -311,19 +369,6 @@ class TestPurging:
         assert ImageVersion.objects.get(pk=image.pk).purge_due
         run()
         assert RecordingBackend.purged
-
-
-def page_with(image):
-    from testapp.models import PicturePage
-    from wagtail.models import Locale, Site
-
-    Locale.objects.get_or_create(language_code="en")
-    root = Page.objects.filter(depth=1).first() or Page.add_root(title="Root")
-    home = root.add_child(instance=Page(title="Home"))
-    Site.objects.create(hostname="www.example.org", root_page=home, is_default_site=True)
-    page = home.add_child(instance=PicturePage(title="Pictures", photo=image))
-    page.save_revision().publish()
-    return page
 
 
 class TestDeleting:

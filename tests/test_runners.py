@@ -3,6 +3,8 @@
 import asyncio
 import datetime as dt
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from types import SimpleNamespace
@@ -24,13 +26,13 @@ from wagtail_smart_resize import (
     compat,
     embedded,
     loop,
-    pipeline,
     politeness,
     runners,
     serving,
     tasks,
     wanted,
 )
+from wagtail_smart_resize.asgi import finish_at_shutdown
 from wagtail_smart_resize.models import PipelineState, Recomposition
 from wagtail_smart_resize.pipeline.crew import Crew
 
@@ -505,7 +507,9 @@ def test_a_long_tick_calls_for_help_once_and_ends_in_time(ticks, monkeypatch):
 @pytest.mark.django_db
 def test_an_extra_tick_makes_a_pass_beside_the_chain_and_enqueues_nothing(ticks, monkeypatch):
     made = []
-    monkeypatch.setattr(pipeline, "run_pass", lambda **options: made.append(options))
+    monkeypatch.setattr(
+        "wagtail_smart_resize.pipeline.passes.run_pass", lambda **options: made.append(options)
+    )
     PipelineState.load().take_lease(timezone.now(), HOUR)
     chain.run_tick(extra=True)
     assert (len(made), ticks) == (1, [])
@@ -622,6 +626,28 @@ def test_under_asgi_too_a_request_is_known_from_its_beginning_to_its_end(setting
 
     assert asyncio.run(ask()) == expected
     assert serving.requests._begun == {}
+
+
+def test_the_thread_ends_with_an_asgi_server_that_tells_of_its_shutdown(monkeypatch):
+    ended = []
+    monkeypatch.setattr(embedded.thread, "leave", lambda: ended.append(True))
+
+    async def live():
+        server = ApplicationCommunicator(finish_at_shutdown(ASGIHandler()), {"type": "lifespan"})
+        await server.send_input({"type": "lifespan.startup"})
+        assert await server.receive_output(5) == {"type": "lifespan.startup.complete"}
+        assert not ended
+        await server.send_input({"type": "lifespan.shutdown"})
+        assert await server.receive_output(5) == {"type": "lifespan.shutdown.complete"}
+        await server.wait(5)
+
+    asyncio.run(live())
+    assert ended == [True]
+
+
+def test_an_asgi_module_may_wrap_its_application_before_django_is_set_up():
+    code = "from wagtail_smart_resize.asgi import finish_at_shutdown; finish_at_shutdown(print)"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 # Manners on SQLite

@@ -6,21 +6,21 @@ import pytest
 from factories import candidate, plain_image
 from purchases import Purchase, again, only, want
 
-from wagtail_smart_resize import moments, pipeline
+from wagtail_smart_resize import moments
 from wagtail_smart_resize.models import (
     GatewayRequest,
     ImageVersion,
     PipelineState,
     Recomposition,
 )
-from wagtail_smart_resize.pipeline import claims, schedule
+from wagtail_smart_resize.pipeline import claims, passes, schedule
 from wagtail_smart_resize.rules import Reason
 
 pytestmark = pytest.mark.django_db
 
 
 def one_pass():
-    return pipeline.run_pass(workers=1)
+    return passes.run_pass(workers=1)
 
 
 def waits():
@@ -30,7 +30,7 @@ def waits():
 
 
 def test_nothing_to_do_is_nothing_due(gateway):
-    assert one_pass() == pipeline.Pass(0, 0, None)
+    assert one_pass() == passes.Pass(0, 0, None)
 
 
 def test_a_fresh_want_is_due_when_it_has_gathered(gateway):
@@ -213,6 +213,46 @@ def test_a_flip_that_fails_is_due_later_and_stops_no_other(gateway, run, monkeyp
     version = ImageVersion.objects.get(pk=first.pk)
     assert (version.flip_attempts, version.flip_due > moments.now()) == (1, True)
     assert ImageVersion.objects.get(pk=other.pk).flip_due is None
+
+
+def test_of_two_runners_one_prepares_an_image(gateway, monkeypatch):
+    from wagtail_smart_resize import publishing
+
+    image = plain_image()
+    ImageVersion.mark_due(image.pk)
+    publish, beside = publishing.publish, []
+
+    def meanwhile(image_id):
+        beside.append(one_pass().did)
+        return publish(image_id)
+
+    monkeypatch.setattr(publishing, "publish", meanwhile)
+    assert one_pass().did == 1
+    assert beside == [0]
+
+
+def test_a_flip_whose_runner_died_is_anothers_within_a_minute(gateway, monkeypatch):
+    from wagtail_smart_resize import publishing
+
+    image = plain_image()
+    ImageVersion.mark_due(image.pk)
+    publish = publishing.publish
+
+    class Killed(BaseException):
+        pass
+
+    def die(image_id):
+        raise Killed
+
+    monkeypatch.setattr(publishing, "publish", die)
+    with pytest.raises(Killed):
+        one_pass()
+    wait = schedule.next_due() - moments.now()
+    assert dt.timedelta(seconds=50) < wait <= dt.timedelta(minutes=1)
+    ImageVersion.objects.update(flip_due=moments.now())
+    monkeypatch.setattr(publishing, "publish", publish)
+    assert one_pass().did == 1
+    assert ImageVersion.objects.get(pk=image.pk).flip_due is None
 
 
 def test_a_claim_of_an_image_that_can_t_be_seen_is_not_due_again_at_once(gateway, monkeypatch):

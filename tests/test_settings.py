@@ -88,7 +88,11 @@ TEMPLATES = [
         "BACKEND": "django.template.backends.jinja2.Jinja2",
         "DIRS": [BASE_DIR / "testapp" / "jinja2"],
         "OPTIONS": {
-            "extensions": ["wagtail.jinja2tags.core", "wagtail.images.jinja2tags.images"],
+            "extensions": [
+                "wagtail.jinja2tags.core",
+                "wagtail.images.jinja2tags.images",
+                "wagtail_smart_resize.jinja2tags.smart_resize_tags",
+            ],
         },
     },
 ]

@@ -4,6 +4,7 @@ import io
 import time
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.core import signing
 from django.core.files.base import ContentFile
 from django.core.files.images import ImageFile
@@ -21,12 +22,14 @@ from wagtail_smart_resize.exceptions import SourceUnavailable
 from wagtail_smart_resize.models import GatewayRequest, OptOut, Recomposition
 from wagtail_smart_resize.models.ledger import new_token
 from wagtail_smart_resize.source import (
+    SALT,
     SourceFacts,
     check_reachable,
     inspect,
     source_picture,
     source_url,
 )
+from wagtail_smart_resize.views.source import SourceView
 
 pytestmark = pytest.mark.django_db
 
@@ -224,6 +227,7 @@ class TestInspect:
 
 
 class TestAFileThatCannotBeRead:
+    @pytest.mark.security("Things that are no pictures")
     @pytest.mark.parametrize(
         "content",
         [
@@ -344,12 +348,30 @@ class TestTheView:
         assert not response.cookies
         assert "Vary" not in response
 
-    def test_answers_head_without_the_picture(self, client):
-        path = path_of(in_flight())
+    @pytest.mark.parametrize(("size", "name"), [((40, 20), "PNG"), ((40, 20), "JPEG")])
+    def test_answers_head_without_drawing_the_picture(self, size, name, client, monkeypatch):
+        path = path_of(in_flight(stored(encoded(flag(size=size), name))))
+        content_type = client.get(path)["Content-Type"]
+        monkeypatch.setattr("wagtail_smart_resize.source._upright_on_white", None)
         response = client.head(path)
+        assert (response.status_code, response["Content-Type"]) == (200, content_type)
+        assert response["Cache-Control"] == "no-store, private"
+        assert (response.getvalue(), "Content-Length" in response) == (b"", False)
+
+    def test_answers_head_of_an_asynchronous_server_too(self, async_rf):
+        async def body(response):
+            return [part async for part in response]
+
+        path = path_of(in_flight())
+        response = SourceView.as_view()(async_rf.head(path), path.split("/")[-2])
         assert response.status_code == 200
-        assert response.content == b""
-        assert response["Content-Length"] == str(len(client.get(path).content))
+        assert async_to_sync(body)(response) == []
+
+    def test_answers_head_as_it_answers_get_where_the_picture_must_not_go(self, client):
+        image = plain_image()
+        path = path_of(in_flight(image))
+        opted_out(image)
+        assert client.head(path).status_code == 404
 
     def test_answers_nothing_else(self, client):
         assert client.post(path_of(in_flight())).status_code == 405
@@ -364,6 +386,7 @@ class TestTheView:
     def test_asks_for_no_login_on_sites_that_always_do(self, client):
         assert is_answered(client, path_of(in_flight()))
 
+    @pytest.mark.security("Source addresses that are no good")
     @pytest.mark.parametrize(
         ("status", "answered"),
         [
@@ -384,17 +407,20 @@ class TestTheView:
         request = in_flight(status=GatewayRequest.Status.UNKNOWN, request_id="r-1")
         assert is_answered(client, path_of(request))
 
+    @pytest.mark.security("Source addresses that are no good")
     def test_does_not_answer_a_token_of_a_request_that_is_gone(self, client):
         request = in_flight()
         path = path_of(request)
         request.delete()
         assert not is_answered(client, path)
 
+    @pytest.mark.security("Source addresses that are no good")
     def test_does_not_answer_a_token_of_another_request(self, client):
         request, other = in_flight(), in_flight()
         request.source_token = other.source_token
         assert not is_answered(client, path_of(request))
 
+    @pytest.mark.security("Source addresses that are no good")
     @pytest.mark.parametrize(
         "forge",
         [
@@ -410,11 +436,35 @@ class TestTheView:
         token = path.split("/")[-2]
         assert not is_answered(client, path.replace(token, forge(token)))
 
+    @pytest.mark.security("Source addresses that are no good")
     def test_does_not_answer_what_was_signed_for_another_purpose(self, client):
         request = in_flight()
         token = signing.dumps([request.pk, request.source_token], salt="another")
         assert not is_answered(client, f"/smart-resize/source/{token}/")
 
+    @pytest.mark.security("Source addresses that are no good")
+    def test_does_not_answer_what_another_site_has_signed(self, client, settings):
+        request, own = in_flight(), settings.SECRET_KEY
+        settings.SECRET_KEY = "another site's"
+        path = path_of(request)
+        assert is_answered(client, path)
+        settings.SECRET_KEY = own
+        assert not is_answered(client, path)
+
+    @pytest.mark.security("Source addresses that are no good")
+    def test_gives_no_other_image_than_the_requests(self, client):
+        red, blue = plain_image(colour="red"), plain_image(colour="blue")
+        paths = {"red": path_of(in_flight(red)), "blue": path_of(in_flight(blue))}
+        for colour, path in paths.items():
+            shown = Image.open(io.BytesIO(client.get(path).content)).getpixel((99, 99))
+            assert shown == Image.new("RGB", (1, 1), colour).getpixel((0, 0))
+        mixed = signing.dumps(
+            [GatewayRequest.objects.first().pk, GatewayRequest.objects.last().source_token],
+            salt=SALT,
+        )
+        assert not is_answered(client, f"/smart-resize/source/{mixed}/")
+
+    @pytest.mark.security("Source addresses that are no good")
     def test_does_not_answer_an_old_token(self, client, monkeypatch):
         path = path_of(in_flight())
         assert is_answered(client, path)
@@ -474,6 +524,7 @@ OVERRULED = {"wanted_by": Recomposition.WantedBy.PERSON, "overruled": True}
 
 
 class TestWhatChangesInFlight:
+    @pytest.mark.security("Source addresses that are good no longer")
     @pytest.mark.parametrize(
         ("change", "by_person", "wanted", "answered"),
         [
@@ -501,6 +552,28 @@ class TestWhatChangesInFlight:
 class TestReachability:
     def test_a_picture_is_reachable(self):
         with serve({"/x/": answer(b"...", Content_Type="image/jpeg")}) as server:
+            check_reachable(f"{server.url}/x/")
+        assert [path for path, _headers in server.asked] == ["/x/"]
+
+    def test_the_site_need_not_draw_it(self):
+        heads = {"/x/": answer(b"", Content_Type="image/jpeg")}
+        with serve({}, heads=heads) as server:
+            check_reachable(f"{server.url}/x/")
+        assert server.asked == []
+
+    @pytest.mark.parametrize(
+        "says_no",
+        [
+            answer(b"", status=401),
+            answer(b"", status=405),
+            answer(b"", status=501),
+            answer(b"", Content_Type="text/html"),
+            answer(b""),
+        ],
+    )
+    def test_only_a_get_is_believed_when_it_says_no(self, says_no):
+        routes = {"/x/": answer(b"...", Content_Type="image/jpeg")}
+        with serve(routes, heads={"/x/": says_no}) as server:
             check_reachable(f"{server.url}/x/")
         assert [path for path, _headers in server.asked] == ["/x/"]
 
@@ -566,6 +639,7 @@ class TestReachability:
         assert "127.0.0.1" in str(caught.value)
         assert "secret-token" not in str(caught.value)
 
+    @pytest.mark.security("What surrounds a request")
     def test_no_password_of_this_machine_helps(self, monkeypatch, tmp_path):
         netrc = tmp_path / "netrc"
         netrc.write_text("machine 127.0.0.1 login me password secret")

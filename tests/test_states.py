@@ -8,12 +8,17 @@ from django.contrib.auth import get_user_model
 from django.utils import timezone
 from factories import candidate, live, plain_image, recomposition
 
-from wagtail_smart_resize import actions, publishing
-from wagtail_smart_resize.models import GatewayRequest, ImageVersion, Recomposition
+from wagtail_smart_resize import actions, failures, publishing, states
+from wagtail_smart_resize.models import (
+    GatewayRequest,
+    ImageVersion,
+    PipelineState,
+    Recomposition,
+)
+from wagtail_smart_resize.pipeline import passes
 from wagtail_smart_resize.rules import Reason
 from wagtail_smart_resize.settings import Price
-from wagtail_smart_resize.views import failures, states
-from wagtail_smart_resize.views.states import Tone, Word
+from wagtail_smart_resize.states import Tone, Word
 
 pytestmark = pytest.mark.django_db
 
@@ -57,13 +62,6 @@ class TestBuying:
         request(row, status)
         assert (state_of(row).word, state_of(row).is_busy) == (word, True)
 
-    def test_one_that_is_held_up_waits(self):
-        row = recomposition(plain_image(), purchase="requested")
-        request(row, "new", next_step=timezone.now() + dt.timedelta(minutes=5))
-        state = state_of(row)
-        assert (state.word, state.tone) == (Word.WAITING, Tone.WARNING)
-        assert "takes no requests now" in str(state.message)
-
     def test_what_a_template_wanted_is_queued(self):
         assert state_of(recomposition(plain_image())).word is Word.QUEUED
 
@@ -99,6 +97,132 @@ class TestBuying:
         row = recomposition(plain_image(), purchase="failed", failure_code="http_400")
         request(row, "failed", charged="no", price="0.24", currency="USD")
         assert state_of(row).cost is None
+
+
+def soon():
+    return timezone.now() + dt.timedelta(minutes=5)
+
+
+def circuit(code="http_402"):
+    state = PipelineState.load()
+    state.open_circuit(code, "In the gateway's words.", soon())
+
+
+def pause():
+    PipelineState.load().move(where={}, paused_until=soon())
+
+
+def never_tried():
+    return recomposition(plain_image(), next_attempt=timezone.now())
+
+
+def tried(code):
+    """Its request has failed and cost nothing."""
+    row = recomposition(plain_image(), next_attempt=soon())
+    request(row, "failed", error_code=code)
+    return row
+
+
+def unsent(**fields):
+    row = recomposition(plain_image(), purchase="requested")
+    request(row, "new", **fields)
+    return row
+
+
+class TestWaiting:
+    """What holds a purchase up just now, and that it is not promised in a moment."""
+
+    @pytest.mark.parametrize("make", [never_tried, unsent])
+    @pytest.mark.parametrize(
+        ("code", "why"),
+        [
+            ("http_402", "balance is used up"),
+            ("source_403", "could not get the image from this site"),
+            ("refused", "can't be reached"),
+        ],
+    )
+    def test_while_the_circuit_is_open_it_says_why_nothing_is_sent(self, make, code, why):
+        circuit(code)
+        state = state_of(make())
+        assert (state.word, state.tone) == (Word.WAITING, Tone.WARNING)
+        assert "Nothing is sent to the service for now: " in state.message
+        assert why in state.message
+
+    def test_so_it_does_for_what_was_the_try(self):
+        circuit()
+        row = recomposition(plain_image(), waiting_reason=Reason.CIRCUIT_OPEN)
+        assert "balance is used up" in state_of(row).message
+
+    @pytest.mark.parametrize("make", [never_tried, unsent])
+    def test_while_the_service_pauses_it_says_so(self, make):
+        pause()
+        state = state_of(make())
+        assert (state.word, "asked for a pause" in state.message) == (Word.WAITING, True)
+
+    def test_a_pause_that_is_over_holds_nothing_up(self):
+        PipelineState.load().move(where={}, paused_until=timezone.now())
+        assert state_of(never_tried()).word is Word.QUEUED
+
+    @pytest.mark.parametrize(
+        ("code", "why"),
+        [
+            ("http_500", "The service had a problem of its own."),
+            ("error", "The service had a problem of its own."),
+            ("http_429", "The service asked for a pause."),
+            ("refused", "The service can't be reached, or its answers can't be read."),
+        ],
+    )
+    def test_what_was_tried_in_vain_says_what_was_wrong(self, code, why):
+        state = state_of(tried(code))
+        assert state.word is Word.WAITING
+        assert state.message == f"{why} It is tried again by itself."
+
+    @pytest.mark.parametrize(
+        ("code", "why"),
+        [
+            ("storage", "The site's storage did not give the image's file."),
+            ("file_missing", "The image's file can't be read."),
+        ],
+    )
+    def test_what_could_not_be_claimed_says_what_is_wrong_with_the_file(self, code, why):
+        row = never_tried()
+        row.try_later(code, "In the storage's words.", soon(), attempts=1)
+        state = state_of(row)
+        assert (state.word, state.message) == (
+            Word.WAITING,
+            f"{why} It is tried again by itself.",
+        )
+
+    def test_what_the_site_could_not_go_on_with_does_not_blame_the_service(self):
+        row = recomposition(plain_image(), next_attempt=soon())
+        assert "The site could not go on with it" in state_of(row).message
+        held = unsent(next_step=soon(), troubles=1)
+        assert "The site could not go on with it" in state_of(held).message
+
+    def test_a_request_that_waits_for_the_budget_says_so_whatever_else_is_wrong(self):
+        circuit()
+        state = state_of(unsent(next_step=soon(), error_code="budget"))
+        assert (state.word, state.message) == (Word.WAITING, Reason.BUDGET.label)
+
+    def test_a_request_that_is_asked_again_later_waits(self):
+        state = state_of(unsent(next_step=soon()))
+        assert (state.word, "could not be sent so far" in str(state.message)) == (
+            Word.WAITING,
+            True,
+        )
+
+    @pytest.mark.parametrize(
+        ("outputs", "why"),
+        [
+            ([{"later": "connection"}, {}], "can't be fetched from the service"),
+            ([{}], "storage or database has not taken the pictures"),
+        ],
+    )
+    def test_pictures_that_do_not_come_in_say_where_it_sticks(self, outputs, why):
+        row = recomposition(plain_image(), purchase="requested")
+        request(row, "fetching", troubles=2, outputs=outputs)
+        state = state_of(row)
+        assert (state.word, why in str(state.message)) == (Word.FETCHING, True)
 
 
 class TestFailing:
@@ -182,6 +306,17 @@ class TestDeciding:
         assert "Your choice is recorded" in str(state.message)
         publishing.publish(row.image_id)
         assert state_of(row).word is Word.LIVE
+
+    def test_what_could_not_be_published_says_so(self, ada):
+        row = recomposition(plain_image(), purchase="idle")
+        chosen = candidate(row)
+        actions.choose(chosen, user=ada)
+        chosen.file.storage.delete(chosen.file.name)
+        row.image.get_rendition("smartresize-400x400")
+        passes.run_pass(workers=1)
+        state = state_of(row)
+        assert state.word is Word.PUBLISHING
+        assert "could not publish it so far" in str(state.message)
 
     def test_what_goes_live_by_itself_is_nobodys_choice(self):
         row = recomposition(plain_image(), purchase="idle")

@@ -106,6 +106,21 @@ def test_an_open_circuit_is_critical_and_named():
     assert "balance is used up" in text
 
 
+def test_an_open_circuit_says_when_it_tries_again_and_that_it_can_t_without_a_request(image):
+    probe_at = moments.now() + dt.timedelta(minutes=4)
+    PipelineState.load().open_circuit("http_401", "Unauthorized", probe_at)
+    recomposition(image, waiting_reason="enough_kept", next_attempt=moments.now())
+    report = told()
+    assert (report["level"], report["service"]["next_try"]) == ("critical", None)
+    assert "the next request is the next try" in report["notices"][0]["message"]
+    assert "tries again with the next request" in status()[1]
+    recomposition(image, "800x400", next_attempt=moments.now())
+    report = told()
+    assert report["service"]["next_try"] == probe_at.isoformat()
+    assert "One request tries again at" in report["notices"][0]["message"]
+    assert f"tries again at {probe_at.isoformat()}" in status()[1]
+
+
 def test_a_pause_is_no_alarm():
     until = moments.now() + dt.timedelta(minutes=1)
     PipelineState.load().move(where={}, paused_until=until)

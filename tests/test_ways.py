@@ -1,26 +1,34 @@
 """Every way in which Wagtail takes a spec: the crop first, the recomposition once it is live."""
 
 import io
+import json
 import re
 import threading
 
 import pytest
 from django.core.files.images import ImageFile
 from django.template import Context, Template, engines
+from django.test import RequestFactory, override_settings
 from django.urls import reverse
 from factories import colour_of, live, photo, pixels, plain_image
 from PIL import Image as PillowImage
+from testapp.models import Person, PersonPage, StoryPage
+from wagtail import VERSION
 from wagtail.images import get_image_model
 from wagtail.images.api.fields import ImageRenditionField
 from wagtail.images.exceptions import InvalidFilterSpecError
+from wagtail.images.models import get_rendition_storage
 from wagtail.images.utils import generate_signature
+from wagtail.models import Locale, Page, Site
 from wagtail.rich_text import expand_db_html
 
 from wagtail_smart_resize import live as live_module
 from wagtail_smart_resize import wanted
+from wagtail_smart_resize.models import Recomposition
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+FILES = "django.core.files.storage.FileSystemStorage"
 BLUE, GOLD = (70, 130, 180), (255, 215, 0)
 
 
@@ -75,6 +83,72 @@ def by_serve_view(image, client):
     return rendition.url
 
 
+def home():
+    return Page.objects.get(depth=2)
+
+
+def story(image, *body):
+    """A page that shows the image, by its photo and by these blocks."""
+    page = StoryPage.objects.filter(photo=image, title="Story").first()
+    body = json.dumps([{"type": kind, "value": value} for kind, value in body])
+    return page or home().add_child(instance=StoryPage(title="Story", photo=image, body=body))
+
+
+def by_page_with_blocks(image, client):
+    embed = f'<embed embedtype="image" id="{image.pk}" format="teaser" alt="" />'
+    described = {"image": image.pk, "alt_text": "A rocket", "decorative": False}
+    page = story(image, ("chosen", image.pk), ("described", described), ("text", embed))
+    markup = client.get(page.url).content.decode()
+    assert len(re.findall("<img", markup)) == 4
+    assert markup.count('alt="A rocket"') == 1
+    return markup
+
+
+def by_snippet(image, client):
+    person = Person.objects.get_or_create(name="Ada", portrait=image)[0]
+    page = PersonPage.objects.first()
+    page = page or home().add_child(instance=PersonPage(title="Ada", person=person))
+    markup = Template("{% load wagtailimages_tags %}{% image portrait smartresize-400x400 %}")
+    return markup.render(Context({"portrait": page.specific.person.portrait}))
+
+
+def by_translation(image, client):
+    french = Locale.objects.get_or_create(language_code="fr")[0]
+    page = story(image)
+    translated = page.get_translation_or_none(french)
+    if translated is None:
+        page.copy_for_translation(french, copy_parents=True).save_revision().publish()
+        translated = page.get_translation(french)
+    # The French tree has no site of its own here, so no address either.
+    markup = translated.serve(RequestFactory().get("/")).render().content.decode()
+    assert urls_in(markup) == urls_in(client.get(page.url).content.decode())
+    return markup
+
+
+def by_each_of_two_sites(image, client):
+    page = story(image)
+    if not Site.objects.filter(hostname="other.example.org").exists():
+        other_root = Page.objects.get(depth=1).add_child(
+            instance=StoryPage(title="Other", photo=image)
+        )
+        Site.objects.create(hostname="other.example.org", root_page=other_root)
+    first = client.get(page.get_url_parts()[2])
+    other = client.get("/", headers={"host": "other.example.org"})
+    assert "<title>Story" in first.content.decode()
+    assert "<title>Other" in other.content.decode()
+    assert urls_in(first.content.decode()) == urls_in(other.content.decode())
+    return other.content.decode()
+
+
+def by_api(version):
+    def way(image, client):
+        with override_settings(ROOT_URLCONF="testapp.api_urls"):
+            told = client.get(f"/api/{version}/pages/{story(image).pk}/").json()
+        return f"{told['plain']['url']} {told['smart']['url']} {told['smart_and_why']['url']}"
+
+    return way
+
+
 WAYS = {
     "image tag": django_template("{% image image smartresize-400x400 %}"),
     "image tag, closeness and format": django_template(
@@ -93,12 +167,23 @@ WAYS = {
     "jinja2 picture": jinja2_template(
         '{{ picture(photo, "format-{webp,jpeg}|smartresize-{400x400,200x200}") }}'
     ),
+    "jinja2 srcset_image": jinja2_template(
+        '{{ srcset_image(photo, "smartresize-{400x400,200x200}") }}'
+    ),
+    "jinja2 filter": jinja2_template('{{ photo|smart_resize("400x400-c50|format-webp") }}'),
     "get_renditions": by_get_renditions,
     "prefetch_renditions": by_prefetching,
     "API field": by_serializer_field,
     "rich text": by_rich_text,
+    "page with blocks": by_page_with_blocks,
+    "snippet": by_snippet,
+    "translated page": by_translation,
+    "two sites": by_each_of_two_sites,
+    "API v2": by_api("v2"),
     "serve view": by_serve_view,
 }
+if VERSION >= (8, 0):
+    WAYS["API v3"] = by_api("v3")
 
 
 def urls_in(markup):
@@ -117,12 +202,16 @@ def near(colour, other):
 
 @pytest.mark.parametrize("name", WAYS)
 def test_gives_the_crop_first_and_the_recomposition_once_it_is_live(name, client):
-    image = plain_image()
+    assert_crop_first_and_recomposition_after(name, client, plain_image())
+
+
+def assert_crop_first_and_recomposition_after(name, client, image):
     before = urls_in(WAYS[name](image, client))
     assert before
     assert all(near(colour, GOLD) for colour in colours_at(before, image))
-    assert wanted.notes
+    assert wanted.notes or Recomposition.objects.exists()
 
+    Recomposition.objects.all().delete()  # what ends of requests wrote
     live(image)
     after = urls_in(WAYS[name](image, client))
     assert len(after) == len(before)
@@ -219,3 +308,52 @@ def test_a_source_of_any_mode_gives_the_candidate_in_the_sources_format(mode, fo
     rendition = fresh(image).get_rendition("smartresize-400x400")
     assert rendition.file.name.endswith(extension)
     assert near(colour_of(rendition), BLUE)
+
+
+def test_renditions_may_have_a_storage_of_their_own(settings, monkeypatch, tmp_path, client):
+    place = {"location": tmp_path / "renditions", "base_url": "/media/renditions/"}
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "renditions": {"BACKEND": FILES, "OPTIONS": place},
+    }
+    settings.WAGTAILIMAGES_RENDITION_STORAGE = "renditions"
+    field = get_image_model().get_rendition_model()._meta.get_field("file")
+    monkeypatch.setattr(field, "storage", get_rendition_storage())
+    image = plain_image()
+    assert_crop_first_and_recomposition_after("picture tag, braces", client, image)
+    renditions = image.renditions.all()
+    assert renditions
+    assert all(row.file.path.startswith(str(tmp_path)) for row in renditions)
+
+
+class TestRichText:
+    def test_editors_choose_the_format_from_wagtails_list(self, admin):
+        image = plain_image()
+        url = reverse("wagtailimages_chooser:select_format", args=[image.pk])
+        form = admin.get(url).context["form"]
+        assert {("teaser", "Teaser"), ("hero", "Hero")} <= {*form.fields["format"].choices}
+
+    def test_a_format_may_be_that_of_a_preset(self):
+        image = plain_image()
+
+        def shown():
+            embed = f'<embed embedtype="image" id="{image.pk}" format="hero" alt="" />'
+            return urls_in(expand_db_html(embed))
+
+        before = shown()
+        assert all(near(colour, GOLD) for colour in colours_at(before, image))
+        live(image, "1920x600")
+        after = shown()
+        assert len(after) == 1
+        assert all(near(colour, BLUE) for colour in colours_at(after, image))
+
+    def test_what_is_chosen_shows_the_crop_to_the_editor_and_is_wanted_by_a_preview(self, admin):
+        image = plain_image()
+        url = reverse("wagtailimages_chooser:select_format", args=[image.pk])
+        prefix = admin.get(url).context["form"].prefix
+        data = {"format": "teaser", "alt_text": "A rocket", "image_is_decorative": ""}
+        answer = admin.post(url, {f"{prefix}-{key}": value for key, value in data.items()})
+        chosen = answer.json()
+        assert chosen["step"] == "chosen"
+        assert "smartresize-400x400" in chosen["result"]["preview"]["url"]
+        assert Recomposition.objects.get().wanted_by == Recomposition.WantedBy.PREVIEW

@@ -176,6 +176,7 @@ ODDITIES = [
 ]
 
 
+@pytest.mark.security("Answers that are none")
 @pytest.mark.parametrize(("body", "code"), [o[1:] for o in ODDITIES], ids=[o[0] for o in ODDITIES])
 def test_every_oddity_has_a_code(body, code):
     with pytest.raises(Malformed) as raised:
@@ -200,6 +201,7 @@ def test_what_can_be_read_of_a_request_id_is_kept(body, request_id):
     assert raised.value.request_id == request_id
 
 
+@pytest.mark.security("Answers without end")
 def test_a_list_of_outputs_without_end_is_cut():
     answer = parse(json.dumps(output(*map(str, range(MAX_OUTPUTS + 50)))).encode())
     assert len(answer.outputs) == MAX_OUTPUTS
@@ -266,6 +268,7 @@ def test_only_the_documented_error_body_says_why(body, text):
     assert error_body(body) == text
 
 
+@pytest.mark.security("Control characters in texts")
 @pytest.mark.parametrize(
     ("text", "shown"),
     [

@@ -13,7 +13,7 @@ import pytest
 from django.utils import translation
 
 import wagtail_smart_resize
-from wagtail_smart_resize.views.states import Word
+from wagtail_smart_resize.states import Word
 
 PACKAGE = Path(wagtail_smart_resize.__file__).parent
 CATALOGUES = sorted((PACKAGE / "locale").glob("*/LC_MESSAGES/django.po"))

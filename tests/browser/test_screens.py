@@ -1,12 +1,13 @@
 """Each screen of ours: for axe-core light and dark, under a strict policy, in Arabic on a phone."""
 
 import pytest
-from factories import photo, plain_image, recomposition
+from factories import candidate, photo, plain_image, recomposition
 from wagtail.users.models import UserProfile
 
 from browser.harness import PHONE
 from browser.scenes import ask, page_with, photos, review_mode
-from wagtail_smart_resize import actions
+from wagtail_smart_resize import actions, moments
+from wagtail_smart_resize.models import ImageVersion, PipelineState
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -99,6 +100,22 @@ def queue(site, settings, people, run):
 
 
 @pytest.fixture
+def stopped(site, people):
+    """The service turns the site down; a shape waits for it, and another could not be published."""
+    image = photo(title="Rocket on the pad", collection=people.here)
+    page_with(image)
+    recomposition(image, "1200x630", next_attempt=moments.now())
+    row = recomposition(image, "800x1000", purchase="idle")
+    actions.choose(candidate(row), user=people.editor)
+    ImageVersion.objects.update(flip_attempts=3)
+    PipelineState.load().open_circuit("http_402", "HTTP 402: Payment Required", moments.now())
+    return [
+        ("a screen while nothing is sent", screen_of(image), None),
+        ("the report while nothing is sent", "/admin/reports/smart-resize/", None),
+    ]
+
+
+@pytest.fixture
 def shade(sit_down, people):
     """Somebody whose browser asks for light or dark."""
     return lambda scheme: sit_down(people.superuser, color_scheme=scheme)
@@ -113,6 +130,10 @@ class TestAxe:
     def test_finds_no_barrier_in_the_review_queue(self, queue, shade, scheme):
         screen = shade(scheme)
         assert asked_of_each(screen, queue, screen.barriers) == {}
+
+    def test_finds_no_barrier_while_nothing_is_sent(self, stopped, shade, scheme):
+        screen = shade(scheme)
+        assert asked_of_each(screen, stopped, screen.barriers) == {}
 
     def test_finds_no_barrier_in_what_is_under_way(self, site, people, shade, scheme):
         image = plain_image(collection=people.here)
@@ -169,6 +190,9 @@ class TestArabicOnAPhone:
 
     def test_nothing_of_the_review_queue_overflows(self, queue, phone):
         assert asked_of_each(phone, queue, phone.overflow) == {}
+
+    def test_nothing_overflows_while_nothing_is_sent(self, stopped, phone):
+        assert asked_of_each(phone, stopped, phone.overflow) == {}
 
     def test_sizes_read_from_left_to_right(self, images, phone):
         assert asked_of_each(phone, ours(images), phone.turned_sizes) == {}

@@ -22,13 +22,13 @@ warnings.filterwarnings("ignore", "SQLCompiler.quote_name_unless_alias")
 
 from django.conf import settings  # noqa: E402
 from django.urls import get_resolver  # noqa: E402
+from quarters import QUARTERS  # noqa: E402
 
 from crashes import site, way  # noqa: E402
 from crashes.effects import Countdown, Watch  # noqa: E402
 from wagtail_smart_resize import shapes  # noqa: E402
 
-# A quarter of the engine's sides is drawn quickly.
-shapes.ENGINE_PRESETS = tuple((w // 4, h // 4) for w, h in shapes.ENGINE_PRESETS)
+shapes.ENGINE_PRESETS = QUARTERS
 _ = get_resolver().url_patterns
 
 WORK_DIR = Path(settings.WORK_DIR)

@@ -95,7 +95,7 @@ def test_every_kind_of_effect_was_tried(recomposed, forgotten):
         "INSERT recomposition",
         "INSERT gatewayrequest",
         "UPDATE spend",
-        "GET source",
+        "HEAD source",
         "POST request",
         "answer to POST request",
         "GET status",

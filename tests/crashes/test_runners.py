@@ -90,13 +90,30 @@ def make_running(template, tmp_path_factory, gateway):
         site.close()
 
 
+# Killed here, nobody knows whether it was bought.
+UNSURE = ("POST request", "answer to POST request")
+
+
 @pytest.mark.parametrize("runner", RUNNERS)
 @pytest.mark.parametrize(
     "point",
     [
-        "answer to POST request",
+        "INSERT gatewayrequest",
+        "UPDATE spend",
+        "HEAD source",
+        *UNSURE,
+        "GET status",
+        "answer to GET status",
+        "GET result",
+        "answer to GET result",
+        "INSERT candidate",
+        "save candidate",
         "second half of candidate",
+        "INSERT rendition",
+        "save rendition",
+        "second half of rendition",
         "UPDATE feedcounter",
+        "UPDATE imageversion",
     ],
 )
 def test_a_killed_runner_is_followed_by_one_that_finishes(make_running, gateway, runner, point):
@@ -109,7 +126,7 @@ def test_a_killed_runner_is_followed_by_one_that_finishes(make_running, gateway,
     site.end(process)
     assert not trap.exists()
     unsure = [row[0] for row in site.requests()].count("sending")
-    assert bool(unsure) == (point == "answer to POST request")
+    assert bool(unsure) == (point in UNSURE)
     site.end_leases()
     running.restart()
     ended = ["done"] * (PHOTOS - unsure) + ["unknown"] * unsure
@@ -122,7 +139,8 @@ def test_a_killed_runner_is_followed_by_one_that_finishes(make_running, gateway,
     wait_for(all_ended, 60, step=0.5)
     if not unsure:
         site.wait_until_recomposed(first, 30)
-    assert len(gateway.requests) == PHOTOS
+    # Of what is unknown nobody can say whether it had left the process.
+    assert PHOTOS - unsure <= len(gateway.requests) <= PHOTOS
     wait_for(lambda: not running.of_nobody(), 10)
 
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from PIL import Image
 from wagtail.images import get_image_model
 
-from wagtail_smart_resize import pipeline, sync
+from wagtail_smart_resize import sync
 from wagtail_smart_resize.models import (
     Candidate,
     GatewayRequest,
@@ -21,6 +21,7 @@ from wagtail_smart_resize.models import (
     Recomposition,
     Spend,
 )
+from wagtail_smart_resize.pipeline import passes, schedule
 from wagtail_smart_resize.settings import settings as our_settings
 
 SPECS = ("smartresize-240x126", "smartresize-120x63", "smartresize-200x200")
@@ -62,9 +63,9 @@ class Way:
     def work(self) -> None:
         """All that is to be done, as thread, tick and worker do it, but without waiting."""
         for _pass in range(60):
-            pipeline.run_pass(workers=1)
+            passes.run_pass(workers=1)
             sync.run_if_due(PipelineState.load())
-            due = pipeline.next_due()
+            due = schedule.next_due()
             if due is None:
                 return
             self.clock.leap_to(due)

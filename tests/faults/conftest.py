@@ -12,6 +12,7 @@ RESULTS = pytest.StashKey[dict]()
 @pytest.fixture
 def stage(live_server, settings, monkeypatch, clock, client, django_user_model):
     """A site in front of a sandbox that draws small pictures and takes no time."""
+    from quarters import QUARTERS
     from testapp.models import PicturePage
 
     from wagtail_smart_resize import shapes
@@ -20,8 +21,7 @@ def stage(live_server, settings, monkeypatch, clock, client, django_user_model):
     from wagtail_smart_resize.settings import settings as ours
 
     monkeypatch.setattr(PicturePage, "template", "testapp/faults_page.html")
-    quarters = tuple((width // 4, height // 4) for width, height in shapes.ENGINE_PRESETS)
-    monkeypatch.setattr(shapes, "ENGINE_PRESETS", quarters)
+    monkeypatch.setattr(shapes, "ENGINE_PRESETS", QUARTERS)
     client.force_login(django_user_model.objects.create_superuser("ada", "ada@example.org", "x"))
     with SandboxGateway(slow=0, trickle=0.05, fetch_seconds=2) as gateway:
         settings.WAGTAIL_SMART_RESIZE = {

@@ -29,13 +29,45 @@ class Reads(StrEnum):
     NOTHING = ""
     QUEUED = "Queued: It is sent in a moment."
     SENDING = "Being sent"
-    HELD = "Waiting: The service takes no requests now: this one is sent as soon as it does."
+    OURS = "Waiting: The site could not go on with it just now. It is tried again by itself."
+    AWAY = (
+        "Waiting: The service can't be reached, or its answers can't be read. It is tried again "
+        "by itself."
+    )
+    PAUSE = "Waiting: The service asked for a pause. It is sent after that."
+    IN_TROUBLE = "Waiting: The service had a problem of its own. It is tried again by itself."
+    NO_STORAGE = (
+        "Waiting: The site's storage did not give the image's file. It is tried again by itself."
+    )
+    BAD_FILE = "Waiting: The image's file can't be read. It is tried again by itself."
+    STOPPED_AWAY = (
+        "Waiting: Nothing is sent to the service for now: The service can't be reached, or its "
+        "answers can't be read."
+    )
+    STOPPED_REFUSED = (
+        "Waiting: Nothing is sent to the service for now: The service does not accept the site's "
+        "key, or its balance is used up."
+    )
+    STOPPED_CLOSED = (
+        "Waiting: Nothing is sent to the service for now: The service could not get the image "
+        "from this site."
+    )
     WORKING = "Being recomposed: The service is at work."
     FETCHING = "Being fetched: The pictures are there and are being stored."
-    PUBLISHING = "Being published"
+    NOT_FETCHED = (
+        "Being fetched: The pictures can't be fetched from the service for now. It is tried again "
+        "by itself."
+    )
+    NOT_STORED = (
+        "Being fetched: The site's storage or database has not taken the pictures so far. It is "
+        "tried again by itself."
+    )
+    PUBLISHING = (
+        "Being published: The site could not publish it so far, and visitors see what they saw "
+        "before. It is tried again by itself."
+    )
     LIVE = "Recomposition live"
     READY = "Ready to choose: Visitors see the standard crop until you choose a picture."
-    REFUSES = "Waiting: Service refuses"
     UNKNOWN = "Outcome unknown: nobody knows whether it was made and charged."
     REFUSED = "Failed: The service refused the picture or the instruction."
     TOO_LARGE = "Failed: The picture is too large for the service."
@@ -99,8 +131,10 @@ UNKNOWN_WITH_ID = replace(UNKNOWN, may_look_again=True)
 SENDING = _outcome("requested", Reads.SENDING)
 WORKING = _outcome("requested", Reads.WORKING, charged="yes")
 FETCHING = _outcome("requested", Reads.FETCHING, charged="yes")
+NOT_FETCHED = _outcome("requested", Reads.NOT_FETCHED, charged="yes")
+NOT_STORED = _outcome("requested", Reads.NOT_STORED, charged="yes")
 PUBLISHING = _outcome("idle", Reads.PUBLISHING, charged="yes")
-HELD = _outcome("requested", Reads.HELD, posts=0)
+HELD = _outcome("requested", Reads.OURS, posts=0)
 NOT_SENT = _outcome("requested", Reads.QUEUED, posts=0)
 LATE = _outcome("failed", Reads.LATE, code="deadline", charged="unknown", may_look_again=True)
 
@@ -109,9 +143,14 @@ def queued(posts: int | None) -> Outcome:
     return _outcome("wanted", Reads.QUEUED, posts=posts)
 
 
-def stopped(circuit: str, posts: int | None = 1) -> Outcome:
+def waiting(reads: Reads, posts: int | None = 0, code: str = "") -> Outcome:
+    """Wanted, and tried again by itself."""
+    return _outcome("wanted", reads, posts=posts, code=code)
+
+
+def stopped(circuit: str, reads: Reads, posts: int | None = 0) -> Outcome:
     """The circuit is open: nothing is sent but a try from time to time."""
-    return _outcome("wanted", Reads.REFUSES, posts=posts, code="circuit_open", circuit=circuit)
+    return _outcome("wanted", reads, posts=posts, code="circuit_open", circuit=circuit)
 
 
 def failed(code: str, reads: Reads, posts: int = 1, circuit: str = "") -> Outcome:
@@ -131,8 +170,12 @@ def _submit() -> Iterable[Row]:
     def word(name: str) -> Way:
         return ways.answer(name, "submit")
 
-    yield row("connection refused", ways.away("submit"), queued(0), LIVE, stopped("refused", 0))
-    yield row("no secure connection", ways.no_tls, queued(0), LIVE, stopped("tls", 0))
+    for fault, way, circuit in (
+        ("connection refused", ways.away("submit"), "refused"),
+        ("no secure connection", ways.no_tls, "tls"),
+    ):
+        lasting = stopped(circuit, Reads.STOPPED_AWAY)
+        yield row(fault, way, waiting(Reads.AWAY), LIVE, lasting)
     for code in (400, 405, 408, 409, 410, 414, 422):
         yield row(f"HTTP {code}", word(f"{code}"), failed(f"http_{code}", Reads.REFUSED))
     yield row("HTTP 413", word("413"), failed("http_413", Reads.TOO_LARGE))
@@ -141,19 +184,21 @@ def _submit() -> Iterable[Row]:
         yield row(
             f"HTTP {code}",
             word(f"{code}"),
-            stopped(circuit),
+            stopped(circuit, Reads.STOPPED_REFUSED, posts=1),
             SECOND_TRY_LIVE,
-            stopped(circuit, posts=None),
+            stopped(circuit, Reads.STOPPED_REFUSED, posts=None),
         )
     for fault, name in (
         ("HTTP 429", "429"),
         ("HTTP 429 with Retry-After in seconds", "429-seconds"),
         ("HTTP 429 with Retry-After as a date", "429-date"),
     ):
-        yield row(fault, word(name), queued(1), SECOND_TRY_LIVE, queued(None))
+        pause, lasting = waiting(Reads.PAUSE, 1), waiting(Reads.PAUSE, None)
+        yield row(fault, word(name), pause, SECOND_TRY_LIVE, lasting)
     for code in (500, 503):
         lasting = failed(f"http_{code}", Reads.TROUBLE, posts=8, circuit=f"http_{code}")
-        yield row(f"HTTP {code}", word(f"{code}"), queued(1), SECOND_TRY_LIVE, lasting)
+        at_first = waiting(Reads.IN_TROUBLE, 1)
+        yield row(f"HTTP {code}", word(f"{code}"), at_first, SECOND_TRY_LIVE, lasting)
     for fault, way in (
         ("HTTP 500 with a page of HTML", word("500-html")),
         ("HTTP 502", word("502")),
@@ -220,7 +265,7 @@ def _job() -> Iterable[Row]:
     yield row("it never ends", "never", WORKING, LATE)
     yield row("FAILED", "FAILED", paid("failed", Reads.GAVE_UP, charged="unknown"))
     given_up = failed("error", Reads.TROUBLE, posts=8)
-    yield row("ERROR", "ERROR", queued(1), SECOND_TRY_LIVE, given_up)
+    yield row("ERROR", "ERROR", waiting(Reads.IN_TROUBLE, 1), SECOND_TRY_LIVE, given_up)
     yield row("no picture", "empty", paid("empty", Reads.EMPTY, charged="unknown"))
     yield row("a picture too few", "fewer", LIVE, second=missing)
     yield row("one address instead of a list", "string-media-url", LIVE, second=missing)
@@ -259,7 +304,7 @@ def _download() -> Iterable[Row]:
         ("a page of HTML with status 200", word("html"), "not_a_picture", Reads.UNUSABLE),
         ("half of the file", word("truncated"), "truncated", Reads.UNUSABLE),
     ):
-        yield Row(Step.DOWNLOAD, fault, way, FETCHING, LIVE, paid(code, reads))
+        yield Row(Step.DOWNLOAD, fault, way, NOT_FETCHED, LIVE, paid(code, reads))
     for fault, name, code, reads in (
         ("a redirect to a private address", "redirect-private", "forbidden_address", Reads.LOST),
         ("no picture but text", "not-an-image", "not_a_picture", Reads.UNUSABLE),
@@ -279,7 +324,8 @@ def _source() -> Iterable[Row]:
         ("a page of HTML with status 200", ways.closed_site(200), "source_html"),
         ("a redirect without end", ways.closed_site(302), "source_redirects"),
     ):
-        yield Row(Step.SOURCE, fault, way, stopped(circuit, 0), LIVE, stopped(circuit, 0))
+        closed = stopped(circuit, Reads.STOPPED_CLOSED)
+        yield Row(Step.SOURCE, fault, way, closed, LIVE, closed)
     # The site may not reach itself by its public name: that says nothing, and it is sent.
     gave_up = paid("failed", Reads.GAVE_UP, charged="unknown")
     yield Row(Step.SOURCE, "connection refused", ways.site_away, gave_up)
@@ -290,19 +336,23 @@ def _storage() -> Iterable[Row]:
     def row(fault: str, way: Way, *outcomes: Outcome) -> Row:
         return Row(Step.STORAGE, fault, way, *outcomes)
 
-    yield row("a result can't be saved", ways.no_save, FETCHING, LIVE, FETCHING)
-    yield row("the disk is full when a result is saved", ways.disk_full, FETCHING, LIVE, FETCHING)
+    for fault, way in (
+        ("a result can't be saved", ways.no_save),
+        ("the disk is full when a result is saved", ways.disk_full),
+    ):
+        yield row(fault, way, NOT_STORED, LIVE, NOT_STORED)
     yield row("files can't be deleted", ways.no_delete, LIVE)
     full = ways.disk_full_for_renditions
     yield row("the disk is full when renditions are made", full, PUBLISHING, LIVE, PUBLISHING)
     yield row("a result can't be read any more", ways.no_read, PUBLISHING, LIVE, PUBLISHING)
-    yield row("the image's file can't be read", ways.no_source, queued(0), LIVE, queued(0))
+    down = waiting(Reads.NO_STORAGE, code="storage")
+    yield row("the image's file can't be read", ways.no_source, down, LIVE, down)
     for fault, way, code in (
         ("the image's file is missing", ways.source_missing, "file_missing"),
         ("the image's file is damaged", ways.source_damaged, "unreadable"),
     ):
         lasting = failed(code, Reads.NO_FILE, posts=0)
-        yield row(fault, way, queued(0), LIVE, lasting)
+        yield row(fault, way, waiting(Reads.BAD_FILE, code=code), LIVE, lasting)
 
 
 def _database() -> Iterable[Row]:
@@ -314,22 +364,23 @@ def _database() -> Iterable[Row]:
     to_request = "UPDATE.*OUR_gatewayrequest"
     marking = "OUR_gatewayrequest. SET .status. = \\S+ .sent_at"
     going_live = "UPDATE.*OUR_recomposition.*live"
+    ours = waiting(Reads.OURS)
     for fault, way, at_first, over in (
         ("every table of this app, from the first view on", gone("OUR_", "view"), NOT_NOTED, LIVE),
         ("what is live", gone("SELECT.*OUR_imageversion"), queued(0), LIVE),
         ("what is wanted", gone("INSERT.*OUR_recomposition", "view"), NOT_NOTED, LIVE),
         ("the state of the pipeline", gone("OUR_pipelinestate"), queued(0), LIVE),
-        ("the budget", gone("UPDATE.*OUR_spend"), queued(0), LIVE),
-        ("writing the request", gone("INSERT.*OUR_gatewayrequest"), queued(0), LIVE),
+        ("the budget", gone("UPDATE.*OUR_spend"), ours, LIVE),
+        ("writing the request", gone("INSERT.*OUR_gatewayrequest"), ours, LIVE),
         ("taking a request on", gone("OUR_gatewayrequest. SET .lease"), NOT_SENT, LIVE),
         ("that a request is being sent", gone(marking), HELD, LIVE),
         ("the answer, for a moment", gone(to_request, "sent", times=3), WORKING, LIVE),
         ("the answer, for a minute", gone(to_request, "sent"), SENDING, UNKNOWN),
         ("every table, once it is sent", gone("OUR_", "sent"), SENDING, UNKNOWN),
         ("the answer about its status", gone(to_request, "asked"), WORKING, LIVE),
-        ("the row of a result", gone("INSERT.*OUR_candidate"), FETCHING, LIVE),
-        ("that a result is stored", gone("UPDATE.*OUR_candidate"), FETCHING, LIVE),
-        ("that a result goes live", gone(going_live, "asked"), FETCHING, LIVE),
+        ("the row of a result", gone("INSERT.*OUR_candidate"), NOT_STORED, LIVE),
+        ("that a result is stored", gone("UPDATE.*OUR_candidate"), NOT_STORED, LIVE),
+        ("that a result goes live", gone(going_live, "asked"), NOT_STORED, LIVE),
         ("publishing it", gone("UPDATE.*OUR_feedcounter"), PUBLISHING, LIVE),
         ("every table, while results are fetched", gone("OUR_", "fetched"), FETCHING, LIVE),
     ):

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import pytest
 from django.conf import settings as django_settings
 from django.db import DatabaseError
 from django.urls import reverse
@@ -21,7 +22,7 @@ from django.utils.html import strip_tags
 from factories import plain_image
 from wagtail.models import Site
 
-from wagtail_smart_resize import moments, pipeline
+from wagtail_smart_resize import moments
 from wagtail_smart_resize.models import (
     Candidate,
     GatewayRequest,
@@ -29,6 +30,7 @@ from wagtail_smart_resize.models import (
     Recomposition,
     Spend,
 )
+from wagtail_smart_resize.pipeline import passes, schedule
 
 SLOTS = ("240x126", "200x200")
 SHAPES = (1905, 1000)
@@ -83,6 +85,14 @@ class Stage:
             yield
         finally:
             self.in_trouble = before
+
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Let no time pass: what a pause of two seconds says is looked at for longer than that."""
+        now = moments.now()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(moments, "now", lambda: now)
+            yield
 
     # Visitors and editors
 
@@ -149,7 +159,7 @@ class Stage:
         """A pass of the pipeline as the loop makes it; of so many steps at most."""
         left = iter(range(10_000 if jobs is None else jobs))
         try:
-            pipeline.run_pass(workers=1, go_on=lambda: next(left, None) is not None)
+            passes.run_pass(workers=1, go_on=lambda: next(left, None) is not None)
         except DatabaseError:
             self.clock.skip(seconds=TROUBLE.total_seconds())
         self.gateway.settle()
@@ -157,7 +167,7 @@ class Stage:
     def due(self) -> dt.datetime | None:
         """When the next pass is due; None where nothing is to come."""
         try:
-            return pipeline.next_due()
+            return schedule.next_due()
         except DatabaseError:
             return moments.now()
 

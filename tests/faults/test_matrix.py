@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from .matrix import LIVE, MATRIX, Outcome, Row, Step
+from .matrix import LIVE, MATRIX, Outcome, Reads, Row, Step
 from .stage import SLOTS, Stage, charged, circuit, held, stored_files
 
 pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
@@ -59,13 +59,18 @@ def expect_another_look(stage: Stage, row: Row, ended: Outcome) -> None:
 def expect(stage: Stage, outcome: Outcome, second: Outcome | None = None) -> None:
     """All that the row says, of both shapes; what visitors see is looked at first."""
     outcomes = [outcome, second or outcome]
+    with stage.standing_still():
+        _expect_now(stage, outcomes)
+
+
+def _expect_now(stage: Stage, outcomes: list[Outcome]) -> None:
     seen = stage.visit()
     with stage.quiet():
         for slot, pair, each in zip(SLOTS, seen, outcomes, strict=True):
             assert (pair.ours == pair.crop) is not each.live, f"{slot} on the page"
         _expect_rows(stage, outcomes)
         _expect_words(stage, outcomes)
-        _expect_money(stage, outcome)
+        _expect_money(stage, outcomes[0])
 
 
 def _expect_rows(stage: Stage, outcomes: list[Outcome]) -> None:
@@ -80,7 +85,7 @@ def _expect_rows(stage: Stage, outcomes: list[Outcome]) -> None:
 
 
 def _is_chosen(outcome: Outcome) -> bool:
-    return outcome.live or outcome.reads == "Being published"
+    return outcome.live or outcome.reads == Reads.PUBLISHING
 
 
 def _expect_words(stage: Stage, outcomes: list[Outcome]) -> None:

@@ -25,9 +25,9 @@ from .stage import Stage, charged, held
 
 pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
 
-#: A purchase from wish to live takes some 150 statements: each of these is refused, and the two
+#: A purchase from wish to live takes at least 130 statements: each of these is refused, and the two
 #: after it.
-STATEMENTS = range(1, 140, 6)
+STATEMENTS = range(1, 121, 6)
 
 
 @pytest.mark.parametrize("number", STATEMENTS)

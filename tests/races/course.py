@@ -18,6 +18,9 @@ from typing import Any
 
 import django
 
+from races import calendar
+
+CALENDAR = calendar.start("2126-11-09T12:00+00:00")
 django.setup()
 warnings.simplefilter("error")
 warnings.filterwarnings("ignore", "unclosed file <", ResourceWarning)
@@ -28,20 +31,24 @@ from django.core.management import call_command  # noqa: E402
 from django.db import connections  # noqa: E402
 from django.test import override_settings  # noqa: E402
 from django.utils import timezone  # noqa: E402
+from quarters import QUARTERS  # noqa: E402
 from testapp.models import PicturePage  # noqa: E402
 
-from races import facts  # noqa: E402
+from races import facts, pictures  # noqa: E402
 from races.racer import Racer, look  # noqa: E402
-from wagtail_smart_resize import live, pipeline, publishing, shapes, sync, wanted  # noqa: E402
+from races.troubles import Troubles  # noqa: E402
+from wagtail_smart_resize import live, publishing, shapes, sync, wanted  # noqa: E402
 from wagtail_smart_resize.models import (  # noqa: E402
     GatewayRequest,
     ImageVersion,
+    PipelineState,
     Recomposition,
 )
+from wagtail_smart_resize.pipeline import passes  # noqa: E402
+from wagtail_smart_resize.rules import Reason  # noqa: E402
 
 PicturePage.template = "races/page.html"
-# A quarter of the engine's sides is drawn quickly.
-shapes.ENGINE_PRESETS = tuple((w // 4, h // 4) for w, h in shapes.ENGINE_PRESETS)
+shapes.ENGINE_PRESETS = QUARTERS
 # Nobody waits for anybody: what is wanted, flipped and to be purged is due at once.
 wanted.GATHERING = publishing.PURGE_DELAY = dt.timedelta()
 live.Memory.INTERVAL = 0.05
@@ -68,7 +75,7 @@ def _fill(images: int, editors: int) -> list[Any]:
     root = Page.add_root(title="Root", slug="root")
     home = root.add_child(instance=Page(title="Home", slug="home"))
     Site.objects.create(hostname="localhost", root_page=home, is_default_site=True)
-    made = [plain_image(160, 120, facts.CROP) for _ in range(images)]
+    made = [plain_image(160, 120, pictures.CROP) for _ in range(images)]
     for image in made:
         home.add_child(instance=PicturePage(title=image.title, photo=image))
     for number in range(editors):
@@ -77,16 +84,23 @@ def _fill(images: int, editors: int) -> list[Any]:
 
 
 def _heat(plan: dict[str, Any], images: list[Any], heat: int) -> dict[str, Any]:
-    """All race under these limits; then one process goes on until nothing is left to do."""
-    limits = plan["heats"][heat]["limits"]
-    with override_settings(WAGTAIL_SMART_RESIZE=settings.WAGTAIL_SMART_RESIZE | limits):
+    """All race from a moment on and under limits; then one process does what is left to do.
+
+    It goes on for some days more where the limits let more be bought on each of them.
+    """
+    about = plan["heats"][heat]
+    CALENDAR.set(about["begins"])
+    with override_settings(WAGTAIL_SMART_RESIZE=settings.WAGTAIL_SMART_RESIZE | about["limits"]):
         began = time.monotonic()
         told = _race(plan, images, heat)
         raced = time.monotonic()
         in_race = facts.bought()
         if heat == len(plan["heats"]) - 1:
-            _show_the_rest()
+            _show_all()
         _settle()
+        for _day in range(about["days_after"]):
+            CALENDAR.next_day()
+            _settle()
         return {
             "racers": told,
             "bought_in_race": in_race,
@@ -105,7 +119,8 @@ def _race(plan: dict[str, Any], images: list[Any], heat: int) -> list[dict[str, 
         file.unlink(missing_ok=True)
         pid = os.fork()
         if not pid:
-            racer = Racer(number, images, random.Random(f"{plan['seed']}/{heat}/{number}"))
+            chance = random.Random(f"{plan['seed']}/{heat}/{number}")
+            racer = Racer(number, images, heat, chance)
             _run_child(racer, plan["heats"][heat]["operations"], file)
         pids.append(pid)
     for pid in pids:
@@ -115,38 +130,59 @@ def _race(plan: dict[str, Any], images: list[Any], heat: int) -> list[dict[str, 
 
 def _run_child(racer: Racer, operations: int, file: Path) -> None:
     # Short passes: more of them meet.
-    pipeline.MOST = 10
+    passes.MOST = 10
+    troubles = Troubles()
     try:
-        racer.race(operations)
+        with troubles:
+            racer.race(operations)
     except BaseException:
         racer.errors.append(traceback.format_exc())
-    file.write_text(json.dumps({"counts": racer.counts, "errors": racer.errors}))
+    told = {"counts": racer.counts, "errors": racer.errors, **troubles.told()}
+    file.write_text(json.dumps(told))
     connections.close_all()
     os._exit(0)
 
 
-def _show_the_rest() -> None:
+def _show_all() -> None:
     """What nobody came by in the race is wanted as well."""
-    seen = Recomposition.objects.values("image_id")
-    for page in PicturePage.objects.exclude(photo_id__in=seen):
+    for page in PicturePage.objects.all():
         look(page.photo_id)
 
 
 def _settle() -> None:
-    """Repair once, then make passes until none does anything; waiting is skipped, not slept."""
-    sync.run()
+    """Repair and work in turns until nothing more is asked of the gateway: outputs that a refused
+    request gives back, when all others wait for another day's budget, are the next repair's to
+    offer."""
+    asked = None
+    while asked != (asked := GatewayRequest.objects.count()):
+        sync.run()
+        _work_off()
+
+
+def _work_off() -> None:
+    """Make passes until none does anything; waiting is skipped, not slept."""
     quiet = False
     while not quiet:
-        past = timezone.now() - dt.timedelta(seconds=1)
-        GatewayRequest.objects.unfinished().update(next_step=past)
-        waiting = Recomposition.objects.wanted().exclude(next_attempt=None)
-        waiting.filter(waiting_reason="").update(next_attempt=past)
-        for due in ("flip_due", "purge_due"):
-            ImageVersion.objects.exclude(**{due: None}).update(**{due: past})
-        result = pipeline.run_pass(workers=1)
+        _hasten()
+        result = passes.run_pass(workers=1)
         assert not result.failed, result
         quiet = not result.did
 
 
+def _hasten() -> None:
+    """All is due that waits for a moment, but for what waits for another day's budget."""
+    past = timezone.now() - dt.timedelta(seconds=1)
+    unfinished = GatewayRequest.objects.unfinished().exclude(error_code=Reason.BUDGET)
+    unfinished.update(next_step=past)
+    waiting = Recomposition.objects.wanted().exclude(next_attempt=None)
+    waiting.filter(waiting_reason__in=["", Reason.CIRCUIT_OPEN]).update(next_attempt=past)
+    for due in ("flip_due", "purge_due"):
+        ImageVersion.objects.exclude(**{due: None}).update(**{due: past})
+    PipelineState.objects.exclude(probe_at=None).update(probe_at=past)
+    PipelineState.objects.update(paused_until=None)
+
+
 if __name__ == "__main__":
-    Path(sys.argv[2]).write_text(json.dumps(main(json.loads(Path(sys.argv[1]).read_text()))))
+    Path(sys.argv[2]).write_text(
+        json.dumps(main(json.loads(Path(sys.argv[1]).read_text())), default=str)
+    )

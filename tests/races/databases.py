@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from servers.harness import mysql_options
 
 POSTGRESQL = os.environ.get("RACES_POSTGRESQL", "postgres://postgres@127.0.0.1:5432/postgres")
 MARIADB = os.environ.get("RACES_MARIADB", "mysql://root@127.0.0.1:3306/")
@@ -37,13 +38,8 @@ def postgresql(directory: Path) -> Iterator[str]:
 @contextlib.contextmanager
 def mariadb(directory: Path) -> Iterator[str]:
     pymysql = pytest.importorskip("pymysql", reason="MariaDB: PyMySQL is not installed")
-    import dj_database_url
-
-    server = dj_database_url.parse(MARIADB)
-    names = {"host": "HOST", "port": "PORT", "user": "USER", "password": "PASSWORD"}
-    options = {ours: server[theirs] for ours, theirs in names.items() if server[theirs]}
     try:
-        connection = pymysql.connect(**options, connect_timeout=5)
+        connection = pymysql.connect(**mysql_options(MARIADB), connect_timeout=5)
     except pymysql.OperationalError as error:
         pytest.skip(f"no MariaDB at {MARIADB}, or RACES_MARIADB: {error}")
     with contextlib.closing(connection):

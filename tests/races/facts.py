@@ -1,13 +1,15 @@
 """What the tables and files say, as plain data."""
 
-from decimal import Decimal
+import re
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Sum
-from PIL import Image, ImageChops, ImageOps, ImageStat
+from wagtail.images import get_image_model
 from wagtail.models import ModelLogEntry
 
+from races import pictures
 from races.racer import look
 from wagtail_smart_resize import audit, live
 from wagtail_smart_resize.models import (
@@ -18,19 +20,10 @@ from wagtail_smart_resize.models import (
     Spend,
 )
 
-#: The colour of all images; what the sandbox draws is of another.
-CROP = "gold"
-#: The template's pictures: shape and recipe.
-SHOWN = (
-    (Decimal("1.000"), ""),
-    (Decimal("1.025"), ""),
-    (Decimal("2.000"), ""),
-    (Decimal("0.800"), "portrait"),
-)
 #: What tells in the ledger that nothing was bought.
 NOT_CHARGED = GatewayRequest.Charged.NO
-#: So much two pictures may differ, of 255, when the same was cut out by other arithmetic.
-ALIKE = 5
+#: The file of a rendition that was prepared: Wagtail's own names have no such part.
+PREPARED = re.compile(r"\.[0-9a-f]{12}\.")
 
 
 def bought() -> int:
@@ -57,10 +50,15 @@ def final() -> dict[str, Any]:
                 "charged",
                 "outputs_asked",
                 "outputs_received",
+                "error_code",
+                "by_person",
+                "batch",
+                "per_size",
             )
         ),
         "rows": [_row(row) for row in Recomposition.objects.select_related("live")],
         "pages": [_page(version) for version in ImageVersion.objects.select_related("image")],
+        "files": _files(),
         "left": {
             "unfinished": GatewayRequest.objects.unfinished().count(),
             "wanted": Recomposition.objects.wanted().count(),
@@ -105,30 +103,31 @@ def _page(version: ImageVersion) -> dict[str, Any]:
     image = version.image
     entries = [live.Entry.load(stored) for stored in version.live]
     said = live.Live(entries, image.file_hash)
-    pictures = []
-    for file, (shape, recipe) in zip(look(image.pk), SHOWN, strict=True):
-        entry = said.entry(shape, recipe)
-        pictures.append({"says": entry.file if entry else None, "shows": _what(file, image.pk)})
-    return {"image": image.pk, "hash": version.source_hash == image.file_hash, "shown": pictures}
+    shown = []
+    for file, picture in zip(look(image.pk), pictures.SHOWN, strict=True):
+        entry = said.entry(picture.shape, picture.recipe)
+        shows = pictures.shows(file, image.pk)
+        shown.append({"says": entry.file if entry else None, "shows": shows})
+    return {"image": image.pk, "hash": version.source_hash == image.file_hash, "shown": shown}
 
 
-def _what(file: Path, image_id: Any) -> str:
-    """Which of the image's candidates the rendition was cut from, or "" where it is the crop."""
-    with Image.open(file) as opened:
-        shown = opened.convert("RGB")
-    if _difference(shown, Image.new("RGB", shown.size, CROP)) < ALIKE:
-        return ""
-    candidates = Candidate.objects.filter(recomposition__image_id=image_id)
-    found = {_unlike(shown, each.file): each.file.name for each in candidates}
-    nearest = min(found, default=ALIKE)
-    return found[nearest] if nearest < ALIKE else f"something else: {file}"
+def _files() -> dict[str, list[str]]:
+    """Files without a row that names them, and rows without their file.
 
-
-def _unlike(shown: Image.Image, file: Any) -> float:
-    """How far the rendition is from one cut from this candidate."""
-    with Image.open(file.path) as opened:
-        return _difference(shown, ImageOps.fit(opened.convert("RGB"), shown.size))
-
-
-def _difference(one: Image.Image, other: Image.Image) -> float:
-    return max(ImageStat.Stat(ImageChops.difference(one, other)).mean)
+    Where two visitors make the same crop at once, Wagtail leaves the file of the one who comes
+    second, with `fill` as well: told apart from ours.
+    """
+    root = Path(settings.MEDIA_ROOT)
+    there = {str(file.relative_to(root)) for file in root.rglob("*") if file.is_file()}
+    image_model = get_image_model()
+    sources = image_model.objects.values_list("file", flat=True)
+    renditions = image_model.get_rendition_model().objects.values_list("file", flat=True)
+    candidates = Candidate.objects.values_list("file", flat=True)
+    named = {*sources, *renditions, *candidates}
+    nobodys = sorted(there - named)
+    ours = [name for name in nobodys if name.startswith("smart_resize/") or PREPARED.search(name)]
+    return {
+        "of_nobody": ours,
+        "of_nobody_by_wagtail": [name for name in nobodys if name not in ours],
+        "missing": sorted(named - there),
+    }

@@ -3,9 +3,9 @@
 All walk along the images together, so that they meet: where one is, the others are nearly too.
 """
 
-import logging
 import random
 import traceback
+import uuid
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,44 +15,38 @@ from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
 from django.test import Client
 from testapp.models import PicturePage
+from wagtail.images import get_image_model
 
-from wagtail_smart_resize import actions, pipeline, publishing, sync
+from races import pictures
+from wagtail_smart_resize import actions, publishing, sync
 from wagtail_smart_resize.models import Candidate, ImageVersion
+from wagtail_smart_resize.pipeline import passes
 
 #: So near to each other they walk.
 WINDOW = 6
 
-WEIGHTS = {"look": 10, "work": 7, "decide": 8, "flip": 4, "purge": 2, "repair": 1}
+WEIGHTS = {"look": 10, "work": 7, "decide": 8, "ask": 4, "flip": 4, "purge": 2, "repair": 1}
 
-
-class Heard(logging.Handler):
-    """Exceptions that were caught and logged: nobody may have got one either."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.texts: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.exc_info:
-            self.texts.append(logging.Formatter().format(record))
+#: What people ask for: one shape or two of them, a recipe of its own or none. Of the two squares
+#: it is the one that is bought for both.
+WISHES = (["123x120"], ["120x60"], ["120x60", "123x120"], ["portrait"])
+#: What people's wording makes the gateway say at first; the second time it takes the request.
+FIRST_ANSWERS = ("", "", "sandbox:500@submit:1 ", "sandbox:503@submit:1 ", "sandbox:429-seconds:1 ")
 
 
 @dataclass
 class Racer:
     number: int
     images: list[Any]
+    heat: int
     random: random.Random
     counts: Counter[str] = field(default_factory=Counter)
     errors: list[str] = field(default_factory=list)
 
     def race(self, operations: int) -> None:
-        heard = Heard()
-        logging.getLogger().addHandler(heard)
         names = self.random.choices([*WEIGHTS], [*WEIGHTS.values()], k=operations)
         for step, name in enumerate(names):
             self._do(name, self._image(step, operations))
-        logging.getLogger().removeHandler(heard)
-        self.errors += heard.texts
 
     def _image(self, step: int, operations: int) -> Any:
         """The image where all are now, or one near it."""
@@ -71,11 +65,18 @@ class Racer:
     # What can be done
 
     def look(self, image_id: Any) -> None:
-        """A visitor's page, up to the request's end: wants are written there."""
-        look(image_id)
+        """A visitor's page, up to the request's end: wants are written there.
+
+        Then one of its pictures, with what the image says of itself at that moment.
+        """
+        self.counts["files"] += len(look(image_id))
+        image = get_image_model().objects.get(pk=image_id)
+        wrong = pictures.wrong(image, self.random.choice(pictures.SHOWN))
+        assert not wrong, wrong
+        self.counts["compared"] += 1
 
     def work(self, _image_id: Any) -> None:
-        self.counts["steps"] += pipeline.run_pass(workers=2).did
+        self.counts["steps"] += passes.run_pass(workers=2).did
 
     def decide(self, _image_id: Any) -> None:
         """An editor chooses one of the latest pictures, or the crop in its place."""
@@ -91,6 +92,19 @@ class Racer:
         else:
             actions.use_crop(candidate.recomposition, user=user)
 
+    def ask(self, image_id: Any) -> None:
+        """An editor wants two candidates of each shape; whoever comes to the same image in the
+        same heat has pressed the same button."""
+        key = uuid.uuid5(uuid.NAMESPACE_OID, f"{self.heat}/{image_id}")
+        chance = random.Random(str(key))
+        wishes = [actions.Wish.parse(text) for text in chance.choice(WISHES)]
+        prompt = f"{chance.choice(FIRST_ANSWERS)}Wish {key}"
+        wording = actions.Wording(prompt=prompt, candidates=2)
+        user = get_user_model().objects.get(username=f"editor-{self.number}")
+        image = get_image_model().objects.get(pk=image_id)
+        actions.ask(image, wishes, user=user, wording=wording, overrule=True, key=key)
+        self.counts["asked"] += 1
+
     def flip(self, _image_id: Any) -> None:
         """One of the images that others are about to flip."""
         due = ImageVersion.objects.exclude(flip_due=None).order_by("flip_due")[:WINDOW]
@@ -104,7 +118,7 @@ class Racer:
         """All that work may want to purge the same page."""
         due = ImageVersion.objects.exclude(purge_due=None).order_by("purge_due")
         for version in due[:3]:
-            publishing.purge(version.pk, version.purge_due)
+            publishing.purge(version)
 
     def repair(self, _image_id: Any) -> None:
         self.counts["repairs"] += sum(sync.run().counts.values())

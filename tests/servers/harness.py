@@ -16,10 +16,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import dj_database_url
+
 from . import guard
 
 TESTS = Path(__file__).parent.parent
 TABLE = "wagtail_smart_resize_gatewayrequest"
+VERSIONS = "wagtail_smart_resize_imageversion"
 
 ENGINES = {
     "gunicorn sync": ["gunicorn", "servers.wsgi:application", "--workers=2"],
@@ -99,7 +102,17 @@ class Site:
         self._processes.append(process)
         return process
 
-    def serve(self, engine: str, *more: str, port: int = 0) -> subprocess.Popen:
+    @contextlib.contextmanager
+    def with_environment(self, more: dict[str, str]) -> Iterator[None]:
+        """What is started meanwhile has this in its environment as well."""
+        before = self.environment
+        self.environment = {**before, **more}
+        try:
+            yield
+        finally:
+            self.environment = before
+
+    def serve(self, engine: str, *more: str, port: int = 0, role: str = "web") -> subprocess.Popen:
         """A web server of this engine; it answers when this returns."""
         command = [*ENGINES[engine], *more]
         port = port or self.port
@@ -107,9 +120,9 @@ class Site:
             command += [f"--bind=127.0.0.1:{port}", "--log-level=warning", "--timeout=60"]
         else:
             command += [f"--port={port}", "--log-level=warning"]
-        process = self.start(*command)
+        process = self.start(*command, role=role)
         self._ports[process.pid] = port
-        wait_for(lambda: _answers(port) or process.poll() is not None, 40)
+        wait_for(lambda: answers(port) or process.poll() is not None, 40)
         assert process.poll() is None, self.log()
         return process
 
@@ -132,7 +145,7 @@ class Site:
             process.stdout.close()
         if port := self._ports.pop(process.pid, 0):
             # Its children may die a moment later, and until then they accept connections.
-            wait_for(lambda: not _answers(port), 10, step=0.01)
+            wait_for(lambda: not answers(port), 10, step=0.01)
         return took
 
     def close(self) -> None:
@@ -151,13 +164,21 @@ class Site:
             with error:
                 return Answer(error.code, "", "")
 
-    def wait_until_recomposed(self, before: Answer, seconds: float = 30) -> float:
+    def wait_until_recomposed(
+        self, before: Answer, seconds: float = 30, path: str = "/pictures/", port: int = 0
+    ) -> float:
         """Look again and again until no picture is what it was before; tell the seconds."""
         began = time.monotonic()
         shown = set(before.pictures)
         assert shown
+
+        def is_recomposed() -> bool:
+            answer = self.get(path, port)
+            assert answer.status == 200, f"a visitor got status {answer.status}"
+            return not shown & set(answer.pictures)
+
         try:
-            wait_for(lambda: not shown & set(self.get().pictures), seconds, step=0.2)
+            wait_for(is_recomposed, seconds, step=0.2)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.requests()}\n{self.log()}") from None
         return time.monotonic() - began
@@ -174,8 +195,9 @@ class Site:
 
     def sql(self, statement: str) -> list[tuple[Any, ...]]:
         with connected(self._database) as connection:
-            cursor = connection.execute(statement)
-            rows = cursor.fetchall() if cursor.description else []
+            cursor = connection.cursor()
+            cursor.execute(statement)
+            rows = list(cursor.fetchall()) if cursor.description else []
             connection.commit()
         return rows
 
@@ -184,20 +206,39 @@ class Site:
 
     def end_leases(self) -> None:
         """As if their time were over: tests don't wait for minutes."""
-        past = "'2020-01-01 00:00:00+00:00'"
+        past = "'2020-01-01 00:00:00'"
         self.sql(f"UPDATE {TABLE} SET lease_until = {past} WHERE lease_until IS NOT NULL")
+        self.sql(f"UPDATE {VERSIONS} SET flip_due = {past} WHERE flip_due IS NOT NULL")
         self.sql(f"UPDATE wagtail_smart_resize_pipelinestate SET runner_until = {past}")
 
 
-def _answers(port: int) -> bool:
+def answers(port: int) -> bool:
+    """Whether anybody accepts connections there."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def mysql_options(url: str) -> dict[str, Any]:
+    """What PyMySQL takes to connect to a database, or to a server whose URL names none."""
+    server = dj_database_url.parse(url)
+    names = {
+        "host": "HOST",
+        "port": "PORT",
+        "user": "USER",
+        "password": "PASSWORD",
+        "database": "NAME",
+    }
+    return {theirs: server[ours] for theirs, ours in names.items() if server[ours]}
 
 
 @contextlib.contextmanager
 def connected(database: str) -> Iterator[Any]:
     if database.startswith("sqlite"):
         connection: Any = sqlite3.connect(database.removeprefix("sqlite:///"), timeout=20)
+    elif database.startswith("mysql"):
+        import pymysql
+
+        connection = pymysql.connect(**mysql_options(database))
     else:
         import psycopg
 

@@ -20,7 +20,7 @@ def pictures(request):
     _wait_for_others(int(request.GET.get("together", 0)))
     photos = get_image_model().objects.order_by("pk")
     if "photo" in request.GET:
-        photos = photos.filter(pk=request.GET["photo"])
+        photos = photos.filter(pk__in=request.GET.getlist("photo"))
     specs = request.GET.getlist("spec")
     tags = "".join("{% image photo " + spec + " %}" for spec in specs)
     one_each = "{% load wagtailimages_tags %}{% for photo in photos %}" + tags + "{% endfor %}"

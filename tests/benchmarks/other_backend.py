@@ -1,0 +1,25 @@
+"""A backend for django-imagekit that makes its files in a thread.
+
+Those that it brings hand them to Celery, RQ or Dramatiq: this is for a site that has none of these.
+"""
+
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Any
+
+from imagekit.cachefiles.backends import BaseAsync
+
+_pool = ThreadPoolExecutor(1)
+_futures: list[Future[None]] = []
+
+
+class Threaded(BaseAsync):
+    def schedule_generation(self, file: Any, force: bool = False) -> None:
+        _futures.append(_pool.submit(self.generate_now, file, force=force))
+
+
+def settle() -> None:
+    """Wait until all that was scheduled is made."""
+    wait(_futures)
+    for future in _futures:
+        future.result()
+    _futures.clear()

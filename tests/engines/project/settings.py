@@ -1,0 +1,1 @@
+from engines.settings import *  # noqa: F403

@@ -1,0 +1,65 @@
+"""The pictures that a page shows, and what can be seen on them."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from PIL import Image, ImageChops, ImageOps, ImageStat
+
+from wagtail_smart_resize.models import Candidate
+
+#: The colour of all images; what the sandbox draws is of another.
+CROP = "gold"
+#: So much two pictures may differ, of 255, when the same was cut out by other arithmetic.
+ALIKE = 5
+
+
+class Shown(NamedTuple):
+    spec: str
+    shape: Decimal
+    recipe: str
+
+
+#: The template's, in its order.
+SHOWN = (
+    Shown("smartresize-120x120", Decimal("1.000"), ""),
+    Shown("smartresize-123x120", Decimal("1.025"), ""),
+    Shown("smartresize-120x60", Decimal("2.000"), ""),
+    Shown("smartresize-portrait", Decimal("0.800"), "portrait"),
+)
+
+
+def wrong(image: Any, shown: Shown) -> str:
+    """What is wrong with the rendition that a page would get now, or "".
+
+    Its key was made from what the instance knows is live: so its pixels must be those.
+    """
+    file = Path(image.get_rendition(shown.spec).file.path)
+    entry = image.smart_resize.entry(shown.shape, shown.recipe)
+    says = entry.file if entry else ""
+    if not file.is_file():
+        return f"{file} is not there"
+    seen = shows(file, image.pk)
+    return "" if seen == says else f"{file} shows {seen or 'the crop'}, not {says or 'the crop'}"
+
+
+def shows(file: Path, image_id: Any) -> str:
+    """Which of the image's candidates the rendition was cut from, or "" where it is the crop."""
+    with Image.open(file) as opened:
+        shown = opened.convert("RGB")
+    if _difference(shown, Image.new("RGB", shown.size, CROP)) < ALIKE:
+        return ""
+    candidates = Candidate.objects.filter(recomposition__image_id=image_id, stored=True)
+    found = {_unlike(shown, each.file): each.file.name for each in candidates}
+    nearest = min(found, default=ALIKE)
+    return found[nearest] if nearest < ALIKE else f"something else: {file}"
+
+
+def _unlike(shown: Image.Image, file: Any) -> float:
+    """How far the rendition is from one cut from this candidate."""
+    with Image.open(file.path) as opened:
+        return _difference(shown, ImageOps.fit(opened.convert("RGB"), shown.size))
+
+
+def _difference(one: Image.Image, other: Image.Image) -> float:
+    return max(ImageStat.Stat(ImageChops.difference(one, other)).mean)

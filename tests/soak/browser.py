@@ -1,0 +1,107 @@
+"""An editor's browser: a session, pages, and the forms on them."""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urljoin
+
+import requests
+from bs4 import BeautifulSoup, Tag
+
+SECONDS = 120
+
+
+class Unexpected(Exception):
+    """An answer that nobody should have got."""
+
+
+class Form:
+    """A form as it was shown, to be filled in and sent."""
+
+    def __init__(self, tag: Tag, url: str) -> None:
+        self.tag = tag
+        self.url = urljoin(url, str(tag.get("action") or ""))
+        self.values = [pair for field in tag.select("[name]") for pair in _values(field)]
+
+    def options(self, name: str) -> list[str]:
+        """The values of the radio buttons that can be chosen."""
+        found = self.tag.select(f'input[type=radio][name="{name}"]:not([disabled])')
+        return [str(each["value"]) for each in found]
+
+    def chosen(self, name: str) -> str | None:
+        found = self.tag.select_one(f'input[type=radio][name="{name}"][checked]')
+        return str(found["value"]) if found else None
+
+    def buttons(self, name: str) -> list[str]:
+        return [str(each["value"]) for each in self.tag.select(f'button[name="{name}"]')]
+
+    def filled(self, **changes: Any) -> list[tuple[str, Any]]:
+        kept = [(name, value) for name, value in self.values if name not in changes]
+        return kept + list(changes.items())
+
+
+def _values(field: Tag) -> list[tuple[str, str]]:
+    """What a browser would send of a field that nobody touched."""
+    name, kind = str(field["name"]), field.get("type")
+    if field.has_attr("disabled") or field.name == "button" or kind in {"submit", "file"}:
+        return []
+    if kind in {"radio", "checkbox"}:
+        return [(name, str(field.get("value", "on")))] if field.has_attr("checked") else []
+    if field.name == "select":
+        chosen = field.select("option[selected]") or field.select("option")[:1]
+        return [(name, str(each.get("value", each.get_text()))) for each in chosen]
+    if field.name == "textarea":
+        return [(name, field.get_text())]
+    return [(name, str(field.get("value", "")))]
+
+
+class Page:
+    def __init__(self, response: requests.Response) -> None:
+        self.url = response.url
+        self._soup = BeautifulSoup(response.content, "html.parser")
+
+    def select(self, selector: str) -> list[Tag]:
+        return list(self._soup.select(selector))
+
+    def forms(self, action_ends: str) -> list[Form]:
+        """Those that are sent to an address with this end."""
+        forms = (Form(tag, self.url) for tag in self.select("form[method=post], form[method=POST]"))
+        return [form for form in forms if form.url.split("?")[0].endswith(action_ends)]
+
+
+class Browser:
+    """Keeps its connection and cookies; `told` hears of each answer."""
+
+    def __init__(self, url: str, told: Callable[[str], None]) -> None:
+        self._url = url
+        self._told = told
+        self._session = requests.Session()
+
+    def open(self, path: str, **query: Any) -> Page:
+        return Page(self._answered("GET", urljoin(self._url, path), params=query))
+
+    def json(self, path: str, **query: Any) -> Any:
+        return self._answered("GET", urljoin(self._url, path), params=query).json()
+
+    def fetch(self, path: str) -> bytes:
+        return self._answered("GET", urljoin(self._url, path)).content
+
+    def send(self, form: Form, file: Any = None, **changes: Any) -> Page:
+        """Fill the form in, send it, and follow to where it leads."""
+        files = {"file": file} if file else None
+        data = form.filled(**changes)
+        return Page(self._answered("POST", form.url, data=data, files=files))
+
+    def log_in(self, name: str) -> None:
+        form = self.open("/admin/login/").forms("/admin/login/")[0]
+        page = self.send(form, username=name, password="secret")
+        if page.url.endswith("/login/"):
+            raise Unexpected(f"{name} could not log in")
+
+    def _answered(self, method: str, url: str, **sent: Any) -> requests.Response:
+        # As a browser does with forms: where it came from.
+        headers = {"Referer": self._url}
+        response = self._session.request(method, url, headers=headers, timeout=SECONDS, **sent)
+        self._told("requests to the admin")
+        if response.status_code != 200:
+            raise Unexpected(f"{method} {url}: {response.status_code}")
+        return response
