@@ -5,7 +5,7 @@ import io
 import json
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from factories import candidate, plain_image, recomposition
@@ -154,3 +154,13 @@ def test_it_changes_nothing(image):
         status()
     assert {query["sql"].split()[0] for query in queries} == {"SELECT"}
     assert not PipelineState.objects.exists()
+
+
+def test_a_database_that_cannot_tell_is_no_verdict():
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE wagtail_smart_resize_pipelinestate RENAME TO elsewhere")
+    out = io.StringIO()
+    with pytest.raises(CommandError, match=r"The database can't tell.*pipelinestate") as raised:
+        call_command("smart_resize_status", "--json", stdout=out)
+    assert raised.value.returncode == 3
+    assert out.getvalue() == ""

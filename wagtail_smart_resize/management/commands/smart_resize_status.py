@@ -4,7 +4,8 @@ import json
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
 
 from wagtail_smart_resize import moments, runners
 from wagtail_smart_resize.models import PipelineState, Recomposition
@@ -13,19 +14,27 @@ from wagtail_smart_resize.views import figures, health
 #: The exit status for each level, as monitoring plugins have it.
 LEVELS = {"ok": 0, "warning": 1, "critical": 2}
 
+#: Their exit status for "unknown".
+CANT_TELL = 3
+
 
 class Command(BaseCommand):
     help = (
         "Says what waits, what failed, what was spent, whether something does the work, and "
         "whether the service takes what is sent. Changes nothing. The exit status is 0 if all is "
-        "well, 1 if somebody should look, 2 if nothing is recomposed until somebody does."
+        "well, 1 if somebody should look, 2 if nothing is recomposed until somebody does, 3 if the "
+        "database can't tell."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="Print one JSON object.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        report = status()
+        try:
+            report = status()
+        except DatabaseError as error:
+            text = f"The database can't tell how the work is going: {str(error).strip()}"
+            raise CommandError(text, returncode=CANT_TELL) from error
         text = json.dumps(report, indent=2) if options["json"] else "\n".join(lines(report))
         self.stdout.write(text)
         if report["level"] != "ok":
