@@ -3,6 +3,7 @@
 import contextlib
 import time
 import uuid
+from dataclasses import replace
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -104,6 +105,14 @@ class TestAsking:
         actions.ask(image, (wish for wish in [SQUARE]), user=user)
         entry = ModelLogEntry.objects.get(action="smart_resize.ask", object_id=str(image.pk))
         assert entry.data["sizes"] == [str(SQUARE.slot.size)]
+
+    def test_for_a_preset_that_the_settings_hold_no_more_nothing_is_asked(self, user):
+        image = photo()
+        with pytest.raises(Refused, match="no longer hold the preset") as raised:
+            actions.ask(image, [replace(SQUARE, recipe="removed")], user=user)
+        assert raised.value.code == "unknown_recipe"
+        assert not GatewayRequest.objects.exists()
+        assert not Recomposition.objects.exists()
 
     def test_beyond_the_budget_nothing_is_asked(self, user, settings):
         settings.WAGTAIL_SMART_RESIZE = {**settings.WAGTAIL_SMART_RESIZE, "DAILY_LIMIT": 1}

@@ -21,7 +21,7 @@ from .exceptions import SmartResizeError
 from .models import Candidate, GatewayRequest, ImageVersion, OptOut, Recomposition
 from .pipeline import claims
 from .rules import Reason, Verdict
-from .settings import Price, Recipe, settings
+from .settings import Price, Recipe, UnknownRecipe, settings
 from .shapes import Size, Slot
 from .storage import StorageTrouble
 
@@ -91,7 +91,17 @@ class Wording:
         return self.candidates or settings.CANDIDATES
 
     def recipe(self, name: str) -> Recipe:
-        recipe = settings.recipe(name)
+        """The recipe of that name, reworded. Raises Refused where the site has it no more."""
+        try:
+            recipe = settings.recipe(name)
+        except UnknownRecipe as error:
+            raise Refused(
+                "unknown_recipe",
+                _(
+                    "The site's settings no longer hold the preset that this shape was made for: "
+                    "no more pictures can be asked for."
+                ),
+            ) from error
         changes = {"prompt": self.prompt, "resolution": self.resolution}
         return replace(
             recipe, **{key: value for key, value in changes.items() if value is not None}

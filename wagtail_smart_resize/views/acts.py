@@ -12,7 +12,6 @@ from .. import actions
 from ..actions import Refused, Wish
 from ..forms import ChooseForm, FailedForm, OptOutForm
 from ..models import GatewayRequest, Recomposition
-from ..settings import UnknownRecipe
 from .base import ImageMixin
 from .screen import Screen
 from .shapes import Shape
@@ -80,7 +79,7 @@ class FailedView(ActionMixin):
         row = form.cleaned_data["row"]
         try:
             text = self._do(row, form.cleaned_data["action"], form.cleaned_data["key"])
-        except (Refused, UnknownRecipe) as error:
+        except Refused as error:
             return self.refuse(str(error))
         messages.success(request, text)
         return self.row_back(row)

@@ -15,7 +15,6 @@ from .. import actions
 from ..actions import Refused, Wish
 from ..forms import GenerateForm, OptOutForm, SizeForm
 from ..models import GatewayRequest, OptOut
-from ..settings import UnknownRecipe
 from . import offers, progress
 from .acts import ActionMixin
 from .base import ImageMixin
@@ -127,7 +126,7 @@ class AskView(ActionMixin, ScreenMixin):
             return self._again(form)
         try:
             repeated = self._ask(form, shape)
-        except (Refused, UnknownRecipe) as error:
+        except Refused as error:
             form.add_error(None, str(error))
             return self._again(form)
         self._tell(shape, form.cleaned_data["candidates"], repeated)
