@@ -102,7 +102,7 @@ def _is_whole(request: bytes) -> bool:
     return bool(end) and len(body) >= int(length[1] if length else 0)
 
 
-def client_of(gateway, *, naps: list[float] | None = None, seconds: float = 1.0) -> GatewayClient:
+def client_of(gateway, *, naps: list[float] | None = None, seconds: float = 10.0) -> GatewayClient:
     """A client with short time limits; what it would have slept is noted instead."""
     noted = [] if naps is None else naps
     return GatewayClient(gateway.key, gateway.url, timeout=(seconds, seconds), sleep=noted.append)
@@ -111,6 +111,14 @@ def client_of(gateway, *, naps: list[float] | None = None, seconds: float = 1.0)
 def job(source: str = "http://127.0.0.1:9/photo.jpg", *sizes: str, **fields) -> Job:
     wanted = tuple(Size.parse(size) for size in sizes or ("60x60",))
     return Job(source, wanted, **fields)
+
+
+def noted(calls: Callable[[], list], count: int) -> list:
+    """What a gateway noted, once that is so many: it may read a call after the caller gave up."""
+    ends = time.monotonic() + 10
+    while len(calls()) < count and time.monotonic() < ends:
+        time.sleep(0.01)
+    return calls()
 
 
 def finished(client: GatewayClient, answer: Answer) -> Answer:

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.security("Any answer at all")
 
 KEY = "key-of-the-site"
 NOT_CHARGED = (AccessDenied, RateLimited, Rejected, Unavailable)
-SECONDS = 3.0
+SECONDS = 10.0
 
 URL = "https://cdn.example/v1/req-1/output_10x10_0.png"
 QUEUED = {"request_id": "req-1", "status": "QUEUED", "polling_url": "https://g.example/s/req-1"}

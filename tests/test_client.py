@@ -6,7 +6,7 @@ import time
 import traceback
 
 import pytest
-from gateways import KEY, RawServer, answering, client_of, finished, job, picture
+from gateways import KEY, RawServer, answering, client_of, finished, job, noted, picture
 
 from wagtail_smart_resize import client as client_module
 from wagtail_smart_resize import transport
@@ -39,13 +39,13 @@ def source():
         yield f"{listener.origin}/photo.png"
 
 
-def client_at(base_url, seconds=1.0):
+def client_at(base_url, seconds=10.0):
     return GatewayClient(KEY, base_url, timeout=(seconds, seconds), sleep=lambda _: None)
 
 
 def patience(code):
     """Time limits that only an answer which never ends can overrun."""
-    return 0.1 if code == "timeout" else 3.0
+    return 0.3 if code == "timeout" else 10.0
 
 
 # The way of a request
@@ -142,7 +142,7 @@ def test_a_failed_submission_is_one_post_and_one_error(
         client_of(gateway, seconds=patience(code)).submit(job(source))
     assert type(raised.value) is outcome
     assert raised.value.code == code
-    assert len(gateway.requests) == 1
+    assert len(noted(lambda: gateway.requests, 1)) == 1
     assert [call.path for call in gateway.calls] == ["/smart-resize/v1/smart-resize-request"]
     assert time.monotonic() - started < 20
 
@@ -413,7 +413,7 @@ def test_without_a_status_there_is_one_error_after_few_attempts(
     with pytest.raises(StatusUnavailable) as raised:
         client_of(gateway, seconds=patience(code)).status(submitted.request_id)
     assert raised.value.code == code
-    assert gateway.polls == [submitted.request_id] * polls
+    assert noted(lambda: gateway.polls, polls) == [submitted.request_id] * polls
     assert len(gateway.requests) == 1
 
 
@@ -433,9 +433,9 @@ def test_the_time_for_a_status_is_limited_over_all_attempts(gateway, submitted, 
     gateway.misbehave("hang", where="status")
     started = time.monotonic()
     with pytest.raises(StatusUnavailable) as raised:
-        client_of(gateway, seconds=0.3).status(submitted.request_id)
+        client_of(gateway, seconds=60).status(submitted.request_id)
     assert raised.value.code == "timeout"
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 30
 
 
 @pytest.mark.parametrize("word", ["404", "405", "410"])

@@ -246,7 +246,7 @@ class TestWaiting:
         shown(image)
         started = time.monotonic()
         status, _said, complaints = sync("--wait", "--timeout=3")
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - started < 60
         assert status == 1
         assert "not done in time, in flight: 1" in complaints
         assert GatewayRequest.objects.get().status == "sent"

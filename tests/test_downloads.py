@@ -386,12 +386,12 @@ class TestRedirects:
     @pytest.mark.security("Answers without end")
     def test_the_body_of_one_is_not_read(self):
         endless = raw(
-            b"HTTP/1.1 302 Found\r\nLocation: /y.png\r\n\r\n", *[b"x" * 1000] * 300, pause=0.02
+            b"HTTP/1.1 302 Found\r\nLocation: /y.png\r\n\r\n", *[b"x" * 1000] * 3000, pause=0.02
         )
         with serve({"/x.png": endless, "/y.png": answer(picture())}) as server:
             started = time.monotonic()
             assert download(f"{server.url}/x.png", server.url).width == 60
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 30
 
 
 class TestLimits:
@@ -404,11 +404,11 @@ class TestLimits:
     @pytest.mark.security("Answers without end")
     def test_a_body_that_turns_out_too_large_is_cut_off(self, monkeypatch):
         monkeypatch.setattr(downloads, "MAX_BYTES", 100_000)
-        body = [b"x" * 50_000] * 1000
+        body = [b"x" * 50_000] * 6000
         with serve({"/x.png": raw(b"HTTP/1.1 200 OK\r\n\r\n", *body, pause=0.01)}) as server:
             started = time.monotonic()
             assert refusal(f"{server.url}/x.png", server.url) == ("too_large", True)
-        assert time.monotonic() - started < 8
+        assert time.monotonic() - started < 30
 
     @pytest.mark.security("Decompression bombs")
     @pytest.mark.parametrize("encoding", ["gzip", "br", "deflate, gzip"])
@@ -427,10 +427,10 @@ class TestLimits:
     @pytest.mark.parametrize(
         "respond",
         [
-            raw(b"HTTP/1.1 200 OK\r\n", *[b"X: y\r\n"] * 90, pause=0.05),
-            raw(b"HTTP/1.1 200 OK\r\nX: ", *[b"y"] * 90, pause=0.05),
-            raw(b"HTTP/1.1 200 OK\r\n\r\n", *[b"x"] * 90, pause=0.05),
-            raw(b"", pause=5),
+            raw(b"HTTP/1.1 200 OK\r\n", *[b"X: y\r\n"] * 900, pause=0.05),
+            raw(b"HTTP/1.1 200 OK\r\nX: ", *[b"y"] * 900, pause=0.05),
+            raw(b"HTTP/1.1 200 OK\r\n\r\n", *[b"x"] * 900, pause=0.05),
+            raw(b"", pause=45),
         ],
         ids=["headers", "a header", "the body", "no answer"],
     )
@@ -438,17 +438,17 @@ class TestLimits:
         monkeypatch.setattr(downloads, "MAX_SECONDS", 0.4)
         started = time.monotonic()
         assert refused_from_sandbox(respond) == ("timeout", False)
-        assert time.monotonic() - started < 4
+        assert time.monotonic() - started < 30
 
     @pytest.mark.security("Answers without end")
     def test_a_trickle_under_tls_ends_too(self, public, connections, monkeypatch):
         monkeypatch.setattr(downloads, "MAX_SECONDS", 0.4)
-        trickle = raw(b"HTTP/1.1 200 OK\r\n\r\n", *[b"x"] * 90, pause=0.05)
+        trickle = raw(b"HTTP/1.1 200 OK\r\n\r\n", *[b"x"] * 900, pause=0.05)
         with public({"/a.png": trickle}) as server:
             connections.port = server.server_port
             started = time.monotonic()
             assert refusal("https://results.example/a.png") == ("timeout", False)
-        assert time.monotonic() - started < 4
+        assert time.monotonic() - started < 30
 
     @pytest.mark.security("Answers without end")
     def test_redirects_share_one_deadline(self, monkeypatch):
