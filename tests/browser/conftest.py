@@ -6,7 +6,7 @@ import pytest
 from django.test import override_settings
 from people import make_people
 
-from .harness import FLAGS, Screen, chromium, context_of, log_in, missing
+from .harness import FLAGS, SLOWEST, Screen, chromium, context_of, log_in, missing
 
 POLICY = "browser.csp.middleware"
 
@@ -27,13 +27,14 @@ def live_server():
 def browser(django_db_setup):
     """Playwright's loop runs in the tests' thread, where the tests ask the database."""
     try:
-        from playwright.sync_api import sync_playwright
+        from playwright.sync_api import expect, sync_playwright
     except ImportError:
         missing("no Playwright: install the extra `browser`")
     path = chromium()
     with sync_playwright() as playwright, pytest.MonkeyPatch.context() as environment:
         environment.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        expect.set_options(timeout=SLOWEST)
         yield browser
         browser.close()
 

@@ -25,6 +25,9 @@ FLAGS = [
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
 
+#: How long a busy machine may take for what a person would see at once, milliseconds.
+SLOWEST = 60_000
+
 #: Where the guide's pictures are written; elsewhere than docs/images unless asked for.
 PICTURES = Path(os.environ.get("EDITORS_PICTURES") or settings.WORK_DIR / "pictures")
 
@@ -168,7 +171,7 @@ def log_in(context: Any, url: str, user: Any) -> None:
 def context_of(browser: Any, url: str, **options: Any) -> Any:
     """A fresh profile, which reaches nothing but the site."""
     context = browser.new_context(**{"viewport": DESKTOP, "locale": "en-GB", **options})
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(SLOWEST)
     context.add_init_script(csp.LISTENER)
 
     def guard(route: Any) -> None:

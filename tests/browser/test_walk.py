@@ -68,10 +68,10 @@ def test_from_the_login_to_the_second_candidate_and_back_to_the_crop(
     expect(tab).to_have_title(re.compile("^Under way"))
     tab.evaluate("window.isTheSameDocument = true")
     expect(ours.locator("progress")).to_be_visible()
-    expect(ours.get_by_text("Being recomposed")).to_be_visible(timeout=15_000)
+    expect(ours.get_by_text("Being recomposed")).to_be_visible()
     ours.scroll_into_view_if_needed()
     screen.photograph("progress")
-    expect(tab).to_have_title(re.compile("^Done"), timeout=30_000)
+    expect(tab).to_have_title(re.compile("^Done"))
     assert tab.evaluate("window.isTheSameDocument"), "it finished only by a reload"
     row = Recomposition.objects.get(image=image)
     first, second = row.candidates.order_by("position", "pk")
@@ -132,9 +132,7 @@ def test_three_images_at_once_from_the_listing_to_the_batch(site, people, worker
     buy.click()
     tab.wait_for_url("**/reports/smart-resize/?batch=*")
     tab.evaluate("window.isTheSameDocument = true")
-    expect(tab.get_by_role("heading", name="The batch is done: 3 pictures")).to_be_visible(
-        timeout=60_000
-    )
+    expect(tab.get_by_role("heading", name="The batch is done: 3 pictures")).to_be_visible()
     assert tab.evaluate("window.isTheSameDocument"), "it went on only by a reload"
     expect(tab.locator("#listing-results tbody tr")).to_have_count(3)
     screen.photograph("batch")

@@ -64,7 +64,7 @@ class Nursery:
         )
 
     def close(self) -> None:
-        self._process.communicate(timeout=20)
+        self._process.communicate(timeout=60)
         self._log.close()
 
     def do(self, what: str, kill_at: int = 0) -> Any:

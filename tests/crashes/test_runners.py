@@ -136,12 +136,12 @@ def test_a_killed_runner_is_followed_by_one_that_finishes(make_running, gateway,
         assert site.get().status == 200
         return sorted(row[0] for row in site.requests()) == ended
 
-    wait_for(all_ended, 60, step=0.5)
+    wait_for(all_ended, step=0.5)
     if not unsure:
         site.wait_until_recomposed(first, 30)
     # Of what is unknown nobody can say whether it had left the process.
     assert PHOTOS - unsure <= len(gateway.requests) <= PHOTOS
-    wait_for(lambda: not running.of_nobody(), 10)
+    wait_for(lambda: not running.of_nobody())
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from wagtail.models import Collection  # noqa: E402
 from wagtail_smart_resize.models import GatewayRequest, ImageVersion, Recomposition  # noqa: E402
 from wagtail_smart_resize.rules import Reason  # noqa: E402
 
-SECONDS = 20
+SECONDS = 60
 MANY = 200
 
 

@@ -49,13 +49,17 @@ class Answer(NamedTuple):
         return [part.split()[0] for each in sets for part in each.split(", ")]
 
 
+#: For what happens within seconds, on a machine however busy.
+PATIENCE = 120.0
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def wait_for(what: Callable[[], Any], seconds: float, step: float = 0.05) -> Any:
+def wait_for(what: Callable[[], Any], seconds: float = PATIENCE, step: float = 0.05) -> Any:
     """What `what` tells, as soon as it is something; fails after so many seconds."""
     ends = time.monotonic() + seconds
     while not (found := what()):
@@ -122,7 +126,7 @@ class Site:
             command += [f"--port={port}", "--log-level=warning"]
         process = self.start(*command, role=role)
         self._ports[process.pid] = port
-        wait_for(lambda: answers(port) or process.poll() is not None, 40)
+        wait_for(lambda: answers(port) or process.poll() is not None)
         assert process.poll() is None, self.log()
         return process
 
@@ -139,13 +143,13 @@ class Site:
                 os.killpg(process.pid, number)
             else:
                 process.send_signal(number)
-        process.wait(40)
+        process.wait(PATIENCE)
         took = time.monotonic() - began
         if process.stdout:
             process.stdout.close()
         if port := self._ports.pop(process.pid, 0):
             # Its children may die a moment later, and until then they accept connections.
-            wait_for(lambda: not answers(port), 10, step=0.01)
+            wait_for(lambda: not answers(port), step=0.01)
         return took
 
     def close(self) -> None:
@@ -157,7 +161,7 @@ class Site:
     def get(self, path: str = "/pictures/", port: int = 0) -> Answer:
         url = f"http://127.0.0.1:{port or self.port}{path}"
         try:
-            with urllib.request.urlopen(url, timeout=40) as response:
+            with urllib.request.urlopen(url, timeout=PATIENCE) as response:
                 text = response.read().decode()
                 return Answer(response.status, text, response.headers.get("X-Process", ""))
         except urllib.error.HTTPError as error:
@@ -165,7 +169,7 @@ class Site:
                 return Answer(error.code, "", "")
 
     def wait_until_recomposed(
-        self, before: Answer, seconds: float = 30, path: str = "/pictures/", port: int = 0
+        self, before: Answer, seconds: float = PATIENCE, path: str = "/pictures/", port: int = 0
     ) -> float:
         """Look again and again until no picture is what it was before; tell the seconds."""
         began = time.monotonic()

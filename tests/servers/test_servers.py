@@ -22,6 +22,8 @@ pytestmark = pytest.mark.servers
 
 PHOTOS = 2
 POLL_INTERVAL = 0.5
+#: Before a server that is asked to end is killed by its own master, seconds.
+SOON = 25
 
 
 def needs(*modules):
@@ -71,7 +73,7 @@ def in_flight(gateway):
 
 def wait_until_in_flight(gateway):
     """Until the gateway has all it needs: the site that it fetches sources from may go."""
-    wait_for(lambda: in_flight(gateway), 20)
+    wait_for(lambda: in_flight(gateway))
     gateway.settle()
 
 
@@ -101,12 +103,12 @@ def test_a_server_ended_in_the_middle_finishes_after_its_restart_without_another
         assert first.status == 200
         wait_until_in_flight(gateway)
         took = site.end(process, number)
-        assert took < 8
+        assert took < SOON
         if number == signal.SIGKILL and engine != "gunicorn sync":
             site.end_leases()  # one engine shows how long they last
         site.serve(engine)
         assert site.get().pictures == first.pictures
-        seconds = site.wait_until_recomposed(first, 45)
+        seconds = site.wait_until_recomposed(first)
         assert len(gateway.requests) == PHOTOS
         assert all(is_ours(each) for each in site.connections(port_of(gateway)))
         assert {row[:2] for row in site.requests()} == {("done", "yes")}
@@ -123,7 +125,7 @@ def test_a_submission_under_way_gets_its_answer_before_the_process_ends(make_sit
     other = free_port()
     process = site.serve(engine, port=other)
     first = site.get(port=other)
-    wait_for(lambda: gateway.requests, 20, step=0.01)
+    wait_for(lambda: gateway.requests, step=0.01)
     took = site.end(process)
     sent = len(gateway.requests)
     assert [row[0] for row in site.requests()][:sent] == ["sent"] * sent
@@ -140,8 +142,8 @@ def test_a_hanging_submission_holds_a_process_up_for_seconds_only(make_site, gat
     site = make_site(gateway.url)
     process = site.serve("gunicorn sync")
     site.get()
-    wait_for(lambda: gateway.requests, 20)
-    assert site.end(process) < 8
+    wait_for(lambda: gateway.requests)
+    assert site.end(process) < SOON
 
 
 def test_a_submission_killed_in_the_middle_is_unknown_and_never_repeated(make_site, gateway):
@@ -149,14 +151,14 @@ def test_a_submission_killed_in_the_middle_is_unknown_and_never_repeated(make_si
     site = make_site(gateway.url)
     process = site.serve("gunicorn sync")
     first = site.get("/pictures/?photo=1&spec=smartresize-1200x630")
-    wait_for(lambda: gateway.requests, 20, step=0.01)
+    wait_for(lambda: gateway.requests, step=0.01)
     site.end(process, signal.SIGKILL)
     assert [row[0] for row in site.requests()] == ["sending"]
     site.end_leases()
     site.serve("gunicorn sync")
     site.get()
-    wait_for(lambda: sorted(row[0] for row in site.requests())[-1] == "unknown", 20)
-    wait_for(lambda: [row[0] for row in site.requests()].count("done") == 2, 20)
+    wait_for(lambda: sorted(row[0] for row in site.requests())[-1] == "unknown")
+    wait_for(lambda: [row[0] for row in site.requests()].count("done") == 2)
     again = site.get("/pictures/?photo=1&spec=smartresize-1200x630")
     assert again.pictures == first.pictures
     asked = [tuple(body["target_sizes"]) for body in gateway.requests]
@@ -169,7 +171,7 @@ def test_processes_of_one_site_ask_for_the_status_once_per_interval(make_site):
         site = make_site(gateway.url)
         site.serve("gunicorn preload", "--workers=4")
         ask_all_workers(site, 4)
-        wait_for(lambda: in_flight(gateway), 20)
+        wait_for(lambda: in_flight(gateway))
         before = len(gateway.polls)
         time.sleep(5)
         polls = len(gateway.polls) - before
@@ -193,7 +195,7 @@ def test_ten_processes_rendering_a_page_at_the_same_moment_send_one_post_per_ima
     site = make_site(gateway.url)
     site.serve("gunicorn preload", "--workers=10")
     ask_all_workers(site, 10)
-    wait_for(lambda: {row[0] for row in site.requests()} == {"done"}, 40)
+    wait_for(lambda: {row[0] for row in site.requests()} == {"done"})
     time.sleep(3)
     assert len(gateway.requests) == PHOTOS
     assert all(len(body["target_sizes"]) == 2 for body in gateway.requests)
@@ -208,18 +210,22 @@ def test_hot_processes_serve_what_a_third_makes_live_within_three_seconds(make_s
     for port in (site.port, other):
         assert site.get(port=port).pictures == first.pictures
     worker = site.start("servers.work", role="worker", stdout=subprocess.PIPE, text=True)
-    news = {}
+    asked = {site.port: 0.0, other: 0.0}
+    waiting = set(asked)
 
     def all_new():
-        for port in (site.port, other):
-            if port not in news and not set(first.pictures) & set(site.get(port=port).pictures):
-                news[port] = time.time()
-        return len(news) == 2
+        for port in list(waiting):
+            began = time.time()
+            if set(first.pictures) & set(site.get(port=port).pictures):
+                asked[port] = began
+            else:
+                waiting.remove(port)
+        return not waiting
 
-    wait_for(all_new, 40, step=0.1)
+    wait_for(all_new, step=0.1)
     flipped = max(float(worker.stdout.readline()) for _ in range(PHOTOS))
-    delays = [seen - flipped for seen in news.values()]
-    print(f"\nseen after the last flip: {', '.join(f'{delay:.1f} s' for delay in delays)}")
+    delays = [last_old - flipped for last_old in asked.values()]
+    print(f"\nold at most until {max(delays):.1f} s after the last flip")
     assert max(delays) <= 3
 
 
@@ -239,7 +245,7 @@ def test_a_tasks_worker_ended_in_the_middle_finishes_after_its_restart(make_site
         if number == signal.SIGKILL:
             site.end_leases()
         site.work_on_tasks()
-        seconds = site.wait_until_recomposed(first, 45)
+        seconds = site.wait_until_recomposed(first)
         assert len(gateway.requests) == PHOTOS
         noted = site.connections(port_of(gateway))
         assert {each.role for each in noted} == {"worker"}
@@ -288,7 +294,7 @@ def test_the_first_view_takes_as_long_as_fill_whatever_the_gateway_does(make_sit
     medians = {name: statistics.median(each) * 1000 for name, each in seconds.items()}
     print(f"\n{runner}: " + ", ".join(f"{name} {ms:.0f} ms" for name, ms in medians.items()))
     for site, port in ((hanging, port_of(gateway)), (dead, dead_port)):
-        noted = wait_for(lambda site=site, port=port: site.connections(port), 20)
+        noted = wait_for(lambda site=site, port=port: site.connections(port))
         assert all(is_ours(each) for each in noted)
 
 
@@ -319,7 +325,7 @@ def test_no_first_view_fails_while_the_thread_writes_to_sqlite(make_site, gatewa
     failed = sum(answer.status != 200 for answer in answers)
     print(f"\n{mode}: {failed} of {len(answers)} first views failed")
     assert failed == 0
-    wait_for(lambda: ("done", "yes", "") in site.requests(), 40)
+    wait_for(lambda: ("done", "yes", "") in site.requests())
 
 
 def test_an_idle_thread_holds_no_connection_to_the_database(make_site, gateway):
@@ -329,7 +335,7 @@ def test_an_idle_thread_holds_no_connection_to_the_database(make_site, gateway):
         pytest.skip("counts PostgreSQL's connections: set DATABASE_URL=postgres://...")
     site.serve("gunicorn preload", "--workers=4")
     ask_all_workers(site, 4)
-    wait_for(lambda: {row[0] for row in site.requests()} == {"done"}, 40)
+    wait_for(lambda: {row[0] for row in site.requests()} == {"done"})
     counted = []
 
     def none_is_open():
@@ -341,7 +347,7 @@ def test_an_idle_thread_holds_no_connection_to_the_database(make_site, gateway):
         counted.append(row[0])
         return row[0] == 0
 
-    wait_for(none_is_open, 30, step=0.5)
+    wait_for(none_is_open, step=0.5)
     time.sleep(3)
     assert none_is_open()
     print(f"\nopen connections, every half second: {counted}")
