@@ -31,7 +31,7 @@ HERE = Path(__file__).resolve().parent
 VAR = HERE / "var"
 PREFERRED_PORT = 8000
 #: Seconds that a server may take until it answers.
-START_SECONDS = 60
+START_SECONDS = 180
 
 Environment = dict[str, str]
 Command = Sequence[object]
@@ -65,18 +65,15 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--latency",
         type=float,
-        help="seconds that the sandbox takes for a picture at least (3; with --once 30, "
-        "so that the first visit ends before anything is recomposed)",
+        default=3,
+        help="seconds that the sandbox takes for a picture at least (3)",
     )
     parser.add_argument("--fresh", action="store_true", help="throw away the database and pictures")
     parser.add_argument("--venv", type=Path, default=VAR / ".venv-demo", help="virtual environment")
     parser.add_argument(
-        "--deadline", type=float, default=240, help="with --once: seconds to wait at most (240)"
+        "--deadline", type=float, default=900, help="with --once: seconds to wait at most (900)"
     )
-    options = parser.parse_args(arguments)
-    if options.latency is None:
-        options.latency = 30 if options.once else 3
-    return options
+    return parser.parse_args(arguments)
 
 
 def stop_as_ctrl_c_does(_number: int, _frame: FrameType | None) -> None:
@@ -92,9 +89,11 @@ def run(options: argparse.Namespace) -> int:
         site = f"http://127.0.0.1:{site_port(options.port)}"
         environment = make_settings(var, site)
         fill_database(python, environment)
-        servers = start_servers(python, environment, options.latency, var, stack)
         if options.once:
-            return visit(python, environment, site, options.deadline, servers)
+            nobody_works = environment | {"SMART_RESIZE_DEMO_RUNNER": "off"}
+            servers = start_servers(python, nobody_works, options.latency, var, stack)
+            return visit(python, environment, options.deadline, servers)
+        servers = start_servers(python, environment, options.latency, var, stack)
         show_addresses(environment, site, var)
         watch(servers)
 
@@ -200,17 +199,26 @@ def fill_database(python: Path, environment: Environment) -> None:
 
 
 class Server:
-    """A process that goes on in the background and writes a log."""
+    """A process that goes on in the background and writes a log.
+
+    It is ready once anything answers at `url`.
+    """
 
     def __init__(
-        self, name: str, command: Command, environment: Environment | None, log: Path
+        self, name: str, url: str, command: Command, environment: Environment | None, log: Path
     ) -> None:
         self.name = name
+        self.url = url
+        self.command = list(map(str, command))
         self.log = log
-        with log.open("wb") as output:
+        log.write_bytes(b"")
+        self.start(environment)
+
+    def start(self, environment: Environment | None) -> None:
+        with self.log.open("ab") as output:
             # In a session of its own, so that Ctrl-C reaches us alone and we stop the servers.
             self.process = subprocess.Popen(
-                list(map(str, command)),
+                self.command,
                 cwd=HERE,
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -219,13 +227,13 @@ class Server:
                 start_new_session=True,
             )
 
-    def wait_for(self, url: str) -> None:
-        """Wait until anything answers there. Raises DemoError if the process ends before."""
+    def wait(self) -> None:
+        """Until it answers. Raises DemoError if the process ends before."""
         deadline = time.monotonic() + START_SECONDS
-        while not answers(url):
+        while not answers(self.url):
             self.check()
             if time.monotonic() > deadline:
-                raise DemoError(f"{self.name} does not answer at {url}.\n{self.last_lines()}")
+                raise DemoError(f"{self.name} does not answer at {self.url}.\n{self.last_lines()}")
             time.sleep(0.2)
 
     def check(self) -> None:
@@ -273,9 +281,9 @@ def start_servers(
     )
     servers = []
     for name, command, url, log in commands:
-        server = Server(name, [python, "manage.py", *command], environment, var / log)
+        server = Server(name, url, [python, "manage.py", *command], environment, var / log)
         stack.callback(server.stop)
-        server.wait_for(url)
+        server.wait()
         servers.append(server)
     return servers
 
@@ -303,15 +311,32 @@ Ctrl-C stops it.""")
     sys.stdout.flush()
 
 
-def visit(
-    python: Path, environment: Environment, site: str, deadline: float, servers: list[Server]
-) -> int:
-    """`tour.py` is the visitor: its exit status is ours."""
-    command = [python, "tour.py", site, f"--deadline={deadline}"]
-    status = subprocess.run(command, cwd=HERE, env=environment, stdin=subprocess.DEVNULL).returncode
-    if status:
+def visit(python: Path, environment: Environment, deadline: float, servers: list[Server]) -> int:
+    """`tour.py` is the visitor: its exit status is ours.
+
+    During its first visit nobody does the background work, so that it sees the crops however slow
+    this machine is. Then the site starts anew with its thread.
+    """
+    _sandbox, site = servers
+    address = environment["SMART_RESIZE_DEMO_URL"]
+    with subprocess.Popen(
+        [python, "tour.py", address, f"--deadline={deadline}", "--pause"],
+        cwd=HERE,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as tour:
+        for line in tour.stdout:
+            print(line, end="", flush=True)
+            if not tour.stdin.closed:
+                site.stop()
+                site.start(environment)
+                site.wait()
+                tour.stdin.close()
+    if tour.returncode:
         raise DemoError("\n\n".join(server.last_lines() for server in servers))
-    return status
+    return 0
 
 
 # Small things

@@ -75,7 +75,10 @@ class Tour:
         self.served = {url: self.site.picture(url) for url in served}
         if self.site.look({shown.page for shown in self.before}) != self.before:
             took = time.monotonic() - self.started
-            raise TourError(f"In {took:.0f} s it met recomposed pictures: give a higher --latency.")
+            raise TourError(
+                f"In {took:.0f} s it met recomposed pictures: until it has ended, nobody may "
+                "work on them (RUNNER)."
+            )
 
     def not_the_crop(self) -> list[str]:
         """Where a page shows `fill` beside `smartresize`, both must have the same bytes."""
@@ -217,18 +220,23 @@ def summary(tour: Tour) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("site", help="address of the home page")
-    parser.add_argument("--deadline", type=float, default=240, help="seconds to wait at most")
+    parser.add_argument("--deadline", type=float, default=900, help="seconds to wait at most")
+    parser.add_argument(
+        "--pause", action="store_true", help="after the first visit, until standard input ends"
+    )
     options = parser.parse_args()
     try:
-        return guided(Tour(Site(options.site)), options.deadline)
+        return guided(Tour(Site(options.site)), options)
     except TourError as error:
         print(f"The tour ends early. {error}", file=sys.stderr)
         return 1
 
 
-def guided(tour: Tour, deadline: float) -> int:
+def guided(tour: Tour, options: argparse.Namespace) -> int:
     print(f"The first visit took {time.monotonic() - tour.started:.1f} s. Waiting ...", flush=True)
-    tour.wait(deadline)
+    if options.pause:
+        sys.stdin.read()
+    tour.wait(options.deadline)
     tour.finish()
     print("", *table(tour), "", sep="\n")
     for problem in tour.problems:

@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 
 import pytest
+import selection
 from hypothesis import settings as hypothesis_settings
 from tries import SecurityList
 
@@ -22,6 +23,7 @@ hypothesis_settings.load_profile("suite")
 def pytest_configure(config):
     """Under tox the built wheel is what is tested, not the source tree."""
     config.pluginmanager.register(SecurityList())
+    config.pluginmanager.register(selection)
     if os.environ.get("TEST_THE_WHEEL") == "1":
         assert "site-packages" in Path(wagtail_smart_resize.__file__).parts
 

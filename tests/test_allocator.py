@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.any_version
+
 GLIBC = pytest.mark.skipif(
     platform.libc_ver()[0] != "glibc", reason="only the GNU C library keeps what is freed"
 )

@@ -24,6 +24,8 @@ from wagtail_smart_resize.exceptions import (
 from wagtail_smart_resize.sandbox import SandboxGateway
 from wagtail_smart_resize.sandbox.replies import Reply, as_json, error
 
+pytestmark = pytest.mark.any_version
+
 SIGNED = "https://site.example/smart-resize/source/tok.en:sig/"
 
 

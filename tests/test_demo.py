@@ -142,14 +142,14 @@ class TestCommand:
 
     def test_tells_when_a_server_ends_by_itself(self, demo, tmp_path):
         command = [sys.executable, "-c", "print('no database')"]
-        server = demo.Server("The site", command, None, tmp_path / "log")
+        server = demo.Server("The site", "http://127.0.0.1:9/", command, None, tmp_path / "log")
         server.process.wait()
         with pytest.raises(demo.DemoError, match=r"(?s)The site has ended.*no database"):
-            server.wait_for("http://127.0.0.1:9/")
+            server.wait()
 
     def test_stops_a_server_that_goes_on(self, demo, tmp_path):
         command = [sys.executable, "-c", "import time; time.sleep(60)"]
-        server = demo.Server("The site", command, None, tmp_path / "log")
+        server = demo.Server("The site", "http://127.0.0.1:9/", command, None, tmp_path / "log")
         server.stop()
         assert server.process.returncode
 

@@ -50,6 +50,8 @@ from wagtail_smart_resize.settings import SETTINGS, settings
 from wagtail_smart_resize.shapes import Size, preset_kept, same_shape, shape_of
 from wagtail_smart_resize.views import health
 
+pytestmark = pytest.mark.any_version
+
 ROOT = Path(__file__).parent.parent
 PACKAGE = Path(rules.__file__).parent
 DOCS = sorted((ROOT / "docs").glob("*.md"))

@@ -21,6 +21,8 @@ from wagtail_smart_resize.downloads import fetch
 from wagtail_smart_resize.exceptions import DownloadError
 from wagtail_smart_resize.wire import Output
 
+pytestmark = pytest.mark.any_version
+
 PUBLIC = "93.184.216.34"
 GATEWAY = "https://gateway.example/smart-resize/v1"
 

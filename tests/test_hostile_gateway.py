@@ -31,6 +31,8 @@ from wagtail_smart_resize.models import GatewayRequest
 from wagtail_smart_resize.sandbox.faults import Step
 from wagtail_smart_resize.sandbox.replies import Reply, as_json
 
+pytestmark = pytest.mark.any_version
+
 QUEUED = {"request_id": "req-1", "status": "QUEUED"}
 PICTURES = {"images": [{"url": "https://cdn.example/a.png"}]}
 

@@ -5,6 +5,8 @@ import pytest
 from wagtail_smart_resize.matching import Matched, assign
 from wagtail_smart_resize.shapes import Size
 
+pytestmark = pytest.mark.any_version
+
 WIDE = Size(2752, 1444)
 SQUARE = Size(2048, 2048)
 TALL = Size(1536, 2752)

@@ -6,6 +6,8 @@ import pytest
 
 from wagtail_smart_resize import moments
 
+pytestmark = pytest.mark.any_version
+
 
 @pytest.mark.parametrize("use_tz", [True, False])
 def test_the_budgets_next_day_begins_within_a_day(settings, use_tz):

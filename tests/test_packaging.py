@@ -12,8 +12,11 @@ import pytest
 
 import wagtail_smart_resize
 
+pytestmark = pytest.mark.any_version
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "wagtail_smart_resize"
+WORKFLOWS = ROOT / ".github" / "workflows"
 DOCS = [f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")]
 
 
@@ -114,6 +117,7 @@ class TestSdist:
             "docs/settings.md",
             "testproject/demo.py",
             "testproject/demo/photos/ATTRIBUTION.md",
+            ".github/workflows/nightly.yml",
             "tests/test_packaging.py",
             "tox.ini",
         }
@@ -127,7 +131,7 @@ class TestSdist:
         assert {name for name in ours if not name.startswith("testproject/var/")} <= sdist
 
     @pytest.mark.parametrize(
-        "name", [".ci/run", "LICENSE", "PKG-INFO", "README.md", "pyproject.toml"]
+        "name", [".ci/run", ".ci/full", "LICENSE", "PKG-INFO", "README.md", "pyproject.toml"]
     )
     def test_holds_what_stands_at_its_top(self, sdist, name):
         assert name in sdist
@@ -142,8 +146,8 @@ class TestTheMatrix:
     @staticmethod
     def environments():
         factors = r"py3(\d+)-django(\d)(\d)-wagtail(\d)(\d)"
-        text = (ROOT / "tox.ini").read_text() + (ROOT / ".ci" / "run").read_text()
-        return set(re.findall(factors, text))
+        scripts = [ROOT / ".ci" / "run", ROOT / ".ci" / "full", *WORKFLOWS.iterdir()]
+        return set(re.findall(factors, "".join(script.read_text() for script in scripts)))
 
     def test_runs_every_version_that_the_classifiers_name(self, metadata):
         prefixes = ("Programming Language :: Python :: 3.", "Framework :: Django :: ")
@@ -162,7 +166,13 @@ class TestTheMatrix:
         wagtails = {(major, minor) for *_, major, minor in self.environments()}
         assert wagtails == {named.group(1, 2), named.group(3, 4)}
 
-    @pytest.mark.parametrize("beginning", ["python3 -m venv .venv", "python3 testproject/demo.py"])
+    def test_the_nightly_run_has_a_job_for_each_suite(self):
+        suites = re.search(r"\nall=\(\n(.+?)\n\)", (ROOT / ".ci" / "full").read_text(), re.DOTALL)
+        jobs = (WORKFLOWS / "nightly.yml").read_text().partition("suite:\n")[2]
+        named = itertools.takewhile(lambda line: "- " in line, jobs.splitlines())
+        assert [line.split()[1] for line in named] == suites[1].split()
+
+    @pytest.mark.parametrize("beginning", ["python3 tests/run.py", "python3 testproject/demo.py"])
     def test_ci_runs_the_commands_of_the_readme(self, beginning):
         lines = (ROOT / "README.md").read_text().splitlines()
         (command,) = (line for line in lines if line.startswith(beginning))

@@ -6,6 +6,8 @@ import pytest
 
 from wagtail_smart_resize.pixels import Budget
 
+pytestmark = pytest.mark.any_version
+
 SECONDS = 10
 
 

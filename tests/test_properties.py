@@ -30,6 +30,8 @@ from wagtail_smart_resize.shapes import (
     shape_of,
 )
 
+pytestmark = pytest.mark.any_version
+
 sides = st.integers(1, MAX_SIDE)
 sizes = st.builds(Size, sides, sides)
 slots = st.builds(Slot, sizes, st.integers(0, MAX_CLOSENESS))

@@ -18,6 +18,8 @@ from wagtail_smart_resize.rules import (
 )
 from wagtail_smart_resize.shapes import Slot, shape_of
 
+pytestmark = pytest.mark.any_version
+
 POLICY = Policy(min_crop_loss=0.1, min_slot_side=100, min_kept=0.5)
 
 FINE = Facts(

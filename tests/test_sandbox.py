@@ -30,6 +30,8 @@ from wagtail_smart_resize.sandbox.faults import WORDS, Step
 from wagtail_smart_resize.sandbox.recompose import open_picture, recompose
 from wagtail_smart_resize.sandbox.replies import Reply, page
 
+pytestmark = pytest.mark.any_version
+
 DOCS = Path(__file__).parent.parent / "docs" / "sandbox.md"
 HEADERS = {"Ocp-Apim-Subscription-Key": KEY}
 

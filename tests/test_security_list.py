@@ -3,7 +3,10 @@
 import ast
 from pathlib import Path
 
+import pytest
 from tries import items
+
+pytestmark = pytest.mark.any_version
 
 TESTS = Path(__file__).parent
 

@@ -22,6 +22,8 @@ from wagtail_smart_resize.shapes import (
     shape_of,
 )
 
+pytestmark = pytest.mark.any_version
+
 RATIOS = [(1200, 630), (1, 1), (16, 9), (9, 16), (3, 4), (7, 3), (2, 5)]
 SHAPES = [shape_of(*ratio) for ratio in RATIOS]
 

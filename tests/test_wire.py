@@ -17,6 +17,8 @@ from wagtail_smart_resize.wire import (
     parse,
 )
 
+pytestmark = pytest.mark.any_version
+
 PNG = "https://cdn.example/v1/r/output_10x10_0.png"
 
 

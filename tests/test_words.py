@@ -15,6 +15,8 @@ from django.utils import translation
 import wagtail_smart_resize
 from wagtail_smart_resize.states import Word
 
+pytestmark = pytest.mark.any_version
+
 PACKAGE = Path(wagtail_smart_resize.__file__).parent
 CATALOGUES = sorted((PACKAGE / "locale").glob("*/LC_MESSAGES/django.po"))
 HOLE = re.compile(r"%\(\w+\)[sd]|%[sd]")

@@ -99,6 +99,7 @@ WAGTAIL_SMART_RESIZE = {
     "BASE_URL": SANDBOX_URL,
     "SOURCE_BASE_URL": SITE_URL,
     "REVIEW": False,
+    "RUNNER": os.environ.get("SMART_RESIZE_DEMO_RUNNER", "auto"),
     "PRESETS": {
         "hero": {"size": "1920x600", "label": "Article hero"},
         "portrait": {
