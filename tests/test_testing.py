@@ -67,16 +67,23 @@ class TestRecomposed:
 
 
 class TestFixture:
-    files = []
+    @pytest.fixture
+    def gone_at_the_end(self):
+        """Files that are looked for once the fixtures that come after this one have ended."""
+        files = []
+        yield files
+        assert files
+        assert [file.name for file in files if file.storage.exists(file.name)] == []
 
     def test_gives_a_recomposed_picture(self, smart_resize):
         image = plain_image()
-        self.files.append(smart_resize(image, "300x300").file)
+        smart_resize(image, "300x300")
         assert is_recomposed(image.get_rendition("smartresize-300x300"))
 
-    def test_leaves_no_file_of_the_test_before(self):
-        (file,) = self.files
-        assert not file.storage.exists(file.name)
+    def test_leaves_no_file(self, gone_at_the_end, smart_resize):
+        file = smart_resize(plain_image(), "300x300").file
+        assert file.storage.exists(file.name)
+        gone_at_the_end.append(file)
 
 
 @pytest.mark.parametrize(
