@@ -32,6 +32,36 @@ def pytest_unconfigure(config):
     shutil.rmtree(settings.WORK_DIR, ignore_errors=True)
 
 
+#: Suites whose processes have clocks of their own.
+OF_PROCESSES = {"browser", "crashes", "engines", "servers", "soak", "storages", "stranger"}
+#: Suites that a plain run leaves out: see `addopts` in pyproject.toml.
+SUITES = OF_PROCESSES | {"faults", "races"}
+#: What makes a test commit; `site` comes with a `live_server`.
+COMMITTING = {"django_db_serialized_rollback", "live_server", "transactional_db"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark the ordinary suite's tests that commit: `-m transactions` runs just these."""
+    for item in items:
+        is_ordinary = SUITES.isdisjoint(marker.name for marker in item.iter_markers())
+        if is_ordinary and _commits(item):
+            item.add_marker(pytest.mark.transactions)
+
+
+def _commits(item):
+    marker = item.get_closest_marker("django_db")
+    is_marked = marker is not None and marker.kwargs.get("transaction", False)
+    return is_marked or not COMMITTING.isdisjoint(getattr(item, "fixturenames", ()))
+
+
+def pytest_runtest_setup(item):
+    from django.db import connection
+
+    if item.get_closest_marker("postgresql") and connection.vendor != "postgresql":
+        pytest.skip("needs PostgreSQL: set DATABASE_URL=postgres://...")
+
+
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch):
     """Connections leave this machine for no test; what needs a server runs one on loopback."""
@@ -67,10 +97,6 @@ def clean_process():
     embedded.thread.stop()
     live.memory.reset()
     wanted.notes.reset()
-
-
-#: Suites whose processes have clocks of their own.
-OF_PROCESSES = {"browser", "crashes", "engines", "servers", "soak", "storages", "stranger"}
 
 
 @pytest.fixture(scope="session", autouse=True)
