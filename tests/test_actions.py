@@ -24,11 +24,13 @@ from wagtail_smart_resize.models import (
     Spend,
 )
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 BLUE, GOLD = (70, 130, 180), (255, 215, 0)
 SQUARE = Wish.parse("400x400")
 WIDE = Wish.parse("400x200")
+SMALL = Wish.parse("200x200")
+"""What `gateway` draws is large enough to go live."""
 
 
 @pytest.fixture
@@ -65,13 +67,14 @@ def logged(image):
 
 
 class TestAsking:
-    def test_the_request_is_the_persons_own(self, user, site, run):
+    def test_the_request_is_the_persons_own(self, user, gateway, run, configure):
+        configure(RESOLUTION="2K")
         image = photo()
         wording = Wording(prompt="Keep the rocket.", resolution="1K", candidates=3, seed=7)
-        actions.ask(image, [SQUARE], user=user, wording=wording)
+        actions.ask(image, [SMALL], user=user, wording=wording)
         assert list(spent().values()) == [3, 3]
         run()
-        sent = site.gateway.requests[0]
+        sent = gateway.requests[0]
         assert (sent["prompt"], sent["resolution"]) == ("Keep the rocket.", "1K")
         assert (sent["num_images_per_size"], sent["seed"]) == (3, 7)
         row = Recomposition.objects.get()
@@ -140,10 +143,10 @@ class TestAsking:
         with pytest.raises(Refused, match="can't be read"):
             actions.ask(fresh(image), [SQUARE], user=user)
 
-    def test_a_further_candidate_leaves_live_what_is_live(self, user, site, run):
+    def test_a_further_candidate_leaves_live_what_is_live(self, user, gateway, run):
         image = photo()
-        chosen = live(image)
-        actions.ask(image, [SQUARE], user=user)
+        chosen = live(image, "200x200")
+        actions.ask(image, [SMALL], user=user)
         run()
         row = Recomposition.objects.get()
         assert row.candidates.filter(stored=True).count() == 2
@@ -172,12 +175,12 @@ class TestDeciding:
         assert chosen.recomposition.candidates.count() == 1
         assert ("smart_resize.decline", "ada") in logged(image)
 
-    def test_what_is_declined_is_not_bought(self, user, site, run):
+    def test_what_is_declined_is_not_bought(self, user, gateway, run):
         image = photo()
         row = recomposition(image)
         actions.use_crop(row, user=user)
         run()
-        assert site.gateway.requests == []
+        assert gateway.requests == []
 
     def test_a_candidate_of_a_replaced_file_is_refused(self, user):
         image = plain_image()
@@ -190,11 +193,14 @@ class TestDeciding:
 
 
 class TestAfterAFailure:
-    def test_retry_asks_again_as_it_was_asked(self, user, site, run):
+    def test_retry_asks_again_as_it_was_asked(
+        self, user, gateway, run, django_capture_on_commit_callbacks
+    ):
         image = photo()
-        site.gateway.misbehave("400", times=1)
+        gateway.misbehave("400", times=1)
         actions.ask(image, [SQUARE], user=user, wording=Wording(prompt="Keep it.", candidates=2))
-        run()
+        with django_capture_on_commit_callbacks(execute=True):
+            run()
         row = Recomposition.objects.get()
         assert row.purchase == "failed"
         assert "smart_resize.fail" in [action for action, _user in logged(image)]
@@ -202,8 +208,8 @@ class TestAfterAFailure:
         run()
         row.refresh_from_db()
         assert row.purchase == "idle"
-        assert site.gateway.requests[-1]["prompt"] == "Keep it."
-        assert site.gateway.requests[-1]["num_images_per_size"] == 2
+        assert gateway.requests[-1]["prompt"] == "Keep it."
+        assert gateway.requests[-1]["num_images_per_size"] == 2
 
     def test_retry_finds_the_row_that_served_other_shapes_too(self, user):
         row = recomposition(photo(), "400x220", purchase="failed", failure_code="failed")
@@ -216,9 +222,9 @@ class TestAfterAFailure:
         with pytest.raises(Refused, match="nothing to try again"):
             actions.retry(recomposition(photo()), user=user)
 
-    def test_an_unknown_outcome_is_asked_about_by_its_id(self, user, site, run):
+    def test_an_unknown_outcome_is_asked_about_by_its_id(self, user, gateway, run):
         image = photo()
-        actions.ask(image, [SQUARE], user=user)
+        actions.ask(image, [SMALL], user=user)
         run(passes=1)
         row, request = Recomposition.objects.get(), GatewayRequest.objects.get()
         finished(GatewayClient.from_settings(), request.request_id)
@@ -229,27 +235,27 @@ class TestAfterAFailure:
         run()
         row.refresh_from_db()
         assert (row.purchase, row.live_id is not None) == ("idle", True)
-        assert len(site.gateway.requests) == 1
+        assert len(gateway.requests) == 1
 
-    def test_looking_again_finds_all_that_the_request_failed(self, user, site, run):
+    def test_looking_again_finds_all_that_the_request_failed(self, user, gateway, run):
         image = photo()
         actions.ask(image, [SQUARE, WIDE], user=user)
-        site.gateway.misbehave("svg")
+        gateway.misbehave("svg")
         run()
-        site.gateway.behave()
+        gateway.behave()
         rows = Recomposition.objects.filter(image=image)
         assert {row.purchase for row in rows} == {"failed"}
         actions.look_again(rows[0], user=user)
         run()
         assert {row.purchase for row in rows.all()} == {"idle"}
         assert all(row.candidates.filter(stored=True).count() == 1 for row in rows)
-        assert len(site.gateway.requests) == 1
+        assert len(gateway.requests) == 1
 
-    def test_what_was_unknown_and_is_there_after_all_was_charged(self, user, site, run):
-        actions.ask(photo(), [SQUARE], user=user)
-        site.gateway.misbehave("half-json", where="submit")
+    def test_what_was_unknown_and_is_there_after_all_was_charged(self, user, gateway, run):
+        actions.ask(photo(), [SMALL], user=user)
+        gateway.misbehave("half-json", where="submit")
         run()
-        site.gateway.behave()
+        gateway.behave()
         request = GatewayRequest.objects.get()
         assert (request.status, request.charged) == ("unknown", "unknown")
         actions.look_again(Recomposition.objects.get(), user=user)
@@ -263,37 +269,38 @@ class TestAfterAFailure:
         with pytest.raises(Refused, match="never told an id"):
             actions.look_again(row, user=user)
 
-    def test_leaving_it_buys_nothing(self, user, site, run):
+    def test_leaving_it_buys_nothing(self, user, gateway, run):
         row = recomposition(photo(), purchase="failed", failure_code="unknown")
         actions.leave(row, user=user)
         run()
         row.refresh_from_db()
         assert (row.purchase, row.failure_code) == ("idle", "")
-        assert site.gateway.requests == []
+        assert gateway.requests == []
 
 
 class TestKeepingIn:
-    def test_an_opted_out_image_is_not_sent(self, user, site, run):
+    def test_an_opted_out_image_is_not_sent(self, user, gateway, run):
         image = photo()
         recomposition(image, next_attempt="2026-01-01T00:00:00Z")
         actions.opt_out(image, user=user, reason="Her face must stay hers.")
         run()
-        assert site.gateway.requests == []
+        assert gateway.requests == []
         row = Recomposition.objects.get()
         assert (row.purchase, row.waiting_reason) == ("wanted", "opted_out")
         assert ("smart_resize.opt_out", "ada") in logged(image)
 
-    def test_opting_in_again_lets_what_waited_go(self, user, site, run):
+    def test_opting_in_again_lets_what_waited_go(self, user, gateway, run):
         image = photo()
         recomposition(image, next_attempt="2026-01-01T00:00:00Z")
         actions.opt_out(image, user=user)
         run()
         actions.opt_in(image, user=user)
         run()
-        assert len(site.gateway.requests) == 1
+        assert len(gateway.requests) == 1
         assert not OptOut.objects.exists()
 
 
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("outer", [transaction.atomic, contextlib.nullcontext])
 @pytest.mark.parametrize(
     "act",

@@ -22,7 +22,7 @@ from wagtail_smart_resize.shapes import Size, Slot
 from wagtail_smart_resize.views import frames, pace
 from wagtail_smart_resize.views.screen import Screen
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 ACTIONS = ["ask", "choose", "failed", "opt_out"]
 

@@ -26,7 +26,10 @@ from wagtail_smart_resize.models import (
 )
 from wagtail_smart_resize.views.bulk import BulkView
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
+
+#: Several connections at once, or what is found out by a commit.
+commits = pytest.mark.django_db(transaction=True)
 
 BLUE, RED = (70, 130, 180), (255, 0, 0)
 
@@ -213,6 +216,7 @@ class TestDeletedInAnotherTab:
         assert (response.url, told(response)) == (queue, NOT_THERE)
         self.nothing_is_left()
 
+    @commits
     @pytest.mark.parametrize("moment", MOMENTS)
     @pytest.mark.parametrize("act", EVERY_ACT)
     def test_while_it_is_done(self, editor, image, open_form, meanwhile, act, moment):
@@ -334,6 +338,7 @@ class TestTheSameFormTwice:
         assert ONLY_ONCE in told(send(editor, form))
         assert bought().count() == 1
 
+    @commits
     @pytest.mark.parametrize("act", BUYING)
     def test_clicked_twice_at_once_it_is_bought_once(self, people, open_form, act):
         form = open_form(act)
@@ -367,6 +372,7 @@ def at_once(*tabs):
 
 
 class TestTwoEditors:
+    @commits
     def test_both_generate_at_once(self, people, image):
         answers = at_once((people.editor, generating(image)), (people.superuser, generating(image)))
         assert sorted(answer.status_code for answer in answers) == [200, 302]
@@ -436,6 +442,7 @@ class TestTwoEditors:
         send(editor, choosing(row, red.pk))
         assert self.near(self.served(image), RED)
 
+    @commits
     def test_both_choose_at_once(self, people, image, two):
         forms = [choosing(each.recomposition, each.pk) for each in two]
         answers = at_once((people.editor, forms[0]), (people.superuser, forms[1]))
@@ -448,6 +455,7 @@ class TestTwoEditors:
         expected = BLUE if row.live == two[0] else RED
         assert self.near(self.served(image), expected)
 
+    @commits
     def test_one_chooses_and_the_other_declines_at_once(self, people, image, two):
         blue = two[0]
         answers = at_once(
@@ -461,6 +469,7 @@ class TestTwoEditors:
         expected = BLUE if row.live else colour_of(gold)
         assert self.near(self.served(image), expected)
 
+    @commits
     def test_both_review_at_once(self, people, image, open_form):
         form = open_form("approve")
         decline = Form(form.url, {"decline": "1"})

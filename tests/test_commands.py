@@ -29,10 +29,11 @@ from wagtail_smart_resize.models import (
     Spend,
 )
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 Purchase = Recomposition.Purchase
-SPEC = "smartresize-400x400"
+#: Small: what `gateway` draws is large enough to go live.
+SPEC = "smartresize-200x200"
 BLUE = (70, 130, 180)
 TESTS = Path(__file__).parent
 SOON = dt.timedelta(0)
@@ -130,12 +131,12 @@ class TestRepairing:
         _status, _said, complaints = sync("--wait", f"--timeout={seconds}")
         assert "invalid number of seconds" in complaints
 
-    def test_without_wait_it_asks_the_gateway_for_nothing(self, site):
+    def test_without_wait_it_asks_the_gateway_for_nothing(self, gateway):
         image = photo()
         published(image)
         lost(image)
         assert sync()[0] == 0
-        assert site.gateway.requests == []
+        assert gateway.requests == []
 
     def test_runners_need_not_repair_again_for_an_hour(self):
         sync()
@@ -154,36 +155,38 @@ class TestRepairing:
 
 
 class TestWaiting:
+    """Of one image there is one job at a time, and a pass needs no thread for that."""
+
     @pytest.fixture
     def image(self):
         return photo()
 
-    def test_it_returns_when_all_is_live_and_purged(self, site, image):
+    def test_it_returns_when_all_is_live_and_purged(self, gateway, image):
         published(image)
         before = lost(image)
         status, said, complaints = sync("--wait")
         assert (status, complaints) == (0, "")
         assert said.splitlines() == ["shapes noted as wanted: 1", "Nothing is left to do."]
-        assert len(site.gateway.requests) == 1
+        assert len(gateway.requests) == 1
         version = ImageVersion.objects.get()
         assert (version.flip_due, version.purge_due) == (None, None)
         assert shown(image).file.name != before.file.name
 
-    def test_what_this_process_noted_is_written_and_bought(self, site, image):
+    def test_what_this_process_noted_is_written_and_bought(self, gateway, image):
         shown(image)
         assert sync("--wait")[0] == 0
         assert Recomposition.objects.get().live is not None
 
-    def test_it_waits_for_nothing_that_is_not_allowed(self, site, image):
+    def test_it_waits_for_nothing_that_is_not_allowed(self, gateway, image):
         lost(image)
         assert sync("--wait")[0] == 0
         assert Recomposition.objects.get().waiting_reason == "not_published"
-        assert site.gateway.requests == []
+        assert gateway.requests == []
 
     @pytest.mark.parametrize(
         "reason", ["budget", "circuit", "key", "decided"], ids=lambda reason: f"no {reason}"
     )
-    def test_nor_for_what_is_held_back(self, site, image, settings, reason):
+    def test_nor_for_what_is_held_back(self, gateway, image, settings, reason):
         row = recomposition(image, next_attempt=moment())
         if reason == "budget":
             ours = {**settings.WAGTAIL_SMART_RESIZE, "DAILY_LIMIT": 0}
@@ -196,12 +199,12 @@ class TestWaiting:
             row.move(where={}, decision=row.Decision.CROP)
             ImageVersion.of(image.pk)
         assert sync("--wait", "--timeout=20")[0] == 0
-        assert site.gateway.requests == []
+        assert gateway.requests == []
 
     @pytest.mark.parametrize(
         ("held", "status"), [("budget", 0), ("circuit", 0), ("nothing", 1)], ids=lambda each: each
     )
-    def test_nor_for_an_unsent_request_that_is_held_back(self, site, image, held, status):
+    def test_nor_for_an_unsent_request_that_is_held_back(self, gateway, image, held, status):
         request = GatewayRequest.objects.create(
             image=image,
             source_hash=image.file_hash,
@@ -214,8 +217,8 @@ class TestWaiting:
             PipelineState.load().open_circuit("no_balance", "", moment(minutes=5))
         assert sync("--wait", "--timeout=1")[0] == status
 
-    def test_a_purchase_that_fails_is_told_in_the_exit_status(self, site, image):
-        site.gateway.misbehave("FAILED")
+    def test_a_purchase_that_fails_is_told_in_the_exit_status(self, gateway, image):
+        gateway.misbehave("FAILED")
         shown(image)
         status, said, complaints = sync("--wait")
         assert status == 1
@@ -223,11 +226,11 @@ class TestWaiting:
         assert "Nothing is left" not in said
         assert Recomposition.objects.get().purchase == Purchase.FAILED
 
-    def test_one_that_failed_before_is_not(self, site, image):
+    def test_one_that_failed_before_is_not(self, gateway, image):
         recomposition(image, purchase=Purchase.FAILED)
         assert sync("--wait")[0] == 0
 
-    def test_a_step_that_fails_is_told_in_the_exit_status(self, site, image, monkeypatch):
+    def test_a_step_that_fails_is_told_in_the_exit_status(self, gateway, image, monkeypatch):
 
         def failing(image_id, due):
             raise OSError("the cache is down")
@@ -241,8 +244,8 @@ class TestWaiting:
         assert "steps that failed: 1" in complaints
         assert "not done in time, to purge: 1" in complaints
 
-    def test_when_the_time_is_over_it_gives_up(self, site, image):
-        site.gateway.misbehave("never")
+    def test_when_the_time_is_over_it_gives_up(self, gateway, image):
+        gateway.misbehave("never")
         shown(image)
         started = time.monotonic()
         status, _said, complaints = sync("--wait", "--timeout=3")
@@ -251,17 +254,18 @@ class TestWaiting:
         assert "not done in time, in flight: 1" in complaints
         assert GatewayRequest.objects.get().status == "sent"
 
-    def test_a_terminal_gets_a_line_of_progress(self, site, image):
+    def test_a_terminal_gets_a_line_of_progress(self, gateway, image):
         shown(image)
         _status, said, _complaints = sync("--wait", out=Terminal())
         assert "\r0 to buy, 1 in flight, 0 to publish, 0 to purge" in said
 
-    def test_a_file_gets_none(self, site, image):
+    def test_a_file_gets_none(self, gateway, image):
         shown(image)
         assert "\r" not in sync("--wait")[1]
 
 
 class TestWagtailsOwnCommand:
+    @pytest.mark.django_db(transaction=True)
     @pytest.mark.parametrize("options", [[], ["--purge-only"]], ids=["anew", "purge only"])
     def test_recomposed_pictures_are_served_again_with_no_post(self, site, options):
         image, other = plain_image(), plain_image()
@@ -293,6 +297,7 @@ class TestWagtailsOwnCommand:
 
 
 class TestWorker:
+    @pytest.mark.django_db(transaction=True)
     def test_it_works_until_it_is_told_to_stop(self, site):
         image = photo()
         image_id = image.pk
@@ -310,6 +315,7 @@ class TestWorker:
         assert Recomposition.objects.get().live is not None
         assert len(site.gateway.requests) == 1
 
+    @pytest.mark.django_db(transaction=True)
     def test_it_finds_work_that_no_process_could_tell_it_of(self):
         """Nobody wakes a worker: what another process writes is found by looking."""
         work = loop.Loop(alone=False)
@@ -321,6 +327,7 @@ class TestWorker:
         call_command("smart_resize_worker", stdout=io.StringIO())
         assert before == (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT))
 
+    @pytest.mark.django_db(transaction=True)
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
     def test_as_a_process_it_ends_well_on_a_signal(self, number):
         environment = {

@@ -14,7 +14,7 @@ from wagtail.images.rect import Rect
 from wagtail_smart_resize import publishing
 from wagtail_smart_resize.models import ImageVersion, Recomposition
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 SPEC = "smartresize-400x400"
 

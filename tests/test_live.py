@@ -441,10 +441,7 @@ class TestFeed:
         with django_assert_num_queries(1):
             assert [bool(each.smart_resize.entries) for each in seen] == [True] + [False] * 4
 
-    @pytest.mark.skipif(
-        connection.vendor != "postgresql",
-        reason="needs PostgreSQL: set DATABASE_URL=postgres://...",
-    )
+    @pytest.mark.postgresql
     def test_a_long_repeatable_read_neither_sees_nor_spreads_the_past(self):
         image = plain_image()
         live(image)

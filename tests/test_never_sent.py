@@ -21,7 +21,7 @@ from wagtail_smart_resize.actions import Wish, Wording
 from wagtail_smart_resize.models import GatewayRequest, OptOut, Recomposition
 from wagtail_smart_resize.pipeline import claims
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 SLOT = "400x400"
 TEMPLATE = "{% load wagtailimages_tags %}{% image photo smartresize-400x400 %}"
@@ -243,6 +243,7 @@ class TestUnpublished:
         assert client.get(path).status_code == 404
 
 
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.security("Source addresses that are no good")
 def test_a_sources_address_is_of_no_use_once_its_request_has_ended(site, run, image):
     """Over a real socket: the address that the gateway was given, used again."""
@@ -256,6 +257,7 @@ def test_a_sources_address_is_of_no_use_once_its_request_has_ended(site, run, im
     assert (again.status_code, again.content) == (404, b"")
 
 
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.security("Source addresses that are good no longer")
 @pytest.mark.parametrize("change", [make_private, opt_out, unpublish])
 def test_a_gateway_that_comes_too_late_gets_nothing(site, run, image, change):

@@ -8,7 +8,7 @@ from wagtail_smart_resize import sync, wanted
 from wagtail_smart_resize.live import memory
 from wagtail_smart_resize.models import GatewayRequest, Recomposition
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 SPEC = "smartresize-hero"
 BLUE = (70, 130, 180)

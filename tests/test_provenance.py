@@ -22,7 +22,7 @@ from willow.plugins.pillow import PillowImage as WillowImage
 from wagtail_smart_resize import provenance, publishing
 from wagtail_smart_resize.models import ImageVersion, Recomposition
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 COMPOSITE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 SPEC = "smartresize-400x400"

@@ -31,7 +31,7 @@ from wagtail_smart_resize.models import Candidate, ImageVersion, Recomposition
 from wagtail_smart_resize.pipeline import passes
 from wagtail_smart_resize.signals import recomposition_published
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 BLUE, GREEN, GOLD = (70, 130, 180), (0, 128, 0), (255, 215, 0)
 
@@ -371,6 +371,7 @@ class TestPurging:
         assert RecordingBackend.purged
 
 
+@pytest.mark.django_db(transaction=True)
 class TestDeleting:
     def test_no_file_of_ours_is_left_when_an_image_is_deleted(self):
         image = plain_image()

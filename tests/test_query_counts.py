@@ -15,8 +15,8 @@ from factories import live, plain_image
 from wagtail_smart_resize.live import memory
 from wagtail_smart_resize.models import ImageVersion
 
-# Tables of what is live are read in a transaction's own way; visitors have none.
-pytestmark = pytest.mark.django_db(transaction=True)
+#: Tables of what is live are read in a transaction's own way; visitors have none.
+as_a_visitor = pytest.mark.django_db(transaction=True)
 
 STARTING = """
 import json, sys
@@ -50,17 +50,20 @@ def few_images():
     return [image.pk for image in made]
 
 
+@as_a_visitor
 @pytest.mark.parametrize("prefetch", [False, True])
 def test_a_warm_listing_costs_no_more_than_fill(few_images, prefetch):
     ours = shown(pages.LISTING, "smartresize", few_images, prefetch)
     assert ours == shown(pages.LISTING, "fill", few_images, prefetch)
 
 
+@as_a_visitor
 def test_a_warm_picture_costs_no_more_than_fill(few_images):
     ours = shown(pages.PICTURE, "smartresize", few_images)
     assert ours == shown(pages.PICTURE, "fill", few_images)
 
 
+@as_a_visitor
 def test_what_a_new_process_shows_first_costs_one_query_more(few_images):
     before = shown(pages.LISTING, "smartresize", few_images)
     images = pages.loaded(few_images)
@@ -69,6 +72,7 @@ def test_what_a_new_process_shows_first_costs_one_query_more(few_images):
     assert first == before._replace(queries=before.queries + 1)
 
 
+@as_a_visitor
 def test_many_views_look_once_for_what_went_live(few_images, monkeypatch):
     template = pages.LISTING.compiled("smartresize")
     pages.rendered(template, pages.loaded(few_images))

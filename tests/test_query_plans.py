@@ -14,11 +14,6 @@ from wagtail_smart_resize.views import figures, rows
 
 pytestmark = pytest.mark.django_db
 
-on_postgresql = pytest.mark.skipif(
-    connection.vendor != "postgresql",
-    reason="needs PostgreSQL: set DATABASE_URL=postgres://...",
-)
-
 
 def plan_of(queryset):
     """The plan, where reading a whole table, or sorting, costs more than any index."""
@@ -95,7 +90,7 @@ QUERIES = {
 }
 
 
-@on_postgresql
+@pytest.mark.postgresql
 @pytest.mark.parametrize("name", QUERIES)
 def test_an_index_serves(name):
     make, index = QUERIES[name]
@@ -105,7 +100,7 @@ def test_an_index_serves(name):
     assert '"Sort"' not in json.dumps(plan)
 
 
-@on_postgresql
+@pytest.mark.postgresql
 def test_a_change_of_an_image_reads_its_rows_by_the_image():
     plan = plan_of(Recomposition.objects.filter(image_id=1, source_hash="x"))
     (used,) = indexes_of(plan)

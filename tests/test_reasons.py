@@ -18,7 +18,10 @@ from wagtail_smart_resize.reasons import (
     reasons_of_images,
 )
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
+
+#: Queries are counted as a visitor's are, who has no transaction.
+as_a_visitor = pytest.mark.django_db(transaction=True)
 
 SPEC = "smartresize-400x400"
 Purchase, Decision = Recomposition.Purchase, Recomposition.Decision
@@ -246,12 +249,14 @@ def many():
 EXPECTED = ["recomposed", "budget", "failed", "pending", "pending"]
 
 
+@as_a_visitor
 def test_many_are_told_in_one_query():
     renditions = [image.get_rendition(SPEC) for image in many()]
     assert queries(lambda: reasons_of(renditions)) == 1
     assert reasons_of(renditions) == EXPECTED
 
 
+@as_a_visitor
 def test_prefetched_they_are_told_in_none():
     found = list(many().prefetch_related(prefetch_reasons()))
     for image in found:
@@ -260,6 +265,7 @@ def test_prefetched_they_are_told_in_none():
     assert [reasons_of_images([image], SPEC)[0] for image in found] == EXPECTED
 
 
+@as_a_visitor
 def test_they_can_be_prefetched_from_pages(image):
     recomposition(image, waiting_reason="budget")
     Page.objects.get(depth=2).add_child(instance=StoryPage(title="Story", photo=image))
@@ -269,6 +275,7 @@ def test_they_can_be_prefetched_from_pages(image):
     assert reasons_of_images([page.photo], SPEC) == [ShownBecause.BUDGET]
 
 
+@as_a_visitor
 @pytest.mark.parametrize("decide", [{}, {"decision": Decision.CROP}])
 def test_what_is_live_or_decided_is_told_without_a_query(image, decide):
     live(image)

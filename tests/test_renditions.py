@@ -9,7 +9,7 @@ from wagtail.images.models import Filter
 
 from wagtail_smart_resize import renditions
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 SPEC = "fill-40x40|format-jpeg"
 

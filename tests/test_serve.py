@@ -17,7 +17,7 @@ from wagtail_smart_resize import publishing
 from wagtail_smart_resize.models import ImageVersion, Recomposition
 from wagtail_smart_resize.views.serve import SendFileView, ServeView
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 SPEC = "smartresize-400x400"
 Purchase, Decision = Recomposition.Purchase, Recomposition.Decision
@@ -148,9 +148,12 @@ def test_going_back_to_the_crop_is_seen(view, image, get):
     assert (after.status_code, max_age(after)) == (200, 3600)
 
 
-def test_renditions_that_were_made_anew_are_sent_again(view, image, get):
+def test_renditions_that_were_made_anew_are_sent_again(
+    view, image, get, django_capture_on_commit_callbacks
+):
     first = get(image)
-    image.renditions.all().delete()
+    with django_capture_on_commit_callbacks(execute=True):  # the files go too
+        image.renditions.all().delete()
     assert get(image, if_none_match=first["ETag"]).status_code == 200
 
 

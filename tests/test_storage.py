@@ -16,7 +16,7 @@ from wagtail_smart_resize.models import GatewayRequest, ImageVersion, PipelineSt
 from wagtail_smart_resize.pipeline import passes
 from wagtail_smart_resize.shapes import Slot
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 GOLD, BLUE = (255, 215, 0), (70, 130, 180)
 SPECS = ["smartresize-400x400", "smartresize-200x200|format-webp"]
@@ -212,6 +212,7 @@ def test_one_unreadable_image_of_many_is_named_and_stops_no_other(error, trouble
     assert any(bad.title in str(each) for each in get_messages(response.wsgi_request))
 
 
+@pytest.mark.django_db(transaction=True)
 def test_files_are_hashed_before_the_images_are_locked(monkeypatch, client, people):
     image = plain_image(collection=people.here)
     type(image).objects.update(file_hash="")

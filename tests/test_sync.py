@@ -30,7 +30,7 @@ from wagtail_smart_resize.models import (
 from wagtail_smart_resize.sync.reading import chunks
 from wagtail_smart_resize.sync.report import Finding, Repair, Report
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 Purchase = Recomposition.Purchase
 Decision = Recomposition.Decision
@@ -487,6 +487,7 @@ class TestWhatIsPublished:
         assert found() == {}
         assert not ImageVersion.objects.exists()
 
+    @pytest.mark.django_db(transaction=True)
     def test_a_counter_that_was_lost_goes_on_above_the_flips_that_processes_know(self):
         first, second = plain_image(), plain_image()
         live(first)
@@ -794,6 +795,7 @@ FORBIDDING = {
 }
 
 
+@pytest.mark.django_db(transaction=True)
 class TestPublishingAPage:
     @pytest.fixture
     def image(self):
@@ -907,14 +909,14 @@ class TestRuns:
         assert report.failed == 1
         assert "broken" in caplog.text
 
-    def test_a_photograph_seen_before_any_run_is_bought_by_the_next_pass(self, site, run):
+    def test_a_photograph_seen_before_any_run_is_bought_by_the_next_pass(self, gateway, run):
         image = photo()
         root = root_page()
         root.add_child(instance=PicturePage(title="A page", photo=image))
         shown(image)
         assert found() == {"WANTED": 1}
         run()
-        assert len(site.gateway.requests) == 1
+        assert len(gateway.requests) == 1
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 10])

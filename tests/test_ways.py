@@ -26,7 +26,7 @@ from wagtail_smart_resize import live as live_module
 from wagtail_smart_resize import wanted
 from wagtail_smart_resize.models import Recomposition
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 FILES = "django.core.files.storage.FileSystemStorage"
 BLUE, GOLD = (70, 130, 180), (255, 215, 0)
@@ -264,6 +264,7 @@ def test_a_page_turned_from_fill_by_search_and_replace_has_the_same_bytes():
     assert len(by_filter["fill"]) == 11
 
 
+@pytest.mark.django_db(transaction=True)
 def test_that_page_is_recomposed_in_exactly_the_slots_shape(site, run):
     image = photo()
     page = Template(PAGE.replace("FILTER", "smartresize"))
