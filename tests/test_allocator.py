@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from patience import LONG
 
 GLIBC = pytest.mark.skipif(
     platform.libc_ver()[0] != "glibc", reason="only the GNU C library keeps what is freed"
@@ -51,7 +52,7 @@ def grown(asked: str, **environment: str) -> tuple[bool, int]:
         env={**clean, **environment},
         stdout=subprocess.PIPE,
         check=True,
-        timeout=120,
+        timeout=LONG,
     )
     said, megabytes = ended.stdout.split()
     return said == b"1", int(megabytes)
