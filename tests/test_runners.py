@@ -282,15 +282,12 @@ def rounds_in_a_second(monkeypatch):
 
         def rest(seconds):
             rests.append(float("inf") if seconds is None else seconds)
-            if waking:
-                made.wake()
             if sum(rests) >= 1:
                 made.stop()
 
         monkeypatch.setattr(made.stopped, "wait", rest)
-        monkeypatch.setattr(
-            made._woken, "wait", lambda seconds: None if made._woken.is_set() else rest(seconds)
-        )
+        # Who is woken all the time waits for that no longer than for nothing.
+        monkeypatch.setattr(made._woken, "wait", lambda seconds: waking or rest(seconds))
         made.run()
         return made.rounds
 
