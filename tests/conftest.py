@@ -65,6 +65,7 @@ def clean_process():
     Wagtail caches renditions by their image's key, and a key that was rolled back is given again.
     """
     from django.core.cache import cache
+    from patience import LONG
 
     from wagtail_smart_resize import embedded, live, wanted
 
@@ -72,13 +73,22 @@ def clean_process():
     live.memory.reset()
     wanted.notes.reset()
     yield
-    embedded.thread.stop()
+    assert embedded.thread.stop(LONG)
     live.memory.reset()
     wanted.notes.reset()
 
 
 #: Suites whose processes have clocks of their own.
 OF_PROCESSES = selection.SUITES - {"faults", "races"}
+
+
+@pytest.fixture(autouse=True)
+def looks_when_told(request, monkeypatch):
+    """Our process looks for flips when a test says so, not also once two seconds have passed."""
+    from wagtail_smart_resize import live
+
+    if request.node.get_closest_marker("ordinary"):
+        monkeypatch.setattr(live.memory, "INTERVAL", 3600.0)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -97,6 +107,10 @@ def noon(request):
         yield
 
 
+#: The fixtures with a sandbox.
+SANDBOXES = {"gateway", "site"}
+
+
 class Site:
     """A running site with a sandbox gateway at its side."""
 
@@ -108,9 +122,11 @@ class Site:
 @pytest.fixture
 def site(live_server, settings):
     """The test site on a real port, and a sandbox that can fetch its pictures."""
+    from patience import LONG
+
     from wagtail_smart_resize.sandbox import SandboxGateway
 
-    with SandboxGateway(latency=0) as gateway:
+    with SandboxGateway(latency=0, fetch_seconds=LONG) as gateway:
         settings.WAGTAIL_SMART_RESIZE = {
             **settings.WAGTAIL_SMART_RESIZE,
             "API_KEY": gateway.key,
@@ -121,12 +137,32 @@ def site(live_server, settings):
 
 
 @pytest.fixture
-def run():
-    """Make passes until nothing is due soon; waiting is skipped, not slept."""
+def still():
+    """Time stands still but for what a test skips: how long a step took shows in no moment."""
+    import time_machine
+    from django.utils import timezone
+
+    with time_machine.travel(timezone.now(), tick=False):
+        yield
+
+
+@pytest.fixture
+def sandboxes(request):
+    """Those that the test's fixtures started."""
+    found = {name: request.getfixturevalue(name) for name in SANDBOXES & {*request.fixturenames}}
+    return [getattr(each, "gateway", each) for each in found.values()]
+
+
+@pytest.fixture
+def run(sandboxes):
+    """Make passes until nothing is due soon; waiting is skipped, not slept.
+
+    Between two of them the sandbox draws its pictures, however long that takes.
+    """
     import datetime as dt
-    import time
 
     from django.utils import timezone
+    from patience import LONG
 
     from wagtail_smart_resize.models import GatewayRequest, ImageVersion, Recomposition
     from wagtail_smart_resize.pipeline.passes import run_pass
@@ -144,7 +180,8 @@ def run():
             did = run_pass(workers=1).did
             if not did:
                 return
-            time.sleep(0.02)  # the sandbox draws its pictures
+            for sandbox in sandboxes:
+                sandbox.settle(LONG)
 
     run.hasten = hasten
     return run
@@ -172,9 +209,10 @@ def gateway(settings, monkeypatch):
     """A sandbox beside no site: what it fetches as the source is always the same small picture.
 
     So a test needs no server of its own and can run in one transaction. What is asked for has a
-    quarter of the engine's sides, to be drawn quickly; the client neither sleeps nor waits long.
+    quarter of the engine's sides, to be drawn quickly; the client doesn't sleep.
     """
     from gateways import answering, client_of, picture
+    from patience import LONG
     from quarters import QUARTERS
 
     from wagtail_smart_resize import shapes
@@ -183,7 +221,8 @@ def gateway(settings, monkeypatch):
     from wagtail_smart_resize.sandbox.replies import Reply
 
     source = Reply(200, picture(), "image/png")
-    with answering(source) as far_end, SandboxGateway(slow=0, trickle=0) as gateway:
+    sandbox = SandboxGateway(slow=0, trickle=0, fetch_seconds=LONG)
+    with answering(source) as far_end, sandbox as gateway:
         settings.WAGTAIL_SMART_RESIZE = {
             **settings.WAGTAIL_SMART_RESIZE,
             "API_KEY": gateway.key,
@@ -193,7 +232,7 @@ def gateway(settings, monkeypatch):
             "OUTPUT_FORMAT": "jpeg",
         }
         monkeypatch.setattr(shapes, "ENGINE_PRESETS", QUARTERS)
-        monkeypatch.setattr(GatewayClient, "from_settings", lambda: client_of(gateway, seconds=3))
+        monkeypatch.setattr(GatewayClient, "from_settings", lambda: client_of(gateway))
         yield gateway
 
 

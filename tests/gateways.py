@@ -5,9 +5,9 @@ import io
 import re
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 
+from patience import LONG, until
 from PIL import Image
 
 from wagtail_smart_resize.client import Answer, GatewayClient, Job, Status
@@ -102,8 +102,11 @@ def _is_whole(request: bytes) -> bool:
     return bool(end) and len(body) >= int(length[1] if length else 0)
 
 
-def client_of(gateway, *, naps: list[float] | None = None, seconds: float = 10.0) -> GatewayClient:
-    """A client with short time limits; what it would have slept is noted instead."""
+def client_of(gateway, *, naps: list[float] | None = None, seconds: float = LONG) -> GatewayClient:
+    """A client that waits as long as a busy machine may take; what it would sleep is noted instead.
+
+    Fewer `seconds` are for far ends that never answer.
+    """
     noted = [] if naps is None else naps
     return GatewayClient(gateway.key, gateway.url, timeout=(seconds, seconds), sleep=noted.append)
 
@@ -115,17 +118,17 @@ def job(source: str = "http://127.0.0.1:9/photo.jpg", *sizes: str, **fields) -> 
 
 def noted(calls: Callable[[], list], count: int) -> list:
     """What a gateway noted, once that is so many: it may read a call after the caller gave up."""
-    ends = time.monotonic() + 10
-    while len(calls()) < count and time.monotonic() < ends:
-        time.sleep(0.01)
+    until(lambda: len(calls()) >= count, f"the gateway noted {count} calls")
     return calls()
 
 
 def finished(client: GatewayClient, answer: Answer) -> Answer:
     """Ask until it is no longer queued or in work."""
-    ends = time.monotonic() + 10
-    while answer.status in PENDING:
-        assert time.monotonic() < ends, "the job did not end"
-        time.sleep(0.01)
-        answer = client.status(answer.request_id, answer.polling_url)
-    return answer
+    if answer.status not in PENDING:
+        return answer
+
+    def ending():
+        told = client.status(answer.request_id, answer.polling_url)
+        return None if told.status in PENDING else told
+
+    return until(ending, "the job had ended")

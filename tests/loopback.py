@@ -9,7 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class Server(ThreadingHTTPServer):
     """Answers each path by a function of the handler; `asked` has what came, with its headers.
 
-    HEAD is answered by `heads`, which `asked` doesn't tell of.
+    HEAD is answered by `heads`, which `asked` doesn't tell of. `cut_off` has the paths of the
+    endless answers that somebody hung up on.
     """
 
     daemon_threads = True
@@ -19,6 +20,8 @@ class Server(ThreadingHTTPServer):
         self.routes = routes
         self.heads = heads
         self.asked = []
+        self.cut_off = []
+        self.closing = threading.Event()
         super().__init__(("127.0.0.1", 0), _Handler)
 
     @property
@@ -56,13 +59,27 @@ def answer(content: bytes, status: int = 200, **headers: str) -> Callable:
 
 
 def raw(*parts: bytes, pause: float = 0) -> Callable:
-    """Bytes as they are, each part after a pause, then the end of the connection."""
+    """Bytes as they are, a pause after each part, then the end of the connection."""
 
     def respond(handler):
         for part in parts:
             handler.wfile.write(part)
-            if threading.Event().wait(pause):
+            if handler.server.closing.wait(pause):
                 return
+
+    return respond
+
+
+def endless(beginning: bytes, again: bytes, pause: float = 0) -> Callable:
+    """A beginning, then the same again and again, after pauses, until nobody listens."""
+
+    def respond(handler):
+        try:
+            handler.wfile.write(beginning)
+            while not handler.server.closing.wait(pause):
+                handler.wfile.write(again)
+        except OSError:
+            handler.server.cut_off.append(handler.path)
 
     return respond
 
@@ -80,6 +97,7 @@ def serve(
     try:
         yield server
     finally:
+        server.closing.set()
         server.shutdown()
         server.server_close()
         thread.join()

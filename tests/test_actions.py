@@ -1,7 +1,6 @@
 """What a person can do: ask, choose, refuse, retry, keep an image in."""
 
 import contextlib
-import time
 import uuid
 from dataclasses import replace
 
@@ -9,6 +8,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.db import transaction
 from factories import candidate, colour_of, live, photo, plain_image, recomposition
+from patience import until
 from wagtail.images import get_image_model
 from wagtail.models import ModelLogEntry
 
@@ -50,12 +50,9 @@ def spent():
     return {row.period: row.outputs for row in Spend.objects.all() if row.outputs}
 
 
-def finished(client, request_id, seconds=30):
+def finished(client, request_id):
     """Wait until the sandbox has fetched the source and drawn its pictures."""
-    ends = time.monotonic() + seconds
-    while client.status(request_id).status != Status.COMPLETED:
-        assert time.monotonic() < ends, "the sandbox did not finish"
-        time.sleep(0.05)
+    until(lambda: client.status(request_id).status == Status.COMPLETED, "the sandbox had finished")
 
 
 def logged(image):

@@ -13,6 +13,7 @@ from django.db import connections
 from django.test import Client
 from django.urls import reverse
 from factories import candidate, colour_of, picture, plain_image, recomposition
+from patience import LONG, join
 from wagtail.images import get_image_model
 
 from wagtail_smart_resize import permissions, publishing
@@ -357,7 +358,7 @@ def at_once(*tabs):
 
     def work(number):
         try:
-            barrier.wait(10)
+            barrier.wait(LONG)
             answers[number] = send(clients[number], tabs[number][1])
         finally:
             connections.close_all()
@@ -365,8 +366,7 @@ def at_once(*tabs):
     threads = [threading.Thread(target=work, args=[number]) for number in range(len(tabs))]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join(60)
+    join(*threads)
     assert all(answers)
     return answers
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from patience import LONG
 
 pytestmark = pytest.mark.any_version
 
@@ -53,7 +54,7 @@ def grown(asked: str, **environment: str) -> tuple[bool, int]:
         env={**clean, **environment},
         stdout=subprocess.PIPE,
         check=True,
-        timeout=120,
+        timeout=LONG,
     )
     said, megabytes = ended.stdout.split()
     return said == b"1", int(megabytes)

@@ -4,12 +4,12 @@
 """
 
 import json
-import time
 
 import pytest
 from gateways import RawServer, job
 from hypothesis import example, given
 from hypothesis import strategies as st
+from patience import LONG
 
 from wagtail_smart_resize import wire
 from wagtail_smart_resize.client import GatewayClient
@@ -28,7 +28,6 @@ pytestmark = [pytest.mark.any_version, pytest.mark.security("Any answer at all")
 
 KEY = "key-of-the-site"
 NOT_CHARGED = (AccessDenied, RateLimited, Rejected, Unavailable)
-SECONDS = 10.0
 
 URL = "https://cdn.example/v1/req-1/output_10x10_0.png"
 QUEUED = {"request_id": "req-1", "status": "QUEUED", "polling_url": "https://g.example/s/req-1"}
@@ -55,7 +54,7 @@ def server():
 
 
 def client_of(server):
-    client = GatewayClient(KEY, f"http://{server.authority}/v1", timeout=(SECONDS, SECONDS))
+    client = GatewayClient(KEY, f"http://{server.authority}/v1", timeout=(LONG, LONG))
     client._sleep = lambda seconds: None
     return client
 
@@ -69,12 +68,12 @@ def submitted(server, answer):
     """The answer or the error of ours, both looked over; anything else fails the test."""
     server._said = answer
     server.heard.clear()
-    began = time.monotonic()
     try:
         outcome = client_of(server).submit(job())
     except GatewayError as error:
         outcome = error
-    assert time.monotonic() - began < 3 * SECONDS
+    # The server hung up: what waited for more would have waited until its time was over.
+    assert getattr(outcome, "code", "") != "timeout"
     assert len(server.heard) == 1
     assert not isinstance(outcome, StatusUnavailable)
     look_over(outcome)

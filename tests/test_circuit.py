@@ -8,6 +8,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connections
 from factories import plain_image
+from patience import LONG, join
 from purchases import circuit_is_open
 
 from wagtail_smart_resize import moments
@@ -55,7 +56,7 @@ def all_make_a_pass() -> None:
 
     def work():
         try:
-            barrier.wait(30)
+            barrier.wait(LONG)
             failed.append(passes.run_pass(workers=THREADS).failed)
         except Exception as error:
             failed.append(error)
@@ -65,8 +66,7 @@ def all_make_a_pass() -> None:
     threads = [threading.Thread(target=work) for _ in range(RUNNERS)]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join()
+    join(*threads)
     assert failed == [0] * RUNNERS
 
 

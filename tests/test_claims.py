@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 from django.db import connections
 from factories import candidate, photo, plain_image
+from patience import LONG, join
 from purchases import Purchase, Status, again, only, spent, want
 from testapp.models import PicturePage
 from wagtail.models import Collection, CollectionViewRestriction, Page
@@ -552,7 +553,7 @@ def in_threads(*jobs):
 
     def work(number, job):
         try:
-            barrier.wait(10)
+            barrier.wait(LONG)
             results[number] = job()
         except Exception as error:
             results[number] = error
@@ -562,8 +563,7 @@ def in_threads(*jobs):
     threads = [threading.Thread(target=work, args=each) for each in enumerate(jobs)]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join(30)
+    join(*threads)
     return results
 
 

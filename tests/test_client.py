@@ -7,6 +7,7 @@ import traceback
 
 import pytest
 from gateways import KEY, RawServer, answering, client_of, finished, job, noted, picture
+from patience import FOR_EVER, LONG
 
 from wagtail_smart_resize import client as client_module
 from wagtail_smart_resize import transport
@@ -31,7 +32,7 @@ SIGNED = "https://site.example/smart-resize/source/tok.en:sig/"
 
 @pytest.fixture
 def gateway():
-    with SandboxGateway(key=KEY, trickle=0.05, slow=0.2) as running:
+    with SandboxGateway(key=KEY, trickle=0.02, slow=0.2, fetch_seconds=LONG) as running:
         yield running
 
 
@@ -41,13 +42,13 @@ def source():
         yield f"{listener.origin}/photo.png"
 
 
-def client_at(base_url, seconds=10.0):
+def client_at(base_url, seconds=LONG):
     return GatewayClient(KEY, base_url, timeout=(seconds, seconds), sleep=lambda _: None)
 
 
 def patience(code):
-    """Time limits that only an answer which never ends can overrun."""
-    return 0.3 if code == "timeout" else 10.0
+    """Time limits that only an answer which never comes, or never ends, can overrun."""
+    return 0.1 if code == "timeout" else LONG
 
 
 # The way of a request
@@ -139,14 +140,12 @@ def test_a_failed_submission_is_one_post_and_one_error(
 ):
     monkeypatch.setattr(transport, "MAX_BYTES", 1_000_000)
     gateway.misbehave(word, where="submit")
-    started = time.monotonic()
     with pytest.raises(GatewayError) as raised:
         client_of(gateway, seconds=patience(code)).submit(job(source))
     assert type(raised.value) is outcome
     assert raised.value.code == code
     assert len(noted(lambda: gateway.requests, 1)) == 1
     assert [call.path for call in gateway.calls] == ["/smart-resize/v1/smart-resize-request"]
-    assert time.monotonic() - started < 20
 
 
 def test_a_slow_answer_in_time_is_an_answer(gateway, source):
@@ -275,7 +274,7 @@ def test_a_connection_that_is_never_taken_sends_nothing():
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full, socket.socket() as first:
         first.connect(full.getsockname())
         with pytest.raises(NotSent) as raised:
-            client_at(f"http://127.0.0.1:{full.getsockname()[1]}", seconds=0.2).submit(job())
+            client_at(f"http://127.0.0.1:{full.getsockname()[1]}", seconds=0.1).submit(job())
     assert raised.value.code == "timeout"
 
 
@@ -291,7 +290,7 @@ def test_a_connection_that_is_never_taken_sends_nothing():
 )
 def test_without_a_secure_connection_nothing_is_sent(said, keep_open, code):
     with RawServer(said, keep_open=keep_open) as server, pytest.raises(NotSent) as raised:
-        client_at(f"https://{server.authority}", seconds=0.3).submit(job())
+        client_at(f"https://{server.authority}", seconds=patience(code)).submit(job())
     assert raised.value.code in {code, "no_connection"}
     assert not any(KEY.encode() in heard for heard in server.heard)
 
@@ -353,7 +352,7 @@ def test_retry_after_is_read_and_capped(header, seconds):
     assert raised.value.retry_after == seconds
 
 
-def test_retry_after_may_be_a_date():
+def test_retry_after_may_be_a_date(still):
     soon = email.utils.formatdate(time.time() + 60, usegmt=True)
     reply = Reply(429, b"", headers={"Retry-After": soon})
     with answering(reply) as server, pytest.raises(RateLimited) as raised:
@@ -431,13 +430,13 @@ def test_a_passing_fault_is_asked_through(gateway, submitted):
 
 
 def test_the_time_for_a_status_is_limited_over_all_attempts(gateway, submitted, monkeypatch):
-    monkeypatch.setattr(client_module, "STATUS_SECONDS", 0.5)
+    monkeypatch.setattr(client_module, "STATUS_SECONDS", 0.2)
     gateway.misbehave("hang", where="status")
-    started = time.monotonic()
     with pytest.raises(StatusUnavailable) as raised:
-        client_of(gateway, seconds=60).status(submitted.request_id)
+        client_of(gateway, seconds=FOR_EVER).status(submitted.request_id)
     assert raised.value.code == "timeout"
-    assert time.monotonic() - started < 30
+    # The first attempt had all of the time, and left none for another.
+    assert noted(lambda: gateway.polls, 1) == [submitted.request_id]
 
 
 @pytest.mark.parametrize("word", ["404", "405", "410"])
@@ -586,11 +585,15 @@ def test_a_failure_told_by_the_gateway_tells_neither_the_key_nor_the_source():
 
 
 @pytest.mark.security("The key in what is written down")
-@pytest.mark.parametrize("word", ["hang", "reset", "half-json", "401"])
-def test_a_report_with_local_variables_does_not_show_the_key(gateway, source, word):
+@pytest.mark.parametrize(
+    ("word", "code"),
+    [("hang", "timeout"), ("reset", "broken_off"), ("half-json", "not_json"), ("401", "http_401")],
+)
+def test_a_report_with_local_variables_does_not_show_the_key(gateway, source, word, code):
     gateway.misbehave(word, where="submit")
     with pytest.raises(GatewayError) as raised:
-        client_of(gateway, seconds=0.2).submit(job(source))
+        client_of(gateway, seconds=patience(code)).submit(job(source))
+    assert raised.value.code == code
     report = traceback.TracebackException.from_exception(raised.value, capture_locals=True)
     frames = [line for line in report.format() if "gateways.py" not in line]
     assert not [line for line in frames if KEY in line and "test_client.py" not in line]

@@ -7,14 +7,15 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, connections
 from django.utils import timezone
 from factories import colour_of, live, photo, plain_image, recomposition
+from patience import LONG, join, until
 from testapp.models import PicturePage
 from wagtail.images import get_image_model
 from wagtail.models import Locale, Page
@@ -28,6 +29,7 @@ from wagtail_smart_resize.models import (
     Recomposition,
     Spend,
 )
+from wagtail_smart_resize.sync import finishing
 
 pytestmark = pytest.mark.django_db
 
@@ -49,6 +51,22 @@ def quick(monkeypatch, settings):
     monkeypatch.setattr("wagtail_smart_resize.publishing.PURGE_DELAY", SOON)
     monkeypatch.setattr("wagtail_smart_resize.wanted.GATHERING", SOON)
     settings.WAGTAIL_SMART_RESIZE = {**settings.WAGTAIL_SMART_RESIZE, "POLL_INTERVAL": 0.2}
+
+
+@pytest.fixture
+def rests(monkeypatch, clock, gateway):
+    """The rests of `--wait`, which take no time, but for the clocks and for the sandbox."""
+    made = []
+    finish = finishing.finish
+
+    def rest(seconds):
+        gateway.settle(LONG)
+        clock.skip(seconds=seconds)
+        made.append(seconds)
+
+    monkeypatch.setattr(finishing, "time", SimpleNamespace(monotonic=lambda: sum(made)))
+    monkeypatch.setattr(finishing, "finish", lambda *args: finish(*args, sleep=rest))
+    return made
 
 
 class Terminal(io.StringIO):
@@ -186,7 +204,7 @@ class TestWaiting:
     @pytest.mark.parametrize(
         "reason", ["budget", "circuit", "key", "decided"], ids=lambda reason: f"no {reason}"
     )
-    def test_nor_for_what_is_held_back(self, gateway, image, settings, reason):
+    def test_nor_for_what_is_held_back(self, gateway, image, settings, rests, reason):
         row = recomposition(image, next_attempt=moment())
         if reason == "budget":
             ours = {**settings.WAGTAIL_SMART_RESIZE, "DAILY_LIMIT": 0}
@@ -204,7 +222,7 @@ class TestWaiting:
     @pytest.mark.parametrize(
         ("held", "status"), [("budget", 0), ("circuit", 0), ("nothing", 1)], ids=lambda each: each
     )
-    def test_nor_for_an_unsent_request_that_is_held_back(self, gateway, image, held, status):
+    def test_nor_for_an_unsent_request_that_is_held_back(self, gateway, image, rests, held, status):
         request = GatewayRequest.objects.create(
             image=image,
             source_hash=image.file_hash,
@@ -230,7 +248,7 @@ class TestWaiting:
         recomposition(image, purchase=Purchase.FAILED)
         assert sync("--wait")[0] == 0
 
-    def test_a_step_that_fails_is_told_in_the_exit_status(self, gateway, image, monkeypatch):
+    def test_a_step_that_fails_is_told_in_the_exit_status(self, gateway, image, rests, monkeypatch):
 
         def failing(image_id, due):
             raise OSError("the cache is down")
@@ -244,12 +262,11 @@ class TestWaiting:
         assert "steps that failed: 1" in complaints
         assert "not done in time, to purge: 1" in complaints
 
-    def test_when_the_time_is_over_it_gives_up(self, gateway, image):
+    def test_when_the_time_is_over_it_gives_up(self, gateway, image, rests):
         gateway.misbehave("never")
         shown(image)
-        started = time.monotonic()
         status, _said, complaints = sync("--wait", "--timeout=3")
-        assert time.monotonic() - started < 60
+        assert sum(rests) == pytest.approx(3)
         assert status == 1
         assert "not done in time, in flight: 1" in complaints
         assert GatewayRequest.objects.get().status == "sent"
@@ -307,7 +324,7 @@ class TestWorker:
         watcher = threading.Thread(target=_interrupt_when_live, args=[image_id])
         watcher.start()
         call_command("smart_resize_worker", stdout=said)
-        watcher.join()
+        join(watcher)
         assert said.getvalue().splitlines() == [
             "The worker is running. Ctrl-C or SIGTERM ends it when what is under way is done.",
             "The worker has stopped.",
@@ -343,19 +360,16 @@ class TestWorker:
         with worker:
             assert worker.stdout.readline().startswith("The worker is running.")
             worker.send_signal(number)
-            said, complaints = worker.communicate(timeout=60)
+            said, complaints = worker.communicate(timeout=LONG)
         assert (said, complaints) == ("The worker has stopped.\n", "")
         assert worker.returncode == 0
 
 
 def _interrupt_when_live(image_id):
-    """Send this process a SIGTERM when the image is published, or after a minute at the latest."""
+    """Send this process a SIGTERM when the image is published, or when that never comes."""
+    published = ImageVersion.objects.filter(pk=image_id, seq__isnull=False)
     try:
-        for _ in range(600):
-            version = ImageVersion.objects.filter(pk=image_id, seq__isnull=False)
-            if version.exists():
-                break
-            time.sleep(0.1)
+        until(published.exists, "the image is published")
     finally:
         connections.close_all()
         os.kill(os.getpid(), signal.SIGTERM)

@@ -18,6 +18,7 @@ from django.template import Template, engines
 from django.test import override_settings
 from django.urls import reverse
 from factories import photo, plain_image, published_page
+from patience import LONG
 from purchases import again, only, want
 from testapp.models import StoryPage
 from wagtail.images.utils import generate_signature
@@ -597,7 +598,7 @@ def test_outcome_is_charged_and_recorded_as_the_table_says(
 
 @pytest.mark.django_db
 def test_no_connection_is_not_charged_and_stays_wanted(gateway, run, monkeypatch):
-    nobody = client.GatewayClient("key", "http://127.0.0.1:9/v1", timeout=(1, 1))
+    nobody = client.GatewayClient("key", "http://127.0.0.1:9/v1", timeout=(LONG, LONG))
     monkeypatch.setattr(client.GatewayClient, "from_settings", lambda: nobody)
     row = want(plain_image(400, 300), "200x200")[0]
     assert first_request(run, passes=3).charged == "no"

@@ -7,13 +7,13 @@ import io
 import socket
 import ssl
 import struct
-import time
 import tracemalloc
 import zlib
 
 import pytest
 import trustme
-from loopback import answer, raw, serve
+from loopback import answer, endless, raw, serve
+from patience import FOR_EVER, until
 from PIL import Image, ImageFile
 
 from wagtail_smart_resize import downloads, pictures
@@ -387,13 +387,10 @@ class TestRedirects:
 
     @pytest.mark.security("Answers without end")
     def test_the_body_of_one_is_not_read(self):
-        endless = raw(
-            b"HTTP/1.1 302 Found\r\nLocation: /y.png\r\n\r\n", *[b"x" * 1000] * 3000, pause=0.02
-        )
-        with serve({"/x.png": endless, "/y.png": answer(picture())}) as server:
-            started = time.monotonic()
+        moved = endless(b"HTTP/1.1 302 Found\r\nLocation: /y.png\r\n\r\n", b"x" * 1000)
+        with serve({"/x.png": moved, "/y.png": answer(picture())}) as server:
             assert download(f"{server.url}/x.png", server.url).width == 60
-        assert time.monotonic() - started < 30
+            until(lambda: server.cut_off == ["/x.png"], "it was hung up on")
 
 
 class TestLimits:
@@ -406,11 +403,9 @@ class TestLimits:
     @pytest.mark.security("Answers without end")
     def test_a_body_that_turns_out_too_large_is_cut_off(self, monkeypatch):
         monkeypatch.setattr(downloads, "MAX_BYTES", 100_000)
-        body = [b"x" * 50_000] * 6000
-        with serve({"/x.png": raw(b"HTTP/1.1 200 OK\r\n\r\n", *body, pause=0.01)}) as server:
-            started = time.monotonic()
+        with serve({"/x.png": endless(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 50_000)}) as server:
             assert refusal(f"{server.url}/x.png", server.url) == ("too_large", True)
-        assert time.monotonic() - started < 30
+            until(lambda: server.cut_off == ["/x.png"], "it was hung up on")
 
     @pytest.mark.security("Decompression bombs")
     @pytest.mark.parametrize("encoding", ["gzip", "br", "deflate, gzip"])
@@ -429,34 +424,30 @@ class TestLimits:
     @pytest.mark.parametrize(
         "respond",
         [
-            raw(b"HTTP/1.1 200 OK\r\n", *[b"X: y\r\n"] * 900, pause=0.05),
-            raw(b"HTTP/1.1 200 OK\r\nX: ", *[b"y"] * 900, pause=0.05),
-            raw(b"HTTP/1.1 200 OK\r\n\r\n", *[b"x"] * 900, pause=0.05),
-            raw(b"", pause=45),
+            endless(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n", pause=0.02),
+            endless(b"HTTP/1.1 200 OK\r\nX: ", b"y", pause=0.02),
+            endless(b"HTTP/1.1 200 OK\r\n\r\n", b"x", pause=0.02),
+            raw(b"", pause=FOR_EVER),
         ],
         ids=["headers", "a header", "the body", "no answer"],
     )
     def test_a_trickle_ends_at_the_deadline(self, respond, monkeypatch):
-        monkeypatch.setattr(downloads, "MAX_SECONDS", 0.4)
-        started = time.monotonic()
+        monkeypatch.setattr(downloads, "MAX_SECONDS", 0.2)
         assert refused_from_sandbox(respond) == ("timeout", False)
-        assert time.monotonic() - started < 30
 
     @pytest.mark.security("Answers without end")
     def test_a_trickle_under_tls_ends_too(self, public, connections, monkeypatch):
-        monkeypatch.setattr(downloads, "MAX_SECONDS", 0.4)
-        trickle = raw(b"HTTP/1.1 200 OK\r\n\r\n", *[b"x"] * 900, pause=0.05)
+        monkeypatch.setattr(downloads, "MAX_SECONDS", 0.2)
+        trickle = endless(b"HTTP/1.1 200 OK\r\n\r\n", b"x", pause=0.02)
         with public({"/a.png": trickle}) as server:
             connections.port = server.server_port
-            started = time.monotonic()
             assert refusal("https://results.example/a.png") == ("timeout", False)
-        assert time.monotonic() - started < 30
 
     @pytest.mark.security("Answers without end")
     def test_redirects_share_one_deadline(self, monkeypatch):
-        monkeypatch.setattr(downloads, "MAX_SECONDS", 0.4)
+        monkeypatch.setattr(downloads, "MAX_SECONDS", 0.2)
         redirect = b"HTTP/1.1 302 Found\r\nLocation: /x.png\r\n\r\n"
-        assert refused_from_sandbox(raw(b"", redirect, pause=0.15)) == ("timeout", False)
+        assert refused_from_sandbox(raw(b"", redirect, pause=0.07)) == ("timeout", False)
 
     @pytest.mark.security("Decompression bombs")
     def test_too_many_pixels_are_not_decoded(self, monkeypatch):

@@ -10,15 +10,17 @@ import ssl
 import threading
 import tracemalloc
 import zlib
+from types import SimpleNamespace
 
 import pytest
 import trustme
 from factories import picture, plain_image
 from gateways import KEY, RawServer, answering, job
 from loopback import answer, serve
+from patience import LONG
 from purchases import Purchase, again, candidates, only, want
 
-from wagtail_smart_resize import transport, wire
+from wagtail_smart_resize import deadlines, transport, wire
 from wagtail_smart_resize.client import GatewayClient
 from wagtail_smart_resize.exceptions import (
     DownloadError,
@@ -37,7 +39,7 @@ QUEUED = {"request_id": "req-1", "status": "QUEUED"}
 PICTURES = {"images": [{"url": "https://cdn.example/a.png"}]}
 
 
-def client_at(base_url, seconds=2.0):
+def client_at(base_url, seconds=LONG):
     return GatewayClient(KEY, base_url, timeout=(seconds, seconds), sleep=lambda _: None)
 
 
@@ -47,7 +49,7 @@ def whole(body, *headers, status=b"200 OK"):
     return b"\r\n".join(head) + b"\r\n\r\n" + body
 
 
-def submitted_to(said, seconds=2.0):
+def submitted_to(said, seconds=LONG):
     """What the client makes of these bytes: an answer or an error of ours, and nothing else."""
     with RawServer(said) as server:
         try:
@@ -63,12 +65,18 @@ class Endless:
     """Says a beginning, then the same again and again until nobody listens."""
 
     def __init__(self, beginning, again, most=200_000_000):
+        self.sent = 0
+        self.cut_off = False
         self._said = (beginning, again, most)
         self._socket = socket.create_server(("127.0.0.1", 0))
 
     def __enter__(self):
         self._thread = threading.Thread(target=self._speak)
         self._thread.start()
+        return self
+
+    @property
+    def url(self):
         return f"http://127.0.0.1:{self._socket.getsockname()[1]}/v1"
 
     def __exit__(self, *exception):
@@ -82,10 +90,11 @@ class Endless:
             try:
                 connection.recv(65536)
                 connection.sendall(beginning)
-                for _ in range(most // len(again)):
+                while self.sent < most:
                     connection.sendall(again)
+                    self.sent += len(again)
             except OSError:
-                return
+                self.cut_off = True
 
 
 ENDLESS = {
@@ -113,14 +122,18 @@ ENDLESS = {
 @pytest.mark.parametrize("said", ENDLESS.values(), ids=ENDLESS)
 def test_an_answer_without_end_ends_at_a_limit(said, monkeypatch):
     monkeypatch.setattr(transport, "MAX_BYTES", 1_000_000)
-    with Endless(*said) as url:
+    with Endless(*said) as far_end:
+        # All of the client's time passes with what comes in it, on machines however slow.
+        passed = SimpleNamespace(monotonic=lambda: 2 * LONG * far_end.sent / 8_000_000)
+        monkeypatch.setattr(deadlines, "time", passed)
         tracemalloc.start()
         try:
             with pytest.raises(OutcomeUnknown) as raised:
-                client_at(url, seconds=1.0).submit(job())
+                client_at(far_end.url).submit(job())
             _now, most = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
+    assert far_end.cut_off
     assert raised.value.code in {"broken_off", "timeout", "too_large", "not_json"}
     assert most < 30_000_000
 
@@ -173,7 +186,7 @@ def test_an_answer_that_unpacks_to_much_is_cut_in_bounded_memory(times, monkeypa
     said = whole(body, b"Content-Encoding: " + b", ".join([b"gzip"] * times))
     tracemalloc.start()
     try:
-        error = submitted_to(said, seconds=10)
+        error = submitted_to(said)
         _now, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -12,6 +12,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from factories import candidate, colour_of, live, photo, plain_image, recomposition, rolled_back
+from patience import join
 from wagtail.images import get_image_model
 from wagtail.images.models import Image
 
@@ -236,6 +237,7 @@ class TestFeed:
         live(image)
         clock = time.monotonic()
         monkeypatch.setattr(live_module.time, "monotonic", lambda: clock)
+        monkeypatch.setattr(memory, "INTERVAL", Memory.INTERVAL)
         memory.reset()
         images = [fresh(image) for _ in range(3)]
         with django_assert_num_queries(1):
@@ -452,11 +454,11 @@ class TestFeed:
                 cursor.execute("SELECT 1 FROM wagtail_smart_resize_imageversion")
             flipping = threading.Thread(target=in_own_connection, args=(flips_since, image))
             flipping.start()
-            flipping.join()
+            join(flipping)
             later()
             looking = threading.Thread(target=in_own_connection, args=(shown, image))
             looking.start()
-            looking.join()
+            join(looking)
             later()
             shown(image)
         assert near(shown(image), GREEN)

@@ -11,6 +11,7 @@ from django.template import Context, Template
 from django.test import RequestFactory
 from django.urls import reverse
 from factories import candidate, plain_image, recomposition
+from patience import LONG
 from purchases import due, want
 from testapp.models import PicturePage
 from wagtail.images import get_image_model
@@ -116,7 +117,7 @@ def by_a_sync(image, people, client):
     """A crop is shown, and what was noted for it is lost with its process."""
     view(image)
     Recomposition.objects.all().delete()
-    call_command("smart_resize_sync", "--wait", "--timeout=5")
+    call_command("smart_resize_sync", "--wait", f"--timeout={LONG:g}")
 
 
 WAYS = [
@@ -144,7 +145,7 @@ class TestEveryWay:
         way(image, people, client)
         due()
         run()
-        call_command("smart_resize_sync", "--wait", "--timeout=5")
+        call_command("smart_resize_sync", "--wait", f"--timeout={LONG:g}")
         assert gateway.requests == []
 
     def test_sends_what_may_go(self, gateway, run, people, image, client, way):
@@ -250,10 +251,10 @@ def test_a_sources_address_is_of_no_use_once_its_request_has_ended(site, run, im
     want(image, SLOT)
     run(1)
     (asked,) = site.gateway.requests
-    assert requests.get(asked["image_url"], timeout=5).status_code == 200
+    assert requests.get(asked["image_url"], timeout=LONG).status_code == 200
     run()
     assert GatewayRequest.objects.get().status == GatewayRequest.Status.DONE
-    again = requests.get(asked["image_url"], timeout=5)
+    again = requests.get(asked["image_url"], timeout=LONG)
     assert (again.status_code, again.content) == (404, b"")
 
 
@@ -266,7 +267,7 @@ def test_a_gateway_that_comes_too_late_gets_nothing(site, run, image, change):
     run(1)
     (asked,) = site.gateway.requests
     change(image)
-    assert requests.get(asked["image_url"], timeout=5).status_code == 404
+    assert requests.get(asked["image_url"], timeout=LONG).status_code == 404
 
 
 @pytest.mark.security("Previews of drafts")

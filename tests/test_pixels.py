@@ -3,12 +3,11 @@
 import threading
 
 import pytest
+from patience import LONG, Noted, join, until
 
 from wagtail_smart_resize.pixels import Budget
 
 pytestmark = pytest.mark.any_version
-
-SECONDS = 10
 
 
 class Decoding(threading.Thread):
@@ -23,18 +22,18 @@ class Decoding(threading.Thread):
     def run(self):
         with self._budget.hold(self._count):
             self.holds.set()
-            self.may_end.wait(SECONDS)
+            self.may_end.wait()
 
     def end(self):
         self.may_end.set()
-        self.join(SECONDS)
+        join(self)
 
 
 def test_pictures_that_fit_are_decoded_side_by_side():
     budget = Budget(20)
     first, second = Decoding(budget, 10), Decoding(budget, 10)
-    assert first.holds.wait(SECONDS)
-    assert second.holds.wait(SECONDS)
+    assert first.holds.wait(LONG)
+    assert second.holds.wait(LONG)
     first.end()
     second.end()
 
@@ -42,12 +41,15 @@ def test_pictures_that_fit_are_decoded_side_by_side():
 @pytest.mark.parametrize("count", [11, 100], ids=["too much together", "too much by itself"])
 def test_what_does_not_fit_waits_for_the_others(count):
     budget = Budget(20)
+    budget._changed = Noted()
+    waiting = budget._changed.waited
     first = Decoding(budget, 10)
-    assert first.holds.wait(SECONDS)
+    assert first.holds.wait(LONG)
     second = Decoding(budget, count)
-    assert not second.holds.wait(0.1)
+    until(lambda: waiting.is_set() or second.holds.is_set(), "the second waits or holds")
+    assert not second.holds.is_set()
     first.end()
-    assert second.holds.wait(SECONDS)
+    assert second.holds.wait(LONG)
     second.end()
 
 

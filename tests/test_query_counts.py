@@ -11,6 +11,7 @@ from benchmarks import pages
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from factories import live, plain_image
+from patience import LONG
 
 from wagtail_smart_resize.live import memory
 from wagtail_smart_resize.models import ImageVersion
@@ -91,7 +92,7 @@ def opened_at_start(*without):
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
         stdout=subprocess.PIPE,
         check=True,
-        timeout=120,
+        timeout=LONG,
     )
     return json.loads(ended.stdout)
 

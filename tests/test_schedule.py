@@ -16,7 +16,7 @@ from wagtail_smart_resize.models import (
 from wagtail_smart_resize.pipeline import claims, passes, schedule
 from wagtail_smart_resize.rules import Reason
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("still")]
 
 
 def one_pass():

@@ -17,6 +17,7 @@ from django.views.debug import ExceptionReporter
 from factories import photo, plain_image
 from gateways import answering, client_of, job, picture
 from loopback import answer, serve
+from patience import LONG
 from people import make_people
 from purchases import only, want
 
@@ -302,7 +303,7 @@ def test_no_redirect_takes_it_along(status, host):
     with serve(AnyPath()) as other:
         target = f"http://{host}:{other.server_port}/taken"
         with answering(Reply(status, b"", headers={"Location": target})) as server:
-            client = GatewayClient(KEY, server.origin, timeout=(2, 2), sleep=lambda _: None)
+            client = GatewayClient(KEY, server.origin, timeout=(LONG, LONG), sleep=lambda _: None)
             for ask in (lambda: client.submit(job()), lambda: client.status("r")):
                 with pytest.raises(GatewayError):
                     ask()

@@ -5,6 +5,7 @@ import threading
 import pytest
 from django.db import DatabaseError, connection
 from factories import live, plain_image
+from patience import join
 from purchases import Purchase, again, only
 
 from wagtail_smart_resize import moments, wanted
@@ -38,7 +39,7 @@ def test_what_was_noted_becomes_a_row_for_the_image_s_file(image):
     assert sorted(row.slots) == ["100x100", "200x200-c50"]
 
 
-def test_a_row_is_due_when_the_page_s_other_shapes_have_had_time_to_come(image):
+def test_a_row_is_due_when_the_page_s_other_shapes_have_had_time_to_come(image, still):
     row = written(image, "200x200")
     assert 0 < (row.next_attempt - moments.now()).total_seconds() <= 2
 
@@ -173,8 +174,7 @@ def test_no_note_is_lost_between_threads():
     threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join()
+    join(*threads)
     assert len({*taken, *notes.take()[0]}) == 800
 
 
