@@ -545,6 +545,7 @@ def skipping(gateway):
         ("reset", "ConnectionResetError", False, lambda head, body: []),
         ("broken-off", "closed", False, lambda head, body: []),
     ],
+    ids=["slow", "trickle", "trickle-head", "hang", "reset", "broken-off"],
 )
 def test_a_connection_goes_wrong_as_its_word_says(word, ending, complete, waits):
     with SandboxGateway(key=KEY, slow=5, trickle=0.5) as gateway:

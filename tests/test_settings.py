@@ -23,7 +23,7 @@ DATABASES = {
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
-        "timeout": 20,
+        "timeout": 120,
         # Safe from power cuts no test needs to be.
         "init_command": "PRAGMA synchronous=OFF; PRAGMA journal_mode=WAL;",
     }
