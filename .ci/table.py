@@ -9,42 +9,48 @@ import sys
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
-HEADINGS = ("step", "passed", "failed", "skipped", "minutes")
+
+class Row(NamedTuple):
+    name: str
+    passed: int
+    failed: int
+    skips: Counter[str]
+    seconds: int
+
+    def cells(self) -> tuple[str, ...]:
+        counts = self.passed, self.failed, self.skips.total()
+        return self.name, *map(str, counts), f"{self.seconds / 60:.1f}"
 
 
 def main(steps: Path, seconds: str) -> int:
     rows = [read(steps.parent, *line.split("\t")) for line in steps.read_text().splitlines()]
-    cells = [HEADINGS, *(tuple(map(shown, row)) for row, _reasons in rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    for name, *figures in cells:
-        right = "  ".join(map(str.rjust, figures, widths[1:]))
-        print(f"{name:<{widths[0]}}  {right}")
-    for row, reasons in rows:
-        for reason, count in reasons.items():
-            print(f"skipped in {row[0]}: {count} x {reason}")
-    passed, failed, skipped = (sum(row[column] for row, _reasons in rows) for column in (1, 2, 3))
+    lines = [("step", "passed", "failed", "skipped", "minutes"), *(row.cells() for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for name, *figures in lines:
+        print(name.ljust(widths[0]), *map(str.rjust, figures, widths[1:]), sep="  ")
+    for row in rows:
+        for reason, count in row.skips.items():
+            print(f"skipped in {row.name}: {count} x {reason}")
+    passed, failed = sum(row.passed for row in rows), sum(row.failed for row in rows)
+    skipped = sum(row.skips.total() for row in rows)
     print(f"\n{passed} passed, {failed} failed, {skipped} skipped in {seconds}s")
     return 1 if failed else 0
 
 
-def read(folder: Path, name: str, status: str, seconds: str) -> tuple[tuple, Counter[str]]:
-    """The step's row, and why tests were skipped. A step without a report counts as one test."""
+def read(folder: Path, name: str, status: str, seconds: str) -> Row:
+    """A step without a report counts as one test."""
     report = folder / f"{name.partition(' ')[0]}.xml"
     failed_itself = int(status != "0")
     if not report.exists():
-        return (name, 1 - failed_itself, failed_itself, 0, int(seconds)), Counter()
+        return Row(name, 1 - failed_itself, failed_itself, Counter(), int(seconds))
     suite = ElementTree.parse(report).getroot().find("testsuite")
     skips = Counter(skip.get("message") for skip in suite.iter("skipped"))
     failed = int(suite.get("failures")) + int(suite.get("errors"))
-    skipped = int(suite.get("skipped"))
-    passed = int(suite.get("tests")) - failed - skipped
-    # An installation may fail, or a coverage, without any test's failing.
-    return (name, passed, max(failed, failed_itself), skipped, int(seconds)), skips
-
-
-def shown(value: str | int) -> str:
-    return str(value)
+    passed = int(suite.get("tests")) - failed - skips.total()
+    # An installation may fail without any test's failing.
+    return Row(name, passed, max(failed, failed_itself), skips, int(seconds))
 
 
 if __name__ == "__main__":
