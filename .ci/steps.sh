@@ -3,12 +3,12 @@
 
 started=$SECONDS
 steps=.tox/reports/steps.tsv
-left_out=()
+left_out=.tox/reports/left-out.txt
 
 begin() {
     rm -rf .tox/reports
     mkdir -p .tox/reports
-    : >"$steps"
+    : >"$steps" >"$left_out"
     interpreters
 }
 
@@ -53,14 +53,11 @@ step() { # name command...: runs it, whatever became of those before
 }
 
 leave_out() { # name reason
-    left_out+=("$1: $2")
+    printf 'left out: %s: %s\n' "$1" "$2" >>"$left_out"
 }
 
 finish() {
-    local text
     printf '\n'
-    for text in "${left_out[@]}"; do
-        printf 'left out: %s\n' "$text"
-    done
+    cat "$left_out"
     python3 .ci/table.py "$steps" "$((SECONDS - started))"
 }
