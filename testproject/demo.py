@@ -327,13 +327,13 @@ def visit(python: Path, environment: Environment, deadline: float, servers: list
         stdout=subprocess.PIPE,
         text=True,
     ) as tour:
+        print(tour.stdout.readline(), end="", flush=True)  # the first visit has ended
+        site.stop()
+        site.start(environment)
+        site.wait()
+        tour.stdin.close()
         for line in tour.stdout:
             print(line, end="", flush=True)
-            if not tour.stdin.closed:
-                site.stop()
-                site.start(environment)
-                site.wait()
-                tour.stdin.close()
     if tour.returncode:
         raise DemoError("\n\n".join(server.last_lines() for server in servers))
     return 0

@@ -1,37 +1,51 @@
 #!/usr/bin/env python3
 """Set up and run the tests, with one command: `python3 tests/run.py`.
 
-It puts tox into the virtual environment `.venv`. tox builds the wheel, installs it with the newest
+It puts tox into a virtual environment of its own. tox builds the wheel, installs it with the newest
 Django and Wagtail that this Python allows, and runs the ordinary tests against it. Arguments go to
-pytest: `python3 tests/run.py -k budget`.
+pytest: `python3 tests/run.py -k budget`. `--env NAME` runs another of tox's environments.
 """
 
+import argparse
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-VENV = ROOT / ".venv"
 OLDEST = (3, 11)
+#: One for each version of Python: the environment `py` is of the version that runs tox.
+VENV = ROOT / ".tox" / "tox-{}.{}".format(*sys.version_info)
+PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
 def main() -> int:
     if sys.version_info < OLDEST:
         print("The tests need Python {}.{} or newer.".format(*OLDEST), file=sys.stderr)
         return 1
-    print(
-        "Installing what the tests need into .venv and .tox, then running some 4,100 tests: "
-        "about five minutes on two cores.",
-        flush=True,
-    )
-    python = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    tox = [python, "-m", "tox", "run", "-e", "py", "--", *sys.argv[1:]]
-    for command in ([sys.executable, "-m", "venv", VENV], [*pip, "tox>=4.24"], tox):
-        if status := subprocess.run(command, cwd=ROOT).returncode:
-            return status
-    return 0
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser.add_argument("--env", default="py", help="the environment of tox to run (py)")
+    options, for_pytest = parser.parse_known_args()
+    if options.env == "py":
+        print(
+            "Installing what the tests need into .tox, then running some 4,100 tests: "
+            "about five minutes on two cores.",
+            flush=True,
+        )
+    return set_up() or call(PYTHON, "-m", "tox", "run", "-e", options.env, "--", *for_pytest)
+
+
+def set_up() -> int:
+    """Install tox where it isn't. Returns the exit status."""
+    if PYTHON.exists() and not call(PYTHON, "-m", "tox", "--version", stdout=subprocess.DEVNULL):
+        return 0
+    pip = (PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+    return call(sys.executable, "-m", "venv", "--clear", VENV) or call(*pip, "tox>=4.24")
+
+
+def call(*command: object, stdout: int | None = None) -> int:
+    """Run a command in the project's root. Returns its exit status."""
+    return subprocess.run(list(map(str, command)), cwd=ROOT, stdout=stdout).returncode
 
 
 if __name__ == "__main__":
