@@ -12,12 +12,16 @@ LONG = 120.0
 FOR_EVER = 3600.0
 
 
-def until(fact: Callable[[], Any], what: str) -> Any:
-    """Wait until the fact is true, and return it."""
-    ends = time.monotonic() + LONG
+def until(fact: Callable[[], Any], what: str, *, seconds: float = LONG, pause: float = 0.01) -> Any:
+    """Wait until the fact is true, and return it.
+
+    `pause` is the seconds between two looks, for those that cost something; `seconds` are for
+    what takes a known while by itself.
+    """
+    ends = time.monotonic() + seconds
     while not (found := fact()):
         assert time.monotonic() < ends, f"waited in vain until {what}"
-        time.sleep(0.01)
+        time.sleep(pause)
     return found
 
 

@@ -562,6 +562,23 @@ def test_a_job_that_waits_for_the_gateway_keeps_nobody_else_waiting(monkeypatch)
     crew.wait()
 
 
+def test_jobs_left_before_their_thread_came_to_run_tell_when_they_end(monkeypatch):
+    """The machine was busy: what is short by itself was not waited for, and ends later."""
+    may_run, told = threading.Event(), threading.Event()
+    work_apart = Crew._work_apart
+
+    def started_late(self, heap):
+        assert may_run.wait(LONG)
+        work_apart(self, heap)
+
+    monkeypatch.setattr(Crew, "_work_apart", started_late)
+    crew = Crew(2, patience=0.2, finished=told.set)
+    assert crew.work_off([lambda: None], lambda: True) == []
+    may_run.set()
+    assert told.wait(LONG)
+    crew.wait()
+
+
 # Requests under way
 
 

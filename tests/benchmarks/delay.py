@@ -17,7 +17,8 @@ django.setup()
 
 from django.utils import timezone  # noqa: E402
 from engines.setups import ENGINES, Engine, filled_site, redis_server  # noqa: E402
-from servers.harness import Site, free_port, wait_for  # noqa: E402
+from patience import until  # noqa: E402
+from servers.harness import Site, free_port  # noqa: E402
 
 from wagtail_smart_resize.models import GatewayRequest  # noqa: E402
 from wagtail_smart_resize.pipeline import polling  # noqa: E402
@@ -129,7 +130,7 @@ def _delays(site: Site, elsewhere: int, trials: int) -> list[float]:
         shown[number] = site.get(_page(number)).pictures
         assert shown[number] == site.get(_page(number), elsewhere).pictures
         time.sleep(APART)
-    jobs_of = wait_for(lambda: _jobs_of(site, trials), 120, step=0.2)
+    jobs_of = until(lambda: _jobs_of(site, trials), "all jobs are known", pause=0.2)
     delays: dict[int, float] = {}
     ends = time.monotonic() + 120
     while len(delays) < trials:

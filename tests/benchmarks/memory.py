@@ -12,7 +12,7 @@ import django
 django.setup()
 
 from engines.setups import filled_site  # noqa: E402
-from servers.harness import wait_for  # noqa: E402
+from patience import until  # noqa: E402
 
 from . import gateway, sites  # noqa: E402
 from .rows import Row, Skipped  # noqa: E402
@@ -49,7 +49,7 @@ def _rows(directory: Path, output_format: str, outputs: int) -> list[Row]:
     ):
         site.serve("gunicorn sync", "--workers=1")
         worker = site.start("django", "smart_resize_worker", role="worker")
-        wait_for(lambda: "is running" in site.log(), 60)
+        until(lambda: "is running" in site.log(), "the worker runs")
         # A pass with nothing to do, and the hourly repair.
         time.sleep(5)
         idle = sites.status(worker.pid, "VmRSS")

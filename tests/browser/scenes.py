@@ -1,7 +1,5 @@
 """Images, and what was asked for them, for somebody to look at."""
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 from factories import photo
@@ -10,14 +8,6 @@ from testapp.models import PicturePage
 from wagtail_smart_resize import actions
 from wagtail_smart_resize.actions import Wish, Wording
 from wagtail_smart_resize.models import Recomposition
-
-
-def until(met: Callable[[], Any], seconds: float = 15) -> None:
-    """Wait for what another thread does to the database."""
-    ends = time.monotonic() + seconds
-    while not met():
-        assert time.monotonic() < ends, "it did not come to pass"
-        time.sleep(0.1)
 
 
 def page_with(image: Any, slug: str = "launch") -> PicturePage:

@@ -5,8 +5,9 @@ import re
 
 import pytest
 from factories import photo
+from patience import until
 
-from browser.scenes import ask, page_with, photos, review_mode, until
+from browser.scenes import ask, page_with, photos, review_mode
 from wagtail_smart_resize import actions
 from wagtail_smart_resize.models import ImageVersion, Recomposition
 from wagtail_smart_resize.states import published_file
@@ -93,7 +94,7 @@ def test_from_the_login_to_the_second_candidate_and_back_to_the_crop(
     ours.scroll_into_view_if_needed()
     screen.photograph("choose")
     ours.get_by_role("button", name="Use the selected picture").click()
-    until(lambda: is_live(row, second))
+    until(lambda: is_live(row, second), "the choice is live", pause=0.1)
     row.refresh_from_db()
     assert (row.decision, row.live_id) == (Decision.CANDIDATE, second.pk)
     assert row.decided_by == people.editor
@@ -103,7 +104,7 @@ def test_from_the_login_to_the_second_candidate_and_back_to_the_crop(
 
     ours.get_by_label("Standard crop", exact=True).check()
     ours.get_by_role("button", name="Use the selected picture").click()
-    until(lambda: is_live(row, None))
+    until(lambda: is_live(row, None), "the crop is back", pause=0.1)
     row.refresh_from_db()
     assert (row.decision, row.live_id) == (Decision.CROP, None)
     expect(ours.get_by_text("Standard crop chosen")).to_be_visible()

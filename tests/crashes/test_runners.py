@@ -8,7 +8,8 @@ import os
 import signal
 
 import pytest
-from servers.harness import Site, Template, has_module, wait_for
+from patience import until
+from servers.harness import Site, Template, has_module
 
 from wagtail_smart_resize.sandbox import SandboxGateway
 
@@ -136,12 +137,12 @@ def test_a_killed_runner_is_followed_by_one_that_finishes(make_running, gateway,
         assert site.get().status == 200
         return sorted(row[0] for row in site.requests()) == ended
 
-    wait_for(all_ended, step=0.5)
+    until(all_ended, "all has ended", pause=0.5)
     if not unsure:
-        site.wait_until_recomposed(first, 30)
+        site.wait_until_recomposed(first)
     # Of what is unknown nobody can say whether it had left the process.
     assert PHOTOS - unsure <= len(gateway.requests) <= PHOTOS
-    wait_for(lambda: not running.of_nobody())
+    until(lambda: not running.of_nobody(), "no tick is left of nobody")
 
 
 @pytest.mark.parametrize(
@@ -163,7 +164,7 @@ def test_a_worker_told_to_end_loses_nothing(make_running, gateway, point):
     assert not trap.exists()
     assert "sending" not in [row[0] for row in site.requests()]
     running.restart()
-    site.wait_until_recomposed(first, 30)
+    site.wait_until_recomposed(first)
     assert site.requests() == [("done", "yes", "")] * PHOTOS
     assert len(gateway.requests) == PHOTOS
     assert not running.of_nobody()

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from servers.harness import Site, answers, free_port, has_module, wait_for
+from patience import until
+from servers.harness import Site, answers, free_port, has_module
 
 from . import documented
 
@@ -74,7 +75,7 @@ def redis_server(directory: Path) -> Iterator[int]:
     command = [program, "--port", str(port), "--save", "", "--dir", str(directory)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         try:
-            wait_for(lambda: answers(port), 20)
+            until(lambda: answers(port), "Redis answers")
             yield port
         finally:
             process.terminate()

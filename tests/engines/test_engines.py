@@ -4,7 +4,8 @@ import signal
 from collections import Counter
 
 import pytest
-from servers.harness import free_port, wait_for
+from patience import LONG, until
+from servers.harness import free_port
 
 pytestmark = pytest.mark.engines
 
@@ -30,7 +31,7 @@ def test_the_worker_does_all_the_work(running):
     running.work()
     page = running.next_page()
     before = running.site.get(page)
-    took = running.site.wait_until_recomposed(before, 60, page)
+    took = running.site.wait_until_recomposed(before, path=page)
     assert set(roles(running)) == {"worker"}
     assert bought_once(running)
     print(f"\nrecomposed after {took:.1f} s, of which the gateway took 2 s")
@@ -41,7 +42,7 @@ def test_what_was_wanted_while_no_worker_ran_is_done_when_one_starts(running):
     page = running.next_page()
     before = running.site.get(page)
     running.work()
-    running.site.wait_until_recomposed(before, 60, page)
+    running.site.wait_until_recomposed(before, path=page)
     assert bought_once(running)
 
 
@@ -52,14 +53,14 @@ def test_another_worker_finishes_what_one_left(running, number):
     page = running.next_page()
     posted = len(running.gateway.requests)
     before = running.site.get(page)
-    wait_for(lambda: len(running.gateway.requests) > posted, 40)
-    wait_for(lambda: "sent" in [row[0] for row in running.site.requests()], 20)
+    until(lambda: len(running.gateway.requests) > posted, "it is submitted")
+    until(lambda: "sent" in [row[0] for row in running.site.requests()], "its answer is stored")
     running.site.end(worker, number)
     if number == signal.SIGKILL:
         running.site.end_leases()
     running.work()
     # After a kill RQ's scheduler keeps its lock for a minute.
-    running.site.wait_until_recomposed(before, 180, page)
+    running.site.wait_until_recomposed(before, LONG + 60, page)
     assert len(running.gateway.requests) == posted + 1
     assert bought_once(running)
 
@@ -93,10 +94,11 @@ def all_live_on(running, ports):
     before = running.site.get(page, ports["one"])
     assert len(before.pictures) == 16
     for port in ports.values():
-        running.site.wait_until_recomposed(before, 120, page, port)
+        running.site.wait_until_recomposed(before, path=page, port=port)
 
-    def shown(host):
-        return running.site.get(page, ports[host]).pictures
+    def both_show_the_same():
+        one, two = (running.site.get(page, ports[host]).pictures for host in ("one", "two"))
+        return one == two and not set(one) & set(before.pictures)
 
     # Each host has two web processes, and the second may have looked up to two seconds later.
-    wait_for(lambda: shown("one") == shown("two") and not {*shown("one")} & {*before.pictures}, 20)
+    until(both_show_the_same, "both hosts show the same", pause=0.1)

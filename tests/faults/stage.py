@@ -7,7 +7,6 @@ speaks with the sandbox over sockets, and the sandbox fetches the picture from t
 import datetime as dt
 import html
 import re
-import time
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from django.db import DatabaseError
 from django.urls import reverse
 from django.utils.html import strip_tags
 from factories import plain_image
+from patience import until
 from wagtail.models import Site
 
 from wagtail_smart_resize import moments
@@ -107,11 +107,8 @@ class Stage:
     def want(self) -> None:
         """The first view: from then on both shapes are wanted."""
         self.visit()
-        ends = time.monotonic() + 30
-        while len(self.rows()) < len(SLOTS):
-            # What a page wanted is written after its response.
-            assert time.monotonic() < ends, "nothing was noted as wanted"
-            time.sleep(0.01)
+        # What a page wanted is written after its response.
+        until(lambda: len(self.rows()) == len(SLOTS), "both shapes are noted as wanted")
 
     def cards(self) -> list[str]:
         """What the image's screen says about each shape; "" where it has no card for it.

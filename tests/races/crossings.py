@@ -8,7 +8,6 @@ import datetime as dt
 import json
 import sys
 import threading
-import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -24,12 +23,12 @@ from django.core.management import call_command  # noqa: E402
 from django.db import connection, connections, models, transaction  # noqa: E402
 from django.utils import timezone  # noqa: E402
 from factories import plain_image  # noqa: E402
+from patience import join, until  # noqa: E402
 from wagtail.models import Collection  # noqa: E402
 
 from wagtail_smart_resize.models import GatewayRequest, ImageVersion, Recomposition  # noqa: E402
 from wagtail_smart_resize.rules import Reason  # noqa: E402
 
-SECONDS = 60
 MANY = 200
 
 
@@ -93,8 +92,7 @@ def _cross(held: models.Model, changes: dict[str, Any], move: Callable[[], Any])
             same.update(**changes)
 
     _told(hold, told)
-    mover.join(SECONDS)
-    assert not mover.is_alive()
+    join(mover)
     return told
 
 
@@ -116,15 +114,14 @@ def _plain(row: models.Model) -> str:
 
 
 def _await_waiter() -> None:
-    end = time.monotonic() + SECONDS
-    while time.monotonic() < end:
-        # What is read more often than each 0.1 s is not read anew.
-        time.sleep(0.2)
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT COUNT(*) FROM information_schema.INNODB_LOCK_WAITS")
-            if cursor.fetchone()[0]:
-                return
-    raise AssertionError("The other statement does not wait for the row.")
+    # What is read more often than each 0.1 s is not read anew.
+    until(_has_waiter, "the other statement waits for the row", pause=0.2)
+
+
+def _has_waiter() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT COUNT(*) FROM information_schema.INNODB_LOCK_WAITS")
+        return bool(cursor.fetchone()[0])
 
 
 if __name__ == "__main__":

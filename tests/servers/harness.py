@@ -12,11 +12,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import dj_database_url
+from patience import FOR_EVER, LONG, until
 
 from . import guard
 
@@ -49,23 +50,10 @@ class Answer(NamedTuple):
         return [part.split()[0] for each in sets for part in each.split(", ")]
 
 
-#: For what happens within seconds, on a machine however busy.
-PATIENCE = 120.0
-
-
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def wait_for(what: Callable[[], Any], seconds: float = PATIENCE, step: float = 0.05) -> Any:
-    """What `what` tells, as soon as it is something; fails after so many seconds."""
-    ends = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < ends, f"did not happen within {seconds} s"
-        time.sleep(step)
-    return found
 
 
 class Site:
@@ -122,11 +110,13 @@ class Site:
         port = port or self.port
         if command[0] == "gunicorn":
             command += [f"--bind=127.0.0.1:{port}", "--log-level=warning", "--timeout=60"]
+            # Its master kills nobody: who ends does it by himself.
+            command += [f"--graceful-timeout={FOR_EVER:.0f}"]
         else:
             command += [f"--port={port}", "--log-level=warning"]
         process = self.start(*command, role=role)
         self._ports[process.pid] = port
-        wait_for(lambda: answers(port) or process.poll() is not None)
+        until(lambda: answers(port) or process.poll() is not None, f"{engine} answers", pause=0.05)
         assert process.poll() is None, self.log()
         return process
 
@@ -143,13 +133,13 @@ class Site:
                 os.killpg(process.pid, number)
             else:
                 process.send_signal(number)
-        process.wait(PATIENCE)
+        process.wait(LONG)
         took = time.monotonic() - began
         if process.stdout:
             process.stdout.close()
         if port := self._ports.pop(process.pid, 0):
             # Its children may die a moment later, and until then they accept connections.
-            wait_for(lambda: not answers(port), step=0.01)
+            until(lambda: not answers(port), "nobody answers any more")
         return took
 
     def close(self) -> None:
@@ -161,7 +151,7 @@ class Site:
     def get(self, path: str = "/pictures/", port: int = 0) -> Answer:
         url = f"http://127.0.0.1:{port or self.port}{path}"
         try:
-            with urllib.request.urlopen(url, timeout=PATIENCE) as response:
+            with urllib.request.urlopen(url, timeout=LONG) as response:
                 text = response.read().decode()
                 return Answer(response.status, text, response.headers.get("X-Process", ""))
         except urllib.error.HTTPError as error:
@@ -169,7 +159,7 @@ class Site:
                 return Answer(error.code, "", "")
 
     def wait_until_recomposed(
-        self, before: Answer, seconds: float = PATIENCE, path: str = "/pictures/", port: int = 0
+        self, before: Answer, seconds: float = LONG, path: str = "/pictures/", port: int = 0
     ) -> float:
         """Look again and again until no picture is what it was before; tell the seconds."""
         began = time.monotonic()
@@ -182,7 +172,7 @@ class Site:
             return not shown & set(answer.pictures)
 
         try:
-            wait_for(is_recomposed, seconds, step=0.2)
+            until(is_recomposed, "all is recomposed", seconds=seconds, pause=0.2)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.requests()}\n{self.log()}") from None
         return time.monotonic() - began

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from servers.harness import free_port, wait_for
+from patience import until
+from servers.harness import free_port
 
 from .samples import Sample, Sampler
 
@@ -91,7 +92,7 @@ class Site:
     def serve(self) -> None:
         """The server answers when this returns, with all its workers."""
         self._server = self.start(*GUNICORN, self._bind)
-        wait_for(self.is_up, 60)
+        until(self.is_up, "the front page answers")
 
     def is_up(self) -> bool:
         """Whether the front page answers, as a visitor sees it."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from django.core import signing
-from servers.harness import wait_for
+from patience import until
 
 from wagtail_smart_resize import source
 
@@ -171,7 +171,7 @@ def _settle(site: Site, server: Server) -> None:
         quiet_looks = quiet_looks + 1 if server.undone() == 0 else 0
         return quiet_looks == QUIET_LOOKS
 
-    wait_for(settled, 120, step=0.3)
+    until(settled, "nothing is left to do", pause=0.3)
 
 
 class _Outage:
@@ -276,29 +276,12 @@ def test_no_transaction_is_forgotten(soak):
     assert max(sample.forgotten for sample in soak.samples) < 10
 
 
-# Pages are as fast as with `fill`
+# Pages do what they do with `fill`; how long it takes is printed, and held by the benchmarks
 
 
 def test_twins_differ_in_the_filter_alone():
     ours, theirs = (HERE / "templates/soak" / f"{name}.html" for name in ("smartresize", "fill"))
     assert ours.read_text().replace("smartresize-", "fill-") == theirs.read_text()
-
-
-@pytest.mark.parametrize("what", ["ms", "cpu"])
-def test_pages_take_as_long_as_with_fill(soak, what):
-    """Within the noise of two pages that are the same: the usual ratio is one that every other
-    pair of those has."""
-    ours, *_quarters = figures.spread(figures.ratios(soak.rounds, OURS, ONE, what))
-    _noise, low, high = figures.spread(figures.ratios(soak.rounds, OTHER, ONE, what))
-    assert low < ours < high
-
-
-def test_pages_cost_the_processor_as_much_as_with_fill(soak):
-    """Where other work on the machine does not count: a query for each picture would be a
-    quarter more."""
-    ours, *_quarters = figures.spread(figures.ratios(soak.rounds, OURS, ONE, "cpu"))
-    noise, *_quarters = figures.spread(figures.ratios(soak.rounds, OTHER, ONE, "cpu"))
-    assert abs(ours - noise) < 0.1
 
 
 def test_pages_ask_the_database_for_flips_and_new_renditions_only(soak):

@@ -7,15 +7,14 @@ import urllib.error
 import urllib.request
 
 import pytest
-from servers.harness import Site, Template, free_port, has_module, wait_for
+from patience import until
+from servers.harness import Site, Template, free_port, has_module
 
 from wagtail_smart_resize.sandbox import SandboxGateway
 
 pytestmark = pytest.mark.storages
 
 REDIS = os.environ.get("STORAGES_REDIS", "redis://127.0.0.1:6379/9")
-#: Two seconds between two looks, and what a busy machine takes.
-SOON = 20
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +52,7 @@ class Pair:
         """Look until the pages of both are so; what they show then, which is one and the same."""
         began = time.monotonic()
         for port in self.ports:
-            wait_for(lambda port=port: condition(self.shown(port)), SOON, step=0.1)
+            until(lambda port=port: condition(self.shown(port)), "it shows that", pause=0.1)
         shown = [self.shown(port) for port in self.ports]
         assert shown[0] == shown[1]
         print(f"both show it after {time.monotonic() - began:.1f} s")

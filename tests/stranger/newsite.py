@@ -3,7 +3,6 @@
 import os
 import shlex
 import subprocess
-import time
 import urllib.error
 import urllib.request
 import venv
@@ -11,12 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+
+from patience import until
 
 PASSWORD = "a-long-way-from-home"
-#: Seconds for a command that ends by itself, and for a server to answer.
+#: Seconds for a command that ends by itself.
 COMMAND_SECONDS = 240
-START_SECONDS = 60
 
 TEMPLATE = "home/templates/home/home_page.html"
 OLD_TAG = "{% image page.photo fill-1200x630 %}"
@@ -109,7 +108,8 @@ class NewSite:
                 executable=self._venv / "bin" / "python",
             )
         try:
-            _wait_for(url, process, log)
+            until(lambda: _answers(url) or process.poll() is not None, "it answers", pause=0.2)
+            assert process.poll() is None, log.read_text()
             yield
         finally:
             process.terminate()
@@ -132,14 +132,6 @@ class NewSite:
             "PYTHONUNBUFFERED": "1",
             "VIRTUAL_ENV": str(self._venv),
         }
-
-
-def _wait_for(url: str, process: Any, log: Path) -> None:
-    ends = time.monotonic() + START_SECONDS
-    while not _answers(url):
-        assert process.poll() is None, log.read_text()
-        assert time.monotonic() < ends, log.read_text()
-        time.sleep(0.2)
 
 
 def _answers(url: str) -> bool:

@@ -24,7 +24,8 @@ class Crew:
     """So many threads at most. With one, all happens in the calling thread.
 
     With `patience`, seconds, jobs that take longer are not waited for: they end by themselves,
-    under their leases, and `finished` is called when they do.
+    under their leases, and `finished` is called when they do. The seconds are the caller's: a
+    thread that a busy machine starts late has fewer.
     """
 
     def __init__(
@@ -47,7 +48,10 @@ class Crew:
         if self._workers <= 1 or (len(jobs) <= 1 and self._patience is None):
             heap.work()
         else:
-            _join(self._start(heap, len(jobs)), self._patience)
+            threads = self._start(heap, len(jobs))
+            _join(threads, self._patience)
+            # Before the results are read: who ends later than that is told of by `finished`.
+            heap.is_left = any(thread.is_alive() for thread in threads)
         return list(heap.results)
 
     def wait(self) -> None:
@@ -69,12 +73,11 @@ class Crew:
         return started
 
     def _work_apart(self, heap: "_Heap") -> None:
-        began = time.monotonic()
         try:
             heap.work()
         finally:
             connections.close_all()
-            if self._patience is not None and time.monotonic() - began >= self._patience:
+            if heap.is_left:
                 self._finished()
 
 
@@ -90,6 +93,8 @@ class _Heap:
 
     def __init__(self, jobs: Iterable[Job], go_on: Callable[[], bool]) -> None:
         self.results: list[bool] = []
+        self.is_left = False
+        """Whether the caller has gone on without those who are still at work."""
         self._jobs = iter(jobs)
         self._go_on = go_on
         self._lock = threading.Lock()
