@@ -7,9 +7,9 @@ import socket
 from pathlib import Path
 
 import pytest
-import selection
 from hypothesis import settings as hypothesis_settings
-from tries import SecurityList
+from support import selection
+from support.tries import SecurityList
 
 import wagtail_smart_resize
 
@@ -51,7 +51,7 @@ def no_network(monkeypatch):
 @pytest.fixture(scope="session", autouse=True)
 def quick_emptying():
     from django.test import TransactionTestCase
-    from emptying import teardown
+    from support.emptying import teardown
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", teardown)
@@ -65,17 +65,18 @@ def clean_process():
     Wagtail caches renditions by their image's key, and a key that was rolled back is given again.
     """
     from django.core.cache import cache
-    from patience import LONG
+    from support.patience import LONG
 
-    from wagtail_smart_resize import embedded, live, wanted
+    from wagtail_smart_resize.renditions import demand_notes, published_cache
+    from wagtail_smart_resize.runners import embedded_thread
 
     cache.clear()
-    live.memory.reset()
-    wanted.notes.reset()
+    published_cache.memory.reset()
+    demand_notes.notes.reset()
     yield
-    assert embedded.thread.stop(LONG)
-    live.memory.reset()
-    wanted.notes.reset()
+    assert embedded_thread.thread.stop(LONG)
+    published_cache.memory.reset()
+    demand_notes.notes.reset()
 
 
 #: Suites whose processes have clocks of their own.
@@ -85,10 +86,10 @@ OF_PROCESSES = selection.SUITES - {"faults", "races"}
 @pytest.fixture(autouse=True)
 def looks_when_told(request, monkeypatch):
     """Our process looks for flips when a test says so, not also once two seconds have passed."""
-    from wagtail_smart_resize import live
+    from wagtail_smart_resize.renditions import published_cache
 
     if request.node.get_closest_marker("ordinary"):
-        monkeypatch.setattr(live.memory, "INTERVAL", 3600.0)
+        monkeypatch.setattr(published_cache.memory, "INTERVAL", 3600.0)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -122,7 +123,7 @@ class Site:
 @pytest.fixture
 def site(live_server, settings):
     """The test site on a real port, and a sandbox that can fetch its pictures."""
-    from patience import LONG
+    from support.patience import LONG
 
     from wagtail_smart_resize.sandbox import SandboxGateway
 
@@ -162,10 +163,10 @@ def run(sandboxes):
     import datetime as dt
 
     from django.utils import timezone
-    from patience import LONG
+    from support.patience import LONG
 
     from wagtail_smart_resize.models import GatewayRequest, ImageVersion, Recomposition
-    from wagtail_smart_resize.pipeline.passes import run_pass
+    from wagtail_smart_resize.purchasing.passes import run_pass
 
     def hasten():
         past = timezone.now() - dt.timedelta(seconds=1)
@@ -211,14 +212,14 @@ def gateway(settings, monkeypatch):
     So a test needs no server of its own and can run in one transaction. What is asked for has a
     quarter of the engine's sides, to be drawn quickly; the client doesn't sleep.
     """
-    from gateways import answering, client_of, picture
-    from patience import LONG
-    from quarters import QUARTERS
+    from support.gateways import answering, client_of, picture
+    from support.patience import LONG
+    from support.quarters import QUARTERS
 
-    from wagtail_smart_resize import shapes
-    from wagtail_smart_resize.client import GatewayClient
+    from wagtail_smart_resize.core import sizes
+    from wagtail_smart_resize.gateway.client import GatewayClient
     from wagtail_smart_resize.sandbox import SandboxGateway
-    from wagtail_smart_resize.sandbox.replies import Reply
+    from wagtail_smart_resize.sandbox.responses import Reply
 
     source = Reply(200, picture(), "image/png")
     sandbox = SandboxGateway(slow=0, trickle=0, fetch_seconds=LONG)
@@ -231,7 +232,7 @@ def gateway(settings, monkeypatch):
             "RESOLUTION": "1K",
             "OUTPUT_FORMAT": "jpeg",
         }
-        monkeypatch.setattr(shapes, "ENGINE_PRESETS", QUARTERS)
+        monkeypatch.setattr(sizes, "ENGINE_PRESETS", QUARTERS)
         monkeypatch.setattr(GatewayClient, "from_settings", lambda: client_of(gateway))
         yield gateway
 
@@ -249,7 +250,7 @@ def configure(settings):
 @pytest.fixture
 def people():
     """See `people.People`."""
-    from people import make_people
+    from support.people import make_people
 
     return make_people()
 
@@ -273,7 +274,7 @@ def clock(monkeypatch):
 
     from django.utils import timezone
 
-    from wagtail_smart_resize import moments
+    from wagtail_smart_resize.core import clock as moments
 
     class Clock:
         ahead = dt.timedelta()

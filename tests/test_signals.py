@@ -2,11 +2,12 @@
 
 import pytest
 from django.db import transaction
-from factories import candidate, plain_image, recomposition
-from people import make_people
+from support.factories import candidate, plain_image, recomposition
+from support.people import make_people
 
-from wagtail_smart_resize import signals, wanted
-from wagtail_smart_resize.shapes import Slot
+from wagtail_smart_resize import signals
+from wagtail_smart_resize.core.sizes import Slot
+from wagtail_smart_resize.purchasing import demand
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -39,7 +40,7 @@ def ears():
 
 
 def want(image, *slots):
-    return wanted.record(image, [Slot.parse(slot) for slot in slots], "", by="template")
+    return demand.record(image, [Slot.parse(slot) for slot in slots], "", by="template")
 
 
 def test_a_shape_is_wanted_once(ears):

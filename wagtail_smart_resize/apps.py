@@ -9,22 +9,16 @@ class SmartResizeConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import (
-            audit,
-            checks,  # noqa: F401
-            cleanup,
-            events,
-            live,
-            patches,
-            runners,
-            serving,
-        )
+        from .editorial import audit, page_events
+        from .models import file_cleanup
+        from .renditions import published_cache, request_tracking, wagtail_patches
+        from .runners import modes
 
-        patches.apply()
-        serving.connect()
-        runners.connect()
-        cleanup.connect()
-        events.connect()
+        wagtail_patches.apply()
+        request_tracking.connect()
+        modes.connect()
+        file_cleanup.connect()
+        page_events.connect()
         audit.connect()
         # Migrating and flushing (between a test suite's tests) change what is live unannounced.
-        post_migrate.connect(live.memory.reset, dispatch_uid="smart_resize_memory")
+        post_migrate.connect(published_cache.memory.reset, dispatch_uid="smart_resize_memory")

@@ -30,7 +30,7 @@ def finish_at_shutdown(application: Application) -> Application:
 
 async def _live(receive: Receive, send: Send) -> None:
     # A site's asgi.py imports this module before Django is set up.
-    from .embedded import thread
+    from wagtail_smart_resize.runners.embedded_thread import thread
 
     await receive()
     await send({"type": "lifespan.startup.complete"})

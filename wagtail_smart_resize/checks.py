@@ -14,10 +14,12 @@ from django.db import connections, router
 from django.urls import NoReverseMatch, reverse
 from wagtail import hooks
 
-from . import compat, integration
-from .addresses import is_local, is_loopback
+from wagtail_smart_resize.admin.wagtail_screens import attach
+from wagtail_smart_resize.core.hosts import is_local, is_loopback
+from wagtail_smart_resize.core.sizes import preset_kept
+
+from . import compat
 from .settings import DICT_NAME, settings
-from .shapes import preset_kept
 
 INCLUDE_LINE = 'path("smart-resize/", include("wagtail_smart_resize.urls"))'
 
@@ -161,7 +163,7 @@ def check_database() -> Iterator[CheckMessage]:
 
 def check_image_views() -> Iterator[CheckMessage]:
     hooks.search_for_hooks()
-    for point in integration.missing if settings.EXTEND_IMAGE_VIEWS else []:
+    for point in attach.missing if settings.EXTEND_IMAGE_VIEWS else []:
         yield Warning(
             f"Wagtail's image screens lack part of smart resize: this Wagtail has moved {point}.",
             hint="Use a version of wagtail-smart-resize that knows this Wagtail, or set "

@@ -3,8 +3,8 @@
 from jinja2 import Environment
 from jinja2.ext import Extension
 
-from .recomposed import is_recomposed
-from .templatetags.smart_resize_tags import smart_resize
+from wagtail_smart_resize.renditions.recomposed import is_recomposed
+from wagtail_smart_resize.templatetags.smart_resize_tags import smart_resize
 
 __all__ = ["smart_resize_tags"]
 

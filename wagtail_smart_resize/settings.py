@@ -16,10 +16,11 @@ from django.core.files.storage import Storage, storages
 from django.core.signals import setting_changed
 from django.utils.functional import LazyObject, empty
 
-from . import validators
-from .masking import hidden
-from .shapes import TIERS, Slot, is_preset_name, parse_closeness
-from .validators import Price
+from wagtail_smart_resize.core.money import Price
+from wagtail_smart_resize.core.redaction import hidden
+from wagtail_smart_resize.core.sizes import TIERS, Slot, is_preset_name, parse_closeness
+
+from .conf import validators
 
 DICT_NAME = "WAGTAIL_SMART_RESIZE"
 

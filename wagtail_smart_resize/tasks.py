@@ -16,15 +16,15 @@ def tick(lease: str = "", extra: bool = False) -> None:
     `lease`: the runner's lease that the tick before handed on. `extra`: one more pair of hands
     for a pass that takes long.
     """
-    from . import chain, embedded
+    from .runners import embedded_thread, task_chain
 
-    if chain.enqueuing_here():
+    if task_chain.enqueuing_here():
         # The backend runs tasks inline, inside the request that enqueued this one.
-        embedded.thread.wake()
+        embedded_thread.thread.wake()
         return
     close_old_connections()
     try:
-        chain.run_tick(lease, extra)
+        task_chain.run_tick(lease, extra)
     except Exception:
         # Never a task that failed for good: the next kick starts a new chain.
         logger.exception("A tick failed; the next request starts a new chain of them")

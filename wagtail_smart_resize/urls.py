@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from .views.source import SourceView
+from wagtail_smart_resize.delivery.source_view import SourceView
 
 app_name = "smart_resize"
 urlpatterns = [

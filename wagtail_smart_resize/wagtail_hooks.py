@@ -6,10 +6,12 @@ from django.http import HttpRequest
 from django.urls import include, path
 from wagtail import hooks
 
-from . import groups, integration, summary
-from .bulk_actions import SmartResizeBulkAction
-from .image_operations import SmartResizeOperation
-from .log_actions import FORMATTERS
+from wagtail_smart_resize.admin.audit_log import FORMATTERS
+from wagtail_smart_resize.admin.bulk.action import SmartResizeBulkAction
+from wagtail_smart_resize.admin.wagtail_screens import attach
+from wagtail_smart_resize.renditions.operation import SmartResizeOperation
+
+from .admin import group_permissions, menu
 
 
 @hooks.register("register_image_operations")
@@ -19,7 +21,7 @@ def register_image_operations() -> list[tuple[str, type]]:
 
 @hooks.register("register_admin_urls")
 def register_admin_urls() -> list[Any]:
-    return [path("", include("wagtail_smart_resize.views.urls"))]
+    return [path("", include("wagtail_smart_resize.admin.urls"))]
 
 
 @hooks.register("register_icons")
@@ -38,22 +40,22 @@ def register_log_actions(actions: Any) -> None:
 
 @hooks.register("register_reports_menu_item")
 def register_report_menu_item() -> Any:
-    return summary.report_menu_item()
+    return menu.report_menu_item()
 
 
 @hooks.register("register_admin_menu_item")
 def register_review_menu_item() -> Any:
-    return summary.review_menu_item()
+    return menu.review_menu_item()
 
 
 @hooks.register("construct_homepage_summary_items")
 def add_review_summary_item(request: HttpRequest, items: list[Any]) -> None:
-    items.append(summary.ReviewSummaryItem(request))
+    items.append(menu.ReviewSummaryItem(request))
 
 
 @hooks.register("insert_global_admin_css")
 def link_menu_css() -> str:
-    return summary.menu_css()
+    return menu.menu_css()
 
 
 # Wagtail's own image screens
@@ -61,12 +63,12 @@ def link_menu_css() -> str:
 
 @hooks.register("insert_global_admin_css")
 def link_attachments_css() -> str:
-    return integration.css()
+    return attach.css()
 
 
 @hooks.register("insert_editor_js")
 def load_chooser_js() -> str:
-    return integration.chooser_js()
+    return attach.chooser_js()
 
 
 # Groups
@@ -74,7 +76,7 @@ def load_chooser_js() -> str:
 
 @hooks.register("register_group_permission_panel", order=10)
 def register_permission_panel() -> Any:
-    return groups.permission_panel()
+    return group_permissions.permission_panel()
 
 
 # Wagtail's listing of images
@@ -82,4 +84,4 @@ def register_permission_panel() -> Any:
 hooks.register("register_bulk_action", SmartResizeBulkAction)
 
 # These screens have no hook: they are loaded with Wagtail's own hooks, and so is what we add.
-integration.attach()
+attach.attach()

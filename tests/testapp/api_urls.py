@@ -6,7 +6,7 @@ from wagtail.api.v2.router import WagtailAPIRouter
 from wagtail.api.v2.views import PagesAPIViewSet
 from wagtail.images.api.v2.views import ImagesAPIViewSet
 
-from wagtail_smart_resize.reasons import prefetch_reasons
+from wagtail_smart_resize.editorial.reasons import prefetch_reasons
 
 from .urls import urlpatterns as pages
 

@@ -7,7 +7,7 @@ from typing import Any, NotRequired
 
 from wagtail.images.api.fields import ImageRenditionField
 
-from ..compat import TypedDict
+from wagtail_smart_resize.compat import TypedDict
 
 __all__ = ["SmartRenditionField"]
 
@@ -51,7 +51,7 @@ class SmartRenditionField(ImageRenditionField):
 
     def to_representation(self, image: Any) -> SmartRendition | SmartRenditionError:
         # Sites name the field in their models, which are loaded before ours may be.
-        from ..reasons import reasons_of_images
+        from wagtail_smart_resize.editorial.reasons import reasons_of_images
 
         given = super().to_representation(image)
         if "error" in given:

@@ -339,6 +339,7 @@ class Migration(migrations.Migration):
                 ("failure_detail", models.TextField(blank=True, default="")),
                 ("attempts", models.PositiveIntegerField(default=0)),
                 ("next_attempt", models.DateTimeField(blank=True, null=True)),
+                ("review_since", models.DateTimeField(blank=True, null=True)),
                 (
                     "decision",
                     models.CharField(
@@ -461,8 +462,42 @@ class Migration(migrations.Migration):
             index=models.Index(fields=["status", "next_step"], name="smart_resize_steps"),
         ),
         migrations.AddIndex(
+            model_name="gatewayrequest",
+            index=models.Index(fields=["reserved_on"], name="smart_resize_reserved"),
+        ),
+        migrations.AddIndex(
             model_name="recomposition",
             index=models.Index(fields=["purchase", "next_attempt"], name="smart_resize_due"),
+        ),
+        migrations.AddIndex(
+            model_name="recomposition",
+            index=models.Index(fields=["review_since", "id"], name="smart_resize_review"),
+        ),
+        migrations.AddIndex(
+            model_name="recomposition",
+            index=models.Index(fields=["wanted_at", "id"], name="smart_resize_newest"),
+        ),
+        migrations.AddIndex(
+            model_name="recomposition",
+            index=models.Index(fields=["shape", "wanted_at", "id"], name="smart_resize_shapes"),
+        ),
+        migrations.AddIndex(
+            model_name="recomposition",
+            index=models.Index(
+                fields=["failure_code", "wanted_at", "id"], name="smart_resize_failures"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="recomposition",
+            index=models.Index(
+                fields=["waiting_reason", "wanted_at", "id"], name="smart_resize_waits"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="recomposition",
+            index=models.Index(
+                fields=["purchase", "wanted_at", "id"], name="smart_resize_purchases"
+            ),
         ),
         migrations.AddConstraint(
             model_name="recomposition",

@@ -1,9 +1,12 @@
 """What is stored. State changes are methods on the rows: conditional updates."""
 
-from .ledger import GatewayRequest, Spend
-from .recompositions import Candidate, OptOut, Recomposition
-from .state import PipelineState
-from .versions import FeedCounter, ImageVersion, RetiredRendition
+from .budget import Spend
+from .gateway_request import GatewayRequest
+from .image_version import FeedCounter, ImageVersion
+from .opt_out import OptOut
+from .pipeline_state import PipelineState
+from .recomposition import Candidate, Recomposition
+from .retired_rendition import RetiredRendition
 
 __all__ = [
     "Candidate",

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from .replies import Reply, error
+from .responses import Reply, error
 
 KEY_HEADER = "Ocp-Apim-Subscription-Key"
 SUBMIT_PATH = "/smart-resize/v1/smart-resize-request"

@@ -9,10 +9,11 @@ from email.message import Message
 from functools import partial
 from typing import Any, Self
 
-from .calls import Call
-from .desk import Desk
-from .faults import Fault, Faults, Step, make_fault
-from .replies import Reply
+from wagtail_smart_resize.sandbox.faults.words import Fault, Faults, Step, make_fault
+
+from .handler import Desk
+from .requests import Call
+from .responses import Reply
 from .server import Listener
 
 DEFAULT_KEY = "sandbox-key"

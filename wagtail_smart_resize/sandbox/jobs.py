@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from .contract import Order, Refusal, immediate_body, status_body
-from .fetching import SourceUnavailable, fetch_source
 from .recompose import encode, open_picture, recompose
-from .replies import Reply
+from .responses import Reply
+from .source_fetch import SourceUnavailable, fetch_source
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from .replies import Reply, error
+from .responses import Reply, error
 
 logger = logging.getLogger(__name__)
 

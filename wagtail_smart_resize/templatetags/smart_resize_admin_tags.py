@@ -5,9 +5,11 @@ from typing import Any
 
 from django import template
 
-from .. import words
-from ..settings import Price, settings
-from ..views import estimates, offers
+from wagtail_smart_resize.admin.image import price_preview
+from wagtail_smart_resize.core import formatting
+from wagtail_smart_resize.core.money import Price
+from wagtail_smart_resize.editorial import estimates
+from wagtail_smart_resize.settings import settings
 
 register = template.Library()
 
@@ -20,7 +22,7 @@ def as_json(value: Any) -> str:
 
 @register.filter
 def chosen(texts: dict[str, str], count: int) -> str:
-    return offers.chosen(texts, count)
+    return price_preview.chosen(texts, count)
 
 
 @register.simple_tag
@@ -30,7 +32,7 @@ def extends_image_views() -> bool:
 
 @register.filter
 def price(value: Price) -> str:
-    return words.price_text(value)
+    return formatting.price_text(value)
 
 
 @register.filter

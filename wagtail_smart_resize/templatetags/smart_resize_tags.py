@@ -10,7 +10,7 @@ from django.utils.safestring import mark_safe
 from wagtail.images.models import Filter
 from wagtail.images.shortcuts import get_rendition_or_not_found
 
-from ..recomposed import is_recomposed
+from wagtail_smart_resize.renditions.recomposed import is_recomposed
 
 register = template.Library()
 register.filter(is_recomposed)

@@ -7,7 +7,7 @@ imported before Django is set up.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..models import Candidate
+    from wagtail_smart_resize.models import Candidate
 
 __all__ = ["recomposed"]
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from PIL import Image
 
-from .. import publishing, wanted
-from ..actions import Wish
-from ..models import Candidate, Recomposition
-from ..pipeline import claims
-from ..shapes import Size, same_shape, shape_of
+from wagtail_smart_resize.core.sizes import Size, same_shape, shape_of
+from wagtail_smart_resize.editorial.actions import Wish
+from wagtail_smart_resize.models import Candidate, Recomposition
+from wagtail_smart_resize.publishing import publication
+from wagtail_smart_resize.purchasing import demand, plan
 
 #: Of the picture that is drawn where a test brings none.
 COLOUR = "rebeccapurple"
@@ -23,14 +23,14 @@ def make_live(image: Any, spec: str, picture: bytes | None) -> Candidate:
         size, extension = Size(*opened.size), (opened.format or "").lower()
     if not same_shape(shape_of(*size), wish.shape):
         raise ValueError(f"A picture of {size} has not the shape of {spec}.")
-    claims.identify(image)
+    plan.identify(image)
     by = Recomposition.WantedBy.TEMPLATE
-    (row,) = wanted.record(image, [wish.slot], wish.recipe, by=by)
+    (row,) = demand.record(image, [wish.slot], wish.recipe, by=by)
     candidate = _stored(row, content, size, extension)
     row.leave()
     if not row.go_live(candidate):
         row.choose(candidate, None)
-    publishing.publish(image.pk)
+    publication.publish(image.pk)
     # What the instance has looked up before.
     image._state.fields_cache.pop("smart_resize", None)
     return candidate

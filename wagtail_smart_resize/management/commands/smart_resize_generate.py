@@ -8,10 +8,12 @@ from django.db.models import Q, QuerySet
 from wagtail.images import get_image_model
 from wagtail.models import Collection
 
-from wagtail_smart_resize import planning, runners, verdicts
-from wagtail_smart_resize.actions import Wish
+from wagtail_smart_resize.core.formatting import price_text
+from wagtail_smart_resize.editorial import planning
+from wagtail_smart_resize.editorial.actions import Wish
+from wagtail_smart_resize.rules import assess
+from wagtail_smart_resize.runners import modes
 from wagtail_smart_resize.settings import settings
-from wagtail_smart_resize.words import price_text
 
 
 class Command(BaseCommand):
@@ -54,9 +56,9 @@ class Command(BaseCommand):
         plan = planning.want(images, wishes, limit=options["limit"], dry_run=dry_run)
         for line in _lines(plan, dry_run):
             self.stdout.write(line)
-        if plan.wanted and not dry_run and runners.mode() == "tasks":
+        if plan.wanted and not dry_run and modes.mode() == "tasks":
             # A thread of this process would be killed with it: who runs by threads looks by itself.
-            runners.wake()
+            modes.wake()
 
 
 def _outputs(text: str) -> int:
@@ -116,6 +118,6 @@ def _lines(plan: planning.Plan, dry_run: bool) -> list[str]:
     lines.append(f"{word}: {plan.outputs} outputs{price}")
     lines.append(
         f"The limits are {settings.DAILY_LIMIT} outputs a day and {settings.MONTHLY_LIMIT} a "
-        f"month; {verdicts.budget_left()} are left today."
+        f"month; {assess.budget_left()} are left today."
     )
     return lines

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from wagtail_smart_resize.sandbox import SandboxGateway
-from wagtail_smart_resize.sandbox.faults import Fault, read_fault
+from wagtail_smart_resize.sandbox.faults.words import Fault, read_fault
 from wagtail_smart_resize.sandbox.gateway import DEFAULT_KEY
 
 ADVICE = """The sandbox gateway listens. For the site's settings:

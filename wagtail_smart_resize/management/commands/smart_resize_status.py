@@ -7,9 +7,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
-from wagtail_smart_resize import moments, runners
+from wagtail_smart_resize.core import clock
+from wagtail_smart_resize.editorial import monthly_figures, pipeline_health
 from wagtail_smart_resize.models import PipelineState, Recomposition
-from wagtail_smart_resize.views import figures, health
+from wagtail_smart_resize.runners import modes
 
 #: The exit status for each level, as monitoring plugins have it.
 LEVELS = {"ok": 0, "warning": 1, "critical": 2}
@@ -43,8 +44,8 @@ class Command(BaseCommand):
 
 def status() -> dict[str, Any]:
     """All of it, in values that JSON knows: moments in ISO 8601, amounts as decimal strings."""
-    found = figures.of(Recomposition.objects.all())
-    checked = health.check()
+    found = monthly_figures.of(Recomposition.objects.all())
+    checked = pipeline_health.check()
     state = PipelineState.peek()
     failed = {reason.code: reason.count for reason in found.failed}
     notices = [
@@ -54,7 +55,7 @@ def status() -> dict[str, Any]:
     return {
         "level": _level(notices, failed),
         "runner": {
-            "mode": runners.mode(),
+            "mode": modes.mode(),
             "activity": str(checked.label),
             "last_at_work": _iso(checked.heartbeat),
         },
@@ -62,7 +63,7 @@ def status() -> dict[str, Any]:
             "circuit": "open" if state.circuit_open else "closed",
             "circuit_code": state.circuit_code,
             "circuit_since": _iso(state.circuit_opened_at),
-            "next_try": _iso(health.next_try(state) if state.circuit_open else None),
+            "next_try": _iso(pipeline_health.next_try(state) if state.circuit_open else None),
             "paused_until": _iso(_still(state.paused_until)),
         },
         "outputs": {
@@ -93,7 +94,7 @@ def _iso(moment: Any) -> str | None:
 
 
 def _still(moment: Any) -> Any:
-    return moment if moment and moment > moments.now() else None
+    return moment if moment and moment > clock.now() else None
 
 
 def lines(report: dict[str, Any]) -> list[str]:

@@ -4,9 +4,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from wagtail_smart_resize import moments, runners, sync
+from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.models import PipelineState
-from wagtail_smart_resize.sync import finishing
+from wagtail_smart_resize.repair import repairs
+from wagtail_smart_resize.runners import drain, modes
 
 
 class Command(BaseCommand):
@@ -37,9 +38,9 @@ class Command(BaseCommand):
         failed = self._repair(options["dry_run"])
         if options["wait"]:
             failed |= self._finish(options["timeout"])
-        elif not options["dry_run"] and runners.mode() == "tasks":
+        elif not options["dry_run"] and modes.mode() == "tasks":
             # A thread of this process would be killed with it: who runs by threads looks by itself.
-            runners.wake()
+            modes.wake()
         if failed:
             raise CommandError("Something failed: the log says what.")
 
@@ -47,8 +48,8 @@ class Command(BaseCommand):
         if dry_run:
             self.stdout.write("Dry run: nothing is changed. A run would come to this:")
         else:
-            PipelineState.load().move(where={}, last_sync=moments.now())
-        report = sync.run(dry_run=dry_run)
+            PipelineState.load().move(where={}, last_sync=clock.now())
+        report = repairs.run(dry_run=dry_run)
         for line in report.lines() or ["Nothing to repair."]:
             self.stdout.write(line)
         if report.failed:
@@ -56,7 +57,7 @@ class Command(BaseCommand):
         return bool(report.failed)
 
     def _finish(self, seconds: float) -> bool:
-        ending = finishing.finish(seconds, self._tell)
+        ending = drain.finish(seconds, self._tell)
         if self.stdout.isatty():
             self.stdout.write("")
         for count, words in _failures(ending):
@@ -66,7 +67,7 @@ class Command(BaseCommand):
             self.stdout.write("Nothing is left to do.")
         return not ending.ok
 
-    def _tell(self, left: finishing.Outstanding) -> None:
+    def _tell(self, left: drain.Outstanding) -> None:
         """One line that renews itself; a log file gets none of it."""
         if self.stdout.isatty():
             words = ", ".join(f"{count} {name}" for name, count in _named(left))
@@ -84,7 +85,7 @@ def _seconds(text: str) -> float:
 _seconds.__name__ = "number of seconds"
 
 
-def _named(left: finishing.Outstanding) -> list[tuple[str, int]]:
+def _named(left: drain.Outstanding) -> list[tuple[str, int]]:
     return [
         ("to buy", left.wanted),
         ("in flight", left.in_flight),
@@ -93,7 +94,7 @@ def _named(left: finishing.Outstanding) -> list[tuple[str, int]]:
     ]
 
 
-def _failures(ending: finishing.Ending) -> list[tuple[int, str]]:
+def _failures(ending: drain.Ending) -> list[tuple[int, str]]:
     late = [(count, f"not done in time, {name}") for name, count in _named(ending.left)]
     return [
         (ending.failed_steps, "steps that failed"),

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from wagtail_smart_resize import allocator, loop
+from wagtail_smart_resize.runners import loop, malloc
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -18,7 +18,7 @@ class Command(BaseCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        allocator.give_back_large_blocks()
+        malloc.give_back_large_blocks()
         work = loop.Loop(alone=False)
         before = {number: signal.getsignal(number) for number in SIGNALS}
         for number in SIGNALS:

@@ -1,0 +1,90 @@
+"""Sites of real processes to measure: servers, workers, a database."""
+
+import contextlib
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+import pytest
+from suites.races.databases import DATABASES
+from suites.servers.harness import Site
+
+from wagtail_smart_resize.models import Candidate, GatewayRequest, ImageVersion
+
+#: Photographs on a page.
+PER_PAGE = 20
+
+
+@contextlib.contextmanager
+def database(directory: Path) -> Iterator[tuple[str, str]]:
+    """The name of a kind of database, and the URL of a fresh one: PostgreSQL where there is one."""
+    with contextlib.ExitStack() as stack:
+        try:
+            kind, url = "PostgreSQL", stack.enter_context(DATABASES["PostgreSQL"](directory))
+        except pytest.skip.Exception:
+            kind, url = "SQLite", stack.enter_context(DATABASES["SQLite"](directory))
+        yield kind, url
+
+
+def with_settings(settings: str = "", **ours: object) -> str:
+    """Lines for the end of a site's settings: ours as they are by default, but for these.
+
+    The tests' sites look for results more often than that, and ask for small pictures.
+    """
+    lines = [
+        settings,
+        "from suites.servers.settings import WAGTAIL_SMART_RESIZE as _theirs",
+        "WAGTAIL_SMART_RESIZE = {",
+        '    **{name: _theirs[name] for name in _theirs if name not in {"POLL_INTERVAL"}},',
+        f"    **{ours!r},",
+        "}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def want(site: Site, photos: int, specs: list[str]) -> None:
+    """Look at pages with all photographs in these specs, as their first visitor."""
+    for first in range(1, photos + 1, PER_PAGE):
+        numbers = range(first, min(first + PER_PAGE, photos + 1))
+        query = [("photo", str(number)) for number in numbers] + [("spec", spec) for spec in specs]
+        answer = site.get(f"/pictures/?{urlencode(query)}")
+        assert answer.status == 200, site.log()
+
+
+class Progress(NamedTuple):
+    """How far the site is with what was wanted."""
+
+    began: float
+    """When the first request was written, in seconds since the epoch."""
+    waiting: int
+    """Requests that the gateway works on."""
+    stored: int
+    """Pictures that came."""
+    requests_left: int
+    flips_left: int
+
+
+def progress(site: Site, after: int = 0) -> Progress:
+    """Of the requests that were written after so many others."""
+    ours = f"FROM {GatewayRequest._meta.db_table} WHERE id > {after}"
+    candidates, versions = Candidate._meta.db_table, ImageVersion._meta.db_table
+    [(began, waiting, left, stored, flips)] = site.sql(
+        f"SELECT (SELECT min(created_at) {ours}),"
+        f" (SELECT count(*) {ours} AND status = 'sent'),"
+        f" (SELECT count(*) {ours} AND status NOT IN ('done', 'failed', 'unknown')),"
+        f" (SELECT count(*) FROM {candidates} WHERE stored AND request_id > {after}),"
+        f" (SELECT count(*) FROM {versions} WHERE flip_due IS NOT NULL)"
+    )
+    if isinstance(began, str):
+        began = dt.datetime.fromisoformat(began).replace(tzinfo=dt.UTC)
+    return Progress(began.timestamp() if began else 0, waiting, stored, left, flips)
+
+
+def status(pid: int, name: str) -> int:
+    """A figure of Linux's about a process, such as its threads or its memory in KB."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1])
+    raise LookupError(name)

@@ -1,0 +1,133 @@
+"""The plans of the queries that matter, as docs/query-plans.md shows them."""
+
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from django.contrib.auth import get_user_model
+from django.db.models import Max
+from wagtail.images import get_image_model
+
+from wagtail_smart_resize.core import clock
+from wagtail_smart_resize.editorial import listings
+from wagtail_smart_resize.models import GatewayRequest, ImageVersion, Recomposition
+from wagtail_smart_resize.purchasing import schedule
+from wagtail_smart_resize.renditions import published_cache
+from wagtail_smart_resize.repair.renditions import ours
+
+INTRODUCTION = """\
+# Query plans
+
+What PostgreSQL does for the queries that are asked often, at a site of {images:,} images, {rows:,}
+recompositions and {renditions:,} renditions. Written by `python -m benchmarks size` with
+`BENCH_PLANS` naming this file; `tests/models/test_query_plans.py` holds which index serves which
+query.
+"""
+
+MOST_LINES = 12
+
+
+class Plan(NamedTuple):
+    asked: str
+    served: str
+    query: Callable[[], Any]
+
+
+def _report(**conditions: Any) -> Any:
+    mine = listings.visible_to(get_user_model().objects.get(username="admin"))
+    return mine.filter(**conditions).order_by("-wanted_at", "-pk").values("pk")[:50]
+
+
+def _review() -> Any:
+    waiting = Recomposition.objects.awaiting_review().filter(replaced_at=None)
+    return waiting.order_by("review_since", "pk").values("pk")[:100]
+
+
+PLANS = (
+    Plan(
+        "A process asks every two seconds what went live since its last look.",
+        "The index on `seq`.",
+        lambda: published_cache.memory._flips().filter(
+            seq__gte=ImageVersion.objects.aggregate(last=Max("seq"))["last"]
+        ),
+    ),
+    Plan(
+        "A new process reads what is live, at most 20 000 rows.",
+        "The index on `seq`, from its end.",
+        lambda: published_cache.memory._flips().order_by("-seq")[: published_cache.Memory.MOST + 1],
+    ),
+    Plan(
+        "What a page wanted: is there a row for the image, its file and the shape?",
+        "The unique constraint on image, file, shape and recipe, or the image's index.",
+        lambda: Recomposition.objects.filter(image_id=59, source_hash="x", recipe=""),
+    ),
+    Plan(
+        "When is the next purchase due?",
+        "`smart_resize_due`, from its beginning.",
+        lambda: schedule._claimable().order_by("next_attempt").values("next_attempt")[:1],
+    ),
+    Plan(
+        "Which requests have a step to take?",
+        "`smart_resize_steps`; so many are in flight as the setting allows.",
+        lambda: GatewayRequest.objects.due(clock.now()).values("pk"),
+    ),
+    Plan(
+        "Which images are to be published?",
+        "The index on `flip_due`.",
+        lambda: ImageVersion.objects.filter(flip_due__lte=clock.now()).order_by("flip_due"),
+    ),
+    Plan("The first page of the report.", "`smart_resize_newest`, from its end.", _report),
+    Plan(
+        "The report of failures.",
+        "`smart_resize_purchases`.",
+        lambda: _report(purchase="failed"),
+    ),
+    Plan("The report of a shape.", "`smart_resize_shapes`.", lambda: _report(shape="1.778")),
+    Plan(
+        "The report of what waits for the budget.",
+        "`smart_resize_waits`.",
+        lambda: _report(waiting_reason="budget"),
+    ),
+    Plan(
+        "The report of one reason for failing.",
+        "`smart_resize_failures`.",
+        lambda: _report(failure_code="unknown"),
+    ),
+    Plan(
+        "The review queue.",
+        "`smart_resize_review`, from its beginning.",
+        _review,
+    ),
+    Plan(
+        "A sync reads the next hundred images that have renditions of ours.",
+        "The index on the renditions' images.",
+        lambda: (
+            ours()
+            .filter(image_id__gt=59)
+            .order_by("image_id")
+            .values_list("image_id", flat=True)
+            .distinct()[:100]
+        ),
+    ),
+)
+
+
+def page(images: int) -> str:
+    counts = {
+        "images": images,
+        "rows": Recomposition.objects.count(),
+        "renditions": get_image_model().get_rendition_model().objects.count(),
+    }
+    return "\n".join([INTRODUCTION.format(**counts), *(_section(plan) for plan in PLANS)])
+
+
+def _section(plan: Plan) -> str:
+    told = plan.query().explain(analyze=True, buffers=False, costs=False, timing=False)
+    lines = [_short(line) for line in told.splitlines() if "Execution Time" not in line]
+    kept = [line for line in lines if not re.match(r"\s*(Planning|Execution|Buckets|Heap)", line)]
+    return f"## {plan.asked}\n\n{plan.served}\n\n```\n" + "\n".join(kept[:MOST_LINES]) + "\n```\n"
+
+
+def _short(line: str) -> str:
+    """Without our tables' prefix, and as wide as a page of Markdown."""
+    return line.replace("wagtail_smart_resize_", "")[:150]

@@ -1,0 +1,165 @@
+"""How long many recompositions take, beside what no program could do without.
+
+That is the gateway's own time, once, and decoding, cutting and encoding the very same pictures, as
+often as a site must: measured in the same run on as many threads as a worker has. A second row adds
+what is no result, but must be drawn as well: the source, for the service. The rest is what the
+pipeline costs: its queries, its questions to the gateway, its waiting.
+"""
+
+import io
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import django
+
+django.setup()
+
+import willow  # noqa: E402
+from PIL import Image  # noqa: E402
+from suites.engines.setups import filled_site  # noqa: E402
+from suites.servers.harness import Site  # noqa: E402
+from wagtail.images.rect import Rect  # noqa: E402
+
+from wagtail_smart_resize.core.sizes import Size, cut, request_size, shape_of  # noqa: E402
+from wagtail_smart_resize.imaging import decoding  # noqa: E402
+from wagtail_smart_resize.purchasing import source_image  # noqa: E402
+from wagtail_smart_resize.runners import loop  # noqa: E402
+
+from . import gateway, sites  # noqa: E402
+from .rows import Row  # noqa: E402
+
+#: One for each number of workers: nothing is bought twice, and all have as many pixels.
+SLOTS = {1: Size(1200, 630), 2: Size(630, 1200), 4: Size(870, 870)}
+SOURCE = Size(1600, 1000)
+
+
+def measure(directory: Path, quick: bool) -> list[Row]:
+    count, latency = (40, 2.0) if quick else (500, 10.0)
+    settings = sites.with_settings(MAX_IN_FLIGHT=1000, OUTPUT_FORMAT="webp")
+    with (
+        sites.database(directory) as (kind, database),
+        gateway.running(latency) as url,
+        filled_site(
+            directory, database, url, count, settings=settings, SERVERS_RUNNER="off"
+        ) as site,
+    ):
+        site.serve("gunicorn sync", "--workers=1")
+        runs = {workers: _run(site, workers, count) for workers in SLOTS}
+    few = max(16, count // 10)
+    each = _seconds(_Alone(directory, SLOTS[1]), few)
+    drawing = _seconds(_Drawing(*SOURCE), few)
+    limit = latency + count * each
+    rows = [
+        Row(
+            f"{count} recompositions by one worker, beside the limit",
+            *[runs[1].seconds / limit] * 3,
+            at_most=1.25,
+            counts={
+                "at the gateway at once": runs[1].most_waiting,
+                "threads meanwhile": runs[1].threads,
+            },
+            note=(
+                f"{runs[1].seconds:.0f} s on {kind}; the limit is {limit:.0f} s: {latency:g} s of "
+                f"the gateway's and {each * 1000:.0f} ms for each picture on "
+                f"{loop.workers()} threads"
+            ),
+        ),
+        Row(
+            "The same beside a limit that has the drawing of the sources in it",
+            *[runs[1].seconds / (limit + count * drawing)] * 3,
+            note=f"{drawing * 1000:.0f} ms for each, of {SOURCE[0]}x{SOURCE[1]} pixels",
+        ),
+    ]
+    for workers in (2, 4):
+        rows.append(
+            Row(
+                f"The same by {workers} workers, beside one",
+                *[runs[workers].seconds / runs[1].seconds] * 3,
+                note=f"{runs[workers].seconds:.0f} s",
+            )
+        )
+    return rows
+
+
+class _Run(NamedTuple):
+    seconds: float
+    """From the first request that was written to the last picture that went live."""
+    most_waiting: int
+    threads: int
+    """The most that a worker had while at least half of what it had at most was waiting."""
+
+
+def _run(site: Site, workers: int, count: int) -> _Run:
+    """All pictures are wanted when the workers start."""
+    [(before,)] = site.sql("SELECT coalesce(max(id), 0) FROM wagtail_smart_resize_gatewayrequest")
+    sites.want(site, count, [f"format-jpeg smartresize-{SLOTS[workers]}"])
+    # Until all of it is due.
+    time.sleep(2.5)
+    processes = [
+        site.start("django", "smart_resize_worker", role=f"worker {number}")
+        for number in range(workers)
+    ]
+    seen: list[tuple[int, int]] = []
+    ends = time.monotonic() + 120 + 3 * count
+    while True:
+        now = sites.progress(site, before)
+        if now.stored == count and not now.requests_left and not now.flips_left:
+            break
+        assert time.monotonic() < ends, f"{now}\n{site.log()}"
+        threads = max(sites.status(process.pid, "Threads") for process in processes)
+        seen.append((now.waiting, threads))
+        time.sleep(0.25)
+    took = time.time() - now.began
+    for process in processes:
+        site.end(process)
+    most = max(waiting for waiting, _ in seen)
+    return _Run(took, most, max(threads for waiting, threads in seen if waiting >= most / 2))
+
+
+def _seconds(work: Callable[[int], object], count: int) -> float:
+    """Seconds for each of so many, on as many threads as a worker has."""
+    with ThreadPoolExecutor(loop.workers()) as pool:
+        list(pool.map(work, range(loop.workers())))
+        began = time.perf_counter()
+        list(pool.map(work, range(count)))
+        return (time.perf_counter() - began) / count
+
+
+class _Alone:
+    """The work on one output that is about its pixels and files, and nothing else."""
+
+    def __init__(self, directory: Path, size: Size) -> None:
+        self._directory = directory
+        self._size = size
+        asked = request_size(shape_of(*size))
+        self._content = gateway.drawn(*asked, "webp")
+
+    def __call__(self, number: int) -> None:
+        """Look whether it is whole, store it, cut it to size, store that."""
+        candidate = self._directory / f"candidate-{number}.webp"
+        candidate.write_bytes(decoding.decode(self._content).content)
+        with candidate.open("rb") as file:
+            picture: Any = willow.Image.open(file).auto_orient()
+            box, size = cut(Size(*picture.get_size()), self._size)
+            rendition = io.BytesIO()
+            cut_out = picture.crop(Rect(*box)).resize(tuple(size))
+            cut_out.save_as_jpeg(rendition, quality=76, progressive=True, optimize=True)
+        candidate.with_suffix(".jpg").write_bytes(rendition.getvalue())
+
+
+class _Drawing:
+    """The work of the site when the service fetches a picture as `suites.engines.fill` stores."""
+
+    def __init__(self, width: int, height: int) -> None:
+        content = io.BytesIO()
+        Image.new("RGB", (width, height), "gold").save(content, "PNG")
+        self._content = content.getvalue()
+
+    def open_file(self) -> io.BytesIO:
+        return io.BytesIO(self._content)
+
+    def __call__(self, number: int) -> None:
+        source_image.source_picture(self)

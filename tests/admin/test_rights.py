@@ -1,0 +1,148 @@
+"""Every address of ours in the admin, before five people: who gets in, and who changes something.
+
+What each does for those who may is told by the tests of its screen.
+"""
+
+import uuid
+
+import pytest
+from django.apps import apps
+from django.urls import reverse
+from support.factories import candidate, plain_image, recomposition
+
+from wagtail_smart_resize.admin.urls import urlpatterns
+
+pytestmark = pytest.mark.django_db
+
+#: Each address: what its arguments are, and whom it lets in. Those of an image are for the people
+#: of its collection; the report and the queue are for all who have the right somewhere, and show
+#: to each theirs.
+OF_AN_IMAGE = {"superuser", "editor"}
+ANYWHERE = {"superuser", "editor", "elsewhere"}
+LOOKING = {
+    "image": (("image",), OF_AN_IMAGE),
+    "progress": (("image",), OF_AN_IMAGE),
+    "candidate": (("image", "candidate"), OF_AN_IMAGE),
+    # Answers which of the people's own images they may open: a look at none is no secret.
+    "may_see": (("image",), ANYWHERE | {"outsider"}),
+    "history": (("image",), OF_AN_IMAGE),
+    "history_results": (("image",), OF_AN_IMAGE),
+    "report": ((), ANYWHERE),
+    "report_results": ((), ANYWHERE),
+    "review": ((), ANYWHERE),
+}
+#: Each address that acts: its arguments, and a post that would change something.
+ACTING = {
+    "ask": (
+        ("image",),
+        {"what": "400x300", "candidates": "1", "resolution": "2K", "overrule": "True"},
+    ),
+    "choose": (("image",), {"choice": "crop"}),
+    "failed": (("image",), {"action": "leave"}),
+    "opt_out": (("image",), {"reason": "Ours alone."}),
+    "review_decide": (("waiting",), {"decline": "1"}),
+    "review_selected": ((), {"candidates": "candidate"}),
+}
+PEOPLE = ["superuser", "editor", "elsewhere", "outsider", "anonymous"]
+
+
+@pytest.fixture(autouse=True)
+def review_mode(settings):
+    settings.WAGTAIL_SMART_RESIZE = {**settings.WAGTAIL_SMART_RESIZE, "REVIEW": True}
+
+
+@pytest.fixture
+def things(people):
+    """An image, a shape of it that failed, one that awaits review, and that one's candidate."""
+    image = plain_image(collection=people.here)
+    failed = recomposition(image, "400x300", purchase="failed", failure_code="unknown")
+    waiting = recomposition(image, "400x400", purchase="idle")
+    return {
+        "image": image,
+        "failed": failed,
+        "waiting": waiting,
+        "candidate": candidate(waiting),
+    }
+
+
+def address(name, arguments, things):
+    return reverse(f"smart_resize_admin:{name}", args=[things[each].pk for each in arguments])
+
+
+def sit_down(client, people, name):
+    if name != "anonymous":
+        client.force_login(getattr(people, name))
+
+
+def everything():
+    """All rows of ours, and the log's."""
+    models = [*apps.get_app_config("wagtail_smart_resize").get_models()]
+    models.append(apps.get_model("wagtailcore", "ModelLogEntry"))
+    return {model.__name__: list(model.objects.order_by("pk").values()) for model in models}
+
+
+def filled(name, post, things):
+    data = {"row": things["failed"].pk, "key": uuid.uuid4(), **post}
+    data["source"] = things["image"].file_hash
+    if name == "choose":
+        data["row"] = things["waiting"].pk
+    if name == "review_selected":
+        data["candidates"] = things["candidate"].pk
+    return data
+
+
+def test_no_address_is_left_out():
+    assert {pattern.name for pattern in urlpatterns} == set(LOOKING) | set(ACTING)
+
+
+@pytest.mark.security("People without the right")
+@pytest.mark.parametrize("who", PEOPLE)
+@pytest.mark.parametrize("name", LOOKING)
+def test_each_sees_what_is_theirs_and_looking_changes_nothing(client, people, things, name, who):
+    arguments, allowed = LOOKING[name]
+    sit_down(client, people, who)
+    before = everything()
+    response = client.get(address(name, arguments, things))
+    assert response.status_code == (200 if who in allowed else 302)
+    assert everything() == before
+
+
+@pytest.mark.security("People without the right")
+@pytest.mark.parametrize("who", PEOPLE)
+@pytest.mark.parametrize("name", ACTING)
+def test_a_look_at_what_acts_changes_nothing(client, people, things, name, who):
+    sit_down(client, people, who)
+    before = everything()
+    response = client.get(
+        address(name, ACTING[name][0], things), filled(name, ACTING[name][1], things)
+    )
+    assert response.status_code in {302, 405}
+    assert everything() == before
+
+
+@pytest.mark.security("People without the right")
+@pytest.mark.parametrize("who", PEOPLE)
+@pytest.mark.parametrize("name", ACTING)
+def test_a_post_changes_something_for_those_who_may_and_for_nobody_else(
+    client, people, things, name, who
+):
+    arguments, post = ACTING[name]
+    sit_down(client, people, who)
+    before = everything()
+    response = client.post(address(name, arguments, things), filled(name, post, things))
+    assert response.status_code == 302
+    assert (everything() != before) is (who in OF_AN_IMAGE)
+
+
+@pytest.mark.security("People without the right")
+@pytest.mark.parametrize("name", ACTING)
+def test_a_post_without_a_token_is_forged(client, people, things, name):
+    from django.test import Client
+
+    careful = Client(enforce_csrf_checks=True)
+    careful.force_login(people.superuser)
+    before = everything()
+    arguments, post = ACTING[name]
+    response = careful.post(address(name, arguments, things), filled(name, post, things))
+    assert response.status_code == 403
+    assert everything() == before

@@ -1,0 +1,97 @@
+"""docs/python.md, held against the modules that it documents; its examples are run."""
+
+import inspect
+import re
+
+import pytest
+from support.factories import candidate, photo, recomposition
+from support.paths import DOCS
+from support.people import make_people
+from wagtail import hooks
+
+from wagtail_smart_resize import (
+    actions,
+    asgi,
+    jinja2tags,
+    reasons,
+    sandbox,
+    signals,
+    states,
+    testing,
+)
+from wagtail_smart_resize.admin import mixins
+from wagtail_smart_resize.api import fields
+from wagtail_smart_resize.delivery import serve
+from wagtail_smart_resize.editorial import actions as editorial_actions
+from wagtail_smart_resize.models import GatewayRequest, OptOut, Recomposition
+
+pytestmark = pytest.mark.any_version
+
+PAGE = (DOCS / "python.md").read_text()
+NAMED = set(re.findall(r"`([\w.]+)", PAGE))
+#: In a span or a block of code of any page.
+SHOWN = {
+    name
+    for page in DOCS.glob("*.md")
+    for code in re.findall(r"```.*?```|`[^`\n]+`", page.read_text(), flags=re.DOTALL)
+    for name in re.findall(r"\w+", code)
+}
+PUBLIC = [(module, name) for module in (actions, states, testing) for name in module.__all__]
+FURTHER = (asgi, fields, jinja2tags, mixins, reasons, sandbox, serve, signals)
+CODES = re.compile(r'Refused\(\s*"(\w+)"')
+
+
+@pytest.mark.parametrize(("module", "name"), PUBLIC)
+def test_public_name_has_a_docstring_and_is_documented(module, name):
+    found = getattr(module, name)
+    # What a dataclass is given without one shows its fields alone.
+    assert (found.__doc__ or "").split("(")[0] not in ("", name)
+    assert name in NAMED
+
+
+@pytest.mark.parametrize("name", signals.__all__)
+def test_signal_is_documented(name):
+    assert name in NAMED
+
+
+@pytest.mark.parametrize(
+    ("module", "name"), [(module, name) for module in FURTHER for name in module.__all__]
+)
+def test_public_name_of_another_module_is_shown(module, name):
+    assert inspect.getdoc(getattr(module, name))
+    assert name in SHOWN
+
+
+@pytest.mark.parametrize("module", [actions, states, testing, *FURTHER])
+def test_all_public_modules_are_promised(module):
+    promised = next(
+        line for line in (DOCS / "upgrades.md").read_text().splitlines() if "`actions`" in line
+    )
+    shown = promised.replace("the sandbox", "`sandbox`").replace("API fields", "`api.fields`")
+    shown = shown.replace("Template tags", "`jinja2tags`")
+    name = module.__name__.removeprefix("wagtail_smart_resize.")
+    assert name in re.findall(r"`(?:wagtail_smart_resize\.)?([\w.]+)`", shown)
+
+
+def test_codes_of_refusals_are_documented():
+    assert set(CODES.findall(inspect.getsource(editorial_actions))) <= NAMED
+
+
+@pytest.mark.django_db
+def test_examples_run(configure, capsys, monkeypatch):
+    # One of them registers a view.
+    monkeypatch.setitem(hooks._hooks, "register_admin_urls", [])
+    configure(API_KEY="key", PRICE_PER_OUTPUT=("0.12", "EUR"))
+    people, image = make_people(), photo()
+    row = recomposition(image, "200x400", purchase="idle")
+    chosen = candidate(row)
+    names = {"image": image, "user": people.superuser}
+    for code in re.findall(r"^```python\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL):
+        exec(compile(code, "docs/python.md", "exec"), names)
+    row.refresh_from_db()
+    assert (row.live, row.decided_by) == (chosen, people.superuser)
+    assert GatewayRequest.objects.get().prompt == "More sky"
+    # Declined by one example, and decided anew by a later one.
+    assert Recomposition.objects.get(slots=["1200x630"]).decision == "candidate"
+    assert not OptOut.objects.exists()
+    assert capsys.readouterr().out.startswith("2 ")

@@ -1,1 +1,0 @@
-from engines.settings import *  # noqa: F403

@@ -1,0 +1,375 @@
+"""The commands, as a person or cron runs them."""
+
+import datetime as dt
+import io
+import os
+import signal
+import subprocess
+import sys
+import threading
+from types import SimpleNamespace
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection, connections
+from django.utils import timezone
+from support.factories import colour_of, live, photo, plain_image, recomposition
+from support.paths import TESTS
+from support.patience import LONG, join, until
+from testapp.models import PicturePage
+from wagtail.images import get_image_model
+from wagtail.models import Locale, Page
+
+from wagtail_smart_resize.models import (
+    GatewayRequest,
+    ImageVersion,
+    PipelineState,
+    Recomposition,
+    Spend,
+)
+from wagtail_smart_resize.purchasing import demand
+from wagtail_smart_resize.renditions import demand_notes
+from wagtail_smart_resize.renditions.published_cache import memory
+from wagtail_smart_resize.runners import drain, loop
+
+pytestmark = pytest.mark.django_db
+
+Purchase = Recomposition.Purchase
+#: Small: what `gateway` draws is large enough to go live.
+SPEC = "smartresize-200x200"
+BLUE = (70, 130, 180)
+SOON = dt.timedelta(0)
+
+
+def moment(**delta):
+    return timezone.now() + dt.timedelta(**delta)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch, settings):
+    """Nothing waits for longer than it must."""
+    monkeypatch.setattr("wagtail_smart_resize.publishing.publication.PURGE_DELAY", SOON)
+    monkeypatch.setattr("wagtail_smart_resize.purchasing.demand.GATHERING", SOON)
+    settings.WAGTAIL_SMART_RESIZE = {**settings.WAGTAIL_SMART_RESIZE, "POLL_INTERVAL": 0.2}
+
+
+@pytest.fixture
+def rests(monkeypatch, clock, gateway):
+    """The rests of `--wait`, which take no time, but for the clocks and for the sandbox."""
+    made = []
+    finish = drain.finish
+
+    def rest(seconds):
+        gateway.settle(LONG)
+        clock.skip(seconds=seconds)
+        made.append(seconds)
+
+    monkeypatch.setattr(drain, "time", SimpleNamespace(monotonic=lambda: sum(made)))
+    monkeypatch.setattr(drain, "finish", lambda *args: finish(*args, sleep=rest))
+    return made
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def sync(*args, out=None):
+    """Run the command; returns its exit status, what it said, and its complaints."""
+    out, err = out or io.StringIO(), io.StringIO()
+    try:
+        call_command("smart_resize_sync", *args, stdout=out, stderr=err)
+    except CommandError as error:
+        return error.returncode, out.getvalue(), f"{err.getvalue()}{error}"
+    return 0, out.getvalue(), err.getvalue()
+
+
+def fresh(image):
+    return get_image_model().objects.get(pk=image.pk)
+
+
+def shown(image, spec=SPEC):
+    """What a visitor sees; the end of the request is still to come."""
+    memory.reset()
+    return fresh(image).get_rendition(spec)
+
+
+def lost(image, spec=SPEC):
+    """The same, but what it noted as wanted is lost with its process."""
+    rendition = shown(image, spec)
+    demand_notes.notes.reset()
+    return rendition
+
+
+def database_url():
+    """The tests' database, for another process."""
+    values = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{values['NAME']}"
+    user = ":".join(filter(None, (values["USER"], values["PASSWORD"])))
+    return f"{connection.vendor}://{user}@{values['HOST']}:{values['PORT']}/{values['NAME']}"
+
+
+def published(image):
+    Locale.objects.get_or_create(language_code="en")
+    root = Page.objects.filter(depth=1).first()
+    root = root or Page.add_root(instance=Page(title="Root", slug="root"))
+    return root.add_child(instance=PicturePage(title="A page", photo=image))
+
+
+def near(colour, other):
+    return all(abs(a - b) < 12 for a, b in zip(colour, other, strict=True))
+
+
+class TestRepairing:
+    def test_it_counts_what_it_did(self):
+        lost(plain_image())
+        lost(plain_image())
+        assert sync() == (0, "shapes noted as wanted: 2\n", "")
+        assert Recomposition.objects.count() == 2
+
+    def test_it_says_when_there_was_nothing(self):
+        assert sync() == (0, "Nothing to repair.\n", "")
+
+    def test_a_dry_run_says_what_it_would_do_and_does_nothing(self):
+        lost(plain_image())
+        status, said, complaints = sync("--dry-run")
+        assert (status, complaints) == (0, "")
+        assert said.splitlines()[1:] == ["shapes noted as wanted: 1"]
+        assert not Recomposition.objects.exists()
+        assert not PipelineState.objects.exists()
+
+    def test_there_is_nothing_to_wait_for_in_a_dry_run(self):
+        status, _said, complaints = sync("--dry-run", "--wait")
+        assert status == 1
+        assert "--dry-run changes nothing" in complaints
+
+    @pytest.mark.parametrize("seconds", ["soon", "-1", "nan"])
+    def test_a_time_out_is_a_number(self, seconds):
+        _status, _said, complaints = sync("--wait", f"--timeout={seconds}")
+        assert "invalid number of seconds" in complaints
+
+    def test_without_wait_it_asks_the_gateway_for_nothing(self, gateway):
+        image = photo()
+        published(image)
+        lost(image)
+        assert sync()[0] == 0
+        assert gateway.requests == []
+
+    def test_runners_need_not_repair_again_for_an_hour(self):
+        sync()
+        assert PipelineState.load().last_sync is not None
+
+    def test_a_repair_that_failed_is_told_in_the_exit_status(self, monkeypatch):
+        lost(plain_image())
+
+        def record(*args, **kwargs):
+            raise ValueError("no")
+
+        monkeypatch.setattr(demand, "record", record)
+        status, _said, complaints = sync()
+        assert status == 1
+        assert "repairs that failed: 1" in complaints
+
+
+class TestWaiting:
+    """Of one image there is one job at a time, and a pass needs no thread for that."""
+
+    @pytest.fixture
+    def image(self):
+        return photo()
+
+    def test_it_returns_when_all_is_live_and_purged(self, gateway, image):
+        published(image)
+        before = lost(image)
+        status, said, complaints = sync("--wait")
+        assert (status, complaints) == (0, "")
+        assert said.splitlines() == ["shapes noted as wanted: 1", "Nothing is left to do."]
+        assert len(gateway.requests) == 1
+        version = ImageVersion.objects.get()
+        assert (version.flip_due, version.purge_due) == (None, None)
+        assert shown(image).file.name != before.file.name
+
+    def test_what_this_process_noted_is_written_and_bought(self, gateway, image):
+        shown(image)
+        assert sync("--wait")[0] == 0
+        assert Recomposition.objects.get().live is not None
+
+    def test_it_waits_for_nothing_that_is_not_allowed(self, gateway, image):
+        lost(image)
+        assert sync("--wait")[0] == 0
+        assert Recomposition.objects.get().waiting_reason == "not_published"
+        assert gateway.requests == []
+
+    @pytest.mark.parametrize(
+        "reason", ["budget", "circuit", "key", "decided"], ids=lambda reason: f"no {reason}"
+    )
+    def test_nor_for_what_is_held_back(self, gateway, image, settings, rests, reason):
+        row = recomposition(image, next_attempt=moment())
+        if reason == "budget":
+            ours = {**settings.WAGTAIL_SMART_RESIZE, "DAILY_LIMIT": 0}
+            settings.WAGTAIL_SMART_RESIZE = ours
+        elif reason == "key":
+            settings.WAGTAIL_SMART_RESIZE = {**settings.WAGTAIL_SMART_RESIZE, "API_KEY": ""}
+        elif reason == "circuit":
+            PipelineState.load().open_circuit("no_balance", "", moment(minutes=5))
+        else:
+            row.move(where={}, decision=row.Decision.CROP)
+            ImageVersion.of(image.pk)
+        assert sync("--wait", "--timeout=20")[0] == 0
+        assert gateway.requests == []
+
+    @pytest.mark.parametrize(
+        ("held", "status"), [("budget", 0), ("circuit", 0), ("nothing", 1)], ids=lambda each: each
+    )
+    def test_nor_for_an_unsent_request_that_is_held_back(self, gateway, image, rests, held, status):
+        request = GatewayRequest.objects.create(
+            image=image,
+            source_hash=image.file_hash,
+            next_step=moment(minutes=5),
+            error_code="budget" if held == "budget" else "",
+        )
+        row = recomposition(image, purchase=Purchase.REQUESTED, request=request)
+        request.move(where={}, sizes=[{"size": "2048x2048", "recomposition": row.pk}])
+        if held == "circuit":
+            PipelineState.load().open_circuit("no_balance", "", moment(minutes=5))
+        assert sync("--wait", "--timeout=1")[0] == status
+
+    def test_a_purchase_that_fails_is_told_in_the_exit_status(self, gateway, image):
+        gateway.misbehave("FAILED")
+        shown(image)
+        status, said, complaints = sync("--wait")
+        assert status == 1
+        assert "purchases that failed: 1" in complaints
+        assert "Nothing is left" not in said
+        assert Recomposition.objects.get().purchase == Purchase.FAILED
+
+    def test_one_that_failed_before_is_not(self, gateway, image):
+        recomposition(image, purchase=Purchase.FAILED)
+        assert sync("--wait")[0] == 0
+
+    def test_a_step_that_fails_is_told_in_the_exit_status(self, gateway, image, rests, monkeypatch):
+
+        def failing(image_id, due):
+            raise OSError("the cache is down")
+
+        published(image)
+        live(image)
+        monkeypatch.setattr("wagtail_smart_resize.publishing.frontend_cache.purge", failing)
+        ImageVersion.objects.update(purge_due=moment())
+        status, _said, complaints = sync("--wait", "--timeout=1")
+        assert status == 1
+        assert "steps that failed: 1" in complaints
+        assert "not done in time, to purge: 1" in complaints
+
+    def test_when_the_time_is_over_it_gives_up(self, gateway, image, rests):
+        gateway.misbehave("never")
+        shown(image)
+        status, _said, complaints = sync("--wait", "--timeout=3")
+        assert sum(rests) == pytest.approx(3)
+        assert status == 1
+        assert "not done in time, in flight: 1" in complaints
+        assert GatewayRequest.objects.get().status == "sent"
+
+    def test_a_terminal_gets_a_line_of_progress(self, gateway, image):
+        shown(image)
+        _status, said, _complaints = sync("--wait", out=Terminal())
+        assert "\r0 to buy, 1 in flight, 0 to publish, 0 to purge" in said
+
+    def test_a_file_gets_none(self, gateway, image):
+        shown(image)
+        assert "\r" not in sync("--wait")[1]
+
+
+class TestWagtailsOwnCommand:
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.parametrize("options", [[], ["--purge-only"]], ids=["anew", "purge only"])
+    def test_recomposed_pictures_are_served_again_with_no_post(self, site, options):
+        image, other = plain_image(), plain_image()
+        crop = lost(image)
+        live(image)
+        before = shown(image)
+        untouched = lost(other)
+        assert near(colour_of(before), BLUE)
+        call_command("wagtail_update_image_renditions", *options, stdout=io.StringIO())
+        after = shown(image)
+        assert after.focal_point_key == before.focal_point_key
+        assert near(colour_of(after), BLUE)
+        assert lost(other).focal_point_key == untouched.focal_point_key
+        demand_notes.notes.reset()
+        assert sync("--wait")[0] == 0
+        assert shown(image).pk == after.pk
+        assert not image.renditions.filter(pk=crop.pk).exists()
+        assert site.gateway.requests == []
+        assert not Spend.objects.filter(outputs__gt=0).exists()
+
+    @pytest.mark.parametrize("options", [[], ["--purge-only"]], ids=["anew", "purge only"])
+    def test_what_was_retired_is_forgotten(self, options):
+        image = plain_image()
+        lost(image)
+        live(image)
+        assert "renditions noted as retired: 1" in sync()[1]
+        call_command("wagtail_update_image_renditions", *options, stdout=io.StringIO())
+        assert "notes about deleted renditions removed: 1" in sync()[1]
+
+
+class TestWorker:
+    @pytest.mark.django_db(transaction=True)
+    def test_it_works_until_it_is_told_to_stop(self, site):
+        image = photo()
+        image_id = image.pk
+        shown(image)
+        demand.write()
+        said = io.StringIO()
+        watcher = threading.Thread(target=_interrupt_when_live, args=[image_id])
+        watcher.start()
+        call_command("smart_resize_worker", stdout=said)
+        join(watcher)
+        assert said.getvalue().splitlines() == [
+            "The worker is running. Ctrl-C or SIGTERM ends it when what is under way is done.",
+            "The worker has stopped.",
+        ]
+        assert Recomposition.objects.get().live is not None
+        assert len(site.gateway.requests) == 1
+
+    @pytest.mark.django_db(transaction=True)
+    def test_it_finds_work_that_no_process_could_tell_it_of(self):
+        """Nobody wakes a worker: what another process writes is found by looking."""
+        work = loop.Loop(alone=False)
+        assert work._round() <= loop.LOOK
+
+    def test_signals_are_as_before_when_it_has_stopped(self, monkeypatch):
+        before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+        monkeypatch.setattr(loop.Loop, "run", lambda self: None)
+        call_command("smart_resize_worker", stdout=io.StringIO())
+        assert before == (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT))
+
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    def test_as_a_process_it_ends_well_on_a_signal(self, number):
+        environment = {
+            **os.environ,
+            "DATABASE_URL": database_url(),
+            "DJANGO_SETTINGS_MODULE": "support.settings",
+            "PYTHONPATH": str(TESTS),
+        }
+        command = [sys.executable, "-m", "django", "smart_resize_worker"]
+        worker = subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        with worker:
+            assert worker.stdout.readline().startswith("The worker is running.")
+            worker.send_signal(number)
+            said, complaints = worker.communicate(timeout=LONG)
+        assert (said, complaints) == ("The worker has stopped.\n", "")
+        assert worker.returncode == 0
+
+
+def _interrupt_when_live(image_id):
+    """Send this process a SIGTERM when the image is published, or when that never comes."""
+    published = ImageVersion.objects.filter(pk=image_id, seq__isnull=False)
+    try:
+        until(published.exists, "the image is published")
+    finally:
+        connections.close_all()
+        os.kill(os.getpid(), signal.SIGTERM)

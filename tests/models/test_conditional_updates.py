@@ -1,0 +1,122 @@
+"""What was read may not be true any more: every change of state asks again, or locks first."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from support.factories import candidate, plain_image, recomposition
+from support.purchases import Purchase, again, spent, want
+
+from wagtail_smart_resize.core import clock
+from wagtail_smart_resize.editorial import actions
+from wagtail_smart_resize.models import (
+    FeedCounter,
+    GatewayRequest,
+    ImageVersion,
+    PipelineState,
+    Recomposition,
+    Spend,
+)
+from wagtail_smart_resize.purchasing import outcomes, passes, plan
+from wagtail_smart_resize.runners import loop
+
+pytestmark = pytest.mark.django_db
+
+
+def claim(row):
+    return plan.claim(plan.Group(row.image_id, row.recipe))
+
+
+def test_what_is_claimed_between_reading_and_writing_is_not_claimed_again(gateway, monkeypatch):
+    (row,) = want(plain_image(400, 300), "200x200")
+    write = plan.new_request
+
+    def after_another(*args, **kwargs):
+        Recomposition.objects.update(purchase=Purchase.REQUESTED)
+        return write(*args, **kwargs)
+
+    monkeypatch.setattr(plan, "new_request", after_another)
+    assert claim(row) is None
+    assert (GatewayRequest.objects.count(), spent()) == (0, 0)
+
+
+def test_what_a_person_decides_between_reading_and_going_live_stands():
+    row = recomposition(plain_image(), purchase="idle")
+    made = candidate(row)
+    stale = again(Recomposition.objects.get(pk=row.pk))
+    actions.use_crop(row)
+    assert stale.is_open
+    assert not stale.go_live(made)
+    assert (again(row).decision, row.live) == ("crop", None)
+
+
+def test_a_request_that_another_has_taken_is_not_taken(gateway):
+    (row,) = want(plain_image(400, 300), "200x200")
+    first = claim(row)
+    second = GatewayRequest.objects.get()
+    assert first.take(clock.now(), passes.LEASE)
+    assert not second.take(clock.now(), passes.LEASE)
+    assert not second.step(error_code="mine")
+
+
+def test_who_has_lost_the_lease_ends_nothing_and_gives_nothing_back(gateway):
+    (row,) = want(plain_image(400, 300), "200x200")
+    Spend.open(clock.today())
+    Spend.objects.update(outputs=5)
+    slow = claim(row)
+    quick = GatewayRequest.objects.get()
+    assert slow.take(clock.now(), passes.LEASE)
+    assert quick.take(clock.now() + 2 * passes.LEASE, passes.LEASE)
+    outcomes.withdraw(quick, {}, "outdated")
+    outcomes.withdraw(slow, {}, "outdated")
+    assert spent() == 5
+
+
+def choose(row):
+    row.choose(None, None)
+
+
+def decide(row):
+    actions.use_crop(row)
+
+
+def go_live(row):
+    row.go_live(candidate(row))
+
+
+def opt_out(row):
+    actions.opt_out(row.image)
+
+
+def withdraw(row):
+    outcomes.withdraw(GatewayRequest.objects.get(), {}, "outdated")
+
+
+@pytest.mark.parametrize("act", [claim, choose, decide, go_live, opt_out, withdraw])
+def test_what_touches_an_images_purchases_locks_the_image_first(gateway, act):
+    """The first statement of the transaction writes the image's row, and so waits for whoever
+    has done the same."""
+    (row,) = want(plain_image(400, 300), "200x200")
+    ImageVersion.of(row.image_id)
+    Spend.open(clock.today())
+    if act is withdraw:
+        claim(row)
+    with CaptureQueriesContext(connection) as captured:
+        act(row)
+    statements = [query["sql"] for query in captured]
+    begun = [at for at, sql in enumerate(statements) if sql.startswith("SAVEPOINT")]
+    first = [statements[at + 1] for at in begun if not statements[at + 1].startswith("SAVEPOINT")]
+    ours = [sql for sql in first if sql.startswith("UPDATE") and "imageversion" in sql]
+    assert ours, first
+
+
+def test_the_counter_of_flips_is_locked_before_it_is_read():
+    FeedCounter.next()
+    with CaptureQueriesContext(connection) as captured:
+        FeedCounter.next()
+    assert [query["sql"].split()[0] for query in captured] == ["UPDATE", "SELECT"]
+
+
+def test_of_two_runners_that_found_the_lease_free_one_gets_it():
+    first, second = PipelineState.load(), PipelineState.load()
+    assert first.take_lease(clock.now(), loop.LEASE)
+    assert not second.take_lease(clock.now(), loop.LEASE)

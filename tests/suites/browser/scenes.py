@@ -1,0 +1,41 @@
+"""Images, and what was asked for them, for somebody to look at."""
+
+from typing import Any
+
+from support.factories import photo
+from testapp.models import PicturePage
+
+from wagtail_smart_resize.editorial import actions
+from wagtail_smart_resize.editorial.actions import Wish, Wording
+from wagtail_smart_resize.models import Recomposition
+
+
+def page_with(image: Any, slug: str = "launch") -> PicturePage:
+    from wagtail.models import Site
+
+    root = Site.objects.get(is_default_site=True).root_page
+    return root.add_child(instance=PicturePage(title="Launch day", slug=slug, photo=image))
+
+
+def photos(collection: Any) -> list[Any]:
+    """Three photographs that pages show."""
+    titles = {
+        "rocket.jpg": "Rocket on the pad",
+        "astronaut.png": "Astronaut",
+        "chelsea.png": "Chelsea the cat",
+    }
+    images = [photo(name, title=title, collection=collection) for name, title in titles.items()]
+    for image in images:
+        page_with(image, f"page-{image.pk}")
+    return images
+
+
+def ask(image: Any, user: Any, wish: str = "teaser", count: int = 2, prompt: str = "") -> Any:
+    """Ask for pictures as an editor does; returns the row."""
+    wording = Wording(prompt, "1K", count, None)
+    actions.ask(image, [Wish.parse(wish)], user=user, wording=wording, overrule=True)
+    return Recomposition.objects.filter(image=image).latest("pk")
+
+
+def review_mode(settings: Any) -> None:
+    settings.WAGTAIL_SMART_RESIZE = {**settings.WAGTAIL_SMART_RESIZE, "REVIEW": True}

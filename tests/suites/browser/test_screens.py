@@ -1,0 +1,202 @@
+"""Each screen of ours: for axe-core light and dark, under a strict policy, in Arabic on a phone."""
+
+import pytest
+from support.factories import candidate, photo, plain_image, recomposition
+from wagtail.users.models import UserProfile
+
+from suites.browser.harness import PHONE
+from suites.browser.scenes import ask, page_with, photos, review_mode
+from wagtail_smart_resize.core import clock
+from wagtail_smart_resize.editorial import actions
+from wagtail_smart_resize.models import ImageVersion, PipelineState
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def images(site, people, run):
+    """The first has candidates, one of them live; the second a failure; the third is opted out."""
+    first, second, third = photos(people.here)
+    ask(first, people.editor, count=2, prompt="Keep the towers.")
+    run()
+    recomposition(second, "1200x630", purchase="failed", failure_code="http_400")
+    recomposition(second, "800x1000", purchase="failed", failure_code="unknown")
+    recomposition(second, "1920x600", purchase="wanted", waiting_reason="budget")
+    actions.opt_out(third, user=people.editor, reason="A private picture")
+    return first, second, third
+
+
+def screen_of(image, more=""):
+    return f"/admin/images/{image.pk}/smart-resize/{more}"
+
+
+def bulk_of(images):
+    from wagtail.images import get_image_model
+
+    meta = get_image_model()._meta
+    ids = "&".join(f"id={image.pk}" for image in images)
+    return f"/admin/bulk/{meta.app_label}/{meta.model_name}/smart_resize/?{ids}&next=/admin/images/"
+
+
+def open_forms(tab):
+    for summary in tab.locator("details > summary").all():
+        summary.click()
+
+
+def compare(tab):
+    tab.locator("button", has=tab.locator("svg.icon-view")).nth(1).click()
+    tab.get_by_role("slider").wait_for()
+
+
+def estimate(tab):
+    tab.locator("input[name=presets]").first.check()
+    tab.locator(".smart-resize-estimate").wait_for()
+
+
+def filters(tab):
+    tab.locator("#filters-drilldown button").first.click()
+    tab.locator("#filters-drilldown .w-drilldown__toggle").first.wait_for()
+
+
+def ours(images):
+    """All our screens: a name, an address, and what is done there first."""
+    first, second, third = images
+    return [
+        ("a screen with pictures", screen_of(first), open_forms),
+        ("the comparison", screen_of(first), compare),
+        ("a screen with failures", screen_of(second), open_forms),
+        ("an image that is kept in", screen_of(third), None),
+        ("a size that was typed", screen_of(first, "?size=1080x1350"), open_forms),
+        ("a size that is none", screen_of(first, "?size=tall"), None),
+        ("the history", screen_of(first, "history/"), None),
+        ("the bulk action", bulk_of(images), estimate),
+        ("the report", "/admin/reports/smart-resize/", None),
+        ("the report's filters", "/admin/reports/smart-resize/", filters),
+    ]
+
+
+def visit(screen, places):
+    for name, path, prepare in places:
+        tab = screen.open(path)
+        assert tab.locator("h1, h2").count(), f"{name}: {tab.title()}"
+        if prepare:
+            prepare(tab)
+        yield name
+
+
+def asked_of_each(screen, places, question):
+    return {name: found for name in visit(screen, places) if (found := question())}
+
+
+@pytest.fixture
+def queue(site, settings, people, run):
+    """Two shapes that await review."""
+    review_mode(settings)
+    image = photo(title="Rocket on the pad", collection=people.here)
+    page_with(image)
+    for wish in ("teaser", "portrait"):
+        ask(image, people.editor, wish)
+    run()
+    return [("the review queue", "/admin/reports/smart-resize/review/", open_forms)]
+
+
+@pytest.fixture
+def stopped(site, people):
+    """The service turns the site down; a shape waits for it, and another could not be published."""
+    image = photo(title="Rocket on the pad", collection=people.here)
+    page_with(image)
+    recomposition(image, "1200x630", next_attempt=clock.now())
+    row = recomposition(image, "800x1000", purchase="idle")
+    actions.choose(candidate(row), user=people.editor)
+    ImageVersion.objects.update(flip_attempts=3)
+    PipelineState.load().open_circuit("http_402", "HTTP 402: Payment Required", clock.now())
+    return [
+        ("a screen while nothing is sent", screen_of(image), None),
+        ("the report while nothing is sent", "/admin/reports/smart-resize/", None),
+    ]
+
+
+@pytest.fixture
+def shade(sit_down, people):
+    """Somebody whose browser asks for light or dark."""
+    return lambda scheme: sit_down(people.superuser, color_scheme=scheme)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+class TestAxe:
+    def test_finds_no_barrier_on_our_screens(self, images, shade, scheme):
+        screen = shade(scheme)
+        assert asked_of_each(screen, ours(images), screen.barriers) == {}
+
+    def test_finds_no_barrier_in_the_review_queue(self, queue, shade, scheme):
+        screen = shade(scheme)
+        assert asked_of_each(screen, queue, screen.barriers) == {}
+
+    def test_finds_no_barrier_while_nothing_is_sent(self, stopped, shade, scheme):
+        screen = shade(scheme)
+        assert asked_of_each(screen, stopped, screen.barriers) == {}
+
+    def test_finds_no_barrier_in_what_is_under_way(self, site, people, shade, scheme):
+        image = plain_image(collection=people.here)
+        ask(image, people.editor)
+        screen = shade(scheme)
+        screen.open(screen_of(image))
+        assert screen.tab.get_by_role("progressbar").count() == 1
+        assert screen.barriers() == []
+
+    def test_finds_no_barrier_in_our_parts_of_wagtails_screens(self, images, people, shade, scheme):
+        """Only ours are looked at: Wagtail's own parts are not this package's to mend."""
+        screen = shade(scheme)
+        tab = screen.open(f"/admin/images/{images[0].pk}/")
+        tab.locator("[data-side-panel-toggle=smart-resize]").click()
+        assert screen.barriers(".smart-resize-panel") == []
+        screen.open("/admin/images/?layout=list")
+        assert screen.barriers("td:has(.smart-resize-status)") == []
+        group = people.editor.groups.get()
+        screen.open(f"/admin/groups/edit/{group.pk}/")
+        assert screen.barriers("#smart_resize_permissions-section, [id*=smart_resize]") == []
+
+
+def test_a_strict_policy_keeps_nothing_of_our_screens_from_working(images, people, sit_down):
+    screen = sit_down(people.superuser)
+    refused = []
+    screen.tab.on("console", lambda said: refused.append(said.text) if "policy" in said.text else 0)
+    assert asked_of_each(screen, ours(images), screen.violations) == {}
+    assert refused == []
+
+
+def test_a_strict_policy_keeps_nothing_of_the_review_queue_from_working(queue, people, sit_down):
+    screen = sit_down(people.superuser)
+    assert asked_of_each(screen, queue, screen.violations) == {}
+
+
+def test_the_policy_is_in_force(images, people, sit_down):
+    screen = sit_down(people.superuser)
+    tab = screen.open(screen_of(images[0]))
+    tab.evaluate("document.body.append(Object.assign(document.createElement('script'), {text: 1}))")
+    assert "script-src" in screen.violations()[0]
+
+
+class TestArabicOnAPhone:
+    @pytest.fixture
+    def phone(self, people, sit_down):
+        UserProfile.objects.update_or_create(
+            user=people.superuser, defaults={"preferred_language": "ar"}
+        )
+        return sit_down(people.superuser, viewport=PHONE)
+
+    def test_nothing_of_ours_overflows(self, images, phone):
+        assert asked_of_each(phone, ours(images), phone.overflow) == {}
+        assert phone.tab.evaluate("document.documentElement.dir") == "rtl"
+
+    def test_nothing_of_the_review_queue_overflows(self, queue, phone):
+        assert asked_of_each(phone, queue, phone.overflow) == {}
+
+    def test_nothing_overflows_while_nothing_is_sent(self, stopped, phone):
+        assert asked_of_each(phone, stopped, phone.overflow) == {}
+
+    def test_sizes_read_from_left_to_right(self, images, phone):
+        assert asked_of_each(phone, ours(images), phone.turned_sizes) == {}
+
+    def test_sizes_of_the_review_queue_read_from_left_to_right(self, queue, phone):
+        assert asked_of_each(phone, queue, phone.turned_sizes) == {}

@@ -1,0 +1,146 @@
+"""The ways that a child goes: from a page's crops to the tidied storage, and what it then tells."""
+
+import datetime as dt
+import io
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db.models import F
+from django.template import Context, Template
+from django.test import Client
+from django.utils import timezone
+from PIL import Image
+from wagtail.images import get_image_model
+
+from wagtail_smart_resize.models import (
+    Candidate,
+    GatewayRequest,
+    PipelineState,
+    Recomposition,
+    Spend,
+)
+from wagtail_smart_resize.purchasing import passes, schedule
+from wagtail_smart_resize.repair import repairs
+from wagtail_smart_resize.settings import settings as our_settings
+
+SPECS = ("smartresize-240x126", "smartresize-120x63", "smartresize-200x200")
+PAGE = "/pictures/?" + "&".join(f"spec={spec}" for spec in SPECS)
+HOUR = dt.timedelta(hours=1, seconds=1)
+
+
+class Clock:
+    """Every clock of this process: it leaps where the pipeline would wait."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._ahead = dt.timedelta(seconds=float(file.read_text() if file.exists() else 0))
+        real = timezone.now
+        timezone.now = lambda: real() + self._ahead
+
+    def leap_to(self, moment: dt.datetime) -> None:
+        self.leap(max(dt.timedelta(), moment - timezone.now()))
+
+    def leap(self, time: dt.timedelta) -> None:
+        """The file lets the next process go on from here."""
+        self._ahead += time
+        self._file.write_text(str(self._ahead.total_seconds()))
+
+
+class Way:
+    """What one process does from its start on; each step can be repeated by another process."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+
+    def show(self) -> None:
+        """A page is rendered; the response has not been sent yet."""
+        photos = get_image_model().objects.all()
+        tags = "".join("{% image photo " + spec + " %}" for spec in SPECS)
+        html = "{% load wagtailimages_tags %}{% for photo in photos %}" + tags + "{% endfor %}"
+        Template(html).render(Context({"photos": photos}))
+
+    def work(self) -> None:
+        """All that is to be done, as thread, tick and worker do it, but without waiting."""
+        for _pass in range(60):
+            passes.run_pass(workers=1)
+            repairs.run_if_due(PipelineState.load())
+            due = schedule.next_due()
+            if due is None:
+                return
+            self.clock.leap_to(due)
+        raise AssertionError(f"After 60 passes something is due at {due}")
+
+    def finish(self) -> None:
+        """All, and what the hourly repair finds to be done."""
+        self.work()
+        self.clock.leap(HOUR)
+        self.work()
+
+    def tidy(self) -> None:
+        """What is retired is noted and, when its time is over, goes."""
+        self.finish()
+        self.clock.leap(dt.timedelta(days=our_settings.KEEP_RETIRED_DAYS, hours=1))
+        self.finish()
+
+
+# What there is in the end
+
+
+def facts() -> dict[str, Any]:
+    requests = GatewayRequest.objects.order_by("pk")
+    rows = Recomposition.objects.order_by("shape").filter(source_hash=F("image__file_hash"))
+    return {
+        "requests": list(
+            requests.values("status", "charged", "error_code", "outputs_asked", "lease")
+        ),
+        "reserved": sum(r.outputs_asked for r in requests.exclude(reserved_on=None)),
+        "spent": {row.period: row.outputs for row in Spend.objects.all()},
+        "rows": list(rows.values("purchase", "failure_code", "live__file")),
+        "of_nobody": sorted(_stored() - _named()),
+        "missing": sorted(_needed() - _stored()),
+        "pictures": page(),
+    }
+
+
+def _stored() -> set[str]:
+    root = Path(settings.MEDIA_ROOT)
+    return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+
+
+def _named() -> set[str]:
+    return _files(Candidate.objects.all()) | _needed()
+
+
+def _needed() -> set[str]:
+    """What rows name that say that their file is there."""
+    images = get_image_model()
+    renditions = images.get_rendition_model().objects.all()
+    stored = Candidate.objects.filter(stored=True)
+    return _files(images.objects.all()) | _files(renditions) | _files(stored)
+
+
+def _files(rows: Any) -> set[str]:
+    return set(rows.values_list("file", flat=True))
+
+
+def page() -> dict[str, str]:
+    """What a visitor is shown for each spec: "crop" or "recomposed". Raises for half a picture."""
+    response = Client().get(PAGE)
+    assert response.status_code == 200, response.content
+    image = get_image_model().objects.get()
+    shown = {}
+    for spec in SPECS:
+        rendition = image.get_rendition(spec)
+        assert rendition.url in response.content.decode()
+        with rendition.file.open() as file:
+            content = file.read()
+        shown[spec] = _look(content)
+    return shown
+
+
+def _look(content: bytes) -> str:
+    """The photograph has one colour; what the sandbox draws of its own source has another."""
+    with Image.open(io.BytesIO(content)) as opened:
+        red, _green, blue = opened.convert("RGB").resize((1, 1)).getpixel((0, 0))
+    return "crop" if blue > red else "recomposed"

@@ -1,0 +1,37 @@
+"""What docs/running.md says to set and to start."""
+
+import re
+import shlex
+from itertools import accumulate
+from typing import NamedTuple
+
+from support.paths import DOCS
+
+PAGE = DOCS / "running.md"
+BLOCK = re.compile(r"^```(python|bash)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
+
+
+class Worker(NamedTuple):
+    settings: str
+    """Python code."""
+    command: list[str]
+    """What starts it, as arguments of `python -m`."""
+
+
+def workers(heading: str) -> list[Worker]:
+    """Each way that stands below this heading: its settings, and the worker it takes.
+
+    A block of settings adds to those above it, as it does for who reads from top to bottom.
+    """
+    text = re.split(rf"^### {heading}$", PAGE.read_text(), flags=re.MULTILINE)[1].split("\n#")[0]
+    found = BLOCK.findall(text)
+    blocks = [code for language, code in found if language == "python"]
+    settings = accumulate(blocks, "{}\n{}".format)
+    lines = [line for language, code in found if language == "bash" for line in code.splitlines()]
+    commands = [_as_module(line) for line in lines if re.search("worker", line)]
+    return [Worker(*each) for each in zip(settings, commands, strict=True)]
+
+
+def _as_module(line: str) -> list[str]:
+    line = line.replace("python manage.py", "django")
+    return shlex.split(line.replace("-A project", "-A suites.engines.project"))

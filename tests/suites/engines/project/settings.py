@@ -1,0 +1,1 @@
+from suites.engines.settings import *  # noqa: F403

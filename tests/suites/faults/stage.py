@@ -1,0 +1,236 @@
+"""A site with a page, its visitors and editors, a gateway beside it, and time that can be skipped.
+
+Nothing is stood in for: pages and pictures come over sockets from the live server, the pipeline
+speaks with the sandbox over sockets, and the sandbox fetches the picture from the live server.
+"""
+
+import datetime as dt
+import html
+import re
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import pytest
+from django.conf import settings as django_settings
+from django.db import DatabaseError
+from django.urls import reverse
+from django.utils.html import strip_tags
+from support.factories import plain_image
+from support.patience import until
+from wagtail.models import Site
+
+from wagtail_smart_resize.core import clock as moments
+from wagtail_smart_resize.models import (
+    Candidate,
+    GatewayRequest,
+    PipelineState,
+    Recomposition,
+    Spend,
+)
+from wagtail_smart_resize.purchasing import passes, schedule
+
+SLOTS = ("240x126", "200x200")
+SHAPES = (1905, 1000)
+"""The slots' ratios in thousandths, as the screen's cards are named."""
+
+SOON = dt.timedelta(seconds=0.5)
+#: After an error of the whole pass, as the loop has it.
+TROUBLE = dt.timedelta(seconds=15)
+
+
+class Seen(NamedTuple):
+    """What a visitor got for one slot: the bytes of our filter's picture, and of `fill`'s."""
+
+    ours: bytes
+    crop: bytes
+
+
+class Stage:
+    def __init__(self, gateway: Any, url: str, settings: Any, clock: Any, editor: Any) -> None:
+        self.gateway = gateway
+        self.settings = settings
+        self.url = url
+        self.clock = clock
+        self.editor = editor
+        self.seconds = 5.0
+        """The time that the client gives the gateway."""
+        self.in_trouble = True
+        """Whether the database is, where that is the fault."""
+        self.image = plain_image(400, 300)
+        self._has_opened = False
+        self._publish()
+
+    def _publish(self) -> None:
+        from testapp.models import PicturePage
+
+        home = Site.objects.get().root_page
+        page = PicturePage(title="A page", slug="a-page", photo=self.image)
+        home.add_child(instance=page)
+
+    def change(self, **changes: Any) -> None:
+        """Change settings of the site; the test puts them back."""
+        self.settings.WAGTAIL_SMART_RESIZE = {
+            **django_settings.WAGTAIL_SMART_RESIZE,
+            **changes,
+        }
+
+    @contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Without the database's trouble: to look how things stand."""
+        before, self.in_trouble = self.in_trouble, False
+        try:
+            yield
+        finally:
+            self.in_trouble = before
+
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Let no time pass: what a pause of two seconds says is looked at for longer than that."""
+        now = moments.now()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(moments, "now", lambda: now)
+            yield
+
+    # Visitors and editors
+
+    def visit(self) -> list[Seen]:
+        """A visitor's view of the page and of all its pictures."""
+        text = _get(f"{self.url}/a-page/").decode()
+        addresses = [html.unescape(each) for each in re.findall(r'src="([^"]+)"', text)]
+        pictures = [_get(self.url + address) for address in addresses]
+        assert len(pictures) == 2 * len(SLOTS)
+        return [Seen(*pictures[at : at + 2]) for at in range(0, len(pictures), 2)]
+
+    def want(self) -> None:
+        """The first view: from then on both shapes are wanted."""
+        self.visit()
+        # What a page wanted is written after its response.
+        until(lambda: len(self.rows()) == len(SLOTS), "both shapes are noted as wanted")
+
+    def cards(self) -> list[str]:
+        """What the image's screen says about each shape; "" where it has no card for it.
+
+        The editor opens the screen once; after that the browser asks for the cards alone.
+        """
+        view = "progress" if self._has_opened else "image"
+        self._has_opened = True
+        response = self.editor.get(reverse(f"smart_resize_admin:{view}", args=[self.image.pk]))
+        assert response.status_code == 200
+        if view == "image":
+            text = response.content.decode()
+            found = {f"any-{shape}": _card(text, shape) for shape in SHAPES}
+        else:
+            found = {card["key"]: _words(card["html"]) for card in response.json()["cards"]}
+        return [found.get(f"any-{shape}", "") for shape in SHAPES]
+
+    def look_again(self) -> None:
+        """The editor presses "Look again" at the first shape that has failed."""
+        row = next(row for row in self.rows() if row.purchase == "failed")
+        url = reverse("smart_resize_admin:failed", args=[self.image.pk])
+        pressed = {"row": row.pk, "action": "look_again", "key": uuid.uuid4()}
+        assert self.editor.post(url, pressed).status_code == 302
+
+    # How things stand
+
+    def rows(self) -> list[Recomposition]:
+        return list(Recomposition.objects.order_by("-shape"))
+
+    def seen(self, step: str) -> list[Any]:
+        """What the gateway was asked at a step."""
+        gateway = self.gateway
+        asked = {"submit": "requests", "status": "polls", "download": "downloads"}
+        return list(getattr(gateway, asked[step]))
+
+    def request_is(self, status: str) -> bool:
+        return GatewayRequest.objects.filter(status=status).exists()
+
+    def has_tried(self) -> bool:
+        return Recomposition.objects.filter(attempts__gt=0).exists()
+
+    # Time
+
+    def one_pass(self, jobs: int | None = None) -> None:
+        """A pass of the pipeline as the loop makes it; of so many steps at most."""
+        left = iter(range(10_000 if jobs is None else jobs))
+        try:
+            passes.run_pass(workers=1, go_on=lambda: next(left, None) is not None)
+        except DatabaseError:
+            self.clock.skip(seconds=TROUBLE.total_seconds())
+        self.gateway.settle()
+
+    def due(self) -> dt.datetime | None:
+        """When the next pass is due; None where nothing is to come."""
+        try:
+            return schedule.next_due()
+        except DatabaseError:
+            return moments.now()
+
+    def skip_to(self, moment: dt.datetime) -> None:
+        self.clock.skip(seconds=max(0.0, (moment - moments.now()).total_seconds()) + 0.001)
+
+    def go_on_until(self, condition: Callable[[], bool], jobs: int | None = None) -> None:
+        for _round in range(60):
+            if condition():
+                return
+            self.skip_to(self.due() or moments.now())
+            self.one_pass(jobs)
+        raise AssertionError("it has not come to that")
+
+    def finish_at_once(self) -> None:
+        """Do what is due without waiting."""
+        for _round in range(6):
+            due = self.due()
+            if due is None or due > moments.now() + SOON:
+                return
+            self.skip_to(due)
+            self.one_pass()
+
+    def live_through(self, hours: float, step: dt.timedelta = dt.timedelta()) -> None:
+        """Let hours pass, with a pass whenever one is due, but no more often than every `step`."""
+        ends = moments.now() + dt.timedelta(hours=hours)
+        while (due := self.due()) is not None and due < ends:
+            self.skip_to(max(due, moments.now() + step))
+            self.one_pass()
+        self.skip_to(ends)
+
+
+def _get(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=30) as response:
+        assert response.status == 200
+        return response.read()
+
+
+def _card(text: str, shape: int) -> str:
+    _before, found, after = text.partition(f'data-key="any-{shape}"')
+    return _words(after.partition(">")[2]) if found else ""
+
+
+def _words(card: str) -> str:
+    """The words of a card, down to the pictures."""
+    return " ".join(html.unescape(strip_tags(card.partition("smart-resize-options")[0])).split())
+
+
+def stored_files() -> list[str]:
+    """The names of all candidates' files."""
+    return [candidate.file.name for candidate in Candidate.objects.filter(stored=True)]
+
+
+def circuit() -> str:
+    state = PipelineState.load()
+    return state.circuit_code if state.circuit_open else ""
+
+
+def held() -> int:
+    """Outputs that the budget holds, of whichever day; the months must say the same."""
+    outputs = dict(Spend.objects.values_list("period", "outputs"))
+    days = sum(count for period, count in outputs.items() if len(period) == len("2026-11-22"))
+    assert sum(outputs.values()) == 2 * days
+    return days
+
+
+def charged() -> list[str]:
+    """What each request of the ledger says, the oldest first."""
+    return list(GatewayRequest.objects.order_by("pk").values_list("charged", flat=True))

@@ -1,0 +1,191 @@
+"""The course: fills a database, sends the processes off, heat by heat, and tells what is there.
+
+Started as a process of its own: the first argument is a file with the plan, the second where to
+write what came of it. It has everything imported when it forks the racers.
+"""
+
+import datetime as dt
+import gc
+import json
+import os
+import random
+import sys
+import time
+import traceback
+import warnings
+from pathlib import Path
+from typing import Any
+
+import django
+
+from suites.races import calendar
+
+CALENDAR = calendar.start("2126-11-09T12:00+00:00")
+django.setup()
+warnings.simplefilter("error")
+warnings.filterwarnings("ignore", "unclosed file <", ResourceWarning)
+warnings.filterwarnings("ignore", "SQLCompiler.quote_name_unless_alias")
+
+from django.conf import settings  # noqa: E402
+from django.core.management import call_command  # noqa: E402
+from django.db import connections  # noqa: E402
+from django.test import override_settings  # noqa: E402
+from django.utils import timezone  # noqa: E402
+from support.quarters import QUARTERS  # noqa: E402
+from testapp.models import PicturePage  # noqa: E402
+
+from suites.races import facts, pictures  # noqa: E402
+from suites.races.racer import Racer, look  # noqa: E402
+from suites.races.troubles import Troubles  # noqa: E402
+from wagtail_smart_resize.core import sizes  # noqa: E402
+from wagtail_smart_resize.models import (  # noqa: E402
+    GatewayRequest,
+    ImageVersion,
+    PipelineState,
+    Recomposition,
+)
+from wagtail_smart_resize.publishing import publication  # noqa: E402
+from wagtail_smart_resize.purchasing import demand, passes  # noqa: E402
+from wagtail_smart_resize.renditions import published_cache  # noqa: E402
+from wagtail_smart_resize.repair import repairs  # noqa: E402
+from wagtail_smart_resize.rules.verdict import Reason  # noqa: E402
+
+PicturePage.template = "races/page.html"
+sizes.ENGINE_PRESETS = QUARTERS
+# Nobody waits for anybody: what is wanted, flipped and to be purged is due at once.
+demand.GATHERING = publication.PURGE_DELAY = dt.timedelta()
+published_cache.Memory.INTERVAL = 0.05
+
+
+def main(plan: dict[str, Any]) -> dict[str, Any]:
+    began = time.monotonic()
+    call_command("migrate", verbosity=0, run_syncdb=True)
+    images = _fill(plan["images"], plan["processes"])
+    print(f"made in {time.monotonic() - began:.0f} s")
+    gc.freeze()
+    heats = [_heat(plan, images, heat) for heat in range(len(plan["heats"]))]
+    return {"heats": heats, **facts.final()}
+
+
+def _fill(images: int, editors: int) -> list[Any]:
+    """Images of one colour, each on a published page; and editors."""
+    from django.contrib.auth import get_user_model
+    from support.factories import plain_image
+    from wagtail.models import Collection, Locale, Page, Site
+
+    Collection.add_root(name="Root")
+    Locale.objects.create(language_code="en")
+    root = Page.add_root(title="Root", slug="root")
+    home = root.add_child(instance=Page(title="Home", slug="home"))
+    Site.objects.create(hostname="localhost", root_page=home, is_default_site=True)
+    made = [plain_image(160, 120, pictures.CROP) for _ in range(images)]
+    for image in made:
+        home.add_child(instance=PicturePage(title=image.title, photo=image))
+    for number in range(editors):
+        get_user_model().objects.create(username=f"editor-{number}")
+    return [image.pk for image in made]
+
+
+def _heat(plan: dict[str, Any], images: list[Any], heat: int) -> dict[str, Any]:
+    """All race from a moment on and under limits; then one process does what is left to do.
+
+    It goes on for some days more where the limits let more be bought on each of them.
+    """
+    about = plan["heats"][heat]
+    CALENDAR.set(about["begins"])
+    with override_settings(WAGTAIL_SMART_RESIZE=settings.WAGTAIL_SMART_RESIZE | about["limits"]):
+        began = time.monotonic()
+        told = _race(plan, images, heat)
+        raced = time.monotonic()
+        in_race = facts.bought()
+        if heat == len(plan["heats"]) - 1:
+            _show_all()
+        _settle()
+        for _day in range(about["days_after"]):
+            CALENDAR.next_day()
+            _settle()
+        return {
+            "racers": told,
+            "bought_in_race": in_race,
+            "bought": facts.bought(),
+            "spent": facts.spent(),
+            "race_seconds": raced - began,
+            "settle_seconds": time.monotonic() - raced,
+        }
+
+
+def _race(plan: dict[str, Any], images: list[Any], heat: int) -> list[dict[str, Any]]:
+    connections.close_all()
+    files = [Path(settings.WORK_DIR) / f"racer-{n}.json" for n in range(plan["processes"])]
+    pids = []
+    for number, file in enumerate(files):
+        file.unlink(missing_ok=True)
+        pid = os.fork()
+        if not pid:
+            chance = random.Random(f"{plan['seed']}/{heat}/{number}")
+            racer = Racer(number, images, heat, chance)
+            _run_child(racer, plan["heats"][heat]["operations"], file)
+        pids.append(pid)
+    for pid in pids:
+        os.waitpid(pid, 0)
+    return [json.loads(file.read_text()) for file in files]
+
+
+def _run_child(racer: Racer, operations: int, file: Path) -> None:
+    # Short passes: more of them meet.
+    passes.MOST = 10
+    troubles = Troubles()
+    try:
+        with troubles:
+            racer.race(operations)
+    except BaseException:
+        racer.errors.append(traceback.format_exc())
+    told = {"counts": racer.counts, "errors": racer.errors, **troubles.told()}
+    file.write_text(json.dumps(told))
+    connections.close_all()
+    os._exit(0)
+
+
+def _show_all() -> None:
+    """What nobody came by in the race is wanted as well."""
+    for page in PicturePage.objects.all():
+        look(page.photo_id)
+
+
+def _settle() -> None:
+    """Repair and work in turns until nothing more is asked of the gateway: outputs that a refused
+    request gives back, when all others wait for another day's budget, are the next repair's to
+    offer."""
+    asked = None
+    while asked != (asked := GatewayRequest.objects.count()):
+        repairs.run()
+        _work_off()
+
+
+def _work_off() -> None:
+    """Make passes until none does anything; waiting is skipped, not slept."""
+    quiet = False
+    while not quiet:
+        _hasten()
+        result = passes.run_pass(workers=1)
+        assert not result.failed, result
+        quiet = not result.did
+
+
+def _hasten() -> None:
+    """All is due that waits for a moment, but for what waits for another day's budget."""
+    past = timezone.now() - dt.timedelta(seconds=1)
+    unfinished = GatewayRequest.objects.unfinished().exclude(error_code=Reason.BUDGET)
+    unfinished.update(next_step=past)
+    waiting = Recomposition.objects.wanted().exclude(next_attempt=None)
+    waiting.filter(waiting_reason__in=["", Reason.CIRCUIT_OPEN]).update(next_attempt=past)
+    for due in ("flip_due", "purge_due"):
+        ImageVersion.objects.exclude(**{due: None}).update(**{due: past})
+    PipelineState.objects.exclude(probe_at=None).update(probe_at=past)
+    PipelineState.objects.update(paused_until=None)
+
+
+if __name__ == "__main__":
+    Path(sys.argv[2]).write_text(
+        json.dumps(main(json.loads(Path(sys.argv[1]).read_text())), default=str)
+    )

@@ -1,0 +1,128 @@
+"""Each conditional UPDATE, while another transaction holds its row and changes an indexed column.
+
+Started as a process of its own, on a MariaDB. Writes {crossing: what the database refused the two}
+to the file that its argument names: an empty list for each of which both statements were taken.
+"""
+
+import datetime as dt
+import json
+import sys
+import threading
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import django
+from django.db import Error
+
+django.setup()
+warnings.filterwarnings("ignore", "unclosed", ResourceWarning)
+
+from django.core.management import call_command  # noqa: E402
+from django.db import connection, connections, models, transaction  # noqa: E402
+from django.utils import timezone  # noqa: E402
+from support.factories import plain_image  # noqa: E402
+from support.patience import join, until  # noqa: E402
+from wagtail.models import Collection  # noqa: E402
+
+from wagtail_smart_resize.models import GatewayRequest, ImageVersion, Recomposition  # noqa: E402
+from wagtail_smart_resize.rules.verdict import Reason  # noqa: E402
+
+MANY = 200
+
+
+def main() -> dict[str, list[str]]:
+    call_command("migrate", verbosity=0, run_syncdb=True)
+    Collection.add_root(name="Root")
+    image_ids = [plain_image(8, 6).pk for _ in range(MANY)]
+    now = timezone.now()
+    # One of each is due and the others are at rest: an index looks best where it names few rows.
+    versions = [ImageVersion(image_id=pk) for pk in image_ids]
+    versions[0].flip_due = versions[0].purge_due = now
+    requests = [GatewayRequest(image_id=pk, status="done", next_step=None) for pk in image_ids]
+    requests[0].status, requests[0].next_step = "sent", now
+    rows = [
+        Recomposition(image_id=pk, source_hash="file", shape="1.5", purchase="idle")
+        for pk in image_ids
+    ]
+    rows[0].purchase, rows[0].next_attempt = "wanted", now
+    rows[0].waiting_reason = Reason.NOT_PUBLISHED
+    for made in (versions, requests, rows):
+        type(made[0]).objects.bulk_create(made)
+        with connection.cursor() as cursor:
+            cursor.execute(f"ANALYZE TABLE {made[0]._meta.db_table}")
+    version, request, row = versions[0], requests[0], rows[0]
+    its = Recomposition.objects.filter(image_id=row.image_id)
+    later = now + dt.timedelta(minutes=1)
+    return {
+        "lease": _cross(request, {"next_step": later}, lambda: request.take(now, dt.timedelta(1))),
+        "flip": _cross(
+            version,
+            {"flip_due": later},
+            lambda: version.move(where={"flip_due": version.flip_due}, flip_due=None),
+        ),
+        "purge": _cross(
+            version,
+            {"purge_due": later},
+            lambda: version.move(where={"purge_due": version.purge_due}, purge_due=None),
+        ),
+        "wake": _cross(
+            row,
+            {"waiting_reason": "", "next_attempt": later},
+            lambda: its.wake(Reason.NOT_PUBLISHED, now),
+        ),
+        "postpone": _cross(row, {"next_attempt": later}, lambda: its.postpone_due(now, later)),
+        "review": _cross(row, {"review_since": now}, its.note_review),
+        "fail": _cross(row, {"purchase": "idle"}, lambda: row.fail("no_file", "None was named.")),
+    }
+
+
+def _cross(held: models.Model, changes: dict[str, Any], move: Callable[[], Any]) -> list[str]:
+    """Hold the row; when `move` waits for it, change what an index holds."""
+    told: list[str] = []
+    same = type(held)._base_manager.filter(pk=held.pk)
+    mover = threading.Thread(target=_told, args=(move, told))
+
+    def hold() -> None:
+        with transaction.atomic():
+            same.update(**{_plain(held): models.F(_plain(held))})
+            mover.start()
+            _await_waiter()
+            same.update(**changes)
+
+    _told(hold, told)
+    join(mover)
+    return told
+
+
+def _told(function: Callable[[], Any], told: list[str]) -> None:
+    try:
+        function()
+    except Error as error:
+        told.append(str(error))
+    finally:
+        if threading.current_thread() is not threading.main_thread():
+            connections.close_all()
+
+
+def _plain(row: models.Model) -> str:
+    """A column that no index holds."""
+    return {"GatewayRequest": "troubles", "ImageVersion": "revision"}.get(
+        type(row).__name__, "attempts"
+    )
+
+
+def _await_waiter() -> None:
+    # What is read more often than each 0.1 s is not read anew.
+    until(_has_waiter, "the other statement waits for the row", pause=0.2)
+
+
+def _has_waiter() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT COUNT(*) FROM information_schema.INNODB_LOCK_WAITS")
+        return bool(cursor.fetchone()[0])
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(json.dumps(main()))

@@ -1,0 +1,143 @@
+"""What one of the processes does: a number of things, in an order of its own, to the same images.
+
+All walk along the images together, so that they meet: where one is, the others are nearly too.
+"""
+
+import random
+import traceback
+import uuid
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.contrib.auth import get_user_model
+from django.test import Client
+from testapp.models import PicturePage
+from wagtail.images import get_image_model
+
+from suites.races import pictures
+from wagtail_smart_resize.editorial import actions
+from wagtail_smart_resize.models import Candidate, ImageVersion
+from wagtail_smart_resize.publishing import frontend_cache, publication
+from wagtail_smart_resize.purchasing import passes
+from wagtail_smart_resize.repair import repairs
+
+#: So near to each other they walk.
+WINDOW = 6
+
+WEIGHTS = {"look": 10, "work": 7, "decide": 8, "ask": 4, "flip": 4, "purge": 2, "repair": 1}
+
+#: What people ask for: one shape or two of them, a recipe of its own or none. Of the two squares
+#: it is the one that is bought for both.
+WISHES = (["123x120"], ["120x60"], ["120x60", "123x120"], ["portrait"])
+#: What people's wording makes the gateway say at first; the second time it takes the request.
+FIRST_ANSWERS = ("", "", "sandbox:500@submit:1 ", "sandbox:503@submit:1 ", "sandbox:429-seconds:1 ")
+
+
+@dataclass
+class Racer:
+    number: int
+    images: list[Any]
+    heat: int
+    random: random.Random
+    counts: Counter[str] = field(default_factory=Counter)
+    errors: list[str] = field(default_factory=list)
+
+    def race(self, operations: int) -> None:
+        names = self.random.choices([*WEIGHTS], [*WEIGHTS.values()], k=operations)
+        for step, name in enumerate(names):
+            self._do(name, self._image(step, operations))
+
+    def _image(self, step: int, operations: int) -> Any:
+        """The image where all are now, or one near it."""
+        place = step * len(self.images) // operations + self.random.randrange(WINDOW)
+        return self.images[place % len(self.images)]
+
+    def _do(self, name: str, image_id: Any) -> None:
+        self.counts[name] += 1
+        try:
+            getattr(self, name)(image_id)
+        except actions.Refused:
+            self.counts["refused"] += 1
+        except Exception:
+            self.errors.append(f"{name}, image {image_id}:\n{traceback.format_exc()}")
+
+    # What can be done
+
+    def look(self, image_id: Any) -> None:
+        """A visitor's page, up to the request's end: wants are written there.
+
+        Then one of its pictures, with what the image says of itself at that moment.
+        """
+        self.counts["files"] += len(look(image_id))
+        image = get_image_model().objects.get(pk=image_id)
+        wrong = pictures.wrong(image, self.random.choice(pictures.SHOWN))
+        assert not wrong, wrong
+        self.counts["compared"] += 1
+
+    def work(self, _image_id: Any) -> None:
+        self.counts["steps"] += passes.run_pass(workers=2).did
+
+    def decide(self, _image_id: Any) -> None:
+        """An editor chooses one of the latest pictures, or the crop in its place."""
+        user = get_user_model().objects.get(username=f"editor-{self.number}")
+        stored = Candidate.objects.filter(stored=True).select_related("recomposition")
+        latest = list(stored.order_by("-pk")[: 2 * WINDOW])
+        if not latest:
+            return
+        candidate = self.random.choice(latest)
+        self.counts["decided"] += 1
+        if self.random.random() < 0.5:
+            actions.choose(candidate, user=user)
+        else:
+            actions.use_crop(candidate.recomposition, user=user)
+
+    def ask(self, image_id: Any) -> None:
+        """An editor wants two candidates of each shape; whoever comes to the same image in the
+        same heat has pressed the same button."""
+        key = uuid.uuid5(uuid.NAMESPACE_OID, f"{self.heat}/{image_id}")
+        chance = random.Random(str(key))
+        wishes = [actions.Wish.parse(text) for text in chance.choice(WISHES)]
+        prompt = f"{chance.choice(FIRST_ANSWERS)}Wish {key}"
+        wording = actions.Wording(prompt=prompt, candidates=2)
+        user = get_user_model().objects.get(username=f"editor-{self.number}")
+        image = get_image_model().objects.get(pk=image_id)
+        actions.ask(image, wishes, user=user, wording=wording, overrule=True, key=key)
+        self.counts["asked"] += 1
+
+    def flip(self, _image_id: Any) -> None:
+        """One of the images that others are about to flip."""
+        due = ImageVersion.objects.exclude(flip_due=None).order_by("flip_due")[:WINDOW]
+        for version in self.random.sample(list(due), min(1, len(due))):
+            try:
+                self.counts["flipped"] += publication.publish(version.pk)
+            except publication.StillChanging:
+                self.counts["still changing"] += 1
+
+    def purge(self, _image_id: Any) -> None:
+        """All that work may want to purge the same page."""
+        due = ImageVersion.objects.exclude(purge_due=None).order_by("purge_due")
+        for version in due[:3]:
+            frontend_cache.purge(version)
+
+    def repair(self, _image_id: Any) -> None:
+        self.counts["repairs"] += sum(repairs.run().counts.values())
+
+
+def look(image_id: Any) -> list[Path]:
+    """The files that the image's page shows, in the template's order; all of them are there."""
+    page = PicturePage.objects.get(photo_id=image_id)
+    response = Client().get(page.url)
+    assert response.status_code == 200, response.status_code
+    files = shown(response.content.decode())
+    missing = [file for file in files if not file.is_file()]
+    assert not missing, missing
+    return files
+
+
+def shown(html: str) -> list[Path]:
+    addresses = [part.split('"')[0] for part in html.split('src="')[1:]]
+    media, root = django_settings.MEDIA_URL, Path(django_settings.MEDIA_ROOT)
+    return [root / address.removeprefix(media) for address in addresses]

@@ -1,0 +1,291 @@
+"""Starts, asks and ends server processes of the test site."""
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import dj_database_url
+from support.paths import TESTS
+from support.patience import FOR_EVER, LONG, until
+
+from . import guard
+
+TABLE = "wagtail_smart_resize_gatewayrequest"
+VERSIONS = "wagtail_smart_resize_imageversion"
+
+ENGINES = {
+    "gunicorn sync": ["gunicorn", "suites.servers.wsgi:application", "--workers=2"],
+    "gunicorn gthread": [
+        "gunicorn",
+        "suites.servers.wsgi:application",
+        "--worker-class=gthread",
+        "--threads=4",
+    ],
+    "gunicorn preload": ["gunicorn", "suites.servers.wsgi:application", "--workers=2", "--preload"],
+    "uvicorn": ["uvicorn", "suites.servers.asgi:application"],
+}
+
+
+class Answer(NamedTuple):
+    status: int
+    text: str
+    process: str
+
+    @property
+    def pictures(self) -> list[str]:
+        """The addresses of all pictures, in order."""
+        sets = re.findall(r'(?:src|srcset)="([^"]+)"', self.text)
+        return [part.split()[0] for each in sets for part in each.split(", ")]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Site:
+    """A database and media of its own, and the processes that serve them."""
+
+    def __init__(self, directory: Path, database: str, gateway: str, **environment: str) -> None:
+        self.directory = directory
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._database = database
+        self._processes: list[subprocess.Popen] = []
+        self._ports: dict[int, int] = {}
+        self.environment = {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "suites.servers.settings",
+            "PYTHONPATH": os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")]),
+            "SERVERS_DIR": str(directory),
+            "SERVERS_DATABASE": database,
+            "SERVERS_GATEWAY": gateway,
+            "SERVERS_URL": self.url,
+            # Settings make temporary directories: they go with ours.
+            "TMPDIR": str(directory),
+            **environment,
+        }
+
+    # Processes
+
+    def start(self, *command: str, role: str = "web", **options: Any) -> subprocess.Popen:
+        """A process of its own group, in the site's environment."""
+        with (self.directory / f"{role}.log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", *command],
+                env={**self.environment, guard.ROLE: role},
+                cwd=self.directory,
+                start_new_session=True,
+                **{"stdout": log, "stderr": log, **options},
+            )
+        self._processes.append(process)
+        return process
+
+    @contextlib.contextmanager
+    def with_environment(self, more: dict[str, str]) -> Iterator[None]:
+        """What is started meanwhile has this in its environment as well."""
+        before = self.environment
+        self.environment = {**before, **more}
+        try:
+            yield
+        finally:
+            self.environment = before
+
+    def serve(self, engine: str, *more: str, port: int = 0, role: str = "web") -> subprocess.Popen:
+        """A web server of this engine; it answers when this returns."""
+        command = [*ENGINES[engine], *more]
+        port = port or self.port
+        if command[0] == "gunicorn":
+            command += [f"--bind=127.0.0.1:{port}", "--log-level=warning", "--timeout=60"]
+            # Its master kills nobody: who ends does it by himself.
+            command += [f"--graceful-timeout={FOR_EVER:.0f}"]
+        else:
+            command += [f"--port={port}", "--log-level=warning"]
+        process = self.start(*command, role=role)
+        self._ports[process.pid] = port
+        until(lambda: answers(port) or process.poll() is not None, f"{engine} answers", pause=0.05)
+        assert process.poll() is None, self.log()
+        return process
+
+    def work_on_tasks(self) -> subprocess.Popen:
+        """A worker of django-tasks-db."""
+        options = ("db_worker", "--interval=0.2", "--no-startup-delay")
+        return self.start("django", *options, role="worker")
+
+    def end(self, process: subprocess.Popen, number: int = signal.SIGTERM) -> float:
+        """End a process (SIGKILL: and all its children); tell how many seconds it took."""
+        began = time.monotonic()
+        with contextlib.suppress(ProcessLookupError):
+            if number == signal.SIGKILL:
+                os.killpg(process.pid, number)
+            else:
+                process.send_signal(number)
+        process.wait(LONG)
+        took = time.monotonic() - began
+        if process.stdout:
+            process.stdout.close()
+        if port := self._ports.pop(process.pid, 0):
+            # Its children may die a moment later, and until then they accept connections.
+            until(lambda: not answers(port), "nobody answers any more")
+        return took
+
+    def close(self) -> None:
+        for process in self._processes:
+            self.end(process, signal.SIGKILL)
+
+    # What it shows
+
+    def get(self, path: str = "/pictures/", port: int = 0) -> Answer:
+        url = f"http://127.0.0.1:{port or self.port}{path}"
+        try:
+            with urllib.request.urlopen(url, timeout=LONG) as response:
+                text = response.read().decode()
+                return Answer(response.status, text, response.headers.get("X-Process", ""))
+        except urllib.error.HTTPError as error:
+            with error:
+                return Answer(error.code, "", "")
+
+    def wait_until_recomposed(
+        self, before: Answer, seconds: float = LONG, path: str = "/pictures/", port: int = 0
+    ) -> float:
+        """Look again and again until no picture is what it was before; tell the seconds."""
+        began = time.monotonic()
+        shown = set(before.pictures)
+        assert shown
+
+        def is_recomposed() -> bool:
+            answer = self.get(path, port)
+            assert answer.status == 200, f"a visitor got status {answer.status}"
+            return not shown & set(answer.pictures)
+
+        try:
+            until(is_recomposed, "all is recomposed", seconds=seconds, pause=0.2)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.requests()}\n{self.log()}") from None
+        return time.monotonic() - began
+
+    def log(self) -> str:
+        return "\n".join(path.read_text()[-6000:] for path in self.directory.glob("*.log"))
+
+    def connections(self, gateway_port: int) -> list[guard.Connection]:
+        """Who opened connections to the gateway."""
+        noted = guard.read(self.directory / "connections.log")
+        return [each for each in noted if each.port == gateway_port]
+
+    # What it stored
+
+    def sql(self, statement: str) -> list[tuple[Any, ...]]:
+        with connected(self._database) as connection:
+            cursor = connection.cursor()
+            cursor.execute(statement)
+            rows = list(cursor.fetchall()) if cursor.description else []
+            connection.commit()
+        return rows
+
+    def requests(self) -> list[tuple[Any, ...]]:
+        return self.sql(f"SELECT status, charged, error_code FROM {TABLE} ORDER BY id")
+
+    def end_leases(self) -> None:
+        """As if their time were over: tests don't wait for minutes."""
+        past = "'2020-01-01 00:00:00'"
+        self.sql(f"UPDATE {TABLE} SET lease_until = {past} WHERE lease_until IS NOT NULL")
+        self.sql(f"UPDATE {VERSIONS} SET flip_due = {past} WHERE flip_due IS NOT NULL")
+        self.sql(f"UPDATE wagtail_smart_resize_pipelinestate SET runner_until = {past}")
+
+
+def answers(port: int) -> bool:
+    """Whether anybody accepts connections there."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def mysql_options(url: str) -> dict[str, Any]:
+    """What PyMySQL takes to connect to a database, or to a server whose URL names none."""
+    server = dj_database_url.parse(url)
+    names = {
+        "host": "HOST",
+        "port": "PORT",
+        "user": "USER",
+        "password": "PASSWORD",
+        "database": "NAME",
+    }
+    return {theirs: server[ours] for theirs, ours in names.items() if server[ours]}
+
+
+@contextlib.contextmanager
+def connected(database: str) -> Iterator[Any]:
+    if database.startswith("sqlite"):
+        connection: Any = sqlite3.connect(database.removeprefix("sqlite:///"), timeout=20)
+    elif database.startswith("mysql"):
+        import pymysql
+
+        connection = pymysql.connect(**mysql_options(database))
+    else:
+        import psycopg
+
+        connection = psycopg.connect(database)
+    with contextlib.closing(connection):
+        yield connection
+
+
+class Template:
+    """A migrated database with photographs, made once and copied for each site."""
+
+    def __init__(self, directory: Path, base: str = "") -> None:
+        self._directory = directory
+        self._base = base
+        self._count = 0
+        self._made: list[str] = []
+        site = Site(directory, self._new_database(directory), "http://127.0.0.1:9/v1")
+        site.environment["SERVERS_TASKS"] = "database" if has_module("django_tasks_db") else ""
+        process = site.start("suites.servers.fill")
+        assert process.wait(120) == 0, site.log()
+        shutil.rmtree(directory / "together", ignore_errors=True)
+
+    def copy(self, directory: Path) -> str:
+        """A copy of the database and media in another directory; the database's URL."""
+        shutil.copytree(self._directory / "media", directory / "media")
+        return self._new_database(directory)
+
+    def _new_database(self, directory: Path) -> str:
+        """For PostgreSQL a database beside the one that is named; for SQLite a file."""
+        original = self._directory / "db.sqlite3"
+        if not self._base.startswith("postgres"):
+            if original.exists():
+                shutil.copy(original, directory / "db.sqlite3")
+            return f"sqlite:///{directory}/db.sqlite3"
+        name = f"smart_resize_{os.getpid()}_{self._count}"
+        like = f" TEMPLATE {self._made[0]}" if self._made else ""
+        self._on_server(f"CREATE DATABASE {name}{like}")
+        self._made.append(name)
+        self._count += 1
+        return re.sub(r"/[^/]*$", f"/{name}", self._base)
+
+    def close(self) -> None:
+        for name in self._made:
+            self._on_server(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def _on_server(self, statement: str) -> None:
+        import psycopg
+
+        with psycopg.connect(self._base, autocommit=True) as connection:
+            connection.execute(statement)
+
+
+def has_module(name: str) -> bool:
+    import importlib.util
+
+    return importlib.util.find_spec(name) is not None

@@ -1,0 +1,78 @@
+"""The set-ups, as settings of a site."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from support.paths import DOCS
+
+PAGE = DOCS / "storage-and-caches.md"
+
+STATIC = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+S3 = "storages.backends.s3.S3Storage"
+LOCAL = {"BACKEND": "django.core.files.storage.FileSystemStorage"}
+REMOTE = {"BACKEND": "suites.storages.backends.Remote"}
+SLOW = {"BACKEND": "suites.storages.backends.Slow"}
+
+#: What is public has addresses without a signature; buckets and objects are private otherwise.
+PUBLIC = {"querystring_auth": False, "default_acl": "public-read"}
+
+
+def s3(bucket: str, **options: Any) -> dict[str, Any]:
+    return {"BACKEND": S3, "OPTIONS": {"bucket_name": bucket, **options}}
+
+
+def reached_at(url: str) -> dict[str, Any]:
+    """What all S3 storages share: settings of their own, since Wagtail's task that deletes files
+    is given a storage's options as JSON."""
+    from boto3.s3.transfer import TransferConfig
+
+    from .stand_in import ACCESS, CLIENT
+
+    return {
+        "AWS_S3_ENDPOINT_URL": url,
+        "AWS_S3_CLIENT_CONFIG": CLIENT,
+        # In the calling thread, where a transaction would show.
+        "AWS_S3_TRANSFER_CONFIG": TransferConfig(use_threads=False),
+        "AWS_S3_ACCESS_KEY_ID": ACCESS["access_key"],
+        "AWS_S3_SECRET_ACCESS_KEY": ACCESS["secret_key"],
+        "AWS_S3_REGION_NAME": ACCESS["region_name"],
+    }
+
+
+def documented() -> dict[str, Any]:
+    """The settings that the docs recommend."""
+    blocks = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    (block,) = (block for block in blocks if S3 in block)
+    settings: dict[str, Any] = {}
+    exec(block, settings)
+    return settings
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Which storages a site has. `renditions`, `candidates`: their keys, if they have their own."""
+
+    storages: dict[str, Any]
+    renditions: str = ""
+    candidates: str = ""
+
+
+DOCUMENTED = documented()
+
+SETUPS = {
+    "S3, overwriting": Setup({"default": s3("site", file_overwrite=True, **PUBLIC)}),
+    "S3, not overwriting": Setup({"default": s3("site", file_overwrite=False, **PUBLIC)}),
+    "S3, signed": Setup({"default": s3("site")}),
+    "as documented": Setup(
+        DOCUMENTED["STORAGES"],
+        renditions=DOCUMENTED["WAGTAILIMAGES_RENDITION_STORAGE"],
+        candidates=DOCUMENTED["WAGTAIL_SMART_RESIZE"]["CANDIDATE_STORAGE"],
+    ),
+    "renditions on S3": Setup(
+        {"default": LOCAL, "renditions": s3("renditions", **PUBLIC)}, renditions="renditions"
+    ),
+    "sources on S3": Setup({"default": s3("site"), "renditions": LOCAL}, renditions="renditions"),
+    "without paths": Setup({"default": REMOTE}),
+    "slow": Setup({"default": SLOW}),
+}

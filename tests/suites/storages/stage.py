@@ -1,0 +1,164 @@
+"""The stage of the fault matrix, on storages of all kinds."""
+
+import html
+import io
+import re
+import urllib.error
+import urllib.request
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin
+
+from django.conf import settings as django_settings
+from django.urls import reverse
+from PIL import Image, ImageChops, ImageOps, ImageStat
+from wagtail.images import get_image_model
+
+from suites.faults import stage as faults
+from wagtail_smart_resize.core.sizes import Slot
+from wagtail_smart_resize.editorial import actions
+from wagtail_smart_resize.models import Candidate, ImageVersion
+from wagtail_smart_resize.repair import repairs
+
+from .backends import Note, Remote
+
+if TYPE_CHECKING:
+    from .stand_in import Call, StandIn
+
+#: The mean difference of two pictures' channels, of 255: the same but for scaling and JPEG.
+SAME, OTHER = 3.0, 9.0
+
+
+def get(address: str) -> bytes:
+    with urllib.request.urlopen(address, timeout=30) as response:
+        return response.read()
+
+
+def answers(address: str) -> bool:
+    try:
+        return bool(get(address))
+    except urllib.error.HTTPError as error:
+        with error:
+            return False
+
+
+def difference(one: bytes, other: bytes) -> float:
+    """Between a picture and another that is cut to its shape and size."""
+    with Image.open(io.BytesIO(one)) as first, Image.open(io.BytesIO(other)) as second:
+        fitted = ImageOps.fit(second.convert("RGB"), first.size, Image.Resampling.LANCZOS)
+        means = ImageStat.Stat(ImageChops.difference(first.convert("RGB"), fitted)).mean
+    return sum(means) / len(means)
+
+
+class Stage(faults.Stage):
+    def __init__(
+        self, gateway: Any, url: str, settings: Any, clock: Any, editor: Any, s3: "StandIn"
+    ) -> None:
+        self.s3 = s3
+        super().__init__(gateway, url, settings, clock, editor)
+
+    # Visitors and editors
+
+    def page(self) -> list[str]:
+        """The page alone: the addresses of its pictures, ours and the crop of each slot."""
+        found = re.findall(r'src="([^"]+)"', get(f"{self.url}/a-page/").decode())
+        return [urljoin(self.url, html.unescape(each)) for each in found]
+
+    def addresses(self) -> list[str]:
+        """Those of our filter's pictures."""
+        return self.page()[::2]
+
+    def visit(self) -> list[faults.Seen]:
+        pictures = [get(address) for address in self.page()]
+        assert len(pictures) == 2 * len(faults.SLOTS)
+        return [faults.Seen(*pictures[at : at + 2]) for at in range(0, len(pictures), 2)]
+
+    def screen(self) -> list[str]:
+        """An editor opens the image's screen; all addresses that it leads to or shows."""
+        response = self.editor.get(reverse("smart_resize_admin:image", args=[self.image.pk]))
+        assert response.status_code == 200
+        return [html.unescape(each) for each in re.findall(r'"(http[^"]+)"', response.text)]
+
+    # What is done
+
+    def go_live(self) -> None:
+        """From the first view until both shapes are live."""
+        self.want()
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Until nothing is in flight or to be published."""
+        self.go_on_until(self._is_done)
+
+    def _is_done(self) -> bool:
+        under_way = any(row.purchase != row.Purchase.IDLE for row in self.rows())
+        return not under_way and not ImageVersion.objects.exclude(flip_due=None).exists()
+
+    def ask_again(self) -> None:
+        wishes = [actions.Wish(Slot.parse(slot)) for slot in faults.SLOTS]
+        actions.ask(self.fresh_image(), wishes, overrule=True)
+        self.go_on()
+
+    def choose(self, position: int) -> None:
+        """The oldest candidate of both shapes, the next one, ..."""
+        for row in self.rows():
+            actions.choose(list(row.candidates.all())[position])
+        self.go_on()
+
+    def use_crop(self) -> None:
+        for row in self.rows():
+            actions.use_crop(row)
+        self.go_on()
+
+    def let_retire(self) -> None:
+        """What is retired is noted, and deleted after its days."""
+        assert repairs.run().failed == 0
+        self.clock.skip(days=django_settings.WAGTAIL_SMART_RESIZE.get("KEEP_RETIRED_DAYS", 7) + 1)
+        assert repairs.run().failed == 0
+
+    def fresh_image(self) -> Any:
+        return get_image_model().objects.get(pk=self.image.pk)
+
+    # What is there
+
+    def shows(self, position: int) -> bool:
+        """Whether the page shows these candidates and nothing else, their pixels right."""
+        for seen, candidates in zip(self.visit(), self._candidates(), strict=True):
+            differences = [difference(seen.ours, each) for each in candidates]
+            nearest = differences.index(min(differences))
+            if nearest != position or differences[nearest] > SAME:
+                return False
+            if difference(seen.ours, seen.crop) < OTHER:
+                return False
+        return True
+
+    def shows_crops(self) -> bool:
+        return all(seen.ours == seen.crop for seen in self.visit())
+
+    def _candidates(self) -> list[list[bytes]]:
+        """The stored files of each slot's row."""
+        return [[_content(each) for each in row.candidates.all()] for row in self.rows()]
+
+    def stored(self) -> list[str]:
+        """The names of all files in all storages."""
+        root = django_settings.MEDIA_ROOT
+        local = [str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()]
+        return sorted(local + self.s3.names())
+
+    def named(self) -> list[str]:
+        """The names of all files that rows name."""
+        model = get_image_model()
+        files = [
+            *model.objects.values_list("file", flat=True),
+            *model.get_rendition_model().objects.values_list("file", flat=True),
+            *Candidate.objects.values_list("file", flat=True),
+        ]
+        return sorted(files)
+
+    def asked_of_storages(self) -> "list[Note | Call]":
+        """What the site asked of storages that are not this machine's files."""
+        return [*Remote.notes, *(call for call in self.s3.calls if call.by_site)]
+
+
+def _content(candidate: Any) -> bytes:
+    with candidate.file.open("rb") as file:
+        return file.read()

@@ -1,0 +1,157 @@
+"""From a site without us to a recomposed picture, by the README's own words alone."""
+
+import re
+import socket
+
+import flit_core.buildapi
+import pytest
+from support.paths import PHOTOS
+
+from suites.browser.harness import FLAGS, chromium, missing
+
+from .newsite import OLD_TAG, PASSWORD, TEMPLATE, NewSite
+from .readme import README, words
+
+pytestmark = pytest.mark.stranger
+
+PHOTO = PHOTOS / "astronaut.png"
+
+#: What the page's picture shows, in few enough pixels to compare: 32 times 16, red, green, blue.
+LOOK = """async () => {
+  const image = document.querySelector("main img");
+  await image.decode();
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [32, 16];
+  const context = canvas.getContext("2d");
+  context.drawImage(image, 0, 0, 32, 16);
+  const pixels = [...context.getImageData(0, 0, 32, 16).data].filter((_, at) => at % 4 < 3);
+  const { src, naturalWidth, naturalHeight } = image;
+  return { src, size: [naturalWidth, naturalHeight], pixels };
+}"""
+
+
+@pytest.fixture(scope="module")
+def tab():
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        missing("no Playwright: install the extra `browser`")
+    path = chromium()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        tab = browser.new_page(locale="en-GB")
+        tab.set_default_timeout(30_000)
+        yield tab
+        browser.close()
+
+
+@pytest.fixture
+def new_site(tab, tmp_path):
+    """A site that works already. The wheel stands in for what the package index will have."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(README.parent)
+        wheel = tmp_path / flit_core.buildapi.build_wheel(str(tmp_path))
+    constraints = tmp_path / "constraints.txt"
+    constraints.write_text(f"wagtail-smart-resize @ {wheel.as_uri()}\n")
+    site = NewSite(tmp_path, constraints)
+    site.start()
+    return site
+
+
+def free_ports():
+    with socket.socket() as one, socket.socket() as other:
+        for each in (one, other):
+            each.bind(("127.0.0.1", 0))
+        return str(one.getsockname()[1]), str(other.getsockname()[1])
+
+
+def test_the_readme_leads_from_a_new_site_to_a_recomposed_picture(new_site, tab):
+    site_port, sandbox_port = free_ports()
+    url = f"http://127.0.0.1:{site_port}"
+    runserver = f"python manage.py runserver --noreload 127.0.0.1:{site_port}"
+    readme = words()
+
+    with new_site.running(runserver, url):
+        log_in(tab, url)
+        upload(tab, url)
+        new_site.type(f'python manage.py shell -c "{SHOW_THE_PHOTO}"')
+        crop = look(tab, url)
+    assert re.search(r"\.fill-1200x630\.", crop["src"])
+
+    new_site.type(readme.install)
+    new_site.add("mysite/settings/base.py", readme.settings)
+    new_site.add("mysite/urls.py", readme.urls)
+    new_site.type(readme.migrate)
+
+    # The README's ports may be taken on this machine: nothing else is changed.
+    def on_free_ports(text):
+        assert "8899" in text
+        return text.replace("8899", sandbox_port).replace("8000", site_port)
+
+    new_site.add("mysite/settings/base.py", on_free_ports(readme.sandbox_settings))
+    new_site.change(TEMPLATE, OLD_TAG, readme.tag)
+    sandbox = on_free_ports(readme.sandbox).strip()
+    gateway = f"http://127.0.0.1:{sandbox_port}"
+    with new_site.running(sandbox, gateway), new_site.running(runserver, url):
+        before = look(tab, url)
+        approve(tab, url)
+        after = look_anew(tab, url, before)
+
+    assert before["pixels"] == crop["pixels"], "with nothing live it is Wagtail's crop"
+    assert re.search(r"\.smartresize-1200x630\.", before["src"])
+    assert after["src"] != before["src"], "a new picture has a new address"
+    assert after["size"] == before["size"]
+    assert difference(before, after) > 10
+
+
+SHOW_THE_PHOTO = (
+    "from home.models import HomePage; from wagtail.images.models import Image; "
+    "HomePage.objects.update(photo=Image.objects.get())"
+)
+
+
+def log_in(tab, url):
+    tab.goto(f"{url}/admin/login/")
+    tab.fill("[name=username]", "admin")
+    tab.fill("[name=password]", PASSWORD)
+    tab.click("[type=submit]")
+    tab.wait_for_url(f"{url}/admin/")
+
+
+def upload(tab, url):
+    tab.goto(f"{url}/admin/images/multiple/add/")
+    tab.set_input_files("input[type=file]", PHOTO)
+    tab.get_by_role("button", name="Update").wait_for()
+
+
+def look(tab, url):
+    tab.goto(url)
+    return tab.evaluate(LOOK)
+
+
+def look_anew(tab, url, before):
+    """What the page shows once that is something else: it is published within seconds."""
+    for _try in range(120):
+        now = look(tab, url)
+        if now["src"] != before["src"]:
+            break
+        tab.wait_for_timeout(500)
+    return now
+
+
+def approve(tab, url):
+    """Wait for the picture in the review queue, and approve it as an editor does."""
+    approve = tab.get_by_role("button", name="Approve picture 1 of")
+    for _try in range(60):
+        tab.goto(f"{url}/admin/reports/smart-resize/review/")
+        if approve.count():
+            break
+        tab.wait_for_timeout(500)
+    approve.click()
+    tab.get_by_text("Nothing awaits your review.").wait_for()
+
+
+def difference(one, other):
+    """How far the pixels are from one another on the average, of 255."""
+    pairs = zip(one["pixels"], other["pixels"], strict=True)
+    return sum(abs(a - b) for a, b in pairs) / len(one["pixels"])

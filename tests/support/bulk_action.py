@@ -1,0 +1,28 @@
+"""The bulk action of Wagtail's image listing, as a person goes through it."""
+
+import re
+import uuid
+
+from django.urls import reverse
+from wagtail.images import get_image_model
+
+
+def address(*images, query=""):
+    meta = get_image_model()._meta
+    args = (meta.app_label, meta.model_name, "smart_resize")
+    chosen = "&".join(f"id={image.pk}" for image in images)
+    return f"{reverse('wagtail_bulk_action', args=args)}?{query or chosen}"
+
+
+def look(client, url, **data):
+    """What it takes, as the page shows it; and the digest that a confirmation agrees to."""
+    response = client.post(url, {"key": uuid.uuid4(), **data})
+    page = response.content.decode()
+    found = re.search(r'name="agreed"[^>]*value="([^"]+)"', page)
+    return page, found[1] if found else ""
+
+
+def confirm(client, url, key=None, **data):
+    agreed = look(client, url, **data)[1]
+    form = {"key": key or uuid.uuid4(), "agreed": agreed, "confirm": "yes", **data}
+    return client.post(url, form)

@@ -1,0 +1,138 @@
+"""Images, pages and candidates for the tests."""
+
+import contextlib
+import io
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+from django.core.files.images import ImageFile
+from django.db import transaction
+from PIL import Image as PillowImage
+from wagtail.images import get_image_model
+
+from wagtail_smart_resize.core.sizes import Slot
+from wagtail_smart_resize.models import Candidate, ImageVersion, Recomposition
+
+from .paths import PHOTOS
+
+_numbers = count(1)
+
+
+def photo(name: str = "rocket.jpg", **fields: Any) -> Any:
+    """An image of one of the photographs that come with the tests."""
+    file = ImageFile(io.BytesIO((PHOTOS / name).read_bytes()), name=name)
+    return _uploaded(title=fields.pop("title", name), file=file, **fields)
+
+
+def _uploaded(**fields: Any) -> Any:
+    """An image as Wagtail's forms make it, its file's hash and size filled in."""
+    image = get_image_model()(**fields)
+    image._set_image_file_metadata()
+    image.save()
+    return image
+
+
+def picture(width: int, height: int, colour: str = "steelblue", format: str = "WEBP") -> bytes:
+    """A plain picture's bytes; its colour tells in tests where pixels came from."""
+    data = io.BytesIO()
+    PillowImage.new("RGB", (width, height), colour).save(data, format)
+    return data.getvalue()
+
+
+def photograph(width: int, height: int, name: str = "astronaut.png") -> bytes:
+    """A photograph's bytes, resized, as JPEG."""
+    data = io.BytesIO()
+    with PillowImage.open(PHOTOS / name) as opened:
+        opened.convert("RGB").resize((width, height)).save(data, "JPEG", quality=90)
+    return data.getvalue()
+
+
+def plain_image(width: int = 800, height: int = 600, colour: str = "gold", **fields: Any) -> Any:
+    """An image of one colour, unlike every other in its bytes."""
+    number = next(_numbers)
+    canvas = PillowImage.new("RGB", (width, height), colour)
+    canvas.putpixel((0, 0), (number % 256, number // 256 % 256, number // 65536 % 256))
+    data = io.BytesIO()
+    canvas.save(data, "PNG")
+    file = ImageFile(io.BytesIO(data.getvalue()), name=f"plain-{number}.png")
+    return _uploaded(title=f"Plain {number}", file=file, **fields)
+
+
+def recomposition(image: Any, slot: str = "400x400", recipe: str = "", **fields: Any) -> Any:
+    parsed = Slot.parse(slot)
+    return Recomposition.objects.create(
+        image=image,
+        source_hash=image.file_hash,
+        shape=parsed.shape,
+        recipe=recipe,
+        slots=[slot],
+        **fields,
+    )
+
+
+def candidate(
+    recomposed: Any, colour: str = "steelblue", size: tuple[int, int] | None = None, **fields: Any
+) -> Any:
+    """A stored candidate of one colour in the recomposition's shape."""
+    width, height = size or (int(800 * float(recomposed.shape)), 800)
+    row = Candidate.objects.create(
+        recomposition=recomposed,
+        file=Candidate.new_name(recomposed.image_id, "webp"),
+        width=width,
+        height=height,
+        digest=f"{next(_numbers):064x}",
+        **fields,
+    )
+    row.store(picture(width, height, colour))
+    return row
+
+
+def live(image: Any, slot: str = "400x400", recipe: str = "", colour: str = "steelblue") -> Any:
+    """A recomposition whose one candidate is live and published; returns the candidate."""
+    from wagtail_smart_resize.publishing import publication
+
+    recomposed = recomposition(image, slot, recipe, purchase=Recomposition.Purchase.IDLE)
+    chosen = candidate(recomposed, colour)
+    recomposed.move(where={}, live=chosen)
+    ImageVersion.mark_due(image.pk)
+    publication.publish(image.pk)
+    return chosen
+
+
+def published_page(image: Any) -> Any:
+    """A page that shows the image at 1200x630, below the home page of the only site."""
+    from testapp.models import PicturePage
+    from wagtail.models import Locale, Page, Site
+
+    Locale.objects.get_or_create(language_code="en")
+    root = Page.objects.filter(depth=1).first() or Page.add_root(title="Root")
+    home = root.add_child(instance=Page(title="Home"))
+    Site.objects.create(hostname="www.example.org", root_page=home, is_default_site=True)
+    page = home.add_child(instance=PicturePage(title="Pictures", photo=image))
+    page.save_revision().publish()
+    return page
+
+
+def colour_of(rendition: Any) -> tuple[int, int, int]:
+    """The colour in the middle of a rendition."""
+    with rendition.file.open() as file, PillowImage.open(file) as opened:
+        rgb = opened.convert("RGB")
+        return rgb.getpixel((rgb.width // 2, rgb.height // 2))
+
+
+def pixels(rendition: Any) -> bytes:
+    with rendition.file.open() as file:
+        return file.read()
+
+
+class _Undo(Exception):
+    pass
+
+
+@contextlib.contextmanager
+def rolled_back() -> Iterator[None]:
+    """A transaction that ends in a rollback."""
+    with contextlib.suppress(_Undo), transaction.atomic():
+        yield
+        raise _Undo

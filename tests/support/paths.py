@@ -1,0 +1,8 @@
+"""Where things are in the project that the tests read or start."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+TESTS = ROOT / "tests"
+DOCS = ROOT / "docs"
+PHOTOS = TESTS / "support" / "images"

@@ -1,0 +1,57 @@
+"""What the tests of the pipeline share: wanting, and reading what became of it."""
+
+import datetime as dt
+
+from django.utils import timezone
+
+from wagtail_smart_resize.core import clock
+from wagtail_smart_resize.models import (
+    Candidate,
+    GatewayRequest,
+    PipelineState,
+    Recomposition,
+    Spend,
+)
+from wagtail_smart_resize.purchasing import demand
+
+Purchase = Recomposition.Purchase
+Status = GatewayRequest.Status
+
+
+def want(image, *slots, recipe="", by="template"):
+    """Want slots of an image, due at once; returns the rows in the order of the slots."""
+    from wagtail_smart_resize.core.sizes import Slot
+
+    rows = demand.record(image, [Slot.parse(slot) for slot in slots], recipe, by=by)
+    due()
+    return rows
+
+
+def due():
+    """Let the time pass that the rows of a page have to gather."""
+    past = timezone.now() - dt.timedelta(seconds=1)
+    Recomposition.objects.wanted().filter(waiting_reason="").update(next_attempt=past)
+
+
+def only(model):
+    return model.objects.get()
+
+
+def again(row):
+    row.refresh_from_db()
+    return row
+
+
+def spent():
+    """Outputs that today's budget holds; the month's must say the same."""
+    today, month = Spend.used(clock.today())
+    assert today == month
+    return today
+
+
+def circuit_is_open():
+    return PipelineState.load().circuit_open
+
+
+def candidates(row):
+    return list(Candidate.objects.filter(recomposition=row, stored=True))

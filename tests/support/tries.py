@@ -1,0 +1,50 @@
+"""The security list: each item of docs/security.md, and how the tests that try it came out.
+
+A test says which item it tries: `@pytest.mark.security("the item's words")`.
+"""
+
+import re
+from collections import Counter
+
+import pytest
+
+from support.paths import DOCS
+
+PAGE = DOCS / "security.md"
+_ROW = re.compile(r"^\| \*\*(.+?)\*\* \|", flags=re.MULTILINE)
+
+
+def items() -> list[str]:
+    """The items as the page lists them."""
+    return _ROW.findall(PAGE.read_text())
+
+
+class SecurityList:
+    """Counts the tries of each item; `pytest -m security` ends with the list."""
+
+    def __init__(self) -> None:
+        self._tries: Counter[str] = Counter()
+        self._held: Counter[str] = Counter()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item, call):
+        report = yield
+        if report.when == "call" or report.failed:
+            for name in {mark.args[0] for mark in item.iter_markers("security")}:
+                self._tries[name] += not report.skipped
+                self._held[name] += report.passed
+        return report
+
+    def pytest_terminal_summary(self, terminalreporter, config):
+        if config.option.markexpr != "security":
+            return
+        terminalreporter.section("the security list")
+        for name in items():
+            terminalreporter.line(self._line(name))
+        held, tries = sum(self._held.values()), sum(self._tries.values())
+        terminalreporter.line(f"{held} of {tries} tries were refused or held.")
+
+    def _line(self, name: str) -> str:
+        tries, held = self._tries[name], self._held[name]
+        mark = "held  " if tries and held == tries else "BROKEN" if tries else "NOT TRIED"
+        return f"{mark}  {name}: {held} of {tries}"

@@ -1,0 +1,1 @@
+"""Smart resize for the images that are selected in the listing."""

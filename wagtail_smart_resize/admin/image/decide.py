@@ -1,0 +1,124 @@
+"""What the buttons of an image's screen do, but for Generate."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from wagtail.admin import messages
+
+from wagtail_smart_resize.admin.base import ImageMixin
+from wagtail_smart_resize.editorial import actions
+from wagtail_smart_resize.editorial.actions import Refused, Wish
+from wagtail_smart_resize.models import GatewayRequest, Recomposition
+
+from .forms import ChooseForm, FailedForm, OptOutForm
+from .screen import Screen
+from .shape import Shape
+
+
+class ActionMixin(ImageMixin):
+    """A button's view: POST alone; a page that is loaded again leads back to the screen."""
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        return self.back()
+
+    def back(self, shape: str = "") -> HttpResponseBase:
+        url = reverse("smart_resize_admin:image", args=[self.image.pk])
+        return redirect(f"{url}#shape-{shape}-section" if shape else url)
+
+    def row_back(self, row: Recomposition) -> HttpResponseBase:
+        return self.back(Shape(Wish.parse(row.slots[0]), [], row).key if row.slots else "")
+
+    @property
+    def rows(self) -> Any:
+        return Recomposition.objects.filter(image_id=self.image.pk).select_related("image")
+
+    def refuse(self, text: str) -> HttpResponseBase:
+        """Back to the screen with the reason; a deleted image is the reason for all else."""
+        if self.is_deleted:
+            return self.gone()
+        messages.error(self.request, text)
+        return self.back()
+
+
+class ChooseView(ActionMixin):
+    """Use this one, or the standard crop: recorded at once, public a few seconds later."""
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        form = ChooseForm(request.POST, rows=self.rows)
+        if not form.is_valid():
+            return self.refuse(_("This picture is not there any more: nothing was changed."))
+        row, candidate = form.cleaned_data["row"], form.cleaned_data.get("candidate")
+        screen = Screen(self.image, request.user)
+        self.require(screen.may_choose if candidate else screen.may_decline)
+        try:
+            self._record(row, candidate)
+        except Refused as error:
+            return self.refuse(str(error))
+        return self.row_back(row)
+
+    def _record(self, row: Recomposition, candidate: Any) -> None:
+        if candidate:
+            actions.choose(candidate, user=self.request.user)
+            text = _("Your choice is recorded. Visitors see it in a few seconds.")
+        else:
+            actions.use_crop(row, user=self.request.user)
+            text = _("Recorded: visitors see the standard crop. No picture is lost.")
+        messages.success(self.request, text)
+
+
+class FailedView(ActionMixin):
+    """Try again, look again, or leave it."""
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        self.require(self.may_smart_resize)
+        form = FailedForm(request.POST, rows=self.rows)
+        if not form.is_valid():
+            return self.refuse(_("This shape is not there any more: nothing was done."))
+        row = form.cleaned_data["row"]
+        try:
+            text = self._do(row, form.cleaned_data["action"], form.cleaned_data["key"])
+        except Refused as error:
+            return self.refuse(str(error))
+        messages.success(request, text)
+        return self.row_back(row)
+
+    def _do(self, row: Recomposition, action: str, key: Any) -> str:
+        user = self.request.user
+        if action == FailedForm.LOOK_AGAIN:
+            actions.look_again(row, user=user)
+            return _("The service is being asked what became of it. Nothing is bought.")
+        if action == FailedForm.LEAVE:
+            actions.leave(row, user=user)
+            return _("Left as it is. Nothing is bought.")
+        if GatewayRequest.objects.filter(image_id=self.image.pk, batch=key).exists():
+            return _("This had been asked for already: nothing was bought twice.")
+        actions.retry(row, user=user, key=key)
+        return _("It is being tried again.")
+
+
+class OptOutView(ActionMixin):
+    """Never send this image to the service; or allow it again."""
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        self.require(self.may_smart_resize)
+        form = OptOutForm(request.POST)
+        allow = bool(request.POST.get("allow"))
+        if not allow and not form.is_valid():
+            return self.refuse(" ".join(map(str, form.errors["reason"])))
+        try:
+            text = self._allow() if allow else self._forbid(form.cleaned_data["reason"])
+        except Refused as error:
+            return self.refuse(str(error))
+        messages.success(request, text)
+        return self.back()
+
+    def _allow(self) -> str:
+        actions.opt_in(self.image, user=self.request.user)
+        return _("The image may be sent to the service again.")
+
+    def _forbid(self, reason: str) -> str:
+        actions.opt_out(self.image, user=self.request.user, reason=reason)
+        return _("The image is never sent to the service from now on.")

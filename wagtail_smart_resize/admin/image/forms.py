@@ -1,0 +1,143 @@
+"""What editors fill in on an image's screen."""
+
+import uuid
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+from wagtail.admin.widgets import AdminAutoHeightTextInput
+
+from wagtail_smart_resize.core.sizes import TIERS
+from wagtail_smart_resize.editorial.actions import Wish, Wording
+from wagtail_smart_resize.models import Recomposition
+from wagtail_smart_resize.settings import Recipe, settings
+
+MOST_CANDIDATES = 4
+MAX_SEED = 2**31 - 1
+
+
+class GenerateForm(forms.Form):
+    """A further picture of one shape, as an editor wants it."""
+
+    prompt = forms.CharField(
+        label=_("Instruction"),
+        required=False,
+        max_length=2000,
+        widget=AdminAutoHeightTextInput(attrs={"rows": 1}),
+        help_text=_("What matters in this picture. Empty: the service decides by itself."),
+    )
+    candidates = forms.TypedChoiceField(
+        label=_("Number of pictures"),
+        coerce=int,
+        choices=[(number, number) for number in range(1, MOST_CANDIDATES + 1)],
+    )
+    resolution = forms.ChoiceField(label=_("Resolution"), choices=[(tier, tier) for tier in TIERS])
+    seed = forms.IntegerField(
+        label=_("Seed"),
+        required=False,
+        min_value=0,
+        max_value=MAX_SEED,
+    )
+    #: Tells one press of the button from another: pressed twice, bought once.
+    key = forms.UUIDField(widget=forms.HiddenInput(attrs={"autocomplete": "off"}))
+    #: The file that the editor saw.
+    source = forms.CharField(required=False, widget=forms.HiddenInput)
+    what = forms.CharField(widget=forms.HiddenInput)
+    overrule = forms.BooleanField(required=False, widget=forms.HiddenInput)
+
+    @classmethod
+    def blank(cls, prefix: str, recipe: Recipe, **initial: Any) -> "GenerateForm":
+        """The form as it is first shown: as the recipe would make it."""
+        return cls(
+            auto_id=f"id_{prefix}_%s",
+            initial={
+                "prompt": recipe.prompt,
+                "resolution": recipe.resolution,
+                "candidates": min(settings.CANDIDATES, MOST_CANDIDATES),
+                "key": uuid.uuid4(),
+                **initial,
+            },
+        )
+
+    @property
+    def wording(self) -> Wording:
+        given = self.cleaned_data
+        return Wording(given["prompt"], given["resolution"], given["candidates"], given["seed"])
+
+    @property
+    def count(self) -> int:
+        """The number of pictures that is chosen now, in whatever state the form is."""
+        try:
+            return min(max(int(self["candidates"].value()), 1), MOST_CANDIDATES)
+        except (TypeError, ValueError):
+            return 1
+
+
+class SizeForm(forms.Form):
+    """A size that no template has asked for yet."""
+
+    size = forms.CharField(
+        label=_("Another size, in pixels"),
+        required=False,
+        max_length=32,
+        widget=forms.TextInput(attrs={"placeholder": "1080x1350", "dir": "ltr"}),
+    )
+
+    def clean_size(self) -> Wish | None:
+        text = self.cleaned_data["size"].lower().replace("×", "x").replace(" ", "")
+        if not text:
+            return None
+        try:
+            return Wish.parse(text)
+        except ValueError as error:
+            raise forms.ValidationError(
+                _("Write width x height in pixels, such as 1080x1350."), code="invalid"
+            ) from error
+
+
+class ChooseForm(forms.Form):
+    """Which picture visitors are to see: the crop, or a candidate of the row."""
+
+    CROP = "crop"
+
+    row = forms.ModelChoiceField(Recomposition.objects.none())
+    choice = forms.CharField()
+
+    def __init__(self, *args: Any, rows: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["row"].queryset = rows  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        row, choice = data.get("row"), data.get("choice")
+        if row and choice and choice != self.CROP:
+            ours = row.candidates.filter(stored=True)
+            data["candidate"] = ours.filter(pk=choice).first() if choice.isdecimal() else None
+            if data["candidate"] is None:
+                raise forms.ValidationError(_("This picture is not there any more."))
+        return data
+
+
+class FailedForm(forms.Form):
+    """What to do about a purchase that failed."""
+
+    RETRY, LOOK_AGAIN, LEAVE = "retry", "look_again", "leave"
+
+    row = forms.ModelChoiceField(Recomposition.objects.none())
+    action = forms.ChoiceField(choices=[(RETRY, RETRY), (LOOK_AGAIN, LOOK_AGAIN), (LEAVE, LEAVE)])
+    key = forms.UUIDField()
+
+    def __init__(self, *args: Any, rows: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["row"].queryset = rows  # type: ignore[attr-defined]
+
+
+class OptOutForm(forms.Form):
+    """Keeping an image in."""
+
+    reason = forms.CharField(
+        label=_("Reason"),
+        required=False,
+        max_length=1000,
+        help_text=_("For your colleagues, such as: we may not change this person's portrait."),
+    )

@@ -1,0 +1,18 @@
+"""Whether there is a screen to lead to: asked by the image chooser's menu."""
+
+from django.http import HttpRequest, JsonResponse
+from django.views.generic import View
+from wagtail.images import get_image_model
+
+from wagtail_smart_resize.admin.base import may_see
+
+
+class MaySeeView(View):
+    """Whether the user may see the image's screen; no for an image that doesn't exist, too."""
+
+    http_method_names = ["get"]
+
+    def get(self, request: HttpRequest, image_id: int) -> JsonResponse:
+        images = get_image_model()._default_manager.select_related("collection")
+        image = images.filter(pk=image_id).first()
+        return JsonResponse({"may_see": image is not None and may_see(request.user, image)})

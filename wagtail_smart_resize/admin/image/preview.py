@@ -1,0 +1,51 @@
+"""The image as its screen draws it: one rendition serves the original and all crops."""
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import DatabaseError
+from wagtail.images.shortcuts import get_rendition_or_not_found
+
+from wagtail_smart_resize.core.sizes import Size, Slot
+from wagtail_smart_resize.rules.facts import SourceFacts
+
+from . import crop_frame
+
+logger = logging.getLogger(__name__)
+
+#: Wide enough that a crop of it can be looked at closely.
+SPEC = "max-1600x1600|format-webp"
+SPEC_SVG = "max-1600x1600"
+
+
+@dataclass(frozen=True)
+class Preview:
+    """`url` is "" where the image's file is missing or damaged, or a storage is in trouble."""
+
+    image: Any
+    url: str
+    size: Size
+    """The image's, as displayed."""
+
+    @classmethod
+    def of(cls, image: Any) -> "Preview":
+        spec = SPEC_SVG if image.is_svg() else SPEC
+        try:
+            rendition = get_rendition_or_not_found(image, spec)
+        except DatabaseError:
+            raise
+        except Exception:
+            # Storages and decoders raise what they like: the screen opens without the picture.
+            logger.exception("Can't show a preview of image %s", image.pk)
+            return cls(image, "", Size(image.width, image.height))
+        url = rendition.url if rendition.width else ""
+        return cls(image, url, crop_frame.upright(image, rendition))
+
+    @property
+    def facts(self) -> SourceFacts:
+        """What is known without opening the file: which way is up."""
+        return SourceFacts(*self.size, is_animated=False, is_transparent=False)
+
+    def frame(self, slot: Slot) -> crop_frame.Frame:
+        return crop_frame.frame_of(self.image, slot, self.size)

@@ -1,0 +1,96 @@
+"""How much awaits review: in the menu, and on the admin's home."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+from wagtail.admin.menu import MenuItem
+from wagtail.admin.site_summary import SummaryItem
+from wagtail.admin.staticfiles import versioned_static
+
+from wagtail_smart_resize.editorial import permissions
+from wagtail_smart_resize.settings import settings
+
+#: Beyond this many the menu counts no further: it is on every page of the admin.
+MOST = 99
+
+
+def is_reviewer(user: Any) -> bool:
+    return settings.REVIEW and permissions.may_approve_any(user)
+
+
+def waiting(request: HttpRequest) -> int:
+    """How many await this user's review, at most one more than `MOST`: counted once a request."""
+    known = getattr(request, "_smart_resize_waiting", None)
+    if known is None:
+        from wagtail_smart_resize.editorial import listings
+
+        known = listings.waiting_for(request.user, MOST + 1).count()
+        request._smart_resize_waiting = known  # type: ignore[attr-defined]
+    return known
+
+
+class ReportMenuItem(MenuItem):
+    def is_shown(self, request: HttpRequest) -> bool:
+        return permissions.may_smart_resize_any(request.user)
+
+
+class ReviewMenuItem(MenuItem):
+    """Its label tells how much waits, in words for those who can't see the number beside it."""
+
+    def is_shown(self, request: HttpRequest) -> bool:
+        return is_reviewer(request.user)
+
+    def render_component(self, request: HttpRequest) -> Any:
+        component = super().render_component(request)
+        count = waiting(request)
+        if count:
+            shown = f"{MOST}+" if count > MOST else str(count)
+            text = ngettext("%(label)s: %(count)s waits", "%(label)s: %(count)s wait", count)
+            component.attrs = {
+                **component.attrs,
+                "data-smart-resize-count": shown,
+                "aria-label": text % {"label": self.label, "count": shown},
+            }
+        return component
+
+
+class ReviewSummaryItem(SummaryItem):
+    order = 250
+    template_name = "wagtail_smart_resize/review/summary.html"
+
+    def is_shown(self) -> bool:
+        return is_reviewer(self.request.user)
+
+    def get_context_data(self, parent_context: Any) -> dict[str, Any]:
+        count = waiting(self.request)
+        return {"count": count, "shown": f"{MOST}+" if count > MOST else str(count)}
+
+
+def report_menu_item() -> MenuItem:
+    return ReportMenuItem(
+        _("Smart resize"),
+        reverse("smart_resize_admin:report"),
+        name="smart-resize",
+        icon_name="smart-resize",
+        order=1300,
+    )
+
+
+def review_menu_item() -> MenuItem:
+    return ReviewMenuItem(
+        _("Review pictures"),
+        reverse("smart_resize_admin:review"),
+        name="smart-resize-review",
+        icon_name="glasses",
+        order=350,
+    )
+
+
+def menu_css() -> str:
+    """The menu is on every screen, and so is the style of the number in it."""
+    url = versioned_static("wagtail_smart_resize/css/menu.css")
+    return format_html('<link rel="stylesheet" href="{}">', url)

@@ -1,0 +1,32 @@
+"""For views of a site's own: docs/python.md."""
+
+from typing import Any
+
+from django.utils.functional import cached_property
+
+__all__ = ["SmartResizeEditViewMixin"]
+
+
+class SmartResizeEditViewMixin:
+    """For a site whose image edit page is a view of its own, or that has `EXTEND_IMAGE_VIEWS` off.
+
+        class ImageEditView(SmartResizeEditViewMixin, wagtail.images.views.images.EditView):
+            ...
+
+        @hooks.register("register_admin_urls", order=-10)
+        def image_edit_url():
+            return [path("images/<int:image_id>/", ImageEditView.as_view())]
+
+    It adds the entry in the header's menu and the side panel, whatever that setting says.
+    """
+
+    @cached_property
+    def header_more_buttons(self) -> list[Any]:
+        from .wagtail_screens import additions
+
+        return additions.add_edit_button(self, super().header_more_buttons)  # type: ignore[misc]
+
+    def get_side_panels(self) -> Any:
+        from .wagtail_screens import additions
+
+        return additions.add_side_panel(self, super().get_side_panels())  # type: ignore[misc]

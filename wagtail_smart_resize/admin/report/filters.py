@@ -1,0 +1,225 @@
+"""What the report can be narrowed down by. Choices are what the user's own rows hold."""
+
+import uuid
+from collections.abc import Iterable, Iterator
+from decimal import Decimal, InvalidOperation
+from functools import reduce
+from operator import or_
+from typing import Any
+
+import django_filters
+from django import forms
+from django.contrib.auth import get_user_model
+from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+from django_filters.widgets import SuffixedMultiWidget
+from wagtail.admin.filters import CollectionFilter, MultipleUserFilter, WagtailFilterSet
+from wagtail.models import Collection
+
+from wagtail_smart_resize.core import formatting
+from wagtail_smart_resize.core.sizes import SAME_SHAPE
+from wagtail_smart_resize.editorial import delays, failures, listings
+from wagtail_smart_resize.models import GatewayRequest, Recomposition
+from wagtail_smart_resize.settings import settings
+
+Choices = list[tuple[str, Any]]
+
+#: So many of the last batches can be chosen; any other by its address.
+RECENT_BATCHES = 20
+#: So many of the last requests that people made tell which batches those are.
+RECENT_REQUESTS = 500
+
+
+class PlainDateRange(SuffixedMultiWidget):
+    """Two date inputs of the browser's own: Wagtail's need an inline script."""
+
+    template_name = "wagtailadmin/widgets/range_input.html"
+    suffixes = ["from", "to"]
+
+    def __init__(self, attrs: dict[str, Any] | None = None) -> None:
+        labels = (_("Date from"), _("Date to"))
+        inputs = (
+            forms.DateInput(format="%Y-%m-%d", attrs={"type": "date", "aria-label": label})
+            for label in labels
+        )
+        super().__init__(tuple(inputs), attrs)
+
+    def decompress(self, value: Any) -> list[Any]:
+        return [value.start, value.stop] if value else [None, None]
+
+
+def _several(label: Any, **kwargs: Any) -> django_filters.MultipleChoiceFilter:
+    # A row is found once: none of these conditions joins another table.
+    return django_filters.MultipleChoiceFilter(
+        label=label, widget=forms.CheckboxSelectMultiple, distinct=False, **kwargs
+    )
+
+
+class RecompositionFilterSet(WagtailFilterSet):
+    live = django_filters.ChoiceFilter(
+        label=_("Live"),
+        method="filter_live",
+        choices=[("recomposed", _("Recomposed picture")), ("crop", _("Standard crop"))],
+        empty_label=_("All"),
+        widget=forms.RadioSelect,
+    )
+    purchase = _several(_("Purchase"), choices=Recomposition.Purchase.choices)
+    decision = _several(_("Decision"), choices=Recomposition.Decision.choices)
+    shape = _several(_("Shape or preset"), method="filter_shape")
+    failure = _several(_("Failure reason"), field_name="failure_code")
+    waiting = _several(_("Waits because"), field_name="waiting_reason")
+    user = MultipleUserFilter(
+        label=_("User"),
+        method="filter_user",
+        queryset=lambda request: _users(listings.visible_to(request.user)),
+        widget=forms.CheckboxSelectMultiple,
+    )
+    wanted_at = django_filters.DateFromToRangeFilter(label=_("Wanted since"), widget=PlainDateRange)
+    batch = django_filters.ChoiceFilter(
+        label=_("Batch"), method="filter_batch", empty_label=_("All"), widget=forms.RadioSelect
+    )
+
+    class Meta:
+        model = Recomposition
+        fields: list[str] = []
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        mine = listings.visible_to(self.request.user)
+        self.filters["shape"].extra["choices"] = shape_choices(mine)
+        self.filters["failure"].extra["choices"] = failure_choices(mine)
+        self.filters["waiting"].extra["choices"] = waiting_choices(mine)
+        self.filters["batch"].extra["choices"] = batch_choices(mine, self.data.get("batch"))
+        here = mine.filter(image__collection=OuterRef("pk"))
+        collections = Collection.objects.filter(Exists(here))
+        if len(collections[:2]) > 1:
+            self.filters["collection"] = CollectionFilter(
+                field_name="image__collection", label=_("Collection"), queryset=collections
+            )
+
+    def filter_live(self, queryset: QuerySet, name: str, value: str) -> QuerySet:
+        return queryset.filter(live__isnull=value != "recomposed")
+
+    def filter_shape(self, queryset: QuerySet, name: str, value: list[str]) -> QuerySet:
+        return queryset.filter(_any(map(_shape_query, value))) if value else queryset
+
+    def filter_user(self, queryset: QuerySet, name: str, value: Any) -> QuerySet:
+        """Asked for or decided by one of these."""
+        if not value:
+            return queryset
+        return queryset.filter(Q(asked_by__in=value) | Q(decided_by__in=value))
+
+    def filter_batch(self, queryset: QuerySet, name: str, value: str) -> QuerySet:
+        return queryset.filter(pk__in=in_batch(value))
+
+
+def in_batch(batch: Any) -> set[int]:
+    """The keys of all that was asked for in a batch, whatever became of it."""
+    asked = GatewayRequest.objects.filter(batch=batch).values_list("sizes", flat=True)
+    return {each["recomposition"] for sizes in asked for each in sizes}
+
+
+def _any(queries: Iterable[Q]) -> Q:
+    return reduce(or_, queries)
+
+
+# Shapes and presets
+
+
+def _shape_query(value: str) -> Q:
+    kind, _colon, name = value.partition(":")
+    if kind == "shape":
+        return Q(shape=_decimal(name))
+    preset = settings.PRESETS[name]
+    near = 1 + SAME_SHAPE
+    between = (preset.slot.shape / near, preset.slot.shape * near)
+    return Q(shape__range=between, recipe=preset.recipe_name)
+
+
+def _decimal(text: str) -> Decimal | None:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return None
+
+
+def shape_choices(mine: QuerySet) -> Choices:
+    """The presets of the site, then the shapes that there are, each with a size of it."""
+    presets = [
+        (f"preset:{name}", f"{preset.label} ({formatting.written(preset.slot.size)})")
+        for name, preset in settings.PRESETS.items()
+    ]
+    shapes = [(f"shape:{row.shape}", _shape_label(row)) for row in _examples(mine, "shape")]
+    return presets + shapes
+
+
+def _examples(mine: QuerySet, field: str) -> Iterator[Recomposition]:
+    """A row of each value of an indexed field, in their order.
+
+    A query per value, from one to the next along the index: the values are few, the rows are not.
+    """
+    following = mine.order_by(field)
+    row = following.first()
+    while row:
+        yield row
+        row = following.filter(**{f"{field}__gt": getattr(row, field)}).first()
+
+
+def _shape_label(row: Recomposition) -> str:
+    sizes = listings.sizes_of(row)
+    return f"{row.shape} ({sizes[0]})" if sizes else str(row.shape)
+
+
+# Reasons
+
+
+def failure_choices(mine: QuerySet) -> Choices:
+    failed = mine.filter(failure_code__gt="")
+    codes = [row.failure_code for row in _examples(failed, "failure_code")]
+    return [(code, failures.describe(code).message) for code in codes]
+
+
+def waiting_choices(mine: QuerySet) -> Choices:
+    waiting = mine.wanted().filter(waiting_reason__gt="")
+    reasons = [row.waiting_reason for row in _examples(waiting, "waiting_reason")]
+    return [(reason, delays.reason_label(reason)) for reason in reasons]
+
+
+# People and batches
+
+
+def _users(mine: QuerySet) -> QuerySet:
+    User = get_user_model()
+    asked, decided = mine.filter(asked_by=OuterRef("pk")), mine.filter(decided_by=OuterRef("pk"))
+    known = Exists(asked) | Exists(decided)
+    return User._default_manager.filter(known).order_by(User.USERNAME_FIELD)
+
+
+def batch_choices(mine: QuerySet, asked: str | None) -> Choices:
+    """The last batches of several images, and the one that the address names."""
+    requests = GatewayRequest.objects.exclude(batch=None)
+    theirs = requests.filter(Exists(mine.filter(image=OuterRef("image"))))
+    batches = theirs.values("batch").annotate(
+        images=Count("image", distinct=True), at=Min("created_at")
+    )
+    last = requests.order_by("-created_at").values_list("batch", flat=True)[:RECENT_REQUESTS]
+    recent = batches.filter(batch__in=set(last))
+    several = recent.filter(images__gt=1).order_by("-at")[:RECENT_BATCHES]
+    found = {str(each["batch"]): _batch_label(each) for each in several}
+    if asked and asked not in found and _is_uuid(asked):
+        one = batches.filter(batch=asked).order_by("batch").first()
+        found[asked] = _batch_label(one) if one else asked
+    return list(found.items())
+
+
+def _batch_label(batch: dict[str, Any]) -> str:
+    text = ngettext("%(date)s, %(count)d image", "%(date)s, %(count)d images", batch["images"])
+    return text % {"date": formatting.moment_text(batch["at"]), "count": batch["images"]}
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return bool(uuid.UUID(text))
+    except ValueError:
+        return False

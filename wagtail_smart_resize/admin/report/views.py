@@ -1,0 +1,196 @@
+"""The report: every recomposition that the user may see."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.urls import reverse
+from django.utils.functional import Promise, cached_property
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from wagtail.admin.ui.tables import BaseColumn, Column, DateColumn, UserColumn
+from wagtail.admin.views.reports import ReportView as BaseReportView
+from wagtail.admin.widgets.button import Button
+
+from wagtail_smart_resize.core import formatting as words
+from wagtail_smart_resize.editorial import (
+    listings,
+    monthly_figures,
+    permissions,
+    pipeline_health,
+    states,
+)
+from wagtail_smart_resize.models import Recomposition
+from wagtail_smart_resize.settings import settings
+
+from . import export, filters
+
+THUMBNAIL = "max-165x165"
+
+
+class ImageColumn(BaseColumn):
+    cell_template_name = "wagtail_smart_resize/report/image_cell.html"
+
+
+class ShapeColumn(BaseColumn):
+    cell_template_name = "wagtail_smart_resize/report/shape_cell.html"
+
+
+class StateColumn(BaseColumn):
+    cell_template_name = "wagtail_smart_resize/report/state_cell.html"
+
+
+@dataclass(frozen=True)
+class BatchProgress:
+    """How far a batch is. It is under way while one of its shapes will change by itself."""
+
+    total: int
+    busy: int
+    words: list[tuple[states.Word, int]]
+
+    @property
+    def done(self) -> int:
+        return self.total - self.busy
+
+    @classmethod
+    def of(cls, batch: QuerySet) -> "BatchProgress":
+        found = states.states(states.load(batch))
+        counted = Counter(state.word for state in found)
+        words = [(word, counted[word]) for word in states.Word if counted[word]]
+        return cls(len(found), sum(state.is_busy for state in found), words)
+
+
+class ReportView(BaseReportView):
+    """`results_only`: the table alone, as Wagtail's search and filters ask for it."""
+
+    model = Recomposition
+    # Rights are given by collection; Wagtail's own check asks for the model's.
+    permission_policy = None
+    page_title = gettext_lazy("Smart resize")
+    header_icon = "smart-resize"
+    template_name = "wagtail_smart_resize/report/report.html"
+    results_template_name = "wagtail_smart_resize/report/results.html"
+    index_url_name = "smart_resize_admin:report"
+    index_results_url_name = "smart_resize_admin:report_results"
+    filterset_class = filters.RecompositionFilterSet
+    is_searchable = True
+    search_fields = ["image__title"]
+    default_ordering = "-wanted_at"
+    verbose_name_plural = gettext_lazy("recompositions")
+
+    list_export = list(export.FIELDS)
+    export_headings = {name: field.heading for name, field in export.FIELDS.items()}
+    export_filename = "smart-resize"
+    custom_value_preprocess = {
+        (str, Promise): {"csv": export.csv_safe, "xlsx": export.xlsx_safe},
+        **BaseReportView.custom_value_preprocess,
+    }
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not permissions.may_smart_resize_any(request.user):
+            raise PermissionDenied
+        return super().dispatch(request, *args, **kwargs)
+
+    @cached_property
+    def columns(self) -> list[BaseColumn]:
+        columns = [
+            ImageColumn("image", label=_("Image"), sort_key="image__title", width="26%"),
+            ShapeColumn("shape", label=_("Shape"), sort_key="shape"),
+            StateColumn("state", label=_("State"), sort_key="purchase"),
+            UserColumn("user", label=_("User"), accessor="state.by", width="18%"),
+            DateColumn("wanted_at", label=_("Wanted since"), sort_key="wanted_at"),
+        ]
+        if settings.PRICE_PER_OUTPUT:
+            columns.insert(
+                3, Column("cost", label=_("Cost"), accessor=_cost, classname="smart-resize-nowrap")
+            )
+        return columns
+
+    @cached_property
+    def header_more_buttons(self) -> list[Button]:
+        buttons = list(super().header_more_buttons)
+        if settings.REVIEW and permissions.may_approve_any(self.request.user):
+            url = reverse("smart_resize_admin:review")
+            buttons.append(Button(_("Review pictures"), url=url, icon_name="glasses", priority=10))
+        return buttons
+
+    # Rows
+
+    def get_base_queryset(self) -> QuerySet:
+        return listings.visible_to(self.request.user)
+
+    def paginate_queryset(self, queryset: QuerySet, page_size: int) -> Any:
+        paginator, page, found, has_others = super().paginate_queryset(queryset, page_size)
+        page.object_list = listings.load_page(found)
+        return paginator, page, page.object_list, has_others
+
+    def order_queryset(self, queryset: QuerySet) -> QuerySet:
+        queryset = super().order_queryset(queryset)
+        return queryset.order_by(*queryset.query.order_by, "-pk")
+
+    def get_filtered_queryset(self) -> QuerySet:
+        # `get_queryset` has filtered it: once is enough.
+        return self.get_queryset()
+
+    def decorate_paginated_queryset(self, object_list: Any) -> Any:
+        """Complete the rows in place: the table holds the same ones. An export reads its own."""
+        if self.is_export:
+            return export.stream(object_list)
+        listings.tell_states(object_list)
+        self._show(object_list)
+        return object_list
+
+    def _show(self, object_list: QuerySet) -> None:
+        thumbnails = listings.renditions((row.image_id, THUMBNAIL) for row in object_list)
+        for row in object_list:
+            row.presets, row.sizes = listings.presets_of(row), listings.sizes_of(row)
+            row.thumbnail = thumbnails.get((row.image_id, THUMBNAIL))
+
+    def to_row_dict(self, item: Recomposition) -> dict[str, Any]:
+        return export.record(item)
+
+    # Above the rows
+
+    def get_context_data(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        context = super().get_context_data(*args, **kwargs)
+        if not self.is_export:
+            context["figures"] = monthly_figures.of(listings.visible_to(self.request.user))
+            context["health"] = pipeline_health.check()
+            context.update(self._batch_context())
+        return context
+
+    def _batch_context(self) -> dict[str, Any]:
+        """While something of the batch is under way, the table asks for itself again."""
+        batch = self._batch()
+        if not batch:
+            return {}
+        mine = listings.visible_to(self.request.user)
+        progress = BatchProgress.of(mine.filter(pk__in=filters.in_batch(batch)))
+        seen = self.request.GET.get("seen")
+        return {
+            "batch": progress,
+            "refresh_url": self._refresh_url(progress) if progress.busy else "",
+            "is_refresh": seen is not None,
+            "has_news": seen != str(progress.done),
+        }
+
+    def _batch(self) -> str:
+        if not (self.filters and self.filters.is_valid()):
+            return ""
+        return self.filters.form.cleaned_data["batch"]
+
+    def _refresh_url(self, progress: BatchProgress) -> str:
+        query = self.request.GET.copy()
+        query.pop("_w_filter_fragment", None)
+        query["seen"] = str(progress.done)
+        return f"{self.index_results_url}?{query.urlencode()}"
+
+
+def _cost(row: Any) -> str:
+    cost = row.state.cost
+    return format_html('<bdi dir="ltr">{}</bdi>', words.price_text(cost)) if cost else ""

@@ -1,0 +1,1 @@
+"""The queue of pictures that await a person's choice."""

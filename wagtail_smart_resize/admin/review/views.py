@@ -1,0 +1,231 @@
+"""Review: what is to go public waits here until a person with the right approves it."""
+
+from collections.abc import Callable
+from itertools import zip_longest
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import Prefetch, QuerySet, prefetch_related_objects
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from django.views import View
+from wagtail.admin import messages
+from wagtail.admin.utils import get_user_display_name
+from wagtail.admin.views.generic import BaseListingView
+
+from wagtail_smart_resize.core.sizes import crop_kept
+from wagtail_smart_resize.editorial import actions, listings, permissions
+from wagtail_smart_resize.editorial.actions import Refused
+from wagtail_smart_resize.models import Candidate, Recomposition
+from wagtail_smart_resize.settings import settings
+
+Decision = Recomposition.Decision
+
+#: So many entries at most.
+MOST = 500
+#: Ratios beyond which pictures stand one below the other, and more of them side by side.
+WIDE, TALL = 2, 0.9
+
+
+class ReviewRequired(View):
+    """Only in review mode, and only for people who may approve something."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not settings.REVIEW:
+            raise Http404
+        if not permissions.may_approve_any(request.user):
+            raise PermissionDenied
+        return super().dispatch(request, *args, **kwargs)
+
+
+class ReviewView(ReviewRequired, BaseListingView):
+    """What waits, the oldest first. Of a long queue the first so many are shown: what is decided
+    makes room for others, and to count on would take as long as the queue is."""
+
+    page_title = gettext_lazy("Review pictures")
+    header_icon = "glasses"
+    template_name = "wagtail_smart_resize/review/review.html"
+    index_url_name = "smart_resize_admin:review"
+    paginate_by = 10
+    columns: list[Any] = []
+
+    def get_queryset(self) -> QuerySet:
+        return listings.waiting_for(self.request.user, MOST)
+
+    def paginate_queryset(self, queryset: QuerySet, page_size: int) -> Any:
+        paginator, page, found, has_others = super().paginate_queryset(queryset, page_size)
+        page.object_list = listings.load_page(found)
+        stored = Candidate.objects.filter(stored=True)
+        prefetch_related_objects(page.object_list, Prefetch("candidates", stored, "pictures"))
+        return paginator, page, page.object_list, has_others
+
+    def get_context_data(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        context = super().get_context_data(*args, **kwargs)
+        entries = list(context["object_list"])
+        self._complete(entries)
+        profile = getattr(self.request.user, "wagtail_userprofile", None)
+        return {
+            **context,
+            "entries": entries,
+            "total": f"{MOST}+" if context["items_count"] == MOST else context["items_count"],
+            "shortcuts": getattr(profile, "keyboard_shortcuts", True),
+        }
+
+    def _complete(self, entries: list[Any]) -> None:
+        listings.tell_states(entries)
+        crops = listings.renditions((row.image_id, _crop_spec(row)) for row in entries)
+        for row, following in zip_longest(entries, entries[1:]):
+            row.presets, row.sizes = listings.presets_of(row), listings.sizes_of(row)
+            row.crop = crops.get((row.image_id, _crop_spec(row)))
+            row.size = listings.largest_slot(row).size
+            row.format = "wide" if row.shape >= WIDE else "tall" if row.shape < TALL else ""
+            row.kept = int(crop_kept(row.image.width, row.image.height, row.shape) * 100)
+            row.asked_by_name = get_user_display_name(row.state.by) if row.state.by else ""
+            row.following = following
+
+
+def _crop_spec(row: Recomposition) -> str:
+    """What visitors see now, at the largest size that was asked for."""
+    return f"fill-{listings.largest_slot(row)}"
+
+
+# Deciding
+
+
+class DecisionView(ReviewRequired):
+    http_method_names = ["post"]
+
+    def back(self, request: HttpRequest, following: str = "") -> HttpResponse:
+        """To the queue: its top, where messages are, or the entry that follows."""
+        url = reverse("smart_resize_admin:review")
+        page = request.POST.get("p", "")
+        query = f"?p={page}" if page.isdecimal() else ""
+        return redirect(url + query + (f"#review-{following}" if following.isdecimal() else ""))
+
+
+class DecideView(DecisionView):
+    """One entry: `approve` names a candidate; `decline` stands for the standard crop."""
+
+    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+        try:
+            row, text = self._decide(request, pk)
+        except Refused as refusal:
+            messages.error(request, str(refusal))
+            return self.back(request)
+        messages.success(request, text % {"title": row.image.title}, buttons=_open(row))
+        return self.back(request, request.POST.get("following", ""))
+
+    def _decide(self, request: HttpRequest, pk: int) -> tuple[Recomposition, str]:
+        row = Recomposition.objects.filter(pk=pk).select_related("image").first()
+        if row is None:
+            raise Refused("gone", _gone())
+        if "decline" in request.POST:
+            return decline(row, request.user), _("The standard crop stays for “%(title)s”.")
+        key = request.POST.get("approve", "")
+        candidate = row.candidates.filter(pk=key).first() if key.isdecimal() else None
+        if candidate is None:
+            raise Refused("gone", _gone())
+        return approve(candidate, request.user), _("Approved a picture for “%(title)s”.")
+
+
+class ApproveSelectedView(DecisionView):
+    """Several candidates, one of each shape. What can be approved is, whatever the others do."""
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        selected = _selected(request)
+        if not selected:
+            messages.warning(request, _("No picture is selected: nothing has been approved."))
+        done, refusals = 0, dict[str, None]()
+        for pictures in selected.values():
+            try:
+                _approve_one(pictures, request.user)
+                done += 1
+            except Refused as refusal:
+                refusals[str(refusal)] = None
+        if done:
+            text = ngettext("%(count)d picture approved.", "%(count)d pictures approved.", done)
+            messages.success(request, text % {"count": done})
+        for text in refusals:
+            messages.error(request, text)
+        return self.back(request)
+
+
+def _selected(request: HttpRequest) -> dict[str, list[Candidate | None]]:
+    """The candidates by what they are of; one that is gone stands alone.
+
+    Nothing is done where one of them isn't the user's to approve: raises PermissionDenied.
+    """
+    keys = [key for key in request.POST.getlist("candidates") if key.isdecimal()]
+    candidates = Candidate.objects.filter(pk__in=keys).select_related("recomposition__image")
+    allowed = permissions.images_for(request.user, (permissions.APPROVE,))
+    if candidates.exclude(recomposition__image__in=allowed.values("pk")).exists():
+        raise PermissionDenied
+    found = {str(candidate.pk): candidate for candidate in candidates}
+    groups: dict[str, list[Candidate | None]] = {}
+    for key in dict.fromkeys(keys):
+        candidate = found.get(key)
+        group = str(candidate.recomposition_id) if candidate else f"gone-{key}"
+        groups.setdefault(group, []).append(candidate)
+    return groups
+
+
+def _approve_one(pictures: list[Candidate | None], user: Any) -> None:
+    candidate, *others = pictures
+    if candidate is None:
+        raise Refused("gone", _gone())
+    if others:
+        text = _("Select one picture of each shape: more than one was selected for “%(title)s”.")
+        raise Refused("several", text % {"title": candidate.recomposition.image.title})
+    approve(candidate, user)
+
+
+def approve(candidate: Candidate, user: Any) -> Recomposition:
+    """Let the candidate go public. Raises Refused, also where somebody was faster."""
+    return _decide(candidate.recomposition, user, lambda: actions.choose(candidate, user=user))
+
+
+def decline(row: Recomposition, user: Any) -> Recomposition:
+    """Decide for the standard crop. Raises Refused."""
+    return _decide(row, user, lambda: actions.use_crop(row, user=user))
+
+
+def _decide(row: Recomposition, user: Any, act: Callable[[], None]) -> Recomposition:
+    """Act on a row that still waits. The image's lock keeps two people from deciding at once."""
+    if not permissions.may_approve(user, row.image):
+        raise PermissionDenied
+    with actions.held(row.image_id):
+        current = Recomposition.objects.select_related("decided_by", "image").filter(pk=row.pk)
+        _refuse_if_decided(current.first())
+        act()
+    return row
+
+
+def _refuse_if_decided(row: Recomposition | None) -> None:
+    if row is None:
+        raise Refused("gone", _gone())
+    if row.is_open:
+        return
+    names = {
+        "title": row.image.title,
+        "user": get_user_display_name(row.decided_by) if row.decided_by else _("Somebody"),
+    }
+    if row.decision == Decision.CROP:
+        text = _("%(user)s has already decided for the standard crop of “%(title)s”.")
+    elif row.decision == Decision.CANDIDATE:
+        text = _("%(user)s has already approved a picture for “%(title)s”.")
+    else:
+        text = _("A picture for “%(title)s” is live already.")
+    raise Refused("decided", text % names)
+
+
+def _gone() -> str:
+    return _("This picture is not there any more: its image may have been deleted.")
+
+
+def _open(row: Recomposition) -> list[Any]:
+    url = reverse("smart_resize_admin:image", args=[row.image_id])
+    return [messages.button(url, _("Open"))]

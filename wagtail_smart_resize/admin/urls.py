@@ -1,0 +1,59 @@
+"""The admin's addresses of ours. Wagtail includes them by a hook."""
+
+from django.urls import path
+
+from .image import candidate, decide, history, may_see, progress
+from .image import views as image
+from .report import views as report
+from .review import views as review
+
+app_name = "smart_resize_admin"
+urlpatterns = [
+    path("images/<int:image_id>/smart-resize/", image.ImageView.as_view(), name="image"),
+    path(
+        "images/<int:image_id>/smart-resize/progress/",
+        progress.ProgressView.as_view(),
+        name="progress",
+    ),
+    path(
+        "images/<int:image_id>/smart-resize/candidates/<int:pk>/",
+        candidate.CandidateView.as_view(),
+        name="candidate",
+    ),
+    path(
+        "images/<int:image_id>/smart-resize/may-see/", may_see.MaySeeView.as_view(), name="may_see"
+    ),
+    path("images/<int:image_id>/smart-resize/ask/", image.AskView.as_view(), name="ask"),
+    path("images/<int:image_id>/smart-resize/choose/", decide.ChooseView.as_view(), name="choose"),
+    path("images/<int:image_id>/smart-resize/failed/", decide.FailedView.as_view(), name="failed"),
+    path(
+        "images/<int:image_id>/smart-resize/opt-out/", decide.OptOutView.as_view(), name="opt_out"
+    ),
+    path(
+        "images/<int:image_id>/smart-resize/history/",
+        history.HistoryView.as_view(),
+        name="history",
+    ),
+    path(
+        "images/<int:image_id>/smart-resize/history/results/",
+        history.HistoryView.as_view(results_only=True),
+        name="history_results",
+    ),
+    path("reports/smart-resize/", report.ReportView.as_view(), name="report"),
+    path(
+        "reports/smart-resize/results/",
+        report.ReportView.as_view(results_only=True),
+        name="report_results",
+    ),
+    path("reports/smart-resize/review/", review.ReviewView.as_view(), name="review"),
+    path(
+        "reports/smart-resize/review/<int:pk>/decide/",
+        review.DecideView.as_view(),
+        name="review_decide",
+    ),
+    path(
+        "reports/smart-resize/review/selected/",
+        review.ApproveSelectedView.as_view(),
+        name="review_selected",
+    ),
+]

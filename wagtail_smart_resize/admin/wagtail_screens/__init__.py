@@ -1,0 +1,1 @@
+"""What Wagtail's own image screens show of ours."""

@@ -1,0 +1,54 @@
+"""What is added to Wagtail's image screens: the edit page's button and side panel, the listing's
+button and column.
+
+Each function takes a view and what Wagtail has for it, and returns what to show.
+"""
+
+from typing import Any
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from wagtail.admin.widgets import Button
+
+from wagtail_smart_resize.admin.base import may_see
+from wagtail_smart_resize.editorial import permissions
+
+from .columns import StateColumn
+from .side_panel import SmartResizeSidePanel
+
+
+def add_edit_button(view: Any, buttons: list[Any]) -> list[Any]:
+    url = reverse("smart_resize_admin:image", args=[view.object.pk])
+    # The site's own view may have it already, by the mixin.
+    if any(button.url == url for button in buttons) or not may_see(view.request.user, view.object):
+        return buttons
+    return [*buttons, Button(_("Smart resize"), url=url, icon_name="smart-resize", priority=5)]
+
+
+def add_side_panel(view: Any, panels: Any) -> Any:
+    known = any(isinstance(panel, SmartResizeSidePanel) for panel in panels)
+    if not known and may_see(view.request.user, view.object):
+        panels.append(SmartResizeSidePanel(view.object, view.request))
+    return panels
+
+
+def add_report_button(view: Any, buttons: list[Any]) -> list[Any]:
+    if not permissions.may_smart_resize_any(view.request.user):
+        return buttons
+    url = reverse("smart_resize_admin:report")
+    return [*buttons, Button(_("Smart resize report"), url=url, icon_name="smart-resize")]
+
+
+def add_column(view: Any, columns: list[Any]) -> list[Any]:
+    """There are columns only where the listing is a table."""
+    if columns and permissions.may_smart_resize_any(view.request.user):
+        return [*columns, StateColumn("smart_resize", label=_("Smart resize"))]
+    return columns
+
+
+def load_states(view: Any, images: Any) -> Any:
+    """Those of all the images on a page of the listing, at once."""
+    for column in view.columns:
+        if isinstance(column, StateColumn):
+            column.load(view.request.user, [image.pk for image in images])
+    return images

@@ -1,0 +1,59 @@
+"""The image edit page's side panel: where each shape of the image stands."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+from wagtail.admin.ui.side_panels import BaseSidePanel
+
+from wagtail_smart_resize.admin.image.screen import Screen
+from wagtail_smart_resize.editorial.states import Word
+from wagtail_smart_resize.models import OptOut
+
+#: These stay as they are until a person does something about them.
+NEED_SOMEBODY = {Word.REVIEW, Word.READY, Word.FAILED, Word.UNKNOWN}
+
+
+class SmartResizeSidePanel(BaseSidePanel):
+    """It asks the database when it is made; rendering it asks nothing more."""
+
+    class SidePanelToggle(BaseSidePanel.SidePanelToggle):
+        icon_name = "smart-resize"
+        counter_classname = "w-bg-critical-200"
+
+        @property
+        def aria_label(self) -> str:
+            """Tells the number, too: it takes the place of what the button shows."""
+            count = self.panel.count
+            if not count:
+                return _("Toggle smart resize")
+            text = ngettext(
+                "Toggle smart resize: %(count)d shape needs somebody",
+                "Toggle smart resize: %(count)d shapes need somebody",
+                count,
+            )
+            return text % {"count": count}
+
+        def get_context_data(self, parent_context: Any) -> dict[str, Any]:
+            return {**super().get_context_data(parent_context), "count": self.panel.count}
+
+    name = "smart-resize"
+    title = _("Smart resize")
+    template_name = "wagtail_smart_resize/wagtail_screens/side_panel.html"
+    order = 500
+
+    def __init__(self, object: Any, request: HttpRequest) -> None:
+        super().__init__(object, request)
+        self.shapes = Screen(object, request.user).shapes
+        self.count = sum(shape.state.word in NEED_SOMEBODY for shape in self.shapes)
+        self.opted_out = OptOut.objects.filter(image_id=object.pk).exists()
+
+    def get_context_data(self, parent_context: Any) -> dict[str, Any]:
+        return {
+            **super().get_context_data(parent_context),
+            "shapes": self.shapes,
+            "opted_out": self.opted_out,
+            "url": reverse("smart_resize_admin:image", args=[self.object.pk]),
+        }

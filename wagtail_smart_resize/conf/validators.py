@@ -1,0 +1,177 @@
+"""What a setting may hold. Each takes what the site wrote and returns what the code uses.
+
+A value that can't be used raises ValueError, with a sentence that says what to write.
+"""
+
+import re
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from django.conf import settings as django_settings
+from django.core.files.storage import Storage
+from django.utils.functional import Promise
+from django.utils.module_loading import import_string
+
+from wagtail_smart_resize.core.money import Price
+from wagtail_smart_resize.core.redaction import Secret
+from wagtail_smart_resize.core.sizes import Slot
+
+T = TypeVar("T")
+
+
+def optional(clean: Callable[[Any], T]) -> Callable[[Any], T | None]:
+    return lambda value: None if value is None else clean(value)
+
+
+def boolean(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"write True or False, not {value!r}.")
+    return value
+
+
+def text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"write text, not {value!r}.")
+    return value.strip()
+
+
+def label(value: Any) -> str:
+    """Text for people; may be a lazy translation, which stays one."""
+    if not isinstance(value, str | Promise):
+        raise ValueError(f"write text, not {value!r}.")
+    return value  # type: ignore[return-value]
+
+
+def secret(value: Any) -> str:
+    """A key as an HTTP header can carry it; None, as an unset variable gives it, is no key.
+
+    The messages never show the value.
+    """
+    if value is None:
+        return ""
+    if not isinstance(value, str) or not re.fullmatch(r"[!-~]*", value.strip()):
+        raise ValueError("write the key as text, without spaces or letters beyond ASCII.")
+    return Secret(value.strip())
+
+
+def choice(*allowed: str) -> Callable[[Any], str]:
+    def clean(value: Any) -> str:
+        if value not in allowed:
+            names = ", ".join(f'"{name}"' for name in allowed)
+            raise ValueError(f"write one of {names}, not {value!r}.")
+        return value
+
+    return clean
+
+
+def safety_tolerance(value: Any) -> str | None:
+    """The API's "1" to "6", also as a number; None leaves it to the API."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or str(value) not in {"1", "2", "3", "4", "5", "6"}:
+        raise ValueError(f'write "1" to "6", or None for the default of the API, not {value!r}.')
+    return str(value)
+
+
+def integer(minimum: int, maximum: int | None = None) -> Callable[[Any], int]:
+    span = f"of {minimum} or more" if maximum is None else f"from {minimum} to {maximum}"
+
+    def clean(value: Any) -> int:
+        is_whole = isinstance(value, int) and not isinstance(value, bool)
+        if not is_whole or value < minimum or (maximum is not None and value > maximum):
+            raise ValueError(f"write a whole number {span}, not {value!r}.")
+        return value
+
+    return clean
+
+
+def _number(value: Any, minimum: float, maximum: float) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and minimum <= value <= maximum
+
+
+def seconds(minimum: float, maximum: float) -> Callable[[Any], float]:
+    def clean(value: Any) -> float:
+        if not _number(value, minimum, maximum):
+            raise ValueError(f"write seconds from {minimum:g} to {maximum:g}, not {value!r}.")
+        return float(value)
+
+    return clean
+
+
+def share(value: Any) -> float:
+    if not _number(value, 0, 1):
+        raise ValueError(f"write a share from 0 to 1, such as 0.1 for 10 %, not {value!r}.")
+    return float(value)
+
+
+def url(value: Any) -> str:
+    """An http or https address without a slash at its end."""
+    if not isinstance(value, str) or not _is_base_url(value.strip()):
+        raise ValueError(
+            "write an address such as https://www.example.org, without user name, query or "
+            f"fragment, not {value!r}."
+        )
+    return value.strip().rstrip("/")
+
+
+def _is_base_url(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        port_is_valid = parts.port != 0
+    except ValueError:
+        return False
+    bare = not (parts.query or parts.fragment or "@" in parts.netloc or re.search(r"\s", value))
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and bare and port_is_valid
+
+
+def slot(value: Any) -> Slot:
+    if not isinstance(value, str):
+        raise ValueError(f'write a size such as "1200x630", not {value!r}.')
+    return Slot.parse(value)
+
+
+def price(value: Any) -> Price:
+    """An amount and a currency: ("0.12", "USD") or {"amount": "0.12", "currency": "USD"}."""
+    try:
+        if isinstance(value, dict):
+            value = (value["amount"], value["currency"])
+        given, currency = value
+        amount = Decimal(str(given))
+        usable = amount.is_finite() and amount >= 0 and re.fullmatch("[A-Z]{3}", currency)
+    except (KeyError, TypeError, ValueError, InvalidOperation):
+        usable = None
+    if not usable:
+        raise ValueError(f'write an amount and a currency, such as ("0.12", "USD"), not {value!r}.')
+    return Price(amount, currency)
+
+
+def dotted_callable(value: Any) -> Callable[..., Any]:
+    found = _imported(value)
+    if not callable(found):
+        raise ValueError(f"write the dotted path of a function; {value!r} is none.")
+    return found
+
+
+def storage(value: Any) -> "str | Storage | Callable[[], Storage]":
+    """A key of STORAGES stays one; a dotted path becomes what it leads to."""
+    if isinstance(value, str) and value in django_settings.STORAGES:
+        return value
+    found = _imported(value) if isinstance(value, str) else value
+    if not (isinstance(found, Storage) or callable(found)):
+        raise ValueError(
+            "write a key of STORAGES, a storage, or the dotted path of a storage or of a function "
+            f"that returns one, not {value!r}."
+        )
+    return found
+
+
+def _imported(path: Any) -> Any:
+    if not isinstance(path, str):
+        raise ValueError(f'write a dotted path such as "project.images.allow", not {path!r}.')
+    try:
+        return import_string(path)
+    except ImportError as error:
+        raise ValueError(f'"{path}" can\'t be imported: {error}.') from error

@@ -1,0 +1,1 @@
+"""What visitors' browsers and the gateway fetch."""

@@ -1,0 +1,98 @@
+"""What the gateway fetches, and nobody else finds."""
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from django.contrib.auth.decorators import login_not_required
+from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.decorators import method_decorator
+from django.views import View
+
+from wagtail_smart_resize.exceptions import SourceUnavailable
+from wagtail_smart_resize.models import GatewayRequest, OptOut, Recomposition
+from wagtail_smart_resize.purchasing.source_image import (
+    request_of,
+    source_content_type,
+    source_picture,
+)
+from wagtail_smart_resize.rules.usage import is_private, usage_of
+from wagtail_smart_resize.rules.verdict import Usage
+
+logger = logging.getLogger(__name__)
+
+HEADERS = {
+    "Cache-Control": "no-store, private",
+    "X-Robots-Tag": "noindex, noimageindex",
+}
+
+
+@method_decorator(login_not_required, name="dispatch")
+class SourceView(View):
+    """The source picture of a request in flight; everything else is not found, without a reason.
+
+    The answer is always our own: a site's page for 404 might ask for a session.
+    """
+
+    http_method_names = ["get", "head"]
+
+    def get(self, request: HttpRequest, token: str) -> HttpResponse:
+        return _answer(token, _whole)
+
+    def head(self, request: HttpRequest, token: str) -> HttpResponseBase:
+        """Without the picture's length, which only drawing it would tell."""
+        answer = _answer(token, _type_only)
+        # Of any other response Django would say that it is 0 bytes long.
+        nothing = _nothing() if isinstance(request, ASGIRequest) else ()
+        return StreamingHttpResponse(nothing, status=answer.status_code, headers=answer.headers)
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    part: bytes
+    for part in ():
+        yield part
+
+
+def _answer(token: str, of: Callable[[Any], HttpResponse]) -> HttpResponse:
+    asked_for = request_of(token)
+    if asked_for is None or not may_be_sent(asked_for):
+        return HttpResponse(status=404, headers=HEADERS)
+    try:
+        return of(asked_for.image)
+    except SourceUnavailable as error:
+        logger.warning("Gateway request %s: no source picture: %s", asked_for.pk, error)
+        return HttpResponse(status=404, headers=HEADERS)
+
+
+def _whole(image: Any) -> HttpResponse:
+    picture = source_picture(image)
+    headers = HEADERS | {"Content-Length": str(len(picture.content))}
+    return HttpResponse(picture.content, content_type=picture.content_type, headers=headers)
+
+
+def _type_only(image: Any) -> HttpResponse:
+    return HttpResponse(content_type=source_content_type(image), headers=HEADERS)
+
+
+def may_be_sent(request: GatewayRequest) -> bool:
+    """Whether what was true of the image when it was bought still is."""
+    image = request.image
+    if image is None or image.file_hash != request.source_hash:
+        return False
+    if is_private(image) or OptOut.objects.filter(image=image).exists():
+        return False
+    return request.by_person or _is_still_published(request)
+
+
+def _is_still_published(request: GatewayRequest) -> bool:
+    rows = Recomposition.objects.filter(pk__in=request.recomposition_ids())
+    asked = list(rows.values_list("wanted_by", "overruled"))
+    if any(overruled for _wanted_by, overruled in asked):
+        return True
+    uses = usage_of(request.image)
+    preview = Recomposition.WantedBy.PREVIEW
+    if all(wanted_by == preview for wanted_by, _overruled in asked):
+        return uses is Usage.PUBLISHED
+    return uses is not Usage.UNPUBLISHED

@@ -1,0 +1,1 @@
+"""What people can do with recompositions, and what they read of them. Knows no HTTP."""

@@ -1,0 +1,74 @@
+"""Wagtail's audit log of what people and the pipeline did. `data` holds keys, never words: those
+are found when the log is read, in the reader's language."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+from wagtail.log_actions import LogContext, log
+
+from wagtail_smart_resize.core.sizes import Slot
+from wagtail_smart_resize.models import Recomposition
+from wagtail_smart_resize.signals import recomposition_failed, recomposition_published
+
+ASK = "smart_resize.ask"
+PUBLISH = "smart_resize.publish"
+CHOOSE = "smart_resize.choose"
+DECLINE = "smart_resize.decline"
+OPT_OUT = "smart_resize.opt_out"
+OPT_IN = "smart_resize.opt_in"
+FAIL = "smart_resize.fail"
+
+
+def _write(image: Any, action: str, user: Any, **data: Any) -> None:
+    """One entry, with a context of its own: Wagtail shows one line per context and action."""
+    with LogContext(user=user):
+        log(image, action, user=user, data=data)
+
+
+def asked(image: Any, user: Any, slots: Iterable[Slot]) -> None:
+    _write(image, ASK, user, sizes=[str(slot) for slot in slots])
+
+
+def chose(row: Any, candidate: Any, user: Any) -> None:
+    _write(row.image, CHOOSE, user, sizes=row.slots, candidate=candidate.pk)
+
+
+def declined(row: Any, user: Any) -> None:
+    _write(row.image, DECLINE, user, sizes=row.slots)
+
+
+def opted_out(image: Any, user: Any, reason: str) -> None:
+    _write(image, OPT_OUT, user, reason=reason)
+
+
+def opted_in(image: Any, user: Any) -> None:
+    _write(image, OPT_IN, user)
+
+
+def _on_published(image: Any, changes: list[tuple[Any, str, str]], **_kwargs: Any) -> None:
+    slots = _slots_of(image)
+    recomposed = [size for *shape, file in changes if file for size in slots[tuple(shape)]]
+    cropped = [size for *shape, file in changes if not file for size in slots[tuple(shape)]]
+    _write(image, PUBLISH, None, sizes=recomposed, cropped=cropped)
+
+
+def _slots_of(image: Any) -> dict[tuple[Any, str], list[str]]:
+    """The sizes of each shape and recipe of the image, as templates and people wrote them."""
+    slots: dict[tuple[Any, str], list[str]] = defaultdict(list)
+    rows = Recomposition.objects.filter(image=image).order_by("pk")
+    for shape, recipe, sizes in rows.values_list("shape", "recipe", "slots"):
+        known = slots[shape, recipe]
+        known += [size for size in sizes if size not in known]
+    return slots
+
+
+def _on_failed(recomposition: Any, **_kwargs: Any) -> None:
+    row = recomposition
+    _write(row.image, FAIL, row.asked_by, sizes=row.slots, code=row.failure_code)
+
+
+def connect() -> None:
+    """Log what the pipeline tells by signals. From `AppConfig.ready`."""
+    recomposition_published.connect(_on_published, dispatch_uid="smart_resize_audit")
+    recomposition_failed.connect(_on_failed, dispatch_uid="smart_resize_audit")

@@ -1,0 +1,256 @@
+"""The client of the Smart Resize API: one submission, one question, and what became of each.
+
+The one place where the gateway's answers become errors of ours.
+"""
+
+import logging
+import re
+import time
+from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from tenacity import (
+    Retrying,
+    retry_if_exception,
+    stop_after_attempt,
+    stop_before_delay,
+    wait_random_exponential,
+)
+
+from wagtail_smart_resize.core.redaction import Secret
+from wagtail_smart_resize.exceptions import (
+    AccessDenied,
+    GatewayError,
+    OutcomeUnknown,
+    RateLimited,
+    Rejected,
+    StatusUnavailable,
+    Unavailable,
+)
+
+from .schema import (
+    Answer,
+    Job,
+    Malformed,
+    Output,
+    Status,
+    error_body,
+    holds_answer,
+    parse,
+    salvage_request_id,
+)
+from .transport import Reply, exchange
+
+__all__ = ["Answer", "GatewayClient", "Job", "Output", "Status"]
+
+logger = logging.getLogger(__name__)
+
+MAX_RETRY_AFTER = 300.0
+STATUS_SECONDS = 20.0
+STATUS_ATTEMPTS = 3
+
+_ACCESS = {401, 402, 403, 404}
+_DECLARED_FAILURES = {500, 503}
+_NO_SUCH_WAY = {404, 405, 410}
+_USABLE_KEY = re.compile(r"[!-~]+")
+
+
+class GatewayClient:
+    """Speaks with the gateway at ``base_url`` (the documented one ends in ``/smart-resize/v1``).
+
+    ``timeout`` is the seconds for the connection and for the whole answer. The key goes to
+    ``base_url``'s scheme, host and port, whatever an answer says; redirects are not followed.
+    Instances hold no connection and may be shared between threads.
+    """
+
+    def __init__(
+        self,
+        api_key: str,
+        base_url: str,
+        *,
+        timeout: tuple[float, float] = (10, 60),
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._key = Secret(api_key.strip())
+        self._base_url = base_url.rstrip("/")
+        self._origin = "/".join(self._base_url.split("/")[:3])
+        self._connect_seconds, self._answer_seconds = timeout
+        self._sleep = sleep
+
+    @classmethod
+    def from_settings(cls) -> "GatewayClient":
+        from wagtail_smart_resize.settings import settings
+
+        return cls(settings.API_KEY, settings.BASE_URL)
+
+    def submit(self, job: Job) -> Answer:
+        """Ask for pictures, by exactly one POST.
+
+        Raises NotSent, RateLimited, Rejected, AccessDenied, Unavailable or OutcomeUnknown.
+        """
+        if not _USABLE_KEY.fullmatch(self._key):
+            raise AccessDenied(
+                "bad_key", "The API key is empty or holds characters that no header may."
+            )
+        seconds = self._connect_seconds + self._answer_seconds
+        url = f"{self._base_url}/smart-resize-request"
+        reply = self._exchange("POST", url, job.payload(), seconds)
+        if reply.status // 100 == 2:
+            return self._accepted(reply)
+        raise self._refusal(reply)
+
+    def status(self, request_id: str, polling_url: str = "") -> Answer:
+        """Ask how far a request is; a few attempts, ``STATUS_SECONDS`` in all.
+
+        ``polling_url`` counts only on the gateway's own scheme, host and port.
+        Raises StatusUnavailable.
+        """
+        ends = time.monotonic() + STATUS_SECONDS
+        attempts = Retrying(
+            stop=stop_after_attempt(STATUS_ATTEMPTS) | stop_before_delay(STATUS_SECONDS),
+            wait=wait_random_exponential(multiplier=0.5, max=5),
+            retry=retry_if_exception(lambda e: isinstance(e, StatusUnavailable) and e.transient),
+            sleep=self._sleep,
+            reraise=True,
+        )
+        return attempts(self._status, request_id, polling_url, ends)
+
+    # Submitting
+
+    def _accepted(self, reply: Reply) -> Answer:
+        if reply.fault:
+            request_id = salvage_request_id(reply.body)
+            raise OutcomeUnknown(reply.fault.code, reply.fault.detail, request_id=request_id)
+        try:
+            return parse(reply.body, secret=self._key)
+        except Malformed as e:
+            raise OutcomeUnknown(e.code, str(e), request_id=e.request_id) from e
+
+    def _refusal(self, reply: Reply) -> GatewayError:
+        code, detail, documented = self._describe(reply)
+        request_id = salvage_request_id(reply.body)
+        if holds_answer(reply.body):
+            return OutcomeUnknown(code, detail, request_id=request_id)
+        if reply.status == 429:
+            return RateLimited(code, detail, retry_after=_retry_after(reply.headers))
+        if reply.status in _ACCESS:
+            return AccessDenied(code, detail)
+        if reply.status // 100 == 4:
+            return Rejected(code, detail)
+        if reply.status in _DECLARED_FAILURES and documented and not request_id:
+            return Unavailable(code, detail)
+        return OutcomeUnknown(code, detail, request_id=request_id)
+
+    # Asking for the status
+
+    def _status(self, request_id: str, polling_url: str, ends: float) -> Answer:
+        """Ask once: by the address or, where there is nothing, by the other documented way."""
+        reply = self._question("GET", self._status_url(request_id, polling_url), None, ends)
+        if reply.status in _NO_SUCH_WAY:
+            url = f"{self._base_url}/smart-resize-request-result"
+            reply = self._question("POST", url, {"request_id": request_id}, ends)
+        return self._answered(reply, request_id)
+
+    def _status_url(self, request_id: str, polling_url: str) -> str:
+        """Take a path and a query from ``polling_url``, never the place where the key goes."""
+        path = ""
+        origin = _origin(self._base_url)
+        if polling_url and origin and _origin(polling_url) == origin:
+            parts = urlsplit(polling_url)
+            query = f"?{parts.query}" if parts.query else ""
+            path = f"{parts.path}{query}" if parts.path else ""
+        return self._origin + (path or f"/v2/requests/status/{quote(request_id, safe='')}")
+
+    def _question(
+        self, method: str, url: str, payload: Mapping[str, Any] | None, ends: float
+    ) -> Reply:
+        if not _USABLE_KEY.fullmatch(self._key):
+            raise StatusUnavailable("bad_key", "The API key can't be used.", transient=False)
+        seconds = min(ends - time.monotonic(), self._connect_seconds + self._answer_seconds)
+        if seconds <= 0:
+            raise StatusUnavailable("timeout", "The gateway took too long to tell a status.")
+        try:
+            return self._exchange(method, url, payload, seconds)
+        except GatewayError as e:
+            raise StatusUnavailable(e.code, e.detail) from e
+
+    def _answered(self, reply: Reply, request_id: str) -> Answer:
+        if reply.status // 100 != 2:
+            code, detail, _ = self._describe(reply)
+            retry_after = _retry_after(reply.headers)
+            transient = reply.status >= 500
+            raise StatusUnavailable(code, detail, transient=transient, retry_after=retry_after)
+        if reply.fault:
+            raise StatusUnavailable(reply.fault.code, reply.fault.detail) from reply.fault
+        try:
+            answer = parse(reply.body, secret=self._key)
+        except Malformed as e:
+            raise StatusUnavailable(e.code, str(e)) from e
+        if answer.request_id not in {"", request_id}:
+            # A cache between us and the gateway, perhaps: somebody else's picture must not be ours.
+            raise StatusUnavailable("other_request", "The gateway spoke of another request.")
+        return Answer(request_id, answer.status, answer.polling_url, answer.outputs, answer.error)
+
+    # Both
+
+    def _exchange(
+        self, method: str, url: str, payload: Mapping[str, Any] | None, seconds: float
+    ) -> Reply:
+        reply = exchange(
+            method,
+            url,
+            headers=self._headers(),
+            payload=payload,
+            connect_seconds=self._connect_seconds,
+            seconds=seconds,
+        )
+        logger.debug("%s %s: %s", method, urlsplit(url).path, reply.status)
+        return reply
+
+    def _headers(self) -> dict[str, str]:
+        return {
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",  # nothing that unpacks to gigabytes
+            "Cache-Control": "no-cache",
+            "Ocp-Apim-Subscription-Key": self._key,
+            "User-Agent": "wagtail-smart-resize",
+        }
+
+    def _describe(self, reply: Reply) -> tuple[str, str, bool]:
+        """Code and detail of an answer that is not a success, and whether it says why itself."""
+        text = error_body(reply.body, secret=self._key)
+        if reply.status // 100 == 3:
+            return "redirect", f"The gateway redirects (HTTP {reply.status}).", False
+        said = text or "no reason given"
+        return (
+            f"http_{reply.status}",
+            f"The gateway answered HTTP {reply.status}: {said}",
+            bool(text),
+        )
+
+
+def _origin(url: str) -> tuple[str, str, int] | None:
+    """Scheme, host and port; None without them, or with what URL parsers disagree about."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    default = {"http": 80, "https": 443}.get(parts.scheme)
+    if not parts.hostname or not default or "@" in parts.netloc or "\\" in url:
+        return None
+    return parts.scheme, parts.hostname, port or default
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """The seconds that a Retry-After header asks for, in either form; None without a usable one."""
+    value = headers.get("Retry-After", "").strip()
+    if value.isascii() and value.isdecimal():
+        return min(float(value), MAX_RETRY_AFTER)
+    try:
+        seconds = parsedate_to_datetime(value).timestamp() - time.time()
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER)

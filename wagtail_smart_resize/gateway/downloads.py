@@ -1,0 +1,172 @@
+"""Fetching what the gateway points at. What it names is never trusted: not the address, not the
+size, not the kind. Knows no models and no settings.
+"""
+
+import base64
+from typing import Any
+from urllib.parse import unquote_to_bytes, urljoin, urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests_hardened import Config, HTTPSession
+from requests_hardened.ip_filter import InvalidIPAddress
+from requests_hardened.ip_filter_adapter import IPFilterAdapter
+from urllib3.exceptions import HTTPError
+
+from wagtail_smart_resize.core.hosts import is_loopback, is_public
+from wagtail_smart_resize.exceptions import DownloadError
+from wagtail_smart_resize.imaging.decoding import Picture, decode
+
+from .deadlines import Deadline
+from .schema import Output
+
+MAX_BYTES = 40_000_000
+MAX_SECONDS = 60.0
+MAX_REDIRECTS = 3
+CONNECT_SECONDS = 10.0
+
+_CHUNK = 64 * 1024
+
+
+def fetch(output: Output, *, gateway_url: str) -> Picture:
+    """Fetch an output and decode it completely.
+
+    Asked for over https, and at public addresses only, at every redirect; a gateway on loopback
+    (the sandbox) may name its own scheme, host and port too. Raises `DownloadError`: its `final`
+    says whether asking again can't help.
+    """
+    if output.url[:5].lower() == "data:":
+        return decode(_read_data_uri(output.url))
+    return decode(_download(output.url, gateway_url))
+
+
+def _read_data_uri(uri: str) -> bytes:
+    # Base64 takes four characters for three bytes.
+    if len(uri) > MAX_BYTES * 4 / 3 + 200:
+        raise _too_large()
+    header, _comma, payload = uri.partition(",")
+    try:
+        if not header.lower().endswith(";base64"):
+            raise ValueError("not base64")
+        return base64.b64decode(unquote_to_bytes(payload), validate=True)
+    except ValueError as error:
+        raise DownloadError(
+            "not_a_picture", "The data URI that was sent can't be read.", final=True
+        ) from error
+
+
+def _download(url: str, gateway_url: str) -> bytes:
+    deadline = Deadline(MAX_SECONDS)
+    with _session(gateway_url) as session:
+        deadline.limit(session)
+        try:
+            return _read(_follow(session, url, deadline))
+        except DownloadError:
+            raise
+        except (requests.RequestException, HTTPError, OSError, ValueError) as error:
+            raise _late() if deadline.passed else _translated(error) from error
+
+
+class _Session(HTTPSession):
+    """Follows no redirect by itself: requests would read its body first, however long."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        return None
+
+    def target_of(self, response: requests.Response) -> str | None:
+        return super().get_redirect_target(response)
+
+
+class _PublicAdapter(IPFilterAdapter):
+    """Holds the address that is connected to against our own idea of a public one as well."""
+
+    def build_connection_pool_key_attributes(self, *args: Any, **kwargs: Any) -> Any:
+        host_params, pool_kwargs = super().build_connection_pool_key_attributes(*args, **kwargs)
+        if not is_public(host_params["host"].strip("[]")):
+            raise InvalidIPAddress(host_params["host"])
+        return host_params, pool_kwargs
+
+
+def _session(gateway_url: str) -> _Session:
+    """Its adapters are the list of what may be asked: there is none for anything else."""
+    session = _Session(
+        Config(
+            ip_filter_enable=True,
+            ip_filter_allow_loopback_ips=False,
+            never_redirect=True,
+            default_timeout=CONNECT_SECONDS,
+        )
+    )
+    # Proxies would resolve names in our place, and .netrc has passwords.
+    session.trust_env = False
+    del session.adapters["http://"]
+    session.mount("https://", _PublicAdapter(is_https_proto=True))
+    gateway = urlsplit(gateway_url)
+    if is_loopback(gateway.hostname):
+        session.mount(f"{gateway.scheme}://{gateway.netloc}/", HTTPAdapter())
+    return session
+
+
+def _follow(session: _Session, url: str, deadline: Deadline) -> requests.Response:
+    for _hop in range(MAX_REDIRECTS + 1):
+        response = session.get(
+            url,
+            stream=True,
+            headers={"Accept-Encoding": "identity"},
+            timeout=min(CONNECT_SECONDS, deadline.remaining()),
+        )
+        target = session.target_of(response)
+        if target is None:
+            return response
+        response.close()
+        url = urljoin(url, target)
+    raise DownloadError("redirects", f"The address redirects more than {MAX_REDIRECTS} times.")
+
+
+def _read(response: requests.Response) -> bytes:
+    with response:
+        if response.status_code != requests.codes.ok:
+            raise _bad_status(response.status_code)
+        if response.headers.get("Content-Encoding", "identity") != "identity":
+            # A few bytes can unpack to more than there is memory. Pictures have no need of it.
+            raise DownloadError("compressed", "The picture was sent compressed, unasked.")
+        if (response.raw.length_remaining or 0) > MAX_BYTES:
+            raise _too_large()
+        content = bytearray()
+        for chunk in response.iter_content(_CHUNK):
+            content += chunk
+            if len(content) > MAX_BYTES:
+                raise _too_large()
+        return bytes(content)
+
+
+def _bad_status(status: int) -> DownloadError:
+    # Stores answer 403 and 404 for what has expired, and for what is not there yet.
+    return DownloadError(f"result_{status}", f"The picture's address answered {status}.")
+
+
+def _too_large() -> DownloadError:
+    return DownloadError(
+        "too_large", f"The picture has more than {MAX_BYTES // 1_000_000} MB.", final=True
+    )
+
+
+def _late() -> DownloadError:
+    return DownloadError("timeout", f"The picture did not arrive within {MAX_SECONDS:.0f} seconds.")
+
+
+def _translated(error: Exception) -> DownloadError:
+    """Name what stopped a download; addresses may be signed and stay out of the words."""
+    if isinstance(error, InvalidIPAddress):
+        return DownloadError(
+            "forbidden_address", "The picture's address is not a public one.", final=True
+        )
+    if isinstance(error, ValueError):
+        # No adapter for it, no usable host, or no URL at all.
+        return DownloadError(
+            "forbidden_address",
+            "The picture's address is not one that is fetched: https, at a public host.",
+            final=True,
+        )
+    name = type(error).__name__
+    return DownloadError("connection", f"The connection failed ({name}).")

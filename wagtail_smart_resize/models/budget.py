@@ -1,0 +1,73 @@
+"""What was spent, and what may be."""
+
+import datetime as dt
+
+from django.db import models, transaction
+from django.db.models import F
+from django.utils.translation import gettext_lazy as _
+
+from .base import Row
+
+
+class Spend(Row):
+    """Outputs reserved or bought in a UTC day ("2026-11-22") or month ("2026-11")."""
+
+    period = models.CharField(max_length=10, unique=True)
+    outputs = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        verbose_name = _("spend")
+        verbose_name_plural = _("spends")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.period}: {self.outputs}"
+
+    @staticmethod
+    def periods(day: dt.date) -> tuple[str, str]:
+        return day.isoformat(), f"{day:%Y-%m}"
+
+    @classmethod
+    def used(cls, day: dt.date) -> tuple[int, int]:
+        """Outputs of that day and of its month."""
+        periods = cls.periods(day)
+        found = dict(cls.objects.filter(period__in=periods).values_list("period", "outputs"))
+        return found.get(periods[0], 0), found.get(periods[1], 0)
+
+    # The month's row is always taken before a day's: a request that moves from one day to the
+    # next, in one transaction, can't lock another out that locks it out in turn.
+
+    @classmethod
+    def open(cls, day: dt.date) -> None:
+        """Make the rows of a day, before the transaction that counts in them: inserting the same
+        row in several long transactions is what databases call a deadlock."""
+        periods = cls.periods(day)
+        if cls.objects.filter(period__in=periods).count() < len(periods):
+            for period in periods:
+                cls.objects.get_or_create(period=period)
+
+    @classmethod
+    def reserve(cls, outputs: int, day: dt.date, daily: int, monthly: int) -> bool:
+        """Reserve so many outputs if both limits allow it.
+
+        Call inside a transaction and roll it back where this is False: the month may have been
+        counted before the day refused.
+        """
+        today, month = cls.periods(day)
+        return cls._add(month, outputs, monthly) and cls._add(today, outputs, daily)
+
+    @classmethod
+    def _add(cls, period: str, outputs: int, limit: int) -> bool:
+        fitting = cls.objects.filter(period=period, outputs__lte=limit - outputs)
+        if fitting.update(outputs=F("outputs") + outputs):
+            return True
+        _row, is_new = cls.objects.get_or_create(period=period)
+        return is_new and bool(fitting.update(outputs=F("outputs") + outputs))
+
+    @classmethod
+    def give_back(cls, outputs: int, day: dt.date) -> None:
+        """Return outputs that were provably not bought."""
+        with transaction.atomic():
+            for period in reversed(cls.periods(day)):
+                held = cls.objects.filter(period=period, outputs__gte=outputs)
+                held.update(outputs=F("outputs") - outputs)

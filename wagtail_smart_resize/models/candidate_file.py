@@ -1,0 +1,26 @@
+"""Where candidates' files are."""
+
+from typing import Any
+
+from django.core.files.storage import Storage
+from django.db import models
+
+from wagtail_smart_resize.settings import settings
+
+
+def candidate_storage() -> Storage:
+    """The storage of candidates, as the site's settings name it."""
+    return settings.candidate_storage()
+
+
+class CandidateFileField(models.FileField):
+    """A file field in the candidates' storage; migrations need not know which that is."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs["storage"] = candidate_storage
+        super().__init__(*args, **kwargs)
+
+    def deconstruct(self) -> Any:
+        name, _path, args, kwargs = super().deconstruct()
+        kwargs.pop("storage", None)
+        return name, "django.db.models.FileField", args, kwargs

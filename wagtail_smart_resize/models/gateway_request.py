@@ -1,0 +1,157 @@
+"""What was asked of the gateway and what became of it."""
+
+import datetime as dt
+import secrets
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from wagtail.images import get_image_model_string
+
+from .base import Row
+
+
+def new_token() -> str:
+    """Text that can't be guessed."""
+    return secrets.token_urlsafe(24)
+
+
+class GatewayRequestQuerySet(models.QuerySet):
+    def unfinished(self) -> "GatewayRequestQuerySet":
+        return self.filter(status__in=GatewayRequest.UNFINISHED)
+
+    def in_flight(self) -> "GatewayRequestQuerySet":
+        """Those whose source picture may be asked for: by the gateway, or our own check.
+
+        One of unknown outcome whose id was told may be at work, and its result can still be had.
+        """
+        statuses = [
+            GatewayRequest.Status.NEW,
+            GatewayRequest.Status.SENDING,
+            GatewayRequest.Status.SENT,
+        ]
+        perhaps = Q(status=GatewayRequest.Status.UNKNOWN, request_id__gt="")
+        return self.filter(Q(status__in=statuses) | perhaps)
+
+    def due(self, now: Any) -> "GatewayRequestQuerySet":
+        free = Q(lease_until=None) | Q(lease_until__lte=now)
+        return self.unfinished().filter(free, next_step__lte=now)
+
+
+class GatewayRequest(Row):
+    """One POST, paid or not, and all that became of it. It outlives the image."""
+
+    class Status(models.TextChoices):
+        NEW = "new", _("to be sent")
+        SENDING = "sending", _("being sent")
+        SENT = "sent", _("with the service")
+        FETCHING = "fetching", _("being fetched")
+        DONE = "done", _("done")
+        FAILED = "failed", _("failed")
+        UNKNOWN = "unknown", _("unknown")
+
+    class Charged(models.TextChoices):
+        NO = "no", _("no")
+        YES = "yes", _("yes")
+        UNKNOWN = "unknown", _("unknown")
+
+    UNFINISHED = (Status.NEW, Status.SENDING, Status.SENT, Status.FETCHING)
+
+    image = models.ForeignKey(
+        get_image_model_string(),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+    )
+    image_title = models.CharField(max_length=255, blank=True, default="")
+    source_hash = models.CharField(max_length=40)
+    #: What the source URL carries, so that it can't be guessed.
+    source_token = models.CharField(max_length=64)
+
+    status = models.CharField(max_length=16, choices=Status.choices, default=Status.NEW)
+    request_id = models.CharField(max_length=255, blank=True, default="")
+    polling_url = models.TextField(blank=True, default="")
+
+    recipe = models.CharField(max_length=64, blank=True, default="")
+    prompt = models.TextField(blank=True, default="")
+    resolution = models.CharField(max_length=8)
+    output_format = models.CharField(max_length=8)
+    safety_tolerance = models.CharField(max_length=8, blank=True, default="")
+    seed = models.BigIntegerField(null=True, blank=True)
+    #: What was asked for: [{"size": "2752x1444", "recomposition": 12}, ...]
+    sizes = models.JSONField(default=list)
+    per_size = models.PositiveIntegerField(default=1)
+
+    #: What the gateway named: [{"url": ..., "file_name": ..., "content_type": ...}, ...]
+    outputs = models.JSONField(default=list, blank=True)
+    outputs_asked = models.PositiveIntegerField(default=0)
+    outputs_received = models.PositiveIntegerField(default=0)
+    error_code = models.CharField(max_length=32, blank=True, default="")
+    error_detail = models.TextField(blank=True, default="")
+    charged = models.CharField(max_length=8, choices=Charged.choices, default=Charged.NO)
+    price = models.DecimalField(max_digits=12, decimal_places=4, null=True, blank=True)
+    currency = models.CharField(max_length=3, blank=True, default="")
+    #: The UTC day whose budget holds this request's outputs; empty once given back.
+    reserved_on = models.DateField(null=True, blank=True)
+
+    attempts = models.PositiveIntegerField(default=0)
+    #: Troubles in a row within the present state, for backoff.
+    troubles = models.PositiveIntegerField(default=0)
+    next_step = models.DateTimeField(null=True, blank=True, default=timezone.now)
+    lease = models.CharField(max_length=64, blank=True, default="")
+    lease_until = models.DateTimeField(null=True, blank=True)
+
+    asked_by = models.ForeignKey(
+        django_settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+    )
+    #: A person's own request is sent as it is, joined with nothing.
+    by_person = models.BooleanField(default=False)
+    batch = models.UUIDField(null=True, blank=True, db_index=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False, db_index=True)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    completed_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = GatewayRequestQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("gateway request")
+        verbose_name_plural = _("gateway requests")
+        default_permissions = ()
+        indexes = [
+            models.Index(fields=("status", "next_step"), name="smart_resize_steps"),
+            # A month's spending.
+            models.Index(fields=("reserved_on",), name="smart_resize_reserved"),
+        ]
+
+    def __str__(self) -> str:
+        return self.request_id or f"#{self.pk}"
+
+    def take(self, now: dt.datetime, length: dt.timedelta) -> bool:
+        """Take the lease: until it ends, this process alone works on the request."""
+        free = Q(lease_until=None) | Q(lease_until__lte=now)
+        as_read = Q(status=self.status, next_step=self.next_step)
+        return self.move(where=free & as_read, lease=new_token(), lease_until=now + length)
+
+    def step(self, **changes: Any) -> bool:
+        """Write what a step brought, if the lease is still ours."""
+        return self.move(where={"lease": self.lease}, **changes)
+
+    def release(self, **changes: Any) -> bool:
+        """Write what a step brought and give the lease back."""
+        return self.step(lease="", lease_until=None, **changes)
+
+    def finish(self, status: "GatewayRequest.Status", **changes: Any) -> bool:
+        """The last step: nothing more is due for this request."""
+        return self.release(status=status, finished_at=timezone.now(), next_step=None, **changes)
+
+    def recomposition_ids(self) -> list[int]:
+        return [asked["recomposition"] for asked in self.sizes]

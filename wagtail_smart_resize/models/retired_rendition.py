@@ -1,0 +1,24 @@
+"""Renditions that pages show no more, but caches may."""
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from wagtail.images import get_image_model_string
+
+from .base import Row
+
+
+class RetiredRendition(Row):
+    """A rendition of ours that is off its image's present key, and since when."""
+
+    image = models.ForeignKey(get_image_model_string(), on_delete=models.CASCADE, related_name="+")
+    #: The rendition's primary key as text: a site's rendition model may have any kind of key.
+    rendition_id = models.CharField(max_length=64, unique=True)
+    first_seen = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        verbose_name = _("retired rendition")
+        verbose_name_plural = _("retired renditions")
+
+    def __str__(self) -> str:
+        return self.rendition_id

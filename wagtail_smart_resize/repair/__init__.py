@@ -1,0 +1,1 @@
+"""What `smart_resize_sync` mends, by what the tables say."""

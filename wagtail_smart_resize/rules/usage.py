@@ -1,0 +1,155 @@
+"""Where an image is used and who may see it, as Wagtail's reference index and collections know."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
+from typing import Any
+
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import Model, Q, QuerySet
+from wagtail.models import (
+    Collection,
+    CollectionViewRestriction,
+    DraftStateMixin,
+    ReferenceIndex,
+)
+
+from wagtail_smart_resize.compat import get_page_model
+
+from .verdict import Usage
+
+MAX_DEPTH = 3
+"""How far uses are followed: an image in a snippet in a snippet in a page."""
+
+Key = tuple[int, str]
+"""An object as the reference index names it: the content type of its base model, and its key."""
+
+
+def pages_using(image: Model) -> QuerySet:
+    """The live pages that show the image, themselves or through snippets.
+
+    Pages that find it by a query of their own, such as listings, are not in the index.
+    """
+    return _live_pages(_trace([image])[image.pk].pages)
+
+
+def usage_of(image: Model) -> Usage:
+    """Whether a live page shows the image; UNKNOWN where something else may show it as well."""
+    return usages_of([image])[image.pk]
+
+
+def usages_of(images: Sequence[Model]) -> dict[Any, Usage]:
+    """The same for many images, by their keys, in as many queries as for one."""
+    traced = _trace(images)
+    pages = {pk for uses in traced.values() for pk in uses.pages}
+    live = {str(pk) for pk in _live_pages(pages).values_list("pk", flat=True)}
+    return {key: uses.as_usage(live) for key, uses in traced.items()}
+
+
+def is_private(image: Any) -> bool:
+    """Whether the image's collection, or one above it, has view restrictions."""
+    return image.collection.get_view_restrictions().exists()
+
+
+def private_collection_ids() -> set[int]:
+    """The collections whose images are private, in two queries."""
+    paths = CollectionViewRestriction.objects.values_list("collection__path", flat=True)
+    below = [Q(path__startswith=path) for path in set(paths)]
+    if not below:
+        return set()
+    return set(Collection.objects.filter(reduce(or_, below)).values_list("pk", flat=True))
+
+
+@dataclass
+class _Uses:
+    """What a search along the references of one image met, level by level."""
+
+    level: set[Key]
+    """Where the search goes on from."""
+    seen: set[Key] = field(default_factory=set)
+    pages: set[str] = field(default_factory=set)
+    """Keys of pages, live or not."""
+    elsewhere: bool = False
+    """Something that no page refers to shows it: a setting, a snippet that a query finds."""
+    withdrawn: bool = False
+    """A snippet that is not published shows it."""
+
+    def __post_init__(self) -> None:
+        self.start = set(self.level)
+
+    def follow(self, sources: dict[Key, set[Key]], page_type: int) -> set[Key]:
+        """Take one step; returns what is no page, of which drafts are to be left out."""
+        self.elsewhere |= any(key not in sources for key in self.level - self.start)
+        self.seen |= self.level
+        found = {key for at in self.level for key in sources.get(at, ())} - self.seen
+        self.seen |= found
+        self.pages |= {pk for type_id, pk in found if type_id == page_type}
+        return {key for key in found if key[0] != page_type}
+
+    def as_usage(self, live: set[str]) -> Usage:
+        if self.pages & live:
+            return Usage.PUBLISHED
+        if (self.pages or self.withdrawn) and not self.elsewhere:
+            return Usage.UNPUBLISHED
+        return Usage.UNKNOWN
+
+
+def _trace(images: Sequence[Model]) -> dict[Any, _Uses]:
+    """Follow the references to images, but not those to pages: a link shows no picture."""
+    traced = {image.pk: _Uses({(_type_id(type(image)), str(image.pk))}) for image in images}
+    page_type = _type_id(get_page_model())
+    for _depth in range(MAX_DEPTH):
+        sources = _references_to({key for uses in traced.values() for key in uses.level})
+        others = {key: uses.follow(sources, page_type) for key, uses in traced.items()}
+        kept = _without_drafts({key for found in others.values() for key in found})
+        for key, uses in traced.items():
+            uses.level = others[key] & kept
+            uses.withdrawn |= uses.level != others[key]
+    for uses in traced.values():
+        uses.elsewhere |= bool(uses.level)
+    return traced
+
+
+def _type_id(model: type[Model]) -> int:
+    """The content type by which the index names objects of a model: that of its first table."""
+    base = [model, *model._meta.get_parent_list()][-1]
+    return ContentType.objects.get_for_model(base, for_concrete_model=False).pk
+
+
+def _references_to(keys: set[Key]) -> dict[Key, set[Key]]:
+    """What refers to each of the objects; those without references are left out."""
+    sources: defaultdict[Key, set[Key]] = defaultdict(set)
+    if not keys:
+        return sources
+    by_type = _by_type(keys).items()
+    targets = [Q(to_content_type=type_id, to_object_id__in=pks) for type_id, pks in by_type]
+    rows = ReferenceIndex.objects.filter(reduce(or_, targets)).values_list(
+        "to_content_type_id", "to_object_id", "base_content_type_id", "object_id"
+    )
+    for to_type, to_pk, from_type, from_pk in rows.distinct():
+        sources[to_type, to_pk].add((from_type, from_pk))
+    return sources
+
+
+def _without_drafts(keys: set[Key]) -> set[Key]:
+    """The objects without those that can be published and are not."""
+    kept = set(keys)
+    for type_id, pks in _by_type(keys).items():
+        model = ContentType.objects.get_for_id(type_id).model_class()
+        if model and issubclass(model, DraftStateMixin):
+            drafts = model._default_manager.filter(pk__in=pks, live=False)
+            kept -= {(type_id, str(pk)) for pk in drafts.values_list("pk", flat=True)}
+    return kept
+
+
+def _by_type(keys: set[Key]) -> dict[int, set[str]]:
+    grouped: defaultdict[int, set[str]] = defaultdict(set)
+    for type_id, pk in keys:
+        grouped[type_id].add(pk)
+    return grouped
+
+
+def _live_pages(pks: set[str]) -> QuerySet:
+    return get_page_model()._default_manager.filter(pk__in=pks, live=True)

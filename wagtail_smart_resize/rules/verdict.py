@@ -1,0 +1,264 @@
+"""When a picture may be recomposed: a pure function from what is known to a verdict.
+
+Nothing here asks the database, the file or the settings: whoever calls has put what they say into
+`Facts` and `Policy`.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum, StrEnum
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from wagtail_smart_resize.core.sizes import Slot, crop_kept, preset_kept
+
+TINY_SIDE = 64
+"""A picture whose shorter side has fewer pixels than this holds too little to recompose from."""
+
+
+class Reason(StrEnum):
+    """Why a picture is not recomposed. The values are stored."""
+
+    PRIVATE = "private"
+    OPTED_OUT = "opted_out"
+    REFUSED_BY_SITE = "refused_by_site"
+    SVG = "svg"
+    ANIMATED = "animated"
+    TRANSPARENT = "transparent"
+    TINY = "tiny"
+    HOPELESS_SHAPE = "hopeless_shape"
+    NOT_PUBLISHED = "not_published"
+    SMALL_SLOT = "small_slot"
+    CROP_KEEPS_ENOUGH = "enough_kept"
+    AUTOMATIC_OFF = "automatic_off"
+    NO_KEY = "no_key"
+    CIRCUIT_OPEN = "circuit_open"
+    BUDGET = "budget"
+
+    @property
+    def label(self) -> Promise:
+        """A few words, for a table or a filter."""
+        return LABELS[self]
+
+
+LABELS: dict[Reason, Promise] = {
+    Reason.PRIVATE: _("Private collection"),
+    Reason.OPTED_OUT: _("Opted out"),
+    Reason.NOT_PUBLISHED: _("Not published"),
+    Reason.REFUSED_BY_SITE: _("Refused by the site"),
+    Reason.SVG: _("SVG"),
+    Reason.ANIMATED: _("Animated"),
+    Reason.TRANSPARENT: _("Transparent"),
+    Reason.TINY: _("Picture too small"),
+    Reason.HOPELESS_SHAPE: _("Shape too narrow"),
+    Reason.SMALL_SLOT: _("Shown too small"),
+    Reason.CROP_KEEPS_ENOUGH: _("Crop keeps enough"),
+    Reason.NO_KEY: _("No API key"),
+    Reason.AUTOMATIC_OFF: _("Automatic generation off"),
+    Reason.BUDGET: _("Budget used up"),
+    Reason.CIRCUIT_OPEN: _("Service refuses"),
+}
+
+OVERRULABLE = frozenset(
+    {
+        Reason.NOT_PUBLISHED,
+        Reason.SMALL_SLOT,
+        Reason.CROP_KEEPS_ENOUGH,
+        Reason.AUTOMATIC_OFF,
+    }
+)
+"""What an editor may overrule: matters of taste, never of privacy or money."""
+
+
+class Usage(Enum):
+    """What the reference index knows of the pages that use a picture."""
+
+    UNKNOWN = "unknown"
+    PUBLISHED = "published"
+    UNPUBLISHED = "unpublished"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What is known of a picture, of the shape that is wanted of it, and of the moment."""
+
+    width: int
+    """In pixels, as the picture is displayed: EXIF orientation applied where it is known."""
+    height: int
+    shape: Decimal
+    slots: tuple[Slot, ...]
+    """The slots of that shape that have been asked for."""
+    is_svg: bool = False
+    is_animated: bool = False
+    is_transparent: bool = False
+    is_private: bool = False
+    opted_out: bool = False
+    preview_only: bool = False
+    """Wanted while a preview was shown, and by nothing else."""
+    uses: Usage = Usage.UNKNOWN
+    allowed_by_site: bool = True
+    has_key: bool = True
+    automatic: bool = True
+    """Whether the site has pictures recomposed that only templates ask for."""
+    wanted_by_person: bool = False
+    budget_left: bool = True
+    circuit_closed: bool = True
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The site's thresholds."""
+
+    min_crop_loss: float
+    """Share (0 to 1) of the picture that a crop must lose before it is worth recomposing."""
+    min_slot_side: int
+    """Pixels that the longer side of a slot must have."""
+    min_kept: float
+    """Share (0 to 1) of the engine's picture that the shape must be able to keep."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`reason` is None where the picture may be recomposed."""
+
+    reason: Reason | None
+    kept: float
+    """Share (0 to 1) of the picture that the standard crop keeps."""
+    facts: Facts
+    policy: Policy
+
+    @property
+    def allowed(self) -> bool:
+        return self.reason is None
+
+    @property
+    def overrulable(self) -> bool:
+        return self.reason in OVERRULABLE
+
+    @property
+    def message(self) -> str:
+        """A sentence for an editor, with figures, in the language that is active now."""
+        return str(SENTENCES[self.reason]) % self._figures()
+
+    def _figures(self) -> dict[str, int]:
+        return {
+            "width": self.facts.width,
+            "height": self.facts.height,
+            "tiny": TINY_SIDE,
+            "kept": _percent(self.kept),
+            "engine_kept": _percent(preset_kept(self.facts.shape)),
+            "min_kept": _percent(self.policy.min_kept),
+            "shown": _longest_side(self.facts),
+            "min_shown": self.policy.min_slot_side,
+        }
+
+
+SENTENCES: dict[Reason | None, Promise] = {
+    None: _("The crop keeps %(kept)d %% of the picture: it may be recomposed."),
+    Reason.PRIVATE: _("The image is in a private collection: it is not sent to the service."),
+    Reason.OPTED_OUT: _("The image is opted out: it is never sent to the service."),
+    Reason.REFUSED_BY_SITE: _("The site's own rules keep this image from being recomposed."),
+    Reason.SVG: _("The image is an SVG: it has no pixels to recompose."),
+    Reason.ANIMATED: _("The image is animated: a recomposition would be a single frame."),
+    Reason.TRANSPARENT: _("The image is transparent in places: a recomposition would fill them."),
+    Reason.TINY: _(
+        "The picture has %(width)d x %(height)d px: with a side under %(tiny)d px it holds too "
+        "little to be recomposed."
+    ),
+    Reason.HOPELESS_SHAPE: _(
+        "The shape is too narrow: it would use %(engine_kept)d %% of what the service renders, "
+        "and must use at least %(min_kept)d %%."
+    ),
+    Reason.NOT_PUBLISHED: _(
+        "No published page is known to use the image: it is recomposed when one does, or when an "
+        "editor asks for it."
+    ),
+    Reason.SMALL_SLOT: _(
+        "The picture is shown at no more than %(shown)d px: under %(min_shown)d px a "
+        "recomposition is hardly seen."
+    ),
+    Reason.CROP_KEEPS_ENOUGH: _(
+        "The crop keeps %(kept)d %% of the picture: no recomposition needed."
+    ),
+    Reason.AUTOMATIC_OFF: _(
+        "Automatic generation is off: the image is recomposed when an editor asks for it."
+    ),
+    Reason.NO_KEY: _("The site has no API key: nothing can be recomposed."),
+    Reason.CIRCUIT_OPEN: _(
+        "The service turns the site's requests down: this waits until it takes them again."
+    ),
+    Reason.BUDGET: _(
+        "The budget of the day or of the month is used up: this waits until there is some again."
+    ),
+}
+
+
+def verdict(facts: Facts, policy: Policy, overruled: bool = False) -> Verdict:
+    """Whether the picture may be recomposed: privacy first, then the picture, taste, and money.
+
+    `overruled`: a person has asked in spite of what is `OVERRULABLE`.
+    """
+    kept = crop_kept(facts.width, facts.height, facts.shape)
+    reasons = (*_privacy(facts), *_picture(facts, policy), *_taste(facts, policy), *_money(facts))
+    standing = (reason for reason in reasons if not (overruled and reason in OVERRULABLE))
+    return Verdict(next(standing, None), kept, facts, policy)
+
+
+def _privacy(facts: Facts) -> Iterator[Reason]:
+    if facts.is_private:
+        yield Reason.PRIVATE
+    if facts.opted_out:
+        yield Reason.OPTED_OUT
+    if not facts.allowed_by_site:
+        yield Reason.REFUSED_BY_SITE
+
+
+def _picture(facts: Facts, policy: Policy) -> Iterator[Reason]:
+    if facts.is_svg:
+        yield Reason.SVG
+    if facts.is_animated:
+        yield Reason.ANIMATED
+    if facts.is_transparent:
+        yield Reason.TRANSPARENT
+    if min(facts.width, facts.height) < TINY_SIDE:
+        yield Reason.TINY
+    if preset_kept(facts.shape) < policy.min_kept:
+        yield Reason.HOPELESS_SHAPE
+
+
+def _taste(facts: Facts, policy: Policy) -> Iterator[Reason]:
+    published = facts.uses is Usage.PUBLISHED
+    if facts.uses is Usage.UNPUBLISHED or (facts.preview_only and not published):
+        yield Reason.NOT_PUBLISHED
+    if facts.slots and _longest_side(facts) < policy.min_slot_side:
+        yield Reason.SMALL_SLOT
+    if _crop_loss(facts) < policy.min_crop_loss:
+        yield Reason.CROP_KEEPS_ENOUGH
+    if not (facts.automatic or facts.wanted_by_person):
+        yield Reason.AUTOMATIC_OFF
+
+
+def _money(facts: Facts) -> Iterator[Reason]:
+    if not facts.has_key:
+        yield Reason.NO_KEY
+    if not facts.circuit_closed:
+        yield Reason.CIRCUIT_OPEN
+    if not facts.budget_left:
+        yield Reason.BUDGET
+
+
+def _longest_side(facts: Facts) -> int:
+    return max((max(slot.size) for slot in facts.slots), default=0)
+
+
+def _crop_loss(facts: Facts) -> float:
+    """Rounded, so that a loss of exactly the threshold counts as that and not as a hair less."""
+    return round(1 - crop_kept(facts.width, facts.height, facts.shape), 6)
+
+
+def _percent(share: float) -> int:
+    """Rounded down: what falls just short of a threshold must not read as if it met it."""
+    return math.floor(round(share * 100, 6))

@@ -1,0 +1,1 @@
+"""Who makes the passes of the pipeline, and when."""

@@ -1,0 +1,1 @@
+"""How the sandbox misbehaves on request."""
