@@ -120,8 +120,8 @@ def _put_live(image: Any, content: bytes) -> None:
         digest="0" * 64,
     )
     candidate.store(content)
-    row.move(where={}, live=candidate)
-    ImageVersion.mark_due(image.pk)
+    row.update_if(where={}, live=candidate)
+    ImageVersion.mark_publish_due(image.pk)
     assert publication.publish(image.pk)
 
 

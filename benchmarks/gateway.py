@@ -46,9 +46,9 @@ def running(latency: float) -> Iterator[str]:
             process.stdin.close()
 
 
-def _make(order: Any, words: frozenset[str], fetch_seconds: float) -> list[jobs.Picture]:
+def _make(order: Any, words: frozenset[str], fetch_seconds: float) -> list[jobs.StoredPicture]:
     return [
-        jobs.Picture(planned.name, drawn(*planned.made, order.output_format))
+        jobs.StoredPicture(planned.name, drawn(*planned.made, order.output_format))
         for planned in jobs.plan(order, words)
     ]
 

@@ -148,7 +148,7 @@ class _Ours(_Side):
             rendition.delete()
         ImageVersion.objects.filter(image=self.image).delete()
         Recomposition.objects.filter(pk=self._row.pk).update(live=self._candidate)
-        ImageVersion.mark_due(self.image.pk)
+        ImageVersion.mark_publish_due(self.image.pk)
 
     def make(self) -> None:
         assert publication.publish(self.image.pk)

@@ -24,9 +24,8 @@ from support.gateways import answering, picture  # noqa: E402
 from support.quarters import QUARTERS  # noqa: E402
 from wagtail.models import Collection  # noqa: E402
 
-from wagtail_smart_resize.core import clock as moments  # noqa: E402
-from wagtail_smart_resize.core import sizes  # noqa: E402
-from wagtail_smart_resize.models import Candidate, GatewayRequest, Spend  # noqa: E402
+from wagtail_smart_resize.core import clock, sizes  # noqa: E402
+from wagtail_smart_resize.models import BudgetPeriod, Candidate, GatewayRequest  # noqa: E402
 from wagtail_smart_resize.purchasing import demand, passes, schedule  # noqa: E402
 from wagtail_smart_resize.renditions import demand_notes  # noqa: E402
 from wagtail_smart_resize.sandbox import SandboxGateway  # noqa: E402
@@ -66,11 +65,11 @@ class _Clock:
 
 def _rows(latency: int) -> list[Row]:
     with ExitStack() as stack:
-        clock = _Clock()
-        stack.enter_context(patch.object(moments, "now", clock.now))
-        gateway = _gateway(stack, latency, clock)
+        moving_clock = _Clock()
+        stack.enter_context(patch.object(clock, "now", moving_clock.now))
+        gateway = _gateway(stack, latency, moving_clock)
         _wants()
-        _passes(clock, gateway)
+        _passes(moving_clock, gateway)
         polls = Counter(gateway.polls)
         done = GatewayRequest.objects.filter(status=GatewayRequest.Status.DONE)
         assert Candidate.objects.filter(stored=True).count() == IMAGES * len(SLOTS)
@@ -78,7 +77,7 @@ def _rows(latency: int) -> list[Row]:
         counts = {
             "downloads": len(gateway.downloads),
             "polls": sum(polls.values()),
-            "polls after the end": _after_the_end(clock, gateway),
+            "polls after the end": _after_the_end(moving_clock, gateway),
         }
         posts, most = len(gateway.requests), max(polls.values())
         _forget()
@@ -101,10 +100,10 @@ def _rows(latency: int) -> list[Row]:
     ]
 
 
-def _gateway(stack: ExitStack, latency: int, clock: _Clock) -> SandboxGateway:
+def _gateway(stack: ExitStack, latency: int, moving_clock: _Clock) -> SandboxGateway:
     stack.enter_context(patch.object(sizes, "ENGINE_PRESETS", QUARTERS))
     # The module's clock alone: threads and sockets keep theirs.
-    stack.enter_context(patch.object(sandbox_jobs, "time", clock))
+    stack.enter_context(patch.object(sandbox_jobs, "time", moving_clock))
     far_end = stack.enter_context(answering(Reply(200, picture(), "image/png")))
     gateway = stack.enter_context(SandboxGateway(latency=latency))
     ours = {
@@ -125,23 +124,23 @@ def _wants() -> None:
     for _ in range(IMAGES):
         image = plain_image(800, 600)
         for slot in SLOTS:
-            demand_notes.note(image.pk, slot, "")
-    assert demand.write()
+            demand_notes.note_demand(image.pk, slot, "")
+    assert demand.write_noted_demand()
 
 
-def _passes(clock: _Clock, gateway: SandboxGateway) -> None:
+def _passes(moving_clock: _Clock, gateway: SandboxGateway) -> None:
     """Each when the last one said, until only purges would be left."""
-    while due := schedule.next_due():
-        clock.until(due)
+    while due := schedule.next_step_at():
+        moving_clock.until(due)
         result = passes.run_pass(workers=1)
         assert not result.failed, result
         gateway.settle()
 
 
-def _after_the_end(clock: _Clock, gateway: SandboxGateway) -> int:
+def _after_the_end(moving_clock: _Clock, gateway: SandboxGateway) -> int:
     before = len(gateway.polls)
     for _ in range(10):
-        clock.ahead += 60
+        moving_clock.ahead += 60
         passes.run_pass(workers=1)
     return len(gateway.polls) - before
 
@@ -156,5 +155,5 @@ def _allowed(latency: float) -> int:
 
 
 def _forget() -> None:
-    for model in (Candidate, GatewayRequest, Spend):
+    for model in (Candidate, GatewayRequest, BudgetPeriod):
         model.objects.all().delete()

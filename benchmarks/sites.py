@@ -75,7 +75,7 @@ def progress(site: Site, after: int = 0) -> Progress:
         f" (SELECT count(*) {ours} AND status = 'sent'),"
         f" (SELECT count(*) {ours} AND status NOT IN ('done', 'failed', 'unknown')),"
         f" (SELECT count(*) FROM {candidates} WHERE stored AND request_id > {after}),"
-        f" (SELECT count(*) FROM {versions} WHERE flip_due IS NOT NULL)"
+        f" (SELECT count(*) FROM {versions} WHERE publish_due_at IS NOT NULL)"
     )
     if isinstance(began, str):
         began = dt.datetime.fromisoformat(began).replace(tzinfo=dt.UTC)

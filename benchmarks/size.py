@@ -74,7 +74,7 @@ class _Sites:
 
         self._present = site
         connections["default"] = self._connections[site]
-        published_cache.memory.reset()
+        published_cache.process_cache.reset()
 
     def close(self) -> None:
         for connection in self._connections:

@@ -25,17 +25,17 @@ from wagtail.models import (
 from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.core.sizes import Slot
 from wagtail_smart_resize.models import (
+    BudgetPeriod,
     Candidate,
-    FeedCounter,
     GatewayRequest,
     ImageVersion,
     OptOut,
+    PublicationCounter,
     Recomposition,
     RetiredRendition,
-    Spend,
 )
 from wagtail_smart_resize.renditions.accessor import pin
-from wagtail_smart_resize.renditions.published import Entry, Live
+from wagtail_smart_resize.renditions.published import PublishedEntry, PublishedState
 from wagtail_smart_resize.settings import settings
 
 #: The largest site that is measured; each image has two shapes and ten renditions.
@@ -159,7 +159,7 @@ def _recompositions(images: int) -> None:
         price="0.08",
         currency="'USD'",
         reserved_on="(now() - n * interval '10 minutes')::date",
-        next_step=f"CASE WHEN n <= {IN_FLIGHT} THEN now() + interval '1 day' END",
+        next_step_at=f"CASE WHEN n <= {IN_FLIGHT} THEN now() + interval '1 day' END",
         asked_by_id="CASE WHEN n %% 10 = 0 THEN 3 + n / 10 %% 20 END",
         by_person="n %% 10 = 0",
         # Twenty images were asked for together.
@@ -194,10 +194,10 @@ def _recompositions(images: int) -> None:
         waiting_reason=f"CASE WHEN c < {BUDGET} OR c >= {DUE} THEN '' WHEN c < {WAITING}"
         " THEN 'budget' ELSE 'opted_out' END",
         # The day's budget ends for all at the same moment.
-        next_attempt=f"CASE WHEN c < {BUDGET} THEN NULL WHEN c >= {DUE}"
+        next_attempt_at=f"CASE WHEN c < {BUDGET} THEN NULL WHEN c >= {DUE}"
         " THEN now() - interval '1 minute'"
         " ELSE date_trunc('day', now()) + interval '10 days' END",
-        review_since=f"CASE WHEN c >= {REVIEW} AND c < {FAILED} THEN now()"
+        awaiting_review_since=f"CASE WHEN c >= {REVIEW} AND c < {FAILED} THEN now()"
         " - n * interval '9 minutes' END",
         decision=f"CASE WHEN c >= {CROP} AND c < {REVIEW} THEN 'crop' ELSE 'none' END",
         decided_by_id=f"CASE WHEN c >= {CROP} AND c < {REVIEW} THEN 3 + n / 10 %% 20 END",
@@ -223,8 +223,8 @@ def _recompositions(images: int) -> None:
     _versions(rows)
     _insert(OptOut, f"{rows} WHERE s = 0 AND c >= {WAITING} AND c < {DUE}", id="n", image_id="n")
     # What waits for the budget waits rightly.
-    for period in Spend.periods(clock.today()):
-        Spend.objects.create(period=period, outputs=settings.DAILY_LIMIT)
+    for period in BudgetPeriod.periods(clock.today()):
+        BudgetPeriod.objects.create(period=period, outputs=settings.DAILY_LIMIT)
 
 
 def _versions(rows: str) -> None:
@@ -245,7 +245,7 @@ def _versions(rows: str) -> None:
         revision="1",
         seq="n",
     )
-    FeedCounter.objects.create(
+    PublicationCounter.objects.create(
         pk=1, value=ImageVersion.objects.aggregate(last=models.Max("seq"))["last"] or 0
     )
     _insert(
@@ -254,7 +254,7 @@ def _versions(rows: str) -> None:
         id="n",
         image_id="n",
         rendition_id="n * 20 + 19",
-        first_seen="now()",
+        first_seen_at="now()",
     )
 
 
@@ -300,10 +300,12 @@ def _renditions(images: int) -> None:
 def _keys(spec: str) -> str:
     """The spec's key for an image with nothing live, and with both shapes live, as SQL."""
     image = get_image_model()(file_hash="x", width=1600, height=1200)
-    pin(image, Live())
+    pin(image, PublishedState())
     crop = Filter(spec).get_cache_key(image)
     shapes = [Slot.parse(sizes[0]).shape for sizes in SHAPES]
-    pin(image, Live([Entry(shape, "", VERSION, "x", 0) for shape in shapes], "x"))
+    pin(
+        image, PublishedState([PublishedEntry(shape, "", VERSION, "x", 0) for shape in shapes], "x")
+    )
     return f"'{crop}', '{Filter(spec).get_cache_key(image)}'"
 
 

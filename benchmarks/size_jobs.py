@@ -25,7 +25,9 @@ LIVE, DUE, EDITORS = 59, 99, 50
 
 _sizes = itertools.count(10)
 #: What a process knows of each site, and who is logged in there.
-_memories: defaultdict[int, published_cache.Memory] = defaultdict(published_cache.Memory)
+_memories: defaultdict[int, published_cache.PublishedCache] = defaultdict(
+    published_cache.PublishedCache
+)
 _clients: dict[tuple[int, str], Client] = {}
 
 
@@ -47,8 +49,8 @@ def want(images: int) -> None:
     """A shape that nobody has asked for, as a request's end writes it."""
 
     def write() -> None:
-        demand_notes.note(LIVE, f"{500 + next(_sizes) % 900}x200", "")
-        assert demand.write()
+        demand_notes.note_demand(LIVE, f"{500 + next(_sizes) % 900}x200", "")
+        assert demand.write_noted_demand()
 
     _undone(write)
 
@@ -60,23 +62,23 @@ def due_groups(images: int) -> None:
 def claim(images: int) -> None:
     """With the picture's file opened, as a claim does, and the budget as it is: used up."""
     _stored(DUE)
-    _undone(lambda: plan.claim(plan.Group(DUE, "")))
+    _undone(lambda: plan.plan_request(plan.DueGroup(DUE, "")))
 
 
 def look(images: int) -> None:
     """The look of a render after two seconds, with nothing new."""
     memory = _memories[images]
-    memory.next_look = 0
+    memory.next_refresh = 0
     memory._current()
 
 
 def first_look(images: int) -> None:
-    published_cache.memory.reset()
-    published_cache.memory._current()
+    published_cache.process_cache.reset()
+    published_cache.process_cache._current()
 
 
 def next_due(images: int) -> None:
-    schedule.next_due()
+    schedule.next_step_at()
 
 
 def publish(images: int) -> None:
@@ -93,8 +95,8 @@ def publish(images: int) -> None:
             digest="0" * 64,
         )
         candidate.store(picture(320, 180, format="JPEG"))
-        row.move(where={}, live=candidate)
-        ImageVersion.mark_due(LIVE)
+        row.update_if(where={}, live=candidate)
+        ImageVersion.mark_publish_due(LIVE)
         assert publication.publish(LIVE)
 
     _undone(flip)

@@ -40,21 +40,23 @@ def _report(**conditions: Any) -> Any:
 
 def _review() -> Any:
     waiting = Recomposition.objects.awaiting_review().filter(replaced_at=None)
-    return waiting.order_by("review_since", "pk").values("pk")[:100]
+    return waiting.order_by("awaiting_review_since", "pk").values("pk")[:100]
 
 
 PLANS = (
     Plan(
         "A process asks every two seconds what went live since its last look.",
         "The index on `seq`.",
-        lambda: published_cache.memory._flips().filter(
+        lambda: published_cache.process_cache._flips().filter(
             seq__gte=ImageVersion.objects.aggregate(last=Max("seq"))["last"]
         ),
     ),
     Plan(
         "A new process reads what is live, at most 20 000 rows.",
         "The index on `seq`, from its end.",
-        lambda: published_cache.memory._flips().order_by("-seq")[: published_cache.Memory.MOST + 1],
+        lambda: published_cache.process_cache._flips().order_by("-seq")[
+            : published_cache.PublishedCache.MAX_IMAGES + 1
+        ],
     ),
     Plan(
         "What a page wanted: is there a row for the image, its file and the shape?",
@@ -64,7 +66,7 @@ PLANS = (
     Plan(
         "When is the next purchase due?",
         "`smart_resize_due`, from its beginning.",
-        lambda: schedule._claimable().order_by("next_attempt").values("next_attempt")[:1],
+        lambda: schedule._claimable().order_by("next_attempt_at").values("next_attempt_at")[:1],
     ),
     Plan(
         "Which requests have a step to take?",
@@ -73,8 +75,10 @@ PLANS = (
     ),
     Plan(
         "Which images are to be published?",
-        "The index on `flip_due`.",
-        lambda: ImageVersion.objects.filter(flip_due__lte=clock.now()).order_by("flip_due"),
+        "The index on `publish_due_at`.",
+        lambda: ImageVersion.objects.filter(publish_due_at__lte=clock.now()).order_by(
+            "publish_due_at"
+        ),
     ),
     Plan("The first page of the report.", "`smart_resize_newest`, from its end.", _report),
     Plan(

@@ -23,7 +23,7 @@ from suites.engines.setups import filled_site  # noqa: E402
 from suites.servers.harness import Site  # noqa: E402
 from wagtail.images.rect import Rect  # noqa: E402
 
-from wagtail_smart_resize.core.sizes import Size, cut, request_size, shape_of  # noqa: E402
+from wagtail_smart_resize.core.sizes import Size, cover, request_size, shape_of  # noqa: E402
 from wagtail_smart_resize.imaging import decoding  # noqa: E402
 from wagtail_smart_resize.purchasing import source_image  # noqa: E402
 from wagtail_smart_resize.runners import loop  # noqa: E402
@@ -143,7 +143,7 @@ class _Alone:
         candidate.write_bytes(decoding.decode(self._content).content)
         with candidate.open("rb") as file:
             picture: Any = willow.Image.open(file).auto_orient()
-            box, size = cut(Size(*picture.get_size()), self._size)
+            box, size = cover(Size(*picture.get_size()), self._size)
             rendition = io.BytesIO()
             cut_out = picture.crop(Rect(*box)).resize(tuple(size))
             cut_out.save_as_jpeg(rendition, quality=76, progressive=True, optimize=True)

@@ -20,7 +20,7 @@ from support.factories import live, plain_image  # noqa: E402
 from support.pages import IMAGE, LISTING, PICTURE, SHAPE, Page  # noqa: E402
 
 from wagtail_smart_resize.models import ImageVersion  # noqa: E402
-from wagtail_smart_resize.renditions.published_cache import memory  # noqa: E402
+from wagtail_smart_resize.renditions.published_cache import process_cache  # noqa: E402
 
 from .rows import Row  # noqa: E402
 
@@ -98,7 +98,7 @@ def _first_sight(keys: list[Any], rounds: int) -> Row:
     """A process that has just started; the renditions are in the database."""
     with _cache("django.core.cache.backends.dummy.DummyCache"):
         compared = pages.compare(
-            LISTING, keys, rounds, time.thread_time, before=memory.reset, views=1
+            LISTING, keys, rounds, time.thread_time, before=process_cache.reset, views=1
         )
     counts = {"queries more": compared.ours.queries - compared.theirs.queries}
     what = f"{LISTING.name}, the first that a process shows, no cache"
@@ -109,11 +109,11 @@ def _feed(keys: list[Any], spans: int) -> Row:
     """What a process asks for on its own account while it shows page after page."""
     table = ImageVersion._meta.db_table
     template = LISTING.compiled("smartresize")
-    memory.reset()
+    process_cache.reset()
     pages.rendered(template, pages.loaded(keys))
     found = []
     for _ in range(spans):
-        ends = time.monotonic() + memory.INTERVAL
+        ends = time.monotonic() + process_cache.REFRESH_SECONDS
         asked = 0
         while time.monotonic() < ends:
             with CaptureQueriesContext(connection) as queries:

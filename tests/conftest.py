@@ -71,11 +71,11 @@ def clean_process():
     from wagtail_smart_resize.runners import embedded_thread
 
     cache.clear()
-    published_cache.memory.reset()
+    published_cache.process_cache.reset()
     demand_notes.notes.reset()
     yield
-    assert embedded_thread.thread.stop(LONG)
-    published_cache.memory.reset()
+    assert embedded_thread.embedded_thread.stop(LONG)
+    published_cache.process_cache.reset()
     demand_notes.notes.reset()
 
 
@@ -89,7 +89,7 @@ def looks_when_told(request, monkeypatch):
     from wagtail_smart_resize.renditions import published_cache
 
     if request.node.get_closest_marker("ordinary"):
-        monkeypatch.setattr(published_cache.memory, "INTERVAL", 3600.0)
+        monkeypatch.setattr(published_cache.process_cache, "REFRESH_SECONDS", 3600.0)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -170,10 +170,10 @@ def run(sandboxes):
 
     def hasten():
         past = timezone.now() - dt.timedelta(seconds=1)
-        GatewayRequest.objects.unfinished().update(next_step=past)
-        wanted = Recomposition.objects.wanted().exclude(next_attempt=None)
-        wanted.filter(waiting_reason="").update(next_attempt=past)
-        ImageVersion.objects.exclude(purge_due=None).update(purge_due=past)
+        GatewayRequest.objects.unfinished().update(next_step_at=past)
+        wanted = Recomposition.objects.wanted().exclude(next_attempt_at=None)
+        wanted.filter(waiting_reason="").update(next_attempt_at=past)
+        ImageVersion.objects.exclude(purge_due_at=None).update(purge_due_at=past)
 
     def run(passes=40):
         for _ in range(passes):
@@ -268,13 +268,13 @@ def editor(client, people):
 
 
 @pytest.fixture
-def clock(monkeypatch):
+def moving_clock(monkeypatch):
     """The pipeline's clock: it can be put forward, or set to a moment in the far future."""
     import datetime as dt
 
     from django.utils import timezone
 
-    from wagtail_smart_resize.core import clock as moments
+    from wagtail_smart_resize.core import clock
 
     class Clock:
         ahead = dt.timedelta()
@@ -288,6 +288,6 @@ def clock(monkeypatch):
         def set(self, *moment):
             self.ahead = dt.datetime(*moment, tzinfo=dt.UTC) - timezone.now()
 
-    clock = Clock()
-    monkeypatch.setattr(moments, "now", clock.now)
-    return clock
+    moving_clock = Clock()
+    monkeypatch.setattr(clock, "now", moving_clock.now)
+    return moving_clock

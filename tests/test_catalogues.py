@@ -13,7 +13,7 @@ import pytest
 from django.utils import translation
 
 import wagtail_smart_resize
-from wagtail_smart_resize.editorial.states import Word
+from wagtail_smart_resize.editorial.states import StateName
 
 pytestmark = pytest.mark.any_version
 
@@ -82,4 +82,4 @@ class TestCatalogue:
 
     def test_is_used(self, catalogue):
         with translation.override(language_of(catalogue)):
-            assert str(Word.FAILED.label) != "Failed"
+            assert str(StateName.FAILED.label) != "Failed"

@@ -40,7 +40,7 @@ def ears():
 
 
 def want(image, *slots):
-    return demand.record(image, [Slot.parse(slot) for slot in slots], "", by="template")
+    return demand.record_demand(image, [Slot.parse(slot) for slot in slots], "", by="template")
 
 
 def test_a_shape_is_wanted_once(ears):

@@ -15,10 +15,12 @@ class SmartResizeConfig(AppConfig):
         from .runners import modes
 
         wagtail_patches.apply()
-        request_tracking.connect()
-        modes.connect()
-        file_cleanup.connect()
-        page_events.connect()
-        audit.connect()
-        # Migrating and flushing (between a test suite's tests) change what is live unannounced.
-        post_migrate.connect(published_cache.memory.reset, dispatch_uid="smart_resize_memory")
+        request_tracking.connect_request_tracking()
+        modes.connect_runners()
+        file_cleanup.connect_file_cleanup()
+        page_events.connect_page_events()
+        audit.connect_audit()
+        # Migrating and flushing (between a test suite's tests) change what is live without a flip.
+        post_migrate.connect(
+            published_cache.process_cache.reset, dispatch_uid="smart_resize_memory"
+        )

@@ -1,6 +1,6 @@
 """System checks: what can be known to be wrong, or dangerous, before anything is bought.
 
-No check asks the database, or the network.
+No check queries the database or uses the network.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from wagtail import hooks
 
 from wagtail_smart_resize.admin.wagtail_screens import attach
 from wagtail_smart_resize.core.hosts import is_local, is_loopback
-from wagtail_smart_resize.core.sizes import preset_kept
+from wagtail_smart_resize.core.sizes import share_kept_by_engine
 
 from . import compat
 from .settings import DICT_NAME, settings
@@ -26,7 +26,10 @@ INCLUDE_LINE = 'path("smart-resize/", include("wagtail_smart_resize.urls"))'
 
 @register("smart_resize")
 def check_site(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """What is wrong. While a setting can't be used, that alone: other checks would trip over it."""
+    """Return the messages of all checks; while settings are unusable, only those that say so.
+
+    The other checks would fail on such settings.
+    """
     unusable: list[CheckMessage] = [
         Error(
             problem,
@@ -134,7 +137,7 @@ def check_runner() -> Iterator[CheckMessage]:
 
 def check_presets() -> Iterator[CheckMessage]:
     for preset in settings.PRESETS.values():
-        kept = preset_kept(preset.slot.shape)
+        kept = share_kept_by_engine(preset.slot.shape)
         if kept < settings.MIN_KEPT:
             yield Warning(
                 f'The preset "{preset.name}" ({preset.slot}) is never recomposed: the service '

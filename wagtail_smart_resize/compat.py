@@ -1,6 +1,6 @@
-"""What differs between the versions that we support, newest first. Nothing else asks for versions.
+"""Differences between the supported versions, newest first. Nothing else checks versions.
 
-Nothing of Wagtail's is looked up when this module is imported: its registries are not ready then.
+Nothing of Wagtail's is looked up while this module is imported: its registries are not ready then.
 """
 
 from typing import Any
@@ -23,7 +23,7 @@ else:
     from django_tasks.backends.dummy import DummyBackend  # type: ignore[assignment]
 
 if WAGTAIL_VERSION >= (8, 0):
-    # What Pydantic reads, for Wagtail's API v3, under Python 3.11.
+    # Pydantic, for Wagtail's API v3, needs this TypedDict under Python 3.11.
     from typing_extensions import TypedDict
 else:
     from typing import TypedDict
@@ -42,18 +42,18 @@ OWN_TASK_BACKEND_ALIAS = "smart_resize"
 
 
 def task_backend_alias() -> str:
-    """The entry of TASKS that runs our task: one of our own where the site has made it."""
+    """Return the alias in TASKS that runs the tick: "smart_resize" if the site has defined it."""
     named = getattr(django_settings, "TASKS", None) or {}
     return OWN_TASK_BACKEND_ALIAS if OWN_TASK_BACKEND_ALIAS in named else DEFAULT_TASK_BACKEND_ALIAS
 
 
 def get_task_backend() -> Any:
-    """The tasks backend of that entry. Raises ImproperlyConfigured where there is none such."""
+    """Return the tasks backend of that alias. Raise ImproperlyConfigured if there is none."""
     return task_backends[task_backend_alias()]
 
 
 def get_image_permission_policy() -> Any:
-    """The permission policy of the site's image model, as it is now."""
+    """Return the present permission policy of the site's image model."""
     if WAGTAIL_VERSION >= (8, 0):
         from wagtail.permissions import policy_registry
 
@@ -65,7 +65,7 @@ def get_image_permission_policy() -> Any:
 
 
 def get_page_model() -> type[Model]:
-    """The model at the base of all pages, which a site may have swapped since Wagtail 8.0."""
+    """Return the base model of all pages, which a site may have swapped since Wagtail 8.0."""
     if WAGTAIL_VERSION >= (8, 0):
         import swapper
 

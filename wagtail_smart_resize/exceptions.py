@@ -1,19 +1,19 @@
-"""Everything that can go wrong between this app and the world, as one tree.
+"""Exceptions for everything that can go wrong between this app and other systems.
 
     SmartResizeError
-    ├── GatewayError             the gateway, asked to recompose or how far it is
-    │   ├── NotSent              no connection was made            not charged, again with backoff
-    │   ├── RateLimited          429                               not charged, again after a pause
+    ├── GatewayError             the gateway, on a submission or a status request
+    │   ├── NotSent              no connection was made            not charged, retry with backoff
+    │   ├── RateLimited          429                               not charged, retry after a pause
     │   ├── Rejected             400, 413 and other 4xx            not charged, final for this file
     │   ├── AccessDenied         401, 402, 403, 404                not charged, the circuit opens
-    │   ├── Unavailable          500 or 503, with an error body    not charged, again a few times
+    │   ├── Unavailable          500 or 503, with an error body    not charged, retry a few times
     │   ├── OutcomeUnknown       anything else once it was sent    perhaps charged, never repeated
-    │   └── StatusUnavailable    no usable word on a request       ask again later
-    ├── DownloadError            what the gateway points at can't be had or isn't a picture
-    └── SourceUnavailable        the picture can't be offered to the gateway
+    │   └── StatusUnavailable    a status request without answer   ask again later
+    ├── DownloadError            an output can't be fetched or isn't a picture
+    └── SourceUnavailable        the image can't be offered to the gateway
 
-Each carries a ``code`` for machines, from a small set of words such as ``timeout`` or ``http_502``,
-and a ``detail`` for logs and the ledger: one line of plain text, with no key and no full URL in it.
+Each has a ``code`` for machines, from a small set of words such as ``timeout`` or ``http_502``, and
+a ``detail`` for logs and the ledger: one line of plain text, without the key or a full URL.
 """
 
 import re
@@ -28,10 +28,11 @@ _DATA_URI = re.compile(r"\bdata:[^\s\"'<>]+", re.IGNORECASE)
 
 
 def presentable(text: str, *, secret: str = "") -> str:
-    """Make text from elsewhere fit to be kept and shown: one short line that gives nothing away.
+    """Return text from elsewhere as one short line that is safe to store and show.
 
-    Control and formatting characters go (they forge log lines and turn text around), URLs keep
-    their host alone (the rest may be a signature), and ``secret`` is masked.
+    Control and formatting characters become spaces (they forge log lines and reverse text), URLs
+    are cut to their host (the rest may be a signature), and ``secret`` is masked. The line has at
+    most ``MAX_DETAIL`` characters.
     """
     if secret:
         text = text.replace(secret, "[key]")
@@ -47,7 +48,7 @@ def _host_only(match: re.Match[str]) -> str:
 
 
 class SmartResizeError(Exception):
-    """The base of the tree. ``str()`` gives the detail."""
+    """Base class of this app's errors. ``str()`` returns the detail."""
 
     code: str
     detail: str
@@ -66,11 +67,11 @@ class GatewayError(SmartResizeError):
 
 
 class NotSent(GatewayError):
-    """No connection was made, so nothing reached the gateway: refused, DNS, TLS."""
+    """No connection was made (refused, DNS, TLS), so nothing reached the gateway."""
 
 
 class RateLimited(GatewayError):
-    """The gateway asks for a pause. ``retry_after``: seconds, capped; None if it named none."""
+    """The gateway asks for a pause. ``retry_after`` is in seconds, capped; None without one."""
 
     def __init__(self, code: str, detail: str, *, retry_after: float | None = None) -> None:
         super().__init__(code, detail)
@@ -78,7 +79,7 @@ class RateLimited(GatewayError):
 
 
 class Rejected(GatewayError):
-    """The gateway refuses this request, and would refuse it again."""
+    """The gateway refuses this request and would refuse it again."""
 
 
 class AccessDenied(GatewayError):
@@ -86,14 +87,14 @@ class AccessDenied(GatewayError):
 
 
 class Unavailable(GatewayError):
-    """The gateway says itself that it could not take the request."""
+    """The gateway declares that it could not take the request."""
 
 
 class OutcomeUnknown(GatewayError):
-    """The request may have been accepted and charged. Never repeat it without a person's word.
+    """The request may have been accepted and charged. Never repeat it unless a person asks.
 
-    ``request_id`` is what could still be read of the answer, so that its status can be asked for;
-    else "".
+    ``request_id`` is the id that could still be read from the answer, so that the status can be
+    requested; else "".
     """
 
     def __init__(self, code: str, detail: str, *, request_id: str = "") -> None:
@@ -102,10 +103,10 @@ class OutcomeUnknown(GatewayError):
 
 
 class StatusUnavailable(GatewayError):
-    """The question how far a request is got no usable answer. The request itself is not touched.
+    """A status request got no usable answer. The request that it asked about is not affected.
 
-    ``transient`` tells whether asking again at once may help, ``retry_after`` the seconds that the
-    gateway asked for, if it did.
+    ``transient`` is whether asking again at once may help, ``retry_after`` the seconds that the
+    gateway asked for, or None.
     """
 
     def __init__(
@@ -117,7 +118,7 @@ class StatusUnavailable(GatewayError):
 
 
 class DownloadError(SmartResizeError):
-    """An output can't be had. ``final``: fetching it again can't help (not a picture, huge)."""
+    """An output can't be fetched. ``final``: a retry can't help (not a picture, too large)."""
 
     def __init__(self, code: str, detail: str, *, final: bool = False) -> None:
         super().__init__(code, detail)
@@ -125,4 +126,4 @@ class DownloadError(SmartResizeError):
 
 
 class SourceUnavailable(SmartResizeError):
-    """The picture can't be offered to the gateway: unreadable, or its URL is not reachable."""
+    """The image can't be offered to the gateway: unreadable, or its URL is not reachable."""

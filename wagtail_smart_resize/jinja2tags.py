@@ -1,4 +1,4 @@
-"""Our template filters for Jinja2: an extension to name among the environment's."""
+"""The template filters for Jinja2, as an extension for the environment's settings."""
 
 from jinja2 import Environment
 from jinja2.ext import Extension
@@ -10,12 +10,12 @@ __all__ = ["smart_resize_tags"]
 
 
 class SmartResizeExtension(Extension):
-    """`photo|smart_resize("1200x630")` and `rendition|is_recomposed`."""
+    """Adds `photo|smart_resize("1200x630")` and `rendition|is_recomposed`."""
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         environment.filters.update(smart_resize=smart_resize, is_recomposed=is_recomposed)
 
 
-# As Wagtail names its own.
+# Named as Wagtail names its own extensions.
 smart_resize_tags = SmartResizeExtension

@@ -1,7 +1,7 @@
 """The site's settings: one dict, `WAGTAIL_SMART_RESIZE`, read lazily through `settings`.
 
-`docs/settings.md` says what each one does. Every value is validated when it is first used; one that
-can't be used raises `ImproperlyConfigured`, which names the key and says what to write.
+`docs/settings.md` describes each key. A value is validated when it is first used; an unusable one
+raises `ImproperlyConfigured`, which names the key and says what to write.
 """
 
 import difflib
@@ -17,8 +17,8 @@ from django.core.signals import setting_changed
 from django.utils.functional import LazyObject, empty
 
 from wagtail_smart_resize.core.money import Price
-from wagtail_smart_resize.core.redaction import hidden
-from wagtail_smart_resize.core.sizes import TIERS, Slot, is_preset_name, parse_closeness
+from wagtail_smart_resize.core.redaction import redacted
+from wagtail_smart_resize.core.sizes import RESOLUTIONS, Slot, is_preset_name, parse_closeness
 
 from .conf import validators
 
@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Recipe:
-    """What shapes a recomposition besides its shape. The site's default has the name ""."""
+    """What determines a recomposition besides its shape. The site's default has the name ""."""
 
     name: str
     prompt: str
@@ -48,7 +48,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Preset:
-    """A name for a slot. `recipe` is None where the site's default is good enough for it."""
+    """A named slot. `recipe` is None where the preset uses the site's default."""
 
     name: str
     slot: Slot
@@ -61,22 +61,22 @@ class Preset:
 
 
 class Allow(Protocol):
-    """The site's own say in what may be recomposed.
+    """Signature of the site's `ALLOW`, which decides what may be recomposed.
 
     `image` is the image object, `shape` the ratio to three decimals, `sizes` the slots that ask for
     it ("1200x630-c50"), `recipe` a recipe's name. It is called before each purchase, outside of any
-    request. An exception counts as a no.
+    request. An exception counts as False.
     """
 
     def __call__(self, image: Any, *, shape: Decimal, sizes: list[str], recipe: str) -> bool: ...
 
 
 class UnknownRecipe(LookupError):
-    """A recipe that the site's settings don't hold (any more)."""
+    """The site's settings do not hold this recipe, or no longer do."""
 
 
 class Setting(Generic[T]):
-    """One key of the dict: its default, and what makes a usable value of what the site wrote."""
+    """Descriptor of one key of the dict: its default, and the validator of the site's value."""
 
     def __init__(self, default: Any, clean: Callable[[Any], T]) -> None:
         self.default = default
@@ -102,17 +102,18 @@ class Setting(Generic[T]):
         return cleaned[self.name]
 
     def read(self, site: Mapping[str, Any]) -> T:
+        """Return the validated value from the site's dict. Raises ImproperlyConfigured."""
         path = f'{DICT_NAME}["{self.name}"]'
         return _cleaned(path, self.clean, site.get(self.name, self.default))
 
 
-class _Written(dict[str, Any]):
-    """The site's dict, without its values where a report of an error prints local variables."""
+class _SiteDict(dict[str, Any]):
+    """The site's dict, with a `repr` without values: error reports print local variables."""
 
     def __init__(self, site: Mapping[str, Any]) -> None:
         super().__init__(site)
         if (key := site.get("API_KEY")) is not None:
-            self["API_KEY"] = hidden(key)
+            self["API_KEY"] = redacted(key)
 
     def __repr__(self) -> str:
         return f"<{DICT_NAME}>"
@@ -136,7 +137,7 @@ PRESET_KEYS: dict[str, Callable[[Any], Any]] = {
     "size": validators.slot,
     "label": validators.label,
     "prompt": validators.text,
-    "resolution": validators.choice(*TIERS),
+    "resolution": validators.choice(*RESOLUTIONS),
     "safety_tolerance": validators.safety_tolerance,
 }
 
@@ -166,14 +167,14 @@ def _preset(name: Any, given: Any) -> Preset:
 
 
 class Settings:
-    """The settings as attributes: each key of the dict with its default, here and nowhere else."""
+    """The settings as attributes, one for each key of the dict. Defaults are defined here only."""
 
     API_KEY = Setting("", validators.secret)
     BASE_URL = Setting("https://gateway.pixazo.ai/smart-resize/v1", validators.url)
 
     PRESETS = Setting({}, _presets)
     PROMPT = Setting("", validators.text)
-    RESOLUTION = Setting("2K", validators.choice(*TIERS))
+    RESOLUTION = Setting("2K", validators.choice(*RESOLUTIONS))
     OUTPUT_FORMAT = Setting("webp", validators.choice("jpeg", "png", "webp"))
     SAFETY_TOLERANCE = Setting(None, validators.safety_tolerance)
     CANDIDATES = Setting(1, validators.integer(1, 10))
@@ -204,19 +205,19 @@ class Settings:
         self.cleaned: dict[str, Any] = {}
 
     def site_dict(self) -> Mapping[str, Any]:
-        """What the site wrote; an empty dict where it wrote nothing."""
+        """Return the dict that the site wrote, or an empty one. Raises ImproperlyConfigured."""
         site = getattr(django_settings, DICT_NAME, {})
         if not isinstance(site, Mapping):
             raise ImproperlyConfigured(f'{DICT_NAME}: write a dict such as {{"API_KEY": "..."}}.')
-        return _Written(site)
+        return _SiteDict(site)
 
     def unknown_keys(self) -> list[str]:
-        """A sentence for each key of the site's dict that is none of ours."""
+        """Return a sentence for each key of the site's dict that is not a setting."""
         unknown = self.site_dict().keys() - SETTINGS.keys()
         return [_unknown_key(DICT_NAME, key, SETTINGS) for key in sorted(unknown, key=str)]
 
     def problems(self) -> list[str]:
-        """A sentence for each key that can't be used: what using it would raise."""
+        """Return the message that using it would raise, for each key that can't be used."""
         try:
             site = self.site_dict()
         except ImproperlyConfigured as error:
@@ -231,11 +232,14 @@ class Settings:
 
     @property
     def review_is_set(self) -> bool:
-        """Whether the site has decided about `REVIEW`, either way."""
+        """Return whether the site has set `REVIEW`, to either value."""
         return "REVIEW" in self.site_dict()
 
     def recipe(self, name: str = "") -> Recipe:
-        """The recipe of that name: "" for the site's default, else a preset that has its own."""
+        """Return the recipe of that name: "" for the site's default, else that of a preset.
+
+        Raises UnknownRecipe where no preset of that name has a recipe of its own.
+        """
         if not name:
             return Recipe("", self.PROMPT, self.RESOLUTION, self.SAFETY_TOLERANCE)
         preset = self.PRESETS.get(name)
@@ -244,9 +248,9 @@ class Settings:
         return preset.recipe
 
     def parse_slot(self, text: str) -> tuple[Slot, str]:
-        """Read "1200x630-c50", "hero" or "hero-c50" into the slot and the name of its recipe.
+        """Return the slot and its recipe's name for "1200x630-c50", "hero" or "hero-c50".
 
-        Raises ValueError, with a sentence that names what is wrong.
+        Raises ValueError, with a sentence that says what is wrong.
         """
         first, *extra = text.split("-")
         if not is_preset_name(first):
@@ -262,18 +266,19 @@ class Settings:
         return replace(preset.slot, closeness=closeness), preset.recipe_name
 
     def candidate_storage(self) -> Storage:
-        """Where candidates are kept: always one object, which finds the storage at first use."""
+        """Return the storage of candidates: always one lazy object, resolved at its first use."""
         return cast(Storage, _candidate_storage)
 
 
 class CandidateStorage(LazyObject):
-    """The storage that `CANDIDATE_STORAGE` names.
+    """Lazy object for the storage that `CANDIDATE_STORAGE` names.
 
-    A model's field asks for it while models are imported, when a wrong setting would be a traceback
-    instead of a failed check, and a storage of the site's own may not be importable yet.
+    A model's field asks for it while models are imported. Resolved then, a wrong setting would end
+    in a traceback instead of a failed check, and a storage of the site's own may not be importable
+    yet.
     """
 
-    # `FileField` makes sure of the class, for which a lazy object would find the storage.
+    # `FileField` calls isinstance(), for which a lazy object would resolve the storage.
     __class__ = property(lambda self: Storage)
 
     def _setup(self) -> None:

@@ -1,5 +1,21 @@
 """Where a recomposition stands, for a site's own code: docs/python.md."""
 
-from .editorial.states import State, Tone, Word, load, state_of, states, versions
+from .editorial.states import (
+    State,
+    StateName,
+    Tone,
+    published_versions,
+    state_of,
+    states,
+    with_state_relations,
+)
 
-__all__ = ["State", "Tone", "Word", "load", "state_of", "states", "versions"]
+__all__ = [
+    "State",
+    "StateName",
+    "Tone",
+    "published_versions",
+    "state_of",
+    "states",
+    "with_state_relations",
+]

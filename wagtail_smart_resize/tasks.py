@@ -13,20 +13,20 @@ logger = logging.getLogger(__name__)
 def tick(lease: str = "", extra: bool = False) -> None:
     """Make a pass, unless another chain of ticks is at work.
 
-    `lease`: the runner's lease that the tick before handed on. `extra`: one more pair of hands
-    for a pass that takes long.
+    `lease`: the token of the runner's lease that the tick before handed on. `extra`: whether this
+    tick only helps with a pass that takes long.
     """
     from .runners import embedded_thread, task_chain
 
     if task_chain.enqueuing_here():
         # The backend runs tasks inline, inside the request that enqueued this one.
-        embedded_thread.thread.wake()
+        embedded_thread.embedded_thread.wake()
         return
     close_old_connections()
     try:
         task_chain.run_tick(lease, extra)
     except Exception:
-        # Never a task that failed for good: the next kick starts a new chain.
+        # The task must not count as failed for good: the next wake starts a new chain.
         logger.exception("A tick failed; the next request starts a new chain of them")
     finally:
         close_old_connections()

@@ -1,4 +1,4 @@
-"""Included by the site. The admin's own URLs come by a hook."""
+"""URLs that the site includes. The admin's own URLs are registered by a hook."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""What Wagtail asks of us: registrations only."""
+"""Wagtail hooks: registrations only."""
 
 from typing import Any
 
@@ -62,7 +62,7 @@ def link_menu_css() -> str:
 
 
 @hooks.register("insert_global_admin_css")
-def link_attachments_css() -> str:
+def link_wagtail_screens_css() -> str:
     return attach.css()
 
 
@@ -83,5 +83,6 @@ def register_permission_panel() -> Any:
 
 hooks.register("register_bulk_action", SmartResizeBulkAction)
 
-# These screens have no hook: they are loaded with Wagtail's own hooks, and so is what we add.
+# Wagtail's image screens have no hook: their modules are loaded with Wagtail's own hooks, and so
+# are this app's additions.
 attach.attach()

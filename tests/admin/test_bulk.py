@@ -17,7 +17,7 @@ from wagtail.permission_policies import ModelPermissionPolicy
 
 from wagtail_smart_resize.admin.bulk import views
 from wagtail_smart_resize.editorial import actions, permissions
-from wagtail_smart_resize.models import GatewayRequest, OptOut, Recomposition, Spend
+from wagtail_smart_resize.models import BudgetPeriod, GatewayRequest, OptOut, Recomposition
 from wagtail_smart_resize.rules import assess
 
 pytestmark = pytest.mark.django_db
@@ -41,7 +41,7 @@ class TestAsking:
         assert asked() == sorted(image.pk for image in images)
         assert {request.batch for request in GatewayRequest.objects.all()} == {key}
         assert {len(request.sizes) for request in GatewayRequest.objects.all()} == {2}
-        assert set(Spend.objects.values_list("outputs", flat=True)) == {6}
+        assert set(BudgetPeriod.objects.values_list("outputs", flat=True)) == {6}
 
     def test_looking_buys_nothing(self, client, people, images):
         client.force_login(people.editor)
@@ -92,7 +92,7 @@ class TestWhatItTakes:
         client.force_login(people.editor)
         confirm(client, address(*images), sizes="400x300")
         assert asked() == []
-        confirm(client, address(*images), sizes="400x300", overrule="on")
+        confirm(client, address(*images), sizes="400x300", override_rules="on")
         assert len(asked()) == 3
 
     def test_beyond_the_budget_nothing_at_all_is_asked(self, client, people, images, settings):
@@ -102,7 +102,7 @@ class TestWhatItTakes:
         assert 'name="confirm"' not in page
         confirm(client, address(*images), sizes="400x400")
         assert asked() == []
-        assert not Spend.objects.filter(outputs__gt=0).exists()
+        assert not BudgetPeriod.objects.filter(outputs__gt=0).exists()
 
     def test_the_price_is_shown_in_its_currency(self, client, people, images, settings):
         settings.WAGTAIL_SMART_RESIZE = {
@@ -136,7 +136,7 @@ class TestSelectingAll:
         assert asked() == [images[0].pk]
 
     def test_more_than_the_most_are_refused(self, client, people, images, monkeypatch):
-        monkeypatch.setattr(views, "MOST_IMAGES", 2)
+        monkeypatch.setattr(views, "MAX_IMAGES", 2)
         client.force_login(people.superuser)
         page = client.get(address(query="id=all")).content.decode()
         assert "No more than 2 are done at once" in page
@@ -202,7 +202,7 @@ class TestAfterwards:
         assert "Nothing could be asked for 1 image." in self.told(response)
         assert images[1].title in self.told(response)
         assert Recomposition.objects.filter(image=images[1]).count() == 0
-        assert set(Spend.objects.values_list("outputs", flat=True)) == {2}
+        assert set(BudgetPeriod.objects.values_list("outputs", flat=True)) == {2}
 
     def test_where_all_are_refused_it_leads_back_to_the_images(
         self, client, people, images, settings
@@ -229,7 +229,7 @@ class TestAfterwards:
         assert "the budget allows" in response.content.decode()
         assert asked() == []
         assert Recomposition.objects.count() == 0
-        assert not Spend.objects.filter(outputs__gt=0).exists()
+        assert not BudgetPeriod.objects.filter(outputs__gt=0).exists()
 
     def test_an_image_that_is_deleted_after_the_estimate_stops_no_other(
         self, client, people, images, monkeypatch
@@ -260,8 +260,8 @@ class TestAfterwards:
 
 
 class TestWhatIsNeverSent:
-    @pytest.mark.parametrize("overrule", [{}, {"overrule": "on"}])
-    def test_opted_out_and_private_images_stay_in(self, client, people, images, overrule):
+    @pytest.mark.parametrize("override_rules", [{}, {"override_rules": "on"}])
+    def test_opted_out_and_private_images_stay_in(self, client, people, images, override_rules):
         OptOut.objects.create(image=images[0])
         images[1].collection = people.there
         images[1].save()
@@ -269,10 +269,10 @@ class TestWhatIsNeverSent:
             collection=people.there, restriction_type=CollectionViewRestriction.LOGIN
         )
         client.force_login(people.superuser)
-        page, _agreed = look(client, address(*images), sizes="400x400", **overrule)
+        page, _agreed = look(client, address(*images), sizes="400x400", **override_rules)
         assert "Opted out" in page
         assert "Private collection" in page
-        confirm(client, address(*images), sizes="400x400", **overrule)
+        confirm(client, address(*images), sizes="400x400", **override_rules)
         assert asked() == [images[2].pk]
 
     def test_one_that_is_opted_out_meanwhile_is_not_bought(self, client, people, images):

@@ -8,7 +8,7 @@ from support.factories import candidate, live, plain_image, recomposition
 from wagtail.log_actions import log
 
 from wagtail_smart_resize.editorial import actions, audit
-from wagtail_smart_resize.editorial.actions import Wish
+from wagtail_smart_resize.editorial.actions import ResizeTarget
 from wagtail_smart_resize.publishing import publication
 
 pytestmark = pytest.mark.django_db
@@ -84,7 +84,9 @@ class TestWhoMay:
 
 class TestWhatItTells:
     def test_what_was_done_is_listed_with_the_newest_first(self, editor, people, image):
-        actions.ask(image, [Wish.parse("1200x630")], user=people.editor, key=uuid.uuid4())
+        actions.request_recomposition(
+            image, [ResizeTarget.parse("1200x630")], user=people.editor, key=uuid.uuid4()
+        )
         row = recomposition(image, "400x400", purchase="idle")
         actions.choose(candidate(row), user=people.editor)
         actions.use_crop(row, user=people.editor)

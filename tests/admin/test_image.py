@@ -18,9 +18,9 @@ from wagtail.models import Collection, GroupCollectionPermission
 
 from wagtail_smart_resize.admin.image import crop_frame, progress_estimate
 from wagtail_smart_resize.admin.image.screen import Screen
-from wagtail_smart_resize.core import formatting as words
+from wagtail_smart_resize.core import formatting
 from wagtail_smart_resize.core.sizes import Size, Slot
-from wagtail_smart_resize.models import GatewayRequest, OptOut, Recomposition, Spend
+from wagtail_smart_resize.models import BudgetPeriod, GatewayRequest, OptOut, Recomposition
 from wagtail_smart_resize.publishing import publication
 
 pytestmark = pytest.mark.django_db
@@ -112,11 +112,11 @@ def failed(image, code="failed", **fields):
         source_hash=image.file_hash,
         resolution="2K",
         output_format="webp",
-        per_size=1,
+        images_per_size=1,
         status="unknown" if code == "unknown" else "failed",
         finished_at=timezone.now(),
     )
-    row.move(where={}, request=request)
+    row.update_if(where={}, request=request)
     return row
 
 
@@ -145,13 +145,13 @@ class TestShapes:
 
     def test_a_typed_size_of_a_shape_that_is_there_shows_that(self, ada, image):
         row = recomposition(image, "400x400")
-        from wagtail_smart_resize.editorial.actions import Wish
+        from wagtail_smart_resize.editorial.actions import ResizeTarget
 
-        screen = Screen(image, ada, Wish.parse("500x500"))
+        screen = Screen(image, ada, ResizeTarget.parse("500x500"))
         assert screen.typed_shape.row == row
 
     def test_what_was_bought_for_a_replaced_file_is_not_shown(self, ada, image):
-        recomposition(image, "400x400").move(where={}, source_hash="old")
+        recomposition(image, "400x400").update_if(where={}, source_hash="old")
         assert [shape.row for shape in Screen(image, ada).shapes] == [None, None]
 
     def test_looking_changes_nothing(self, client, ada, image):
@@ -239,7 +239,7 @@ class TestFrames:
         class Standing:
             width, height = 427, 640
 
-        assert crop_frame.upright(image, Standing) == Size(image.height, image.width)
+        assert crop_frame.upright_box(image, Standing) == Size(image.height, image.width)
 
 
 class TestWords:
@@ -285,7 +285,7 @@ class TestWords:
             sent_at=sent,
             finished_at=sent + dt.timedelta(seconds=64),
         )
-        row.move(where={}, request=request)
+        row.update_if(where={}, request=request)
         page = text(shown(client, ada, image))
         assert "asked for by ada took 64 seconds cost 0.50 EUR" in page
 
@@ -293,7 +293,7 @@ class TestWords:
         ("seconds", "words_"), [(1, "1 second"), (64, "64 seconds"), (125, "2 min 5 s")]
     )
     def test_durations_are_short(self, seconds, words_):
-        assert words.duration_text(dt.timedelta(seconds=seconds)) == words_
+        assert formatting.duration_text(dt.timedelta(seconds=seconds)) == words_
 
     def test_a_failure_says_what_to_do(self, client, ada, image):
         failed(image, failure_detail="Odd <b>picture</b>.")
@@ -305,7 +305,7 @@ class TestWords:
 
     def test_an_unknown_outcome_offers_three_ways(self, client, ada, image):
         row = failed(image, "unknown")
-        row.request.move(where={}, request_id="r-1")
+        row.request.update_if(where={}, request_id="r-1")
         page = text(shown(client, ada, image))
         assert "nobody knows whether it was made and charged" in page
         assert all(words in page for words in ["Look again", "Buy it again", "Leave it"])
@@ -320,7 +320,7 @@ class TestAsking:
         response = self.ask(client, here, image, what="1080x1080", seed="7")
         assert "2 pictures are being made" in text(response)
         request = GatewayRequest.objects.get()
-        assert (request.prompt, request.per_size, request.seed) == ("Keep the rocket.", 2, 7)
+        assert (request.prompt, request.images_per_size, request.seed) == ("Keep the rocket.", 2, 7)
         assert request.asked_by == here
         assert Recomposition.objects.get().slots == ["1080x1080"]
 
@@ -340,7 +340,7 @@ class TestAsking:
         response = self.ask(client, here, image, key=key)
         assert "nothing was bought twice" in text(response)
         assert GatewayRequest.objects.count() == 1
-        assert set(Spend.objects.values_list("outputs", flat=True)) == {2}
+        assert set(BudgetPeriod.objects.values_list("outputs", flat=True)) == {2}
 
     def test_two_editors_at_once_buy_once(self, client, ada, here, image):
         self.ask(client, here, image)
@@ -367,12 +367,12 @@ class TestAsking:
     def test_taste_is_overruled_by_the_button_that_says_so(self, client, here, image):
         self.ask(client, here, image, what="450x300")
         assert not GatewayRequest.objects.exists()
-        self.ask(client, here, image, what="450x300", overrule="True")
+        self.ask(client, here, image, what="450x300", override_rules="True")
         assert GatewayRequest.objects.count() == 1
 
     def test_privacy_is_not_overruled_by_a_forged_form(self, client, here, image):
         OptOut.objects.create(image=image)
-        response = self.ask(client, here, image, overrule="True")
+        response = self.ask(client, here, image, override_rules="True")
         assert "opted out" in text(response)
         assert not GatewayRequest.objects.exists()
 
@@ -481,24 +481,24 @@ class TestAfterAFailure:
 
     def test_leaving_it_buys_nothing(self, client, here, image):
         row = failed(image, "unknown")
-        self.press(client, here, row, "leave")
+        self.press(client, here, row, "dismiss")
         row.refresh_from_db()
         assert (row.purchase, GatewayRequest.objects.count()) == ("idle", 1)
 
     def test_looking_again_asks_by_the_id(self, client, here, image):
         row = failed(image, "unknown")
-        row.request.move(where={}, request_id="r-1")
-        self.press(client, here, row, "look_again")
+        row.request.update_if(where={}, request_id="r-1")
+        self.press(client, here, row, "recheck")
         row.refresh_from_db()
         assert (row.purchase, row.request.status) == ("requested", "sent")
 
     def test_without_an_id_it_says_so(self, client, here, image):
-        response = self.press(client, here, failed(image, "unknown"), "look_again")
+        response = self.press(client, here, failed(image, "unknown"), "recheck")
         assert "never told an id" in text(response)
 
     def test_of_a_replaced_file_nothing_is_bought_again(self, client, here, image):
         row = failed(image)
-        row.move(where={}, source_hash="old")
+        row.update_if(where={}, source_hash="old")
         response = self.press(client, here, row, "retry")
         assert "was replaced" in text(response)
         assert GatewayRequest.objects.count() == 1
@@ -568,7 +568,7 @@ class TestProgress:
 
     def test_the_bar_goes_by_what_was_usual(self, image):
         now = timezone.now()
-        assert progress_estimate.usual() == progress_estimate.COMMON
+        assert progress_estimate.usual() == progress_estimate.COMMON_DURATION
         for seconds in (10, 20, 90):
             GatewayRequest.objects.create(
                 image=image,
@@ -635,7 +635,12 @@ class TestRights:
         first = candidate(row)
         client.force_login(request.getfixturevalue(name))
         forged = asking(
-            image, row=row.pk, choice=first.pk, action="retry", reason="Mine.", overrule="True"
+            image,
+            row=row.pk,
+            choice=first.pk,
+            action="retry",
+            reason="Mine.",
+            override_rules="True",
         )
         before = list(Recomposition.objects.values())
         response = client.post(url(image, action), forged)

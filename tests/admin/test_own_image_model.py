@@ -22,8 +22,8 @@ from yourimages.permissions import OwnImagesOnly
 
 from wagtail_smart_resize import compat
 from wagtail_smart_resize.editorial import actions
-from wagtail_smart_resize.editorial.actions import Wish
-from wagtail_smart_resize.models import GatewayRequest, OptOut, Recomposition, Spend
+from wagtail_smart_resize.editorial.actions import ResizeTarget
+from wagtail_smart_resize.models import BudgetPeriod, GatewayRequest, OptOut, Recomposition
 
 pytestmark = pytest.mark.django_db
 
@@ -91,11 +91,11 @@ class Screens(NamedTuple):
             source_hash=image.file_hash,
             resolution="2K",
             output_format="webp",
-            per_size=1,
+            images_per_size=1,
             status="unknown",
             request_id="r-1",
         )
-        failed.move(where={}, request=request)
+        failed.update_if(where={}, request=request)
         return cls(image, failed, candidate(recomposition(image, purchase="idle")))
 
     def address(self, name, *args):
@@ -113,8 +113,8 @@ class Screens(NamedTuple):
         return {
             "generate": (self.address("ask"), generating(self.image)),
             "retry": (self.address("failed"), {**failure, "action": "retry"}),
-            "look again": (self.address("failed"), {**failure, "action": "look_again"}),
-            "leave": (self.address("failed"), {**failure, "action": "leave"}),
+            "look again": (self.address("failed"), {**failure, "action": "recheck"}),
+            "leave": (self.address("failed"), {**failure, "action": "dismiss"}),
             "choose": (self.address("choose"), choice),
             "crop": (self.address("choose"), {**choice, "choice": "crop"}),
             "opt out": (self.address("opt_out"), {"reason": "She asked us."}),
@@ -228,7 +228,7 @@ class TestOnlyOnesOwn:
     @pytest.mark.parametrize("act", EFFECTS)
     def test_what_she_forges_for_his_changes_nothing(self, client, theirs, settings, act):
         prepare(act, theirs, settings)
-        models = [Recomposition, GatewayRequest, Spend, OptOut]
+        models = [Recomposition, GatewayRequest, BudgetPeriod, OptOut]
         before = [list(model.objects.order_by("pk").values()) for model in models]
         assert client.post(*theirs.posts()[act]).url == HOME
         assert [list(model.objects.order_by("pk").values()) for model in models] == before
@@ -334,7 +334,7 @@ class TestFormOfTheSitesOwn:
 
 def test_the_screens_use_the_sites_image_model(client, mine):
     """The rights to its images are those to Wagtail's: there are no others to be given."""
-    actions.ask(mine.image, [Wish.parse("200x400")])
+    actions.request_recomposition(mine.image, [ResizeTarget.parse("200x400")])
     request = GatewayRequest.objects.exclude(batch=None).get()
     assert type(request.image) is get_image_model()
     answer = json.loads(client.get(mine.address("progress")).content)

@@ -19,12 +19,12 @@ from wagtail.images import get_image_model
 from wagtail_smart_resize.admin.bulk.views import BulkView
 from wagtail_smart_resize.editorial import permissions
 from wagtail_smart_resize.models import (
+    BudgetPeriod,
     Candidate,
     GatewayRequest,
     ImageVersion,
     OptOut,
     Recomposition,
-    Spend,
 )
 from wagtail_smart_resize.publishing import publication
 
@@ -77,7 +77,8 @@ def _form(act, image):
     if act == "generate":
         return generating(image)
     if act in ("retry", "look again", "leave"):
-        data = {"row": failed(image).pk, "action": act.replace(" ", "_"), "key": uuid.uuid4()}
+        action = {"look again": "recheck", "leave": "dismiss"}.get(act, act)
+        data = {"row": failed(image).pk, "action": action, "key": uuid.uuid4()}
         return Form(address(image, "failed"), data)
     if act == "opt out":
         return Form(address(image, "opt_out"), {"reason": "She asked us."})
@@ -112,11 +113,11 @@ def failed(image):
         source_hash=image.file_hash,
         resolution="2K",
         output_format="webp",
-        per_size=1,
+        images_per_size=1,
         status="unknown",
         request_id="r-1",
     )
-    row.move(where={}, request=request)
+    row.update_if(where={}, request=request)
     return row
 
 
@@ -140,7 +141,7 @@ def bought():
 
 
 def nothing_is_bought():
-    return not bought().exists() and not Spend.objects.exclude(outputs=0).exists()
+    return not bought().exists() and not BudgetPeriod.objects.exclude(outputs=0).exists()
 
 
 def delete(image):
@@ -189,8 +190,8 @@ def meanwhile(monkeypatch):
 #: The functions that run at these moments, and whether it is before they do.
 MOMENTS = {
     "after the rights were checked": (permissions, "_may", False),
-    "before the lock is there": (ImageVersion, "of", True),
-    "before the lock is taken": (ImageVersion, "of", False),
+    "before the lock is there": (ImageVersion, "get_for", True),
+    "before the lock is taken": (ImageVersion, "get_for", False),
 }
 
 
@@ -312,7 +313,7 @@ class TestTheSameFormTwice:
     }
 
     def state(self):
-        models = [Recomposition, GatewayRequest, Spend, OptOut]
+        models = [Recomposition, GatewayRequest, BudgetPeriod, OptOut]
         changing = {"decided_at"}
         return [
             {name: value for name, value in row.items() if name not in changing}
@@ -347,7 +348,7 @@ class TestTheSameFormTwice:
         answers = at_once((people.editor, form), (people.editor, form))
         assert [answer.status_code for answer in answers] == [302, 302]
         assert bought().count() == 1
-        assert {row.outputs for row in Spend.objects.all()} == {1}
+        assert {row.outputs for row in BudgetPeriod.objects.all()} == {1}
 
 
 def at_once(*tabs):
@@ -395,8 +396,8 @@ class TestTwoEditors:
     @pytest.mark.parametrize(
         ("action", "words"),
         [
-            ("leave", "A picture of this shape has already been asked for."),
-            ("look_again", "The service is being asked already."),
+            ("dismiss", "A picture of this shape has already been asked for."),
+            ("recheck", "The service is being asked already."),
         ],
     )
     def test_one_tries_again_what_the_other_settles(self, editor, image, action, words):

@@ -15,14 +15,14 @@ from support.factories import candidate, live, plain_image, recomposition
 from support.people import editor
 from wagtail.images import get_image_model
 
-from wagtail_smart_resize.admin.report import export as exports
+from wagtail_smart_resize.admin.report import export as report_export
 from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.models import (
+    BudgetPeriod,
     GatewayRequest,
     ImageVersion,
     PipelineState,
     Recomposition,
-    Spend,
 )
 from wagtail_smart_resize.runners import modes
 
@@ -58,7 +58,7 @@ def gateway_request(*rows, **fields):
         **fields,
     )
     for row in rows:
-        row.move(where={}, request=request)
+        row.update_if(where={}, request=request)
     return request
 
 
@@ -412,7 +412,7 @@ class TestExports:
         assert len(self.export(admin, "csv")) == 60
 
     def test_come_in_the_order_of_the_report(self, admin, image, monkeypatch):
-        monkeypatch.setattr(exports, "CHUNK", 2)
+        monkeypatch.setattr(report_export, "CHUNK_SIZE", 2)
         for slot in ("300x100", "100x300", "200x100", "100x200", "100x100"):
             recomposition(image, slot)
         found = [record["Sizes"] for record in self.export(admin, "csv", ordering="shape")]
@@ -421,7 +421,7 @@ class TestExports:
     def test_begin_with_the_first_rows_and_ask_as_much_for_each_lot(
         self, admin, image, monkeypatch
     ):
-        monkeypatch.setattr(exports, "CHUNK", 2)
+        monkeypatch.setattr(report_export, "CHUNK_SIZE", 2)
         for width in range(100, 106):
             recomposition(image, f"{width * 2}x100")
         response = admin.get(REPORT, {"export": "csv"})
@@ -450,8 +450,8 @@ class TestExports:
             currency="EUR",
             charged="yes",
         )
-        chosen.move(where={}, request=made)
-        row.move(where={}, decision="candidate", decided_by=people.superuser)
+        chosen.update_if(where={}, request=made)
+        row.update_if(where={}, decision="candidate", decided_by=people.superuser)
         gateway_request(row, request_id="r-2", prompt="Less sky", seed=8)
         (record,) = self.export(admin, "csv")
         assert record["Source file (SHA-1)"] == image.file_hash
@@ -476,7 +476,7 @@ class TestExports:
 class TestFigures:
     def test_outputs_against_the_limits(self, admin, configure):
         configure(DAILY_LIMIT=50, MONTHLY_LIMIT=500)
-        Spend.reserve(7, clock.today(), 50, 500)
+        BudgetPeriod.reserve(7, clock.today(), 50, 500)
         html = text(admin)
         assert '7 <span class="smart-resize-figure__of">of 500</span>' in html
         assert '7 <span class="smart-resize-figure__of">of 50</span>' in html
@@ -536,10 +536,10 @@ class TestFigures:
 class TestHealth:
     def overdue(self, image, minutes=30):
         past = timezone.now() - dt.timedelta(minutes=minutes)
-        return recomposition(image, next_attempt=past)
+        return recomposition(image, next_attempt_at=past)
 
     def state(self, **fields):
-        PipelineState.load().move(where={}, **fields)
+        PipelineState.get_current().update_if(where={}, **fields)
 
     def test_nothing_to_do(self, admin):
         assert "Nothing to do" in text(admin)
@@ -547,7 +547,7 @@ class TestHealth:
     def test_at_work(self, admin, image):
         self.overdue(image)
         now = timezone.now()
-        self.state(heartbeat=now, runner_until=now + dt.timedelta(seconds=20))
+        self.state(last_pass_at=now, runner_until=now + dt.timedelta(seconds=20))
         html = text(admin)
         assert "Running" in html
         assert "Last at work: just now" in html
@@ -570,7 +570,7 @@ class TestHealth:
 
     def test_a_runner_that_stopped_is_noticed(self, admin, image):
         self.overdue(image)
-        self.state(heartbeat=timezone.now() - dt.timedelta(hours=1))
+        self.state(last_pass_at=timezone.now() - dt.timedelta(hours=1))
         assert "Not running" in text(admin)
 
     def test_work_that_is_just_due_is_no_alarm(self, admin, image):
@@ -579,7 +579,7 @@ class TestHealth:
 
     def test_an_open_circuit_says_why_and_since_when(self, admin):
         opened = dt.datetime(2026, 11, 3, 9, 30, tzinfo=dt.UTC)
-        PipelineState.load().open_circuit("http_402", "no balance", timezone.now())
+        PipelineState.get_current().open_circuit("http_402", "no balance", timezone.now())
         self.state(circuit_opened_at=opened)
         html = text(admin)
         assert "Since 11/03/2026 9:30 a.m. nothing has been sent to the service: The" in html
@@ -587,7 +587,7 @@ class TestHealth:
 
     def test_moments_are_told_where_the_site_has_no_time_zones(self, admin, settings):
         settings.USE_TZ = False
-        PipelineState.load().open_circuit("http_402", "no balance", timezone.now())
+        PipelineState.get_current().open_circuit("http_402", "no balance", timezone.now())
         self.state(circuit_opened_at=dt.datetime(2026, 11, 3, 9, 30))
         assert "Since 11/03/2026 9:30 a.m." in text(admin)
 

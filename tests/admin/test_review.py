@@ -11,7 +11,7 @@ from support.people import editor
 from wagtail.images import get_image_model
 from wagtail.models import ModelLogEntry
 
-from wagtail_smart_resize.admin import menu as summary
+from wagtail_smart_resize.admin import menu as admin_menu
 from wagtail_smart_resize.editorial import listings, permissions
 from wagtail_smart_resize.models import Candidate, ImageVersion, Recomposition
 from wagtail_smart_resize.repair import repairs
@@ -78,12 +78,12 @@ class TestTheQueue:
     def test_the_oldest_comes_first(self, client, people, image):
         newer = waiting(image, wanted_at="2026-11-01T00:00:00Z")
         older = waiting(image, "200x400", wanted_at="2026-11-02T00:00:00Z")
-        older.move(where={}, review_since="2026-11-01T00:00:00Z")
+        older.update_if(where={}, awaiting_review_since="2026-11-01T00:00:00Z")
         client.force_login(people.editor)
         assert entries(client.get(REVIEW)) == [older, newer]
 
     def test_of_a_long_queue_the_first_are_shown(self, client, people, image, monkeypatch):
-        monkeypatch.setattr("wagtail_smart_resize.admin.review.views.MOST", 2)
+        monkeypatch.setattr("wagtail_smart_resize.admin.review.views.MAX_ENTRIES", 2)
         oldest, older, newer = (waiting(image, f"{width}x400") for width in (200, 400, 900))
         client.force_login(people.editor)
         response = client.get(REVIEW)
@@ -193,7 +193,7 @@ class TestDeciding:
             "candidate",
             people.editor,
         )
-        assert ImageVersion.objects.get().flip_due is not None
+        assert ImageVersion.objects.get().publish_due_at is not None
         assert any(f"Approved a picture for “{image.title}”" in text for text in told(response))
         assert ModelLogEntry.objects.filter(action="smart_resize.choose").exists()
 
@@ -364,7 +364,7 @@ class TestWhoMay:
             response = decide(client, row, **{what: picture.pk})
         assert response.url == "/admin/"
         assert again(row).is_open
-        assert not ImageVersion.objects.exclude(flip_due=None).exists()
+        assert not ImageVersion.objects.exclude(publish_due_at=None).exists()
 
     def test_one_forbidden_picture_keeps_all_from_being_approved(self, client, people, image):
         mine = waiting(image)
@@ -427,12 +427,12 @@ class TestMenuAndHome:
         assert f'href="{REVIEW}"' in html
 
     def test_it_counts_no_further_than_99(self, rf, people, image, monkeypatch):
-        monkeypatch.setattr(summary, "MOST", 1)
+        monkeypatch.setattr(admin_menu, "MAX_COUNTED", 1)
         for slot in ("400x400", "200x400", "300x400"):
             waiting(image, slot)
         request = rf.get("/")
         request.user = people.editor
-        item = summary.ReviewSummaryItem(request)
+        item = admin_menu.ReviewSummaryItem(request)
         assert item.get_context_data({})["shown"] == "1+"
 
     @pytest.mark.parametrize("who", ["outsider"])
@@ -474,10 +474,10 @@ class TestSinceWhen:
 
     def test_is_the_first_pictures(self, image):
         row = again(waiting(image))
-        since = row.review_since
+        since = row.awaiting_review_since
         assert since is not None
         candidate(row, position=1)
-        assert again(row).review_since == since
+        assert again(row).awaiting_review_since == since
 
     def test_ends_with_a_decision_or_what_goes_live(self, image, people):
         declined, chosen, live_by_itself = (waiting(image, f"{w}x400") for w in (200, 400, 900))
@@ -485,13 +485,13 @@ class TestSinceWhen:
         chosen.choose(chosen.candidates.get(), people.superuser)
         assert live_by_itself.go_live(live_by_itself.candidates.get())
         for row in (declined, chosen, live_by_itself):
-            assert again(row).review_since is None
+            assert again(row).awaiting_review_since is None
 
     def test_is_not_set_for_what_is_decided(self, image, people):
         row = recomposition(image)
         row.choose(None, people.superuser)
         candidate(row)
-        assert again(row).review_since is None
+        assert again(row).awaiting_review_since is None
 
     def test_a_repair_finds_what_no_queue_shows(self, image, people):
         row, declined, empty = (
@@ -500,9 +500,9 @@ class TestSinceWhen:
             recomposition(image, "9x1"),
         )
         declined.choose(None, people.superuser)
-        Recomposition.objects.update(review_since=None)
+        Recomposition.objects.update(awaiting_review_since=None)
         assert list(listings.waiting_for(people.superuser, 9)) == []
         assert repairs.run().counts[Repair.OVERLOOKED] == 1
         assert list(listings.waiting_for(people.superuser, 9)) == [row]
-        assert again(empty).review_since is None
+        assert again(empty).awaiting_review_since is None
         assert repairs.run().counts[Repair.OVERLOOKED] == 0

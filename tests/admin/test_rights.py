@@ -35,10 +35,10 @@ LOOKING = {
 ACTING = {
     "ask": (
         ("image",),
-        {"what": "400x300", "candidates": "1", "resolution": "2K", "overrule": "True"},
+        {"what": "400x300", "candidates": "1", "resolution": "2K", "override_rules": "True"},
     ),
     "choose": (("image",), {"choice": "crop"}),
-    "failed": (("image",), {"action": "leave"}),
+    "failed": (("image",), {"action": "dismiss"}),
     "opt_out": (("image",), {"reason": "Ours alone."}),
     "review_decide": (("waiting",), {"decline": "1"}),
     "review_selected": ((), {"candidates": "candidate"}),

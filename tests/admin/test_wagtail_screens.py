@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 LISTING = "/admin/images/?layout=list"
 GRID = "/admin/images/?layout=grid"
 REPORT = "/admin/reports/smart-resize/"
-CSS = "wagtail_smart_resize/css/attachments.css"
+CSS = "wagtail_smart_resize/css/wagtail-screens.css"
 JS = "wagtail_smart_resize/js/chooser-link.js"
 OF_OURS = 'data-side-panel="smart-resize"'
 

@@ -206,7 +206,7 @@ def test_a_listing_of_images_tells_it_of_each(client, image, monkeypatch, endpoi
         while get_image_model().objects.count() < number:
             plain_image()
         listed(client, endpoint)  # makes the renditions
-        demand.write()
+        demand.write_noted_demand()
         with CaptureQueriesContext(connection) as captured:
             cards = listed(client, endpoint)
         costs.append(len(captured))

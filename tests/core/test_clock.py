@@ -16,6 +16,6 @@ def test_the_budgets_next_day_begins_within_a_day(settings, use_tz):
     assert dt.timedelta(0) < wait <= dt.timedelta(days=1)
 
 
-@pytest.mark.parametrize(("troubles", "seconds"), [(1, 10), (2, 20), (5, 160), (30, 3600), (0, 10)])
-def test_waiting_doubles_with_each_trouble_up_to_an_hour(troubles, seconds):
-    assert 0.74 * seconds < clock.backoff(troubles).total_seconds() < 1.26 * seconds
+@pytest.mark.parametrize(("errors", "seconds"), [(1, 10), (2, 20), (5, 160), (30, 3600), (0, 10)])
+def test_waiting_doubles_with_each_trouble_up_to_an_hour(errors, seconds):
+    assert 0.74 * seconds < clock.backoff(errors).total_seconds() < 1.26 * seconds

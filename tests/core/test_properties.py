@@ -13,31 +13,31 @@ from wagtail_smart_resize.core.hosts import is_local, is_loopback
 from wagtail_smart_resize.core.sizes import (
     ENGINE_PRESETS,
     MAX_CLOSENESS,
-    MAX_SIDE,
-    TIERS,
+    MAX_SIDE_PIXELS,
+    RESOLUTIONS,
     Size,
     Slot,
-    crop_kept,
-    cut,
-    nearest,
-    preset_kept,
+    cover,
+    nearest_shape,
     request_size,
     same_shape,
     shape_of,
+    share_kept_by_crop,
+    share_kept_by_engine,
 )
 from wagtail_smart_resize.exceptions import DownloadError
 from wagtail_smart_resize.gateway import schema
-from wagtail_smart_resize.gateway.downloads import fetch
+from wagtail_smart_resize.gateway.downloads import download
 from wagtail_smart_resize.gateway.matching import assign
 
 pytestmark = pytest.mark.any_version
 
-sides = st.integers(1, MAX_SIDE)
+sides = st.integers(1, MAX_SIDE_PIXELS)
 sizes = st.builds(Size, sides, sides)
 slots = st.builds(Slot, sizes, st.integers(0, MAX_CLOSENESS))
 #: Slots that anybody has: no more than 20 times as long as wide.
 usual_sizes = st.builds(Size, st.integers(100, 2000), st.integers(100, 2000))
-tiers = st.sampled_from([*TIERS])
+tiers = st.sampled_from([*RESOLUTIONS])
 
 
 def outcome(expected, function, *args, **kwargs):
@@ -64,7 +64,7 @@ class TestSlots:
             assert "such as" in str(no)
             return
         assert Slot.parse(str(slot)) == slot
-        assert max(slot.size) <= MAX_SIDE
+        assert max(slot.size) <= MAX_SIDE_PIXELS
         assert min(slot.size) >= 1
         assert 0 <= slot.closeness <= MAX_CLOSENESS
 
@@ -89,7 +89,7 @@ class TestShapes:
     @given(usual_sizes, st.lists(usual_sizes, max_size=6))
     def test_the_nearest_is_alike_and_none_is_nearer(self, size, others):
         shape, shapes = shape_of(*size), [shape_of(*other) for other in others]
-        found = nearest(shape, shapes)
+        found = nearest_shape(shape, shapes)
         alike = [other for other in shapes if same_shape(shape, other)]
         if found is None:
             assert alike == []
@@ -104,7 +104,7 @@ class TestPresets:
     def test_what_is_asked_for_has_the_shape_and_lies_within_a_preset(self, size, tier):
         shape = shape_of(*size)
         asked = request_size(shape, tier)
-        presets = [Size(w * TIERS[tier], h * TIERS[tier]) for w, h in ENGINE_PRESETS]
+        presets = [Size(w * RESOLUTIONS[tier], h * RESOLUTIONS[tier]) for w, h in ENGINE_PRESETS]
         holding = [each for each in presets if asked.width <= each.width]
         holding = [each for each in holding if asked.height <= each.height]
         assert any(asked.width == each.width or asked.height == each.height for each in holding)
@@ -116,18 +116,18 @@ class TestPresets:
     def test_no_other_preset_would_keep_more(self, size):
         shape = Fraction(shape_of(*size))
         kept = [min(shape, Fraction(w, h)) / max(shape, Fraction(w, h)) for w, h in ENGINE_PRESETS]
-        assert preset_kept(shape_of(*size)) == pytest.approx(float(max(kept)))
+        assert share_kept_by_engine(shape_of(*size)) == pytest.approx(float(max(kept)))
 
     @given(sizes, usual_sizes)
     def test_a_crop_keeps_something_and_all_of_its_own_shape(self, picture, slot):
-        assert 0 < crop_kept(*picture, shape_of(*slot)) <= 1
-        assert crop_kept(slot.width * 1000, slot.height * 1000, shape_of(*slot)) > 0.99
+        assert 0 < share_kept_by_crop(*picture, shape_of(*slot)) <= 1
+        assert share_kept_by_crop(slot.width * 1000, slot.height * 1000, shape_of(*slot)) > 0.99
 
 
 class TestCuts:
     @given(usual_sizes, usual_sizes)
     def test_a_cut_lies_within_enlarges_nothing_and_keeps_the_shape(self, available, wanted):
-        (left, top, right, bottom), size = cut(available, wanted)
+        (left, top, right, bottom), size = cover(available, wanted)
         assert 0 <= left < right <= available.width
         assert 0 <= top < bottom <= available.height
         box = Size(right - left, bottom - top)
@@ -139,7 +139,7 @@ class TestCuts:
 
     @given(usual_sizes, usual_sizes)
     def test_a_cut_is_the_largest_there_is(self, available, wanted):
-        (left, top, right, bottom), _size = cut(available, wanted)
+        (left, top, right, bottom), _size = cover(available, wanted)
         assert right - left == available.width or bottom - top == available.height
 
 
@@ -152,8 +152,8 @@ class TestMatching:
         st.lists(usual_sizes, min_size=1, max_size=4, unique=True),
         st.integers(1, 4),
     )
-    def test_every_output_has_one_place_and_the_shape_of_it(self, outputs, asked, per_size):
-        matched = assign(outputs, asked, per_size)
+    def test_every_output_has_one_place_and_the_shape_of_it(self, outputs, asked, images_per_size):
+        matched = assign(outputs, asked, images_per_size)
         placed = [index for found in matched.by_size.values() for index in found]
         assert sorted([*placed, *matched.strays]) == list(range(len(outputs)))
         assert set(matched.by_size) == set(asked)
@@ -169,7 +169,7 @@ class TestMatching:
         st.integers(1, 3),
         st.randoms(use_true_random=False),
     )
-    def test_what_was_asked_for_is_found_in_any_order(self, asked, per_size, chance):
+    def test_what_was_asked_for_is_found_in_any_order(self, asked, images_per_size, chance):
         assume(
             not any(
                 same_shape(shape_of(*one), shape_of(*other))
@@ -178,12 +178,12 @@ class TestMatching:
                 if one != other
             )
         )
-        outputs = [("", size) for size in asked for _each in range(per_size)]
+        outputs = [("", size) for size in asked for _each in range(images_per_size)]
         chance.shuffle(outputs)
-        matched = assign(outputs, asked, per_size)
+        matched = assign(outputs, asked, images_per_size)
         assert matched.strays == []
         for size, found in matched.by_size.items():
-            assert [outputs[index][1] for index in found] == [size] * per_size
+            assert [outputs[index][1] for index in found] == [size] * images_per_size
 
 
 atoms = (
@@ -213,16 +213,16 @@ SECRET = "key-of-the-site"
 
 class TestAnswers:
     def read(self, body):
-        """Whatever comes: an answer whose parts are of their kinds, or Malformed, and no other."""
-        answer, no = outcome(schema.Malformed, schema.parse, body, secret=SECRET)
+        """Whatever comes: an answer whose parts are of their kinds, or `MalformedAnswer`."""
+        answer, no = outcome(schema.MalformedAnswer, schema.parse_answer, body, secret=SECRET)
         if answer is None:
             assert str(no)
             assert SECRET not in str(no)
             assert no.code.isidentifier()
             return
-        assert isinstance(answer.status, schema.Status)
+        assert isinstance(answer.status, schema.JobStatus)
         assert answer.request_id or answer.outputs or answer.status not in schema.UNDER_WAY
-        assert len(answer.outputs) <= schema.MAX_OUTPUTS
+        assert len(answer.outputs) <= schema.MAX_ANSWER_OUTPUTS
         assert all(isinstance(each.url, str) for each in answer.outputs)
         assert answer.polling_url.isprintable()
         assert SECRET not in answer.error
@@ -242,13 +242,13 @@ class TestAnswers:
     @example(b"\xff\xfe{}")
     def test_any_bytes_are_an_answer_or_a_clear_no(self, body):
         self.read(body)
-        assert isinstance(schema.error_body(body, secret=SECRET), str)
+        assert isinstance(schema.parse_error_body(body, secret=SECRET), str)
         assert isinstance(schema.salvage_request_id(body), str)
 
     @given(st.text(max_size=40))
     def test_an_error_never_tells_the_key(self, text):
         body = json.dumps({"error": f"{text}{SECRET}{text}", "details": SECRET}).encode()
-        assert SECRET not in schema.error_body(body, secret=SECRET)
+        assert SECRET not in schema.parse_error_body(body, secret=SECRET)
 
     @given(st.data())
     def test_a_request_id_that_can_be_read_is_not_lost_in_a_broken_answer(self, data):
@@ -307,7 +307,7 @@ class TestAddresses:
 
     def refused(self, url):
         with pytest.raises(DownloadError) as caught:
-            fetch(schema.Output(url), gateway_url=GATEWAY)
+            download(schema.Output(url), gateway_url=GATEWAY)
         assert str(caught.value)
 
     @given(st.ip_addresses())

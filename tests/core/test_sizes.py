@@ -8,18 +8,18 @@ from wagtail.images.image_operations import FillOperation
 
 from wagtail_smart_resize.core.sizes import (
     ENGINE_PRESETS,
-    TIERS,
+    RESOLUTIONS,
     Size,
     Slot,
-    crop_kept,
-    cut,
+    cover,
     is_preset_name,
-    nearest,
+    nearest_shape,
     parse_closeness,
-    preset_kept,
     request_size,
     same_shape,
     shape_of,
+    share_kept_by_crop,
+    share_kept_by_engine,
 )
 
 pytestmark = pytest.mark.any_version
@@ -146,18 +146,18 @@ def test_shapes_are_the_same_within_three_percent_in_both_orders(a, b, same):
 def test_nearest_is_the_nearest_of_those_that_are_the_same():
     shapes = [Decimal("1.025"), Decimal("0.990"), Decimal("2.000")]
 
-    assert nearest(Decimal("1.000"), shapes) == Decimal("0.990")
+    assert nearest_shape(Decimal("1.000"), shapes) == Decimal("0.990")
 
 
 def test_nearest_is_none_where_no_shape_is_the_same():
-    assert nearest(Decimal("1.000"), [Decimal("1.031"), Decimal("0.970")]) is None
+    assert nearest_shape(Decimal("1.000"), [Decimal("1.031"), Decimal("0.970")]) is None
 
 
 def test_nearest_does_not_depend_on_the_order_of_equally_near_shapes():
     below, above = Decimal("2.500"), Decimal("2.601")
 
-    assert nearest(Decimal("2.550"), [below, above]) == above
-    assert nearest(Decimal("2.550"), [above, below]) == above
+    assert nearest_shape(Decimal("2.550"), [below, above]) == above
+    assert nearest_shape(Decimal("2.550"), [above, below]) == above
 
 
 @pytest.mark.parametrize(
@@ -181,11 +181,11 @@ def test_request_is_for_2k_unless_told_otherwise():
     assert request_size(Decimal("1.000")) == request_size(Decimal("1.000"), "2K")
 
 
-@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("tier", RESOLUTIONS)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_request_fills_one_side_of_a_preset_and_is_exact_to_half_a_pixel(shape, tier):
     width, height = request_size(shape, tier)
-    presets = [(w * TIERS[tier], h * TIERS[tier]) for w, h in ENGINE_PRESETS]
+    presets = [(w * RESOLUTIONS[tier], h * RESOLUTIONS[tier]) for w, h in ENGINE_PRESETS]
 
     assert any((width == w and height <= h) or (width <= w and height == h) for w, h in presets)
     assert abs(width - height * Fraction(shape)) <= max(Fraction(shape), 1) / 2
@@ -204,7 +204,7 @@ def test_request_of_a_presets_own_shape_is_that_preset_to_a_pixel(preset):
     [((1, 1), 1.0), ((1584, 672), 1.0), ((8, 1), 0.295), ((1, 2), 0.896), ((1, 5), 0.358)],
 )
 def test_preset_kept_is_the_share_of_the_engines_picture_that_is_used(size, kept):
-    assert preset_kept(shape_of(*size)) == pytest.approx(kept, abs=0.001)
+    assert share_kept_by_engine(shape_of(*size)) == pytest.approx(kept, abs=0.001)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_preset_kept_is_the_share_of_the_engines_picture_that_is_used(size, kept
     ],
 )
 def test_crop_kept_is_the_share_of_the_picture_that_a_crop_shows(picture, slot, kept):
-    assert crop_kept(*picture, shape_of(*slot)) == pytest.approx(kept, abs=0.001)
+    assert share_kept_by_crop(*picture, shape_of(*slot)) == pytest.approx(kept, abs=0.001)
 
 
 @pytest.mark.parametrize(
@@ -233,12 +233,12 @@ def test_crop_kept_is_the_share_of_the_picture_that_a_crop_shows(picture, slot, 
     ],
 )
 def test_cut_takes_a_centred_box_and_never_enlarges(available, wanted, box, given, reason):
-    assert cut(Size(*available), Size(*wanted)) == (box, given), reason
+    assert cover(Size(*available), Size(*wanted)) == (box, given), reason
 
 
 @pytest.mark.parametrize("wanted", [(1200, 630), (400, 220), (600, 338), (333, 777), (64, 64)])
 def test_cut_stretches_by_no_more_than_a_pixels_rounding(wanted):
-    (left, top, right, bottom), given = cut(Size(2752, 1445), Size(*wanted))
+    (left, top, right, bottom), given = cover(Size(2752, 1445), Size(*wanted))
     box_width, box_height = right - left, bottom - top
 
     assert 0 <= left < right <= 2752

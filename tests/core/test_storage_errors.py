@@ -65,8 +65,8 @@ def fresh(image):
 def decided(image):
     """A shape with a candidate that is to be live and is not published yet."""
     row = recomposition(image, purchase=Recomposition.Purchase.IDLE)
-    row.move(where={}, live=candidate(row))
-    ImageVersion.mark_due(image.pk)
+    row.update_if(where={}, live=candidate(row))
+    ImageVersion.mark_publish_due(image.pk)
     return row
 
 
@@ -84,8 +84,8 @@ def shown(image):
 @either
 def test_whatever_a_call_raises_is_trouble_and_names_its_cause(error):
     with (
-        pytest.raises(storage_errors.StorageTrouble, match="in trouble") as caught,
-        storage_errors.calls(),
+        pytest.raises(storage_errors.StorageError, match="in trouble") as caught,
+        storage_errors.translate_storage_errors(),
     ):
         raise error("in trouble")
     assert type(caught.value.__cause__) is error
@@ -93,13 +93,16 @@ def test_whatever_a_call_raises_is_trouble_and_names_its_cause(error):
 
 
 def test_a_file_that_is_not_there_can_be_told_though_it_is_wrapped():
-    with pytest.raises(storage_errors.StorageTrouble) as caught, storage_errors.calls():
+    with (
+        pytest.raises(storage_errors.StorageError) as caught,
+        storage_errors.translate_storage_errors(),
+    ):
         raise OSError("the source") from FileNotFoundError("no such file")
     assert caught.value.is_missing_file
 
 
 def test_what_the_database_raises_stays_what_it_is():
-    with pytest.raises(OperationalError), storage_errors.calls():
+    with pytest.raises(OperationalError), storage_errors.translate_storage_errors():
         raise OperationalError("locked")
 
 
@@ -115,8 +118,8 @@ def test_nothing_flips_while_renditions_cannot_be_stored(error, operations, trou
     trouble.begin(error, "images/", *operations)
     result = passes.run_pass(workers=1)
     version = ImageVersion.objects.get(pk=image.pk)
-    assert (result.failed, version.seq, version.flip_attempts) == (1, None, 1)
-    assert not PipelineState.load().circuit_open
+    assert (result.failed, version.seq, version.publish_attempts) == (1, None, 1)
+    assert not PipelineState.get_current().circuit_open
     assert all(is_near(colour, GOLD) for colour in shown(image))
     trouble.over()
     assert publication.publish(image.pk)
@@ -129,7 +132,7 @@ def test_nothing_flips_while_the_source_cannot_be_read(error, trouble):
     fresh(image).get_renditions(*SPECS)
     decided(image)
     trouble.begin(error, "original_images/", "_open")
-    with pytest.raises(storage_errors.StorageTrouble):
+    with pytest.raises(storage_errors.StorageError):
         publication.publish(image.pk)
     assert all(is_near(colour, GOLD) for colour in shown(image))
 
@@ -202,7 +205,7 @@ def test_what_is_asked_for_an_unreadable_image_is_refused_with_the_reason(error,
     type(image).objects.update(file_hash="")
     trouble.begin(error, "original_images/", "_open")
     with pytest.raises(actions.Refused, match="can't be read"):
-        actions.ask(fresh(image), [actions.Wish(Slot.parse("400x400"))])
+        actions.request_recomposition(fresh(image), [actions.ResizeTarget(Slot.parse("400x400"))])
     assert not GatewayRequest.objects.exists()
 
 

@@ -70,7 +70,7 @@ def go_live(image):
 def decided(image):
     row = recomposition(image, purchase=Purchase.IDLE, decision=Decision.CROP)
     candidate(row)
-    ImageVersion.mark_due(image.pk)
+    ImageVersion.mark_publish_due(image.pk)
     publication.publish(image.pk)
 
 

@@ -26,7 +26,7 @@ from wagtail.images.utils import generate_signature
 
 import wagtail_smart_resize
 from wagtail_smart_resize import checks, signals
-from wagtail_smart_resize.core.sizes import Size, preset_kept, same_shape, shape_of
+from wagtail_smart_resize.core.sizes import Size, same_shape, shape_of, share_kept_by_engine
 from wagtail_smart_resize.editorial import failures, pipeline_health, reasons
 from wagtail_smart_resize.gateway import client, downloads, transport
 from wagtail_smart_resize.imaging import decoding
@@ -242,9 +242,9 @@ def test_listeners_of_the_example_listen():
     names["print"] = lambda *args: heard.append(args)
     image = SimpleNamespace(title="Rocket")
     row = SimpleNamespace(image=image, failure_code="failed", failure_detail="why")
-    wish = SimpleNamespace(image=image, slots=["2x1"], wanted_by="template", decided_by="Ada")
-    names["tell_of_want"](signal=None, sender=Recomposition, recomposition=wish)
-    names["tell_of_refusal"](signal=None, sender=Recomposition, recomposition=wish)
+    target = SimpleNamespace(image=image, slots=["2x1"], wanted_by="template", decided_by="Ada")
+    names["tell_of_want"](signal=None, sender=Recomposition, recomposition=target)
+    names["tell_of_refusal"](signal=None, sender=Recomposition, recomposition=target)
     names["tell_of_success"](signal=None, sender=type(image), image=image, changes=[(1, "", "")])
     names["tell_of_failure"](signal=None, sender=Recomposition, recomposition=row)
     assert heard == [
@@ -449,8 +449,12 @@ def test_rules_say_when_they_are_asked_again():
 
 def test_shapes_that_are_hopeless_by_default_are_those_that_the_docs_name():
     kept = settings.MIN_KEPT
-    assert preset_kept(shape_of(470, 100)) >= kept > preset_kept(shape_of(480, 100))
-    assert preset_kept(shape_of(100, 355)) >= kept > preset_kept(shape_of(100, 365))
+    assert (
+        share_kept_by_engine(shape_of(470, 100)) >= kept > share_kept_by_engine(shape_of(480, 100))
+    )
+    assert (
+        share_kept_by_engine(shape_of(100, 355)) >= kept > share_kept_by_engine(shape_of(100, 365))
+    )
 
 
 def test_every_reason_for_waiting_has_its_remedy():
@@ -477,8 +481,8 @@ def listed_codes(name, heading):
 
 def raised_codes():
     """The codes that the package's own code gives to what goes wrong."""
-    names = {"AccessDenied", "DownloadError", "Malformed", "NotSent", "OutcomeUnknown"}
-    names |= {"SourceUnavailable", "fail"}
+    names = {"AccessDenied", "DownloadError", "MalformedAnswer", "NotSent", "OutcomeUnknown"}
+    names |= {"SourceUnavailable", "fail", "settle_as_failed"}
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and _name(node.func) in names:
@@ -574,7 +578,7 @@ def outcome_rows():
 @pytest.mark.parametrize(("word", "charged", "recorded"), list(outcome_rows()))
 @pytest.mark.django_db
 def test_outcome_is_charged_and_recorded_as_the_table_says(
-    gateway, run, clock, word, charged, recorded
+    gateway, run, moving_clock, word, charged, recorded
 ):
     name, _at, step = word.partition("@")
     slots = ["200x200", "200x100"] if name == "fewer" else ["200x200"]
@@ -582,7 +586,7 @@ def test_outcome_is_charged_and_recorded_as_the_table_says(
     gateway.misbehave(name, where=step or None)
     request = first_request(run, passes=3 if name == "never" else 15)
     if name == "never":
-        clock.skip(seconds=settings.DEADLINE * polling.PATIENCE + 1)
+        moving_clock.skip(seconds=settings.DEADLINE * polling.GIVE_UP_AFTER_DEADLINES + 1)
         request = first_request(run, passes=3)
     assert request.charged == charged
     purchase, *codes_of_row = re.findall(r"[a-z_0-9]+", recorded)
@@ -614,38 +618,44 @@ def test_an_open_circuit_has_a_code_of_the_table(gateway, run):
 # Numbers
 
 SECONDS = {
-    ("how-it-works", "asks at most every two seconds"): (published_cache.memory.INTERVAL, 2),
-    ("how-it-works", "Two seconds later, so that all shapes"): (demand.GATHERING, 2),
+    ("how-it-works", "asks at most every two seconds"): (
+        published_cache.process_cache.REFRESH_SECONDS,
+        2,
+    ),
+    ("how-it-works", "Two seconds later, so that all shapes"): (demand.GATHERING_TIME, 2),
     ("how-it-works", "Five seconds later, when every process"): (publication.PURGE_DELAY, 5),
     ("how-it-works", "or 30 seconds; five minutes at the most"): (outcomes.DEFAULT_PAUSE, 30),
-    ("how-it-works", "30 seconds; five minutes at the most"): (client.MAX_RETRY_AFTER, 300),
+    ("how-it-works", "30 seconds; five minutes at the most"): (client.MAX_RETRY_AFTER_SECONDS, 300),
     ("how-it-works", "every five minutes with one request"): (outcomes.PROBE_INTERVAL, 300),
-    ("how-it-works", "fetches it again for an hour"): (fetching.PATIENCE, 3600),
-    ("how-it-works", "and for 24 hours at the most"): (source_image.MAX_AGE, 24 * 3600),
-    ("how-it-works", "60 megapixels and 60 seconds each"): (downloads.MAX_SECONDS, 60),
-    ("running", "a lease of ten seconds"): (loop.LEASE, 10),
-    ("running", "look after each 20 seconds of requests"): (modes.CHECK_INTERVAL, 20),
-    ("running", "waits up to five seconds"): (embedded_thread.GRACE, 5),
-    ("running", "about one per second while there is work"): (task_chain.REST, 1),
-    ("running", "After 5 minutes the request counts as unknown"): (passes.LEASE, 300),
+    ("how-it-works", "fetches it again for an hour"): (fetching.KEEP_TRYING_FOR, 3600),
+    ("how-it-works", "and for 24 hours at the most"): (source_image.URL_MAX_AGE_SECONDS, 24 * 3600),
+    ("how-it-works", "60 megapixels and 60 seconds each"): (downloads.TIMEOUT_SECONDS, 60),
+    ("running", "a lease of ten seconds"): (loop.RUNNER_LEASE, 10),
+    ("running", "look after each 20 seconds of requests"): (modes.CHECK_INTERVAL_SECONDS, 20),
+    ("running", "waits up to five seconds"): (embedded_thread.SHUTDOWN_SECONDS, 5),
+    ("running", "about one per second while there is work"): (task_chain.TICK_REST, 1),
+    ("running", "After 5 minutes the request counts as unknown"): (passes.STEP_LEASE, 300),
     ("running", "The same, up to 30 seconds later"): (passes.POLL_LEASE, 30),
-    ("running", "The same, up to 5 minutes later"): (passes.LEASE, 300),
+    ("running", "The same, up to 5 minutes later"): (passes.STEP_LEASE, 300),
     ("running", "Another starts over, up to a minute later"): (passes.FLIP_LEASE, 60),
-    ("running", "due for more than five minutes"): (pipeline_health.GRACE, 300),
-    ("commands", "the same once an hour"): (repairs.INTERVAL, 3600),
-    ("troubleshooting", "within 60 seconds, for an hour of tries"): (downloads.MAX_SECONDS, 60),
+    ("running", "due for more than five minutes"): (pipeline_health.STOPPED_AFTER, 300),
+    ("commands", "the same once an hour"): (repairs.REPAIR_INTERVAL, 3600),
+    ("troubleshooting", "within 60 seconds, for an hour of tries"): (downloads.TIMEOUT_SECONDS, 60),
     ("troubleshooting", "One request tries every five minutes"): (outcomes.PROBE_INTERVAL, 300),
 }
 
 COUNTS = {
-    ("how-it-works", "for up to 20 000 images"): (published_cache.memory.MOST, 20_000),
-    ("how-it-works", "fewer than 64 px"): (verdict.TINY_SIDE, 64),
+    ("how-it-works", "for up to 20 000 images"): (published_cache.process_cache.MAX_IMAGES, 20_000),
+    ("how-it-works", "fewer than 64 px"): (verdict.MIN_SOURCE_SIDE_PIXELS, 64),
     ("how-it-works", "after the eighth try it has failed"): (outcomes.MAX_ATTEMPTS, 8),
-    ("how-it-works", "six times `DEADLINE`"): (polling.PATIENCE, 6),
+    ("how-it-works", "six times `DEADLINE`"): (polling.GIVE_UP_AFTER_DEADLINES, 6),
     ("how-it-works", "five submissions in a row"): (outcomes.MAX_OUTAGES, 5),
-    ("how-it-works", "at most 2048 px on its longer side"): (source_image.MAX_SIDE, 2048),
-    ("how-it-works", "limited to 40 MB"): (downloads.MAX_BYTES, 40_000_000),
-    ("how-it-works", "40 MB, 60 megapixels"): (decoding.MAX_PIXELS, 60_000_000),
+    ("how-it-works", "at most 2048 px on its longer side"): (
+        source_image.MAX_SENT_SIDE_PIXELS,
+        2048,
+    ),
+    ("how-it-works", "limited to 40 MB"): (downloads.MAX_DOWNLOAD_BYTES, 40_000_000),
+    ("how-it-works", "40 MB, 60 megapixels"): (decoding.MAX_PICTURE_PIXELS, 60_000_000),
     ("how-it-works", "three steps far"): (usage.MAX_DEPTH, 3),
 }
 

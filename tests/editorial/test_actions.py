@@ -13,24 +13,24 @@ from wagtail.images import get_image_model
 from wagtail.models import ModelLogEntry
 
 from wagtail_smart_resize.editorial import actions
-from wagtail_smart_resize.editorial.actions import Refused, Wish, Wording
-from wagtail_smart_resize.gateway.client import GatewayClient, Status
+from wagtail_smart_resize.editorial.actions import GenerationOptions, Refused, ResizeTarget
+from wagtail_smart_resize.gateway.client import GatewayClient, JobStatus
 from wagtail_smart_resize.models import (
+    BudgetPeriod,
     Candidate,
     GatewayRequest,
     ImageVersion,
     OptOut,
     Recomposition,
-    Spend,
 )
 from wagtail_smart_resize.publishing import publication
 
 pytestmark = pytest.mark.django_db
 
 BLUE, GOLD = (70, 130, 180), (255, 215, 0)
-SQUARE = Wish.parse("400x400")
-WIDE = Wish.parse("400x200")
-SMALL = Wish.parse("200x200")
+SQUARE = ResizeTarget.parse("400x400")
+WIDE = ResizeTarget.parse("400x200")
+SMALL = ResizeTarget.parse("200x200")
 """What `gateway` draws is large enough to go live."""
 
 
@@ -48,12 +48,14 @@ def near(colour, other):
 
 
 def spent():
-    return {row.period: row.outputs for row in Spend.objects.all() if row.outputs}
+    return {row.period: row.outputs for row in BudgetPeriod.objects.all() if row.outputs}
 
 
 def finished(client, request_id):
     """Wait until the sandbox has fetched the source and drawn its pictures."""
-    until(lambda: client.status(request_id).status == Status.COMPLETED, "the sandbox had finished")
+    until(
+        lambda: client.status(request_id).status == JobStatus.COMPLETED, "the sandbox had finished"
+    )
 
 
 def logged(image):
@@ -68,8 +70,10 @@ class TestAsking:
     def test_the_request_is_the_persons_own(self, user, gateway, run, configure):
         configure(RESOLUTION="2K")
         image = photo()
-        wording = Wording(prompt="Keep the rocket.", resolution="1K", candidates=3, seed=7)
-        actions.ask(image, [SMALL], user=user, wording=wording)
+        options = GenerationOptions(
+            prompt="Keep the rocket.", resolution="1K", candidates=3, seed=7
+        )
+        actions.request_recomposition(image, [SMALL], user=user, options=options)
         assert list(spent().values()) == [3, 3]
         run()
         sent = gateway.requests[0]
@@ -83,34 +87,34 @@ class TestAsking:
 
     def test_pressed_twice_is_bought_once(self, user):
         image, key = photo(), uuid.uuid4()
-        first = actions.ask(image, [SQUARE], user=user, key=key)
-        second = actions.ask(image, [SQUARE], user=user, key=key)
+        first = actions.request_recomposition(image, [SQUARE], user=user, key=key)
+        second = actions.request_recomposition(image, [SQUARE], user=user, key=key)
         assert [each.pk for each in first] == [each.pk for each in second]
         assert list(spent().values()) == [1, 1]
 
     def test_what_is_under_way_is_not_asked_for_again(self, user):
         image = photo()
-        actions.ask(image, [SQUARE], user=user)
+        actions.request_recomposition(image, [SQUARE], user=user)
         with pytest.raises(Refused, match="already been asked for"):
-            actions.ask(image, [SQUARE], user=user)
+            actions.request_recomposition(image, [SQUARE], user=user)
         assert GatewayRequest.objects.count() == 1
 
     def test_shapes_of_one_recipe_share_a_request(self, user):
         image = photo()
-        wishes = [SQUARE, Wish.parse("200x400"), Wish.parse("portrait")]
-        requests = actions.ask(image, wishes, user=user)
+        targets = [SQUARE, ResizeTarget.parse("200x400"), ResizeTarget.parse("portrait")]
+        requests = actions.request_recomposition(image, targets, user=user)
         assert sorted(len(request.sizes) for request in requests) == [1, 2]
 
     def test_the_history_has_the_sizes_of_wishes_that_can_be_read_once(self, user):
         image = photo()
-        actions.ask(image, (wish for wish in [SQUARE]), user=user)
+        actions.request_recomposition(image, (target for target in [SQUARE]), user=user)
         entry = ModelLogEntry.objects.get(action="smart_resize.ask", object_id=str(image.pk))
         assert entry.data["sizes"] == [str(SQUARE.slot.size)]
 
     def test_for_a_preset_that_the_settings_hold_no_more_nothing_is_asked(self, user):
         image = photo()
         with pytest.raises(Refused, match="no longer hold the preset") as raised:
-            actions.ask(image, [replace(SQUARE, recipe="removed")], user=user)
+            actions.request_recomposition(image, [replace(SQUARE, recipe="removed")], user=user)
         assert raised.value.code == "unknown_recipe"
         assert not GatewayRequest.objects.exists()
         assert not Recomposition.objects.exists()
@@ -119,32 +123,32 @@ class TestAsking:
         settings.WAGTAIL_SMART_RESIZE = {**settings.WAGTAIL_SMART_RESIZE, "DAILY_LIMIT": 1}
         image = photo()
         with pytest.raises(Refused, match="2 outputs, and the budget allows 1 more"):
-            actions.ask(image, [SQUARE, Wish.parse("200x400")], user=user)
+            actions.request_recomposition(image, [SQUARE, ResizeTarget.parse("200x400")], user=user)
         assert not GatewayRequest.objects.exists()
         assert spent() == {}
         assert not Recomposition.objects.filter(purchase="requested").exists()
 
     def test_taste_may_be_overruled_and_privacy_not(self, user):
         image = photo()
-        enough = Wish.parse("450x300")
+        enough = ResizeTarget.parse("450x300")
         with pytest.raises(Refused, match="no recomposition needed"):
-            actions.ask(image, [enough], user=user)
-        assert actions.ask(image, [enough], user=user, overrule=True)
+            actions.request_recomposition(image, [enough], user=user)
+        assert actions.request_recomposition(image, [enough], user=user, override_rules=True)
         OptOut.objects.create(image=image)
         with pytest.raises(Refused, match="opted out"):
-            actions.ask(image, [SQUARE], user=user, overrule=True)
+            actions.request_recomposition(image, [SQUARE], user=user, override_rules=True)
 
     def test_without_its_file_nothing_is_asked(self, user):
         image = photo()
         image.file.storage.delete(image.file.name)
         type(image).objects.filter(pk=image.pk).update(file_hash="")
         with pytest.raises(Refused, match="can't be read"):
-            actions.ask(fresh(image), [SQUARE], user=user)
+            actions.request_recomposition(fresh(image), [SQUARE], user=user)
 
     def test_a_further_candidate_leaves_live_what_is_live(self, user, gateway, run):
         image = photo()
         chosen = live(image, "200x200")
-        actions.ask(image, [SMALL], user=user)
+        actions.request_recomposition(image, [SMALL], user=user)
         run()
         row = Recomposition.objects.get()
         assert row.candidates.filter(stored=True).count() == 2
@@ -187,7 +191,7 @@ class TestDeciding:
         old.recomposition.refresh_from_db()
         with pytest.raises(Refused, match="replaced"):
             actions.choose(old, user=user)
-        assert not ImageVersion.objects.exclude(flip_due=None).exists()
+        assert not ImageVersion.objects.exclude(publish_due_at=None).exists()
 
 
 class TestAfterAFailure:
@@ -196,7 +200,9 @@ class TestAfterAFailure:
     ):
         image = photo()
         gateway.misbehave("400", times=1)
-        actions.ask(image, [SQUARE], user=user, wording=Wording(prompt="Keep it.", candidates=2))
+        actions.request_recomposition(
+            image, [SQUARE], user=user, options=GenerationOptions(prompt="Keep it.", candidates=2)
+        )
         with django_capture_on_commit_callbacks(execute=True):
             run()
         row = Recomposition.objects.get()
@@ -211,7 +217,7 @@ class TestAfterAFailure:
 
     def test_retry_finds_the_row_that_served_other_shapes_too(self, user):
         row = recomposition(photo(), "400x220", purchase="failed", failure_code="failed")
-        row.move(where={}, slots=["600x338", "400x220"])
+        row.update_if(where={}, slots=["600x338", "400x220"])
         request = actions.retry(row, user=user)
         assert [each["recomposition"] for each in request.sizes] == [row.pk]
         assert Recomposition.objects.count() == 1
@@ -222,14 +228,16 @@ class TestAfterAFailure:
 
     def test_an_unknown_outcome_is_asked_about_by_its_id(self, user, gateway, run):
         image = photo()
-        actions.ask(image, [SMALL], user=user)
+        actions.request_recomposition(image, [SMALL], user=user)
         run(passes=1)
         row, request = Recomposition.objects.get(), GatewayRequest.objects.get()
         finished(GatewayClient.from_settings(), request.request_id)
-        request.move(where={}, status="unknown", next_step=None, lease="", lease_until=None)
-        row.move(where={}, purchase="failed", failure_code="unknown", live=None)
+        request.update_if(
+            where={}, status="unknown", next_step_at=None, lease="", leased_until=None
+        )
+        row.update_if(where={}, purchase="failed", failure_code="unknown", live=None)
         row.candidates.all().delete()
-        actions.look_again(row, user=user)
+        actions.recheck_status(row, user=user)
         run()
         row.refresh_from_db()
         assert (row.purchase, row.live_id is not None) == ("idle", True)
@@ -237,26 +245,26 @@ class TestAfterAFailure:
 
     def test_looking_again_finds_all_that_the_request_failed(self, user, gateway, run):
         image = photo()
-        actions.ask(image, [SQUARE, WIDE], user=user)
+        actions.request_recomposition(image, [SQUARE, WIDE], user=user)
         gateway.misbehave("svg")
         run()
         gateway.behave()
         rows = Recomposition.objects.filter(image=image)
         assert {row.purchase for row in rows} == {"failed"}
-        actions.look_again(rows[0], user=user)
+        actions.recheck_status(rows[0], user=user)
         run()
         assert {row.purchase for row in rows.all()} == {"idle"}
         assert all(row.candidates.filter(stored=True).count() == 1 for row in rows)
         assert len(gateway.requests) == 1
 
     def test_what_was_unknown_and_is_there_after_all_was_charged(self, user, gateway, run):
-        actions.ask(photo(), [SMALL], user=user)
+        actions.request_recomposition(photo(), [SMALL], user=user)
         gateway.misbehave("half-json", where="submit")
         run()
         gateway.behave()
         request = GatewayRequest.objects.get()
         assert (request.status, request.charged) == ("unknown", "unknown")
-        actions.look_again(Recomposition.objects.get(), user=user)
+        actions.recheck_status(Recomposition.objects.get(), user=user)
         run()
         request.refresh_from_db()
         assert (request.status, request.charged) == ("done", "yes")
@@ -265,11 +273,11 @@ class TestAfterAFailure:
     def test_without_an_id_there_is_nothing_to_ask_about(self, user):
         row = recomposition(photo(), purchase="failed", failure_code="unknown")
         with pytest.raises(Refused, match="never told an id"):
-            actions.look_again(row, user=user)
+            actions.recheck_status(row, user=user)
 
     def test_leaving_it_buys_nothing(self, user, gateway, run):
         row = recomposition(photo(), purchase="failed", failure_code="unknown")
-        actions.leave(row, user=user)
+        actions.dismiss_failure(row, user=user)
         run()
         row.refresh_from_db()
         assert (row.purchase, row.failure_code) == ("idle", "")
@@ -279,7 +287,7 @@ class TestAfterAFailure:
 class TestKeepingIn:
     def test_an_opted_out_image_is_not_sent(self, user, gateway, run):
         image = photo()
-        recomposition(image, next_attempt="2026-01-01T00:00:00Z")
+        recomposition(image, next_attempt_at="2026-01-01T00:00:00Z")
         actions.opt_out(image, user=user, reason="Her face must stay hers.")
         run()
         assert gateway.requests == []
@@ -289,7 +297,7 @@ class TestKeepingIn:
 
     def test_opting_in_again_lets_what_waited_go(self, user, gateway, run):
         image = photo()
-        recomposition(image, next_attempt="2026-01-01T00:00:00Z")
+        recomposition(image, next_attempt_at="2026-01-01T00:00:00Z")
         actions.opt_out(image, user=user)
         run()
         actions.opt_in(image, user=user)
@@ -303,8 +311,8 @@ class TestKeepingIn:
 @pytest.mark.parametrize(
     "act",
     [
-        lambda row: actions.ask(row.image, [SQUARE]),
-        lambda row: actions.leave(row),
+        lambda row: actions.request_recomposition(row.image, [SQUARE]),
+        lambda row: actions.dismiss_failure(row),
         lambda row: actions.use_crop(row),
         lambda row: actions.choose(Candidate(recomposition=row, stored=True)),
         lambda row: actions.opt_out(row.image),

@@ -6,7 +6,7 @@ from wagtail.images import get_image_model
 
 from wagtail_smart_resize.models import GatewayRequest, Recomposition
 from wagtail_smart_resize.renditions import demand_notes
-from wagtail_smart_resize.renditions.published_cache import memory
+from wagtail_smart_resize.renditions.published_cache import process_cache
 from wagtail_smart_resize.repair import repairs
 
 pytestmark = pytest.mark.django_db
@@ -36,7 +36,7 @@ def image(resize):
 
 def shown(image):
     """What a process shows that has started with the present settings."""
-    memory.reset()
+    process_cache.reset()
     rendition = get_image_model().objects.get(pk=image.pk).get_rendition(SPEC)
     demand_notes.notes.reset()
     return rendition

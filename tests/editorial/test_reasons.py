@@ -60,7 +60,7 @@ def told(image, spec=SPEC):
 def test_right_after_the_first_crop_it_is_pending_before_anything_is_written(image):
     assert told(image) is ShownBecause.PENDING
     assert not Recomposition.objects.exists()
-    demand.write()
+    demand.write_noted_demand()
     assert told(image) is ShownBecause.PENDING
 
 
@@ -84,7 +84,7 @@ def request(status, **fields):
 @pytest.mark.parametrize("status", ["new", "sending", "sent", "fetching"])
 def test_what_is_being_bought_is_pending(image, status):
     row = recomposition(image, purchase=Purchase.REQUESTED)
-    row.move(where={}, request=request(status))
+    row.update_if(where={}, request=request(status))
     assert told(image) is ShownBecause.PENDING
 
 
@@ -95,7 +95,7 @@ def test_candidates_wait_for_review(image):
 
 def test_what_is_about_to_go_live_is_pending(image):
     row = recomposition(image, purchase=Purchase.IDLE)
-    row.move(where={}, live=candidate(row))
+    row.update_if(where={}, live=candidate(row))
     assert told(image) is ShownBecause.PENDING
 
 
@@ -116,7 +116,7 @@ def test_a_crop_that_was_chosen_is_declined(image, is_published):
     row = recomposition(image, purchase=Purchase.IDLE, decision=Decision.CROP)
     candidate(row)
     if is_published:
-        ImageVersion.mark_due(image.pk)
+        ImageVersion.mark_publish_due(image.pk)
         publication.publish(image.pk)
         assert fresh(image).smart_resize.entries
     assert told(image) is ShownBecause.DECLINED
@@ -147,13 +147,13 @@ def test_a_rule_of_another_release_makes_no_other_image_unknown(image):
 
 def test_a_persons_request_may_wait_for_the_budget(image):
     row = recomposition(image, purchase=Purchase.REQUESTED)
-    row.move(where={}, request=request("new", error_code="budget", next_step=None))
+    row.update_if(where={}, request=request("new", error_code="budget", next_step_at=None))
     assert told(image) is ShownBecause.BUDGET
 
 
 def test_an_open_circuit_holds_up_what_waits_for_its_turn(image):
     recomposition(image)
-    PipelineState.load().open_circuit("402", "", probe_at=None)
+    PipelineState.get_current().open_circuit("402", "", probe_at=None)
     assert told(image) is ShownBecause.CIRCUIT_OPEN
 
 
@@ -209,7 +209,7 @@ def test_another_recipe_tells_nothing(image):
 
 
 def test_a_file_that_was_replaced_tells_nothing(image):
-    recomposition(image, purchase=Purchase.FAILED).move(where={}, source_hash="before")
+    recomposition(image, purchase=Purchase.FAILED).update_if(where={}, source_hash="before")
     assert told(image) is ShownBecause.PENDING
 
 
@@ -285,7 +285,7 @@ def test_what_is_live_or_decided_is_told_without_a_query(image, decide):
     live(image)
     if decide:
         Recomposition.objects.update(live=None, **decide)
-        ImageVersion.mark_due(image.pk)
+        ImageVersion.mark_publish_due(image.pk)
         publication.publish(image.pk)
     rendition = fresh(image).get_rendition(SPEC)
     assert queries(lambda: reason_of(rendition)) == 0

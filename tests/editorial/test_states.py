@@ -10,7 +10,7 @@ from support.factories import candidate, live, plain_image, recomposition
 
 from wagtail_smart_resize.core.money import Price
 from wagtail_smart_resize.editorial import actions, failures, states
-from wagtail_smart_resize.editorial.states import Tone, Word
+from wagtail_smart_resize.editorial.states import StateName, Tone
 from wagtail_smart_resize.models import GatewayRequest, ImageVersion, PipelineState, Recomposition
 from wagtail_smart_resize.publishing import publication
 from wagtail_smart_resize.purchasing import passes
@@ -25,7 +25,7 @@ def ada():
 
 
 def state_of(row):
-    return states.states(states.load(Recomposition.objects.filter(pk=row.pk)))[0]
+    return states.states(states.with_state_relations(Recomposition.objects.filter(pk=row.pk)))[0]
 
 
 def request(row, status="sent", **fields):
@@ -39,7 +39,7 @@ def request(row, status="sent", **fields):
         status=status,
         **fields,
     )
-    row.move(where={}, request=made)
+    row.update_if(where={}, request=made)
     return made
 
 
@@ -47,28 +47,28 @@ class TestBuying:
     @pytest.mark.parametrize(
         ("status", "word"),
         [
-            ("new", Word.QUEUED),
-            ("sending", Word.SENDING),
-            ("sent", Word.WORKING),
-            ("fetching", Word.FETCHING),
+            ("new", StateName.QUEUED),
+            ("sending", StateName.SENDING),
+            ("sent", StateName.WORKING),
+            ("fetching", StateName.FETCHING),
         ],
     )
     def test_a_request_under_way_says_how_far_it_is(self, status, word):
         row = recomposition(plain_image(), purchase="requested")
         request(row, status)
-        assert (state_of(row).word, state_of(row).is_busy) == (word, True)
+        assert (state_of(row).name, state_of(row).is_busy) == (word, True)
 
     def test_what_a_template_wanted_is_queued(self):
-        assert state_of(recomposition(plain_image())).word is Word.QUEUED
+        assert state_of(recomposition(plain_image())).name is StateName.QUEUED
 
     @pytest.mark.parametrize("reason", [Reason.BUDGET, Reason.CIRCUIT_OPEN])
     def test_what_time_will_bring_waits(self, reason):
         state = state_of(recomposition(plain_image(), waiting_reason=reason))
-        assert (state.word, state.message) == (Word.WAITING, reason.label)
+        assert (state.name, state.message) == (StateName.WAITING, reason.label)
 
     def test_what_the_rules_keep_as_a_crop_is_not_needed(self):
         state = state_of(recomposition(plain_image(), waiting_reason="enough_kept"))
-        assert (state.word, str(state.message)) == (Word.NOT_NEEDED, "Crop keeps enough")
+        assert (state.name, str(state.message)) == (StateName.NOT_NEEDED, "Crop keeps enough")
 
     def test_it_says_who_asked_how_long_it_took_and_what_it_cost(self, ada):
         row = recomposition(plain_image(), purchase="idle")
@@ -100,21 +100,21 @@ def soon():
 
 
 def circuit(code="http_402"):
-    state = PipelineState.load()
+    state = PipelineState.get_current()
     state.open_circuit(code, "In the gateway's words.", soon())
 
 
 def pause():
-    PipelineState.load().move(where={}, paused_until=soon())
+    PipelineState.get_current().update_if(where={}, paused_until=soon())
 
 
 def never_tried():
-    return recomposition(plain_image(), next_attempt=timezone.now())
+    return recomposition(plain_image(), next_attempt_at=timezone.now())
 
 
 def tried(code):
     """Its request has failed and cost nothing."""
-    row = recomposition(plain_image(), next_attempt=soon())
+    row = recomposition(plain_image(), next_attempt_at=soon())
     request(row, "failed", error_code=code)
     return row
 
@@ -140,7 +140,7 @@ class TestWaiting:
     def test_while_the_circuit_is_open_it_says_why_nothing_is_sent(self, make, code, why):
         circuit(code)
         state = state_of(make())
-        assert (state.word, state.tone) == (Word.WAITING, Tone.WARNING)
+        assert (state.name, state.tone) == (StateName.WAITING, Tone.WARNING)
         assert "Nothing is sent to the service for now: " in state.message
         assert why in state.message
 
@@ -153,11 +153,11 @@ class TestWaiting:
     def test_while_the_service_pauses_it_says_so(self, make):
         pause()
         state = state_of(make())
-        assert (state.word, "asked for a pause" in state.message) == (Word.WAITING, True)
+        assert (state.name, "asked for a pause" in state.message) == (StateName.WAITING, True)
 
     def test_a_pause_that_is_over_holds_nothing_up(self):
-        PipelineState.load().move(where={}, paused_until=timezone.now())
-        assert state_of(never_tried()).word is Word.QUEUED
+        PipelineState.get_current().update_if(where={}, paused_until=timezone.now())
+        assert state_of(never_tried()).name is StateName.QUEUED
 
     @pytest.mark.parametrize(
         ("code", "why"),
@@ -170,7 +170,7 @@ class TestWaiting:
     )
     def test_what_was_tried_in_vain_says_what_was_wrong(self, code, why):
         state = state_of(tried(code))
-        assert state.word is Word.WAITING
+        assert state.name is StateName.WAITING
         assert state.message == f"{why} It is tried again by itself."
 
     @pytest.mark.parametrize(
@@ -184,26 +184,26 @@ class TestWaiting:
         row = never_tried()
         row.try_later(code, "In the storage's words.", soon(), attempts=1)
         state = state_of(row)
-        assert (state.word, state.message) == (
-            Word.WAITING,
+        assert (state.name, state.message) == (
+            StateName.WAITING,
             f"{why} It is tried again by itself.",
         )
 
     def test_what_the_site_could_not_go_on_with_does_not_blame_the_service(self):
-        row = recomposition(plain_image(), next_attempt=soon())
+        row = recomposition(plain_image(), next_attempt_at=soon())
         assert "The site could not go on with it" in state_of(row).message
-        held = unsent(next_step=soon(), troubles=1)
+        held = unsent(next_step_at=soon(), consecutive_errors=1)
         assert "The site could not go on with it" in state_of(held).message
 
     def test_a_request_that_waits_for_the_budget_says_so_whatever_else_is_wrong(self):
         circuit()
-        state = state_of(unsent(next_step=soon(), error_code="budget"))
-        assert (state.word, state.message) == (Word.WAITING, Reason.BUDGET.label)
+        state = state_of(unsent(next_step_at=soon(), error_code="budget"))
+        assert (state.name, state.message) == (StateName.WAITING, Reason.BUDGET.label)
 
     def test_a_request_that_is_asked_again_later_waits(self):
-        state = state_of(unsent(next_step=soon()))
-        assert (state.word, "could not be sent so far" in str(state.message)) == (
-            Word.WAITING,
+        state = state_of(unsent(next_step_at=soon()))
+        assert (state.name, "could not be sent so far" in str(state.message)) == (
+            StateName.WAITING,
             True,
         )
 
@@ -216,9 +216,9 @@ class TestWaiting:
     )
     def test_pictures_that_do_not_come_in_say_where_it_sticks(self, outputs, why):
         row = recomposition(plain_image(), purchase="requested")
-        request(row, "fetching", troubles=2, outputs=outputs)
+        request(row, "fetching", consecutive_errors=2, outputs=outputs)
         state = state_of(row)
-        assert (state.word, why in str(state.message)) == (Word.FETCHING, True)
+        assert (state.name, why in str(state.message)) == (StateName.FETCHING, True)
 
 
 class TestFailing:
@@ -227,7 +227,7 @@ class TestFailing:
             plain_image(), purchase="failed", failure_code="failed", failure_detail="Odd picture."
         )
         state = state_of(row)
-        assert (state.word, state.is_failed) == (Word.FAILED, True)
+        assert (state.name, state.is_failed) == (StateName.FAILED, True)
         assert "could not recompose" in str(state.message)
         assert "try again" in str(state.remedy)
         assert state.detail == "Odd picture."
@@ -235,19 +235,19 @@ class TestFailing:
     def test_an_unknown_outcome_is_no_plain_failure(self):
         row = recomposition(plain_image(), purchase="failed", failure_code="unknown")
         state = state_of(row)
-        assert (state.word, state.may_look_again) == (Word.UNKNOWN, False)
+        assert (state.name, state.may_recheck) == (StateName.UNKNOWN, False)
         assert "nobody knows" in str(state.message)
 
     def test_with_an_id_the_service_can_be_asked_again(self):
         row = recomposition(plain_image(), purchase="failed", failure_code="unknown")
         request(row, "unknown", request_id="r-1")
-        assert state_of(row).may_look_again
+        assert state_of(row).may_recheck
 
     @pytest.mark.parametrize("code", ["failed", "error"])
     def test_of_what_the_service_says_has_failed_it_would_say_nothing_else(self, code):
         row = recomposition(plain_image(), purchase="failed", failure_code=code)
         request(row, "failed", request_id="r-1")
-        assert not state_of(row).may_look_again
+        assert not state_of(row).may_recheck
 
     @pytest.mark.parametrize(("charged", "certain"), [("yes", True), ("unknown", False)])
     def test_a_cost_that_is_not_certain_is_told_as_such(self, charged, certain):
@@ -298,10 +298,10 @@ class TestDeciding:
         row = recomposition(plain_image(), purchase="idle")
         actions.choose(candidate(row), user=ada)
         state = state_of(row)
-        assert (state.word, state.by, state.is_busy) == (Word.PUBLISHING, ada, True)
+        assert (state.name, state.by, state.is_busy) == (StateName.PUBLISHING, ada, True)
         assert "Your choice is recorded" in str(state.message)
         publication.publish(row.image_id)
-        assert state_of(row).word is Word.LIVE
+        assert state_of(row).name is StateName.LIVE
 
     def test_what_could_not_be_published_says_so(self, ada):
         row = recomposition(plain_image(), purchase="idle")
@@ -311,39 +311,39 @@ class TestDeciding:
         row.image.get_rendition("smartresize-400x400")
         passes.run_pass(workers=1)
         state = state_of(row)
-        assert state.word is Word.PUBLISHING
+        assert state.name is StateName.PUBLISHING
         assert "could not publish it so far" in str(state.message)
 
     def test_what_goes_live_by_itself_is_nobodys_choice(self):
         row = recomposition(plain_image(), purchase="idle")
-        row.move(where={}, live=candidate(row))
+        row.update_if(where={}, live=candidate(row))
         state = state_of(row)
-        assert (state.word, state.by) == (Word.PUBLISHING, None)
+        assert (state.name, state.by) == (StateName.PUBLISHING, None)
         assert "choice" not in str(state.message)
 
     def test_the_crop_is_being_published_too(self, ada):
         row = live(plain_image()).recomposition
         actions.use_crop(row, user=ada)
-        assert state_of(row).word is Word.PUBLISHING
+        assert state_of(row).name is StateName.PUBLISHING
         publication.publish(row.image_id)
-        assert state_of(row).word is Word.DECLINED
+        assert state_of(row).name is StateName.DECLINED
 
     def test_the_crop_where_nothing_was_live_is_there_at_once(self, ada):
         row = recomposition(plain_image())
         actions.use_crop(row, user=ada)
-        assert state_of(row).word is Word.DECLINED
+        assert state_of(row).name is StateName.DECLINED
 
     def test_undecided_candidates_wait_for_a_person(self, settings):
         row = recomposition(plain_image(), purchase="idle")
         candidate(row)
-        assert state_of(row).word is Word.READY
+        assert state_of(row).name is StateName.READY
         settings.WAGTAIL_SMART_RESIZE = {**settings.WAGTAIL_SMART_RESIZE, "REVIEW": True}
-        assert state_of(row).word is Word.REVIEW
+        assert state_of(row).name is StateName.REVIEW
 
     def test_what_is_published_for_an_old_file_counts_for_nothing(self):
         row = live(plain_image()).recomposition
         ImageVersion.objects.update(source_hash="old")
-        assert state_of(row).word is Word.PUBLISHING
+        assert state_of(row).name is StateName.PUBLISHING
 
 
 class TestMany:
@@ -351,5 +351,5 @@ class TestMany:
         for _each in range(3):
             candidate(recomposition(plain_image(), purchase="idle"))
         with django_assert_num_queries(2):
-            found = states.states(states.load(Recomposition.objects.all()))
-        assert states.tally(found) == {Word.READY: 3}
+            found = states.states(states.with_state_relations(Recomposition.objects.all()))
+        assert states.tally(found) == {StateName.READY: 3}

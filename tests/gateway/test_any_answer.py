@@ -87,9 +87,9 @@ def look_over(outcome):
         assert 0 < len(str(outcome)) <= MAX_DETAIL
         assert len(outcome.code) <= 32
         return
-    assert outcome.status in schema.Status
+    assert outcome.status in schema.JobStatus
     assert outcome.request_id or outcome.outputs or outcome.status not in schema.UNDER_WAY
-    assert len(outcome.outputs) <= schema.MAX_OUTPUTS
+    assert len(outcome.outputs) <= schema.MAX_ANSWER_OUTPUTS
     assert outcome.polling_url.isprintable()
     assert KEY not in outcome.error
     for output in outcome.outputs:

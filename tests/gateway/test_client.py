@@ -21,7 +21,7 @@ from wagtail_smart_resize.exceptions import (
 )
 from wagtail_smart_resize.gateway import client as client_module
 from wagtail_smart_resize.gateway import transport
-from wagtail_smart_resize.gateway.client import GatewayClient, Status
+from wagtail_smart_resize.gateway.client import GatewayClient, JobStatus
 from wagtail_smart_resize.sandbox import SandboxGateway
 from wagtail_smart_resize.sandbox.responses import Reply, as_json, error
 
@@ -57,7 +57,7 @@ def patience(code):
 def test_a_request_is_queued_then_completed(gateway, source):
     client = client_of(gateway)
     answer = client.submit(job(source, "60x60", "80x40"))
-    assert (answer.status, answer.outputs) == (Status.QUEUED, ())
+    assert (answer.status, answer.outputs) == (JobStatus.QUEUED, ())
     assert answer.polling_url.endswith(answer.request_id)
     done = finished(client, answer)
     assert done.request_id == answer.request_id
@@ -70,7 +70,7 @@ def test_a_request_is_queued_then_completed(gateway, source):
 def test_an_immediate_answer_is_completed_without_an_id(gateway, source):
     gateway.misbehave("immediate")
     answer = client_of(gateway).submit(job(source))
-    assert (answer.request_id, answer.status) == ("", Status.COMPLETED)
+    assert (answer.request_id, answer.status) == ("", JobStatus.COMPLETED)
     assert [output.content_type for output in answer.outputs] == ["image/png"]
 
 
@@ -92,7 +92,7 @@ def test_a_failure_tells_why(gateway, source, word):
     gateway.misbehave(word)
     client = client_of(gateway)
     answer = finished(client, client.submit(job(source)))
-    assert answer.status == Status(word)
+    assert answer.status == JobStatus(word)
     assert "as asked for" in answer.error
 
 
@@ -138,7 +138,7 @@ SUBMISSIONS = [
 def test_a_failed_submission_is_one_post_and_one_error(
     gateway, source, monkeypatch, word, outcome, code
 ):
-    monkeypatch.setattr(transport, "MAX_BYTES", 1_000_000)
+    monkeypatch.setattr(transport, "MAX_ANSWER_BYTES", 1_000_000)
     gateway.misbehave(word, where="submit")
     with pytest.raises(GatewayError) as raised:
         client_of(gateway, seconds=patience(code)).submit(job(source))
@@ -150,7 +150,7 @@ def test_a_failed_submission_is_one_post_and_one_error(
 
 def test_a_slow_answer_in_time_is_an_answer(gateway, source):
     gateway.misbehave("slow", where="submit")
-    assert client_of(gateway).submit(job(source)).status == Status.QUEUED
+    assert client_of(gateway).submit(job(source)).status == JobStatus.QUEUED
 
 
 def test_the_gateway_says_why_it_refuses(gateway):
@@ -164,7 +164,7 @@ def test_an_odd_answer_still_tells_the_request_id(gateway, source):
     with pytest.raises(OutcomeUnknown) as raised:
         client.submit(job(source))
     gateway.behave()
-    assert client.status(raised.value.request_id).status in Status
+    assert client.status(raised.value.request_id).status in JobStatus
 
 
 def test_a_body_that_breaks_off_still_tells_the_request_id():
@@ -320,7 +320,7 @@ def test_a_key_that_no_header_can_hold_sends_nothing(gateway, key):
 
 def test_a_key_is_used_without_the_line_end_of_its_file(gateway, source):
     client = GatewayClient(f"{KEY}\n", gateway.url)
-    assert client.submit(job(source)).status == Status.QUEUED
+    assert client.submit(job(source)).status == JobStatus.QUEUED
 
 
 # Retry-After
@@ -409,7 +409,7 @@ QUESTIONS = [
 def test_without_a_status_there_is_one_error_after_few_attempts(
     gateway, submitted, monkeypatch, word, code, polls
 ):
-    monkeypatch.setattr(transport, "MAX_BYTES", 1_000_000)
+    monkeypatch.setattr(transport, "MAX_ANSWER_BYTES", 1_000_000)
     gateway.misbehave(word, where="status")
     with pytest.raises(StatusUnavailable) as raised:
         client_of(gateway, seconds=patience(code)).status(submitted.request_id)
@@ -430,7 +430,7 @@ def test_a_passing_fault_is_asked_through(gateway, submitted):
 
 
 def test_the_time_for_a_status_is_limited_over_all_attempts(gateway, submitted, monkeypatch):
-    monkeypatch.setattr(client_module, "STATUS_SECONDS", 0.2)
+    monkeypatch.setattr(client_module, "STATUS_TIMEOUT_SECONDS", 0.2)
     gateway.misbehave("hang", where="status")
     with pytest.raises(StatusUnavailable) as raised:
         client_of(gateway, seconds=FOR_EVER).status(submitted.request_id)
@@ -601,4 +601,4 @@ def test_a_report_with_local_variables_does_not_show_the_key(gateway, source, wo
 
 def test_the_client_is_made_from_the_settings(settings, gateway, source):
     settings.WAGTAIL_SMART_RESIZE = {"API_KEY": KEY, "BASE_URL": gateway.url}
-    assert GatewayClient.from_settings().submit(job(source)).status == Status.QUEUED
+    assert GatewayClient.from_settings().submit(job(source)).status == JobStatus.QUEUED

@@ -18,7 +18,6 @@ from support.patience import FOR_EVER, until
 
 from wagtail_smart_resize.exceptions import DownloadError
 from wagtail_smart_resize.gateway import downloads
-from wagtail_smart_resize.gateway.downloads import fetch
 from wagtail_smart_resize.gateway.schema import Output
 from wagtail_smart_resize.imaging import decoding
 
@@ -42,7 +41,7 @@ def animation(name):
 
 
 def download(url, gateway_url=GATEWAY):
-    return fetch(Output(url=url), gateway_url=gateway_url)
+    return downloads.download(Output(url=url), gateway_url=gateway_url)
 
 
 def refusal(url, gateway_url=GATEWAY):
@@ -397,13 +396,13 @@ class TestRedirects:
 class TestLimits:
     @pytest.mark.security("Answers without end")
     def test_a_body_announced_as_too_large_is_not_read(self, monkeypatch):
-        monkeypatch.setattr(downloads, "MAX_BYTES", 1000)
+        monkeypatch.setattr(downloads, "MAX_DOWNLOAD_BYTES", 1000)
         head = b"HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n"
         assert refused_from_sandbox(raw(head)) == ("too_large", True)
 
     @pytest.mark.security("Answers without end")
     def test_a_body_that_turns_out_too_large_is_cut_off(self, monkeypatch):
-        monkeypatch.setattr(downloads, "MAX_BYTES", 100_000)
+        monkeypatch.setattr(downloads, "MAX_DOWNLOAD_BYTES", 100_000)
         with serve({"/x.png": endless(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 50_000)}) as server:
             assert refusal(f"{server.url}/x.png", server.url) == ("too_large", True)
             until(lambda: server.cut_off == ["/x.png"], "it was hung up on")
@@ -417,7 +416,7 @@ class TestLimits:
 
     @pytest.mark.security("Decompression bombs")
     def test_a_data_uri_has_the_same_limit(self, monkeypatch):
-        monkeypatch.setattr(downloads, "MAX_BYTES", 1000)
+        monkeypatch.setattr(downloads, "MAX_DOWNLOAD_BYTES", 1000)
         uri = "data:image/png;base64," + "A" * 2000
         assert refusal(uri) == ("too_large", True)
 
@@ -433,12 +432,12 @@ class TestLimits:
         ids=["headers", "a header", "the body", "no answer"],
     )
     def test_a_trickle_ends_at_the_deadline(self, respond, monkeypatch):
-        monkeypatch.setattr(downloads, "MAX_SECONDS", 0.2)
+        monkeypatch.setattr(downloads, "TIMEOUT_SECONDS", 0.2)
         assert refused_from_sandbox(respond) == ("timeout", False)
 
     @pytest.mark.security("Answers without end")
     def test_a_trickle_under_tls_ends_too(self, public, connections, monkeypatch):
-        monkeypatch.setattr(downloads, "MAX_SECONDS", 0.2)
+        monkeypatch.setattr(downloads, "TIMEOUT_SECONDS", 0.2)
         trickle = endless(b"HTTP/1.1 200 OK\r\n\r\n", b"x", pause=0.02)
         with public({"/a.png": trickle}) as server:
             connections.port = server.server_port
@@ -446,14 +445,14 @@ class TestLimits:
 
     @pytest.mark.security("Answers without end")
     def test_redirects_share_one_deadline(self, monkeypatch):
-        monkeypatch.setattr(downloads, "MAX_SECONDS", 0.2)
+        monkeypatch.setattr(downloads, "TIMEOUT_SECONDS", 0.2)
         redirect = b"HTTP/1.1 302 Found\r\nLocation: /x.png\r\n\r\n"
         assert refused_from_sandbox(raw(b"", redirect, pause=0.07)) == ("timeout", False)
 
     @pytest.mark.security("Decompression bombs")
     def test_too_many_pixels_are_not_decoded(self, monkeypatch):
         content = picture(size=(50, 50))
-        monkeypatch.setattr(decoding, "MAX_PIXELS", 2499)
+        monkeypatch.setattr(decoding, "MAX_PICTURE_PIXELS", 2499)
         monkeypatch.setattr(ImageFile.ImageFile, "load", lambda self: pytest.fail("decoded"))
         assert refused_from_sandbox(answer(content)) == ("too_many_pixels", True)
 

@@ -151,10 +151,10 @@ CASES = [
 
 
 @pytest.mark.parametrize(
-    ("outputs", "sizes", "per_size", "by_size", "strays"),
+    ("outputs", "sizes", "images_per_size", "by_size", "strays"),
     [case[1:] for case in CASES],
     ids=[case[0] for case in CASES],
 )
-def test_outputs_find_their_size(outputs, sizes, per_size, by_size, strays):
+def test_outputs_find_their_size(outputs, sizes, images_per_size, by_size, strays):
     named = [(name, at(size)) for name, size in outputs]
-    assert assign(named, sizes, per_size) == Matched(by_size, strays)
+    assert assign(named, sizes, images_per_size) == Matched(by_size, strays)

@@ -7,14 +7,14 @@ import pytest
 from wagtail_smart_resize.core.sizes import Size
 from wagtail_smart_resize.exceptions import MAX_DETAIL, NotSent, presentable
 from wagtail_smart_resize.gateway.schema import (
-    MAX_OUTPUTS,
+    MAX_ANSWER_OUTPUTS,
     Answer,
-    Job,
-    Malformed,
+    GenerateRequest,
+    JobStatus,
+    MalformedAnswer,
     Output,
-    Status,
-    error_body,
-    parse,
+    parse_answer,
+    parse_error_body,
 )
 
 pytestmark = pytest.mark.any_version
@@ -30,7 +30,7 @@ ANSWERS = [
     (
         "queued, as documented",
         {"request_id": "r-1", "status": "QUEUED", "polling_url": "https://g.example/s/r-1"},
-        Answer("r-1", Status.QUEUED, "https://g.example/s/r-1"),
+        Answer("r-1", JobStatus.QUEUED, "https://g.example/s/r-1"),
     ),
     (
         "completed, as documented",
@@ -46,89 +46,89 @@ ANSWERS = [
         },
         Answer(
             "r-1",
-            Status.COMPLETED,
+            JobStatus.COMPLETED,
             outputs=(Output(PNG, "output_10x10_0.png", "image/png"),),
         ),
     ),
     (
         "immediate, as documented",
         {"images": [{"file_name": "a.png", "content_type": "image/png", "url": PNG}]},
-        Answer("", Status.COMPLETED, outputs=(Output(PNG, "a.png", "image/png"),)),
+        Answer("", JobStatus.COMPLETED, outputs=(Output(PNG, "a.png", "image/png"),)),
     ),
     (
         "an image with a URL alone is named after it",
         {"images": [{"url": PNG}]},
-        Answer("", Status.COMPLETED, outputs=(Output(PNG, "output_10x10_0.png"),)),
+        Answer("", JobStatus.COMPLETED, outputs=(Output(PNG, "output_10x10_0.png"),)),
     ),
     (
         "media_url at once, without a request id",
         output("a.png"),
-        Answer("", Status.COMPLETED, outputs=(Output("https://cdn.example/a.png", "a.png"),)),
+        Answer("", JobStatus.COMPLETED, outputs=(Output("https://cdn.example/a.png", "a.png"),)),
     ),
     (
         "media_url as one string",
         {"request_id": "r", "status": "COMPLETED", "output": {"media_url": PNG}},
-        Answer("r", Status.COMPLETED, outputs=(Output(PNG, "output_10x10_0.png"),)),
+        Answer("r", JobStatus.COMPLETED, outputs=(Output(PNG, "output_10x10_0.png"),)),
     ),
     (
         "the images that media_url names count before the others",
         {**output("a.png"), "images": [{"url": PNG}]},
-        Answer("", Status.COMPLETED, outputs=(Output("https://cdn.example/a.png", "a.png"),)),
+        Answer("", JobStatus.COMPLETED, outputs=(Output("https://cdn.example/a.png", "a.png"),)),
     ),
     (
         "a data URI has no name",
         {"images": [{"url": "data:image/png;base64,AAAA/b.png"}]},
-        Answer("", Status.COMPLETED, outputs=(Output("data:image/png;base64,AAAA/b.png"),)),
+        Answer("", JobStatus.COMPLETED, outputs=(Output("data:image/png;base64,AAAA/b.png"),)),
     ),
     (
         "a query is no part of a name",
         output("a.png?signature=b/c.png"),
         Answer(
             "",
-            Status.COMPLETED,
+            JobStatus.COMPLETED,
             outputs=(Output("https://cdn.example/a.png?signature=b/c.png", "a.png"),),
         ),
     ),
     (
         "an URL that can't be split is left to the download",
         {"images": [{"url": "http://[oops"}]},
-        Answer("", Status.COMPLETED, outputs=(Output("http://[oops"),)),
+        Answer("", JobStatus.COMPLETED, outputs=(Output("http://[oops"),)),
     ),
-    ("no pictures", {"images": []}, Answer("", Status.COMPLETED)),
+    ("no pictures", {"images": []}, Answer("", JobStatus.COMPLETED)),
     (
         "completed with null for pictures",
         {"request_id": "r", "status": "COMPLETED", "output": {"media_url": None}},
-        Answer("r", Status.COMPLETED),
+        Answer("r", JobStatus.COMPLETED),
     ),
     (
         "in work, with null for the output",
         {"request_id": "r", "status": "PROCESSING", "output": None, "error": None},
-        Answer("r", Status.PROCESSING),
+        Answer("r", JobStatus.PROCESSING),
     ),
     (
         "a status in small letters",
         {"request_id": "r", "status": "queued"},
-        Answer("r", Status.QUEUED),
+        Answer("r", JobStatus.QUEUED),
     ),
     (
         "failed, with the reason",
         {"request_id": "r", "status": "FAILED", "error": "no\nface"},
-        Answer("r", Status.FAILED, error="no face"),
+        Answer("r", JobStatus.FAILED, error="no face"),
     ),
     (
         "failed, with a reason in parts",
         {"request_id": "r", "status": "ERROR", "error": {"code": 7}},
-        Answer("r", Status.ERROR, error='{"code": 7}'),
+        Answer("r", JobStatus.ERROR, error='{"code": 7}'),
     ),
     (
         "a polling URL with control characters is none",
         {"request_id": "r", "status": "QUEUED", "polling_url": "https://g.example/\r\nX: y"},
-        Answer("r", Status.QUEUED),
+        Answer("r", JobStatus.QUEUED),
     ),
     (
         "an endless polling URL is none",
         {"request_id": "r", "status": "QUEUED", "polling_url": "https://g.example/" + "x" * 9999},
-        Answer("r", Status.QUEUED),
+        Answer("r", JobStatus.QUEUED),
     ),
 ]
 
@@ -137,7 +137,7 @@ ANSWERS = [
     ("payload", "expected"), [a[1:] for a in ANSWERS], ids=[a[0] for a in ANSWERS]
 )
 def test_every_form_of_answer_is_read(payload, expected):
-    assert parse(json.dumps(payload).encode()) == expected
+    assert parse_answer(json.dumps(payload).encode()) == expected
 
 
 ODDITIES = [
@@ -181,8 +181,8 @@ ODDITIES = [
 @pytest.mark.security("Answers that are none")
 @pytest.mark.parametrize(("body", "code"), [o[1:] for o in ODDITIES], ids=[o[0] for o in ODDITIES])
 def test_every_oddity_has_a_code(body, code):
-    with pytest.raises(Malformed) as raised:
-        parse(body)
+    with pytest.raises(MalformedAnswer) as raised:
+        parse_answer(body)
     assert raised.value.code == code
 
 
@@ -198,19 +198,19 @@ def test_every_oddity_has_a_code(body, code):
     ids=["half", "odd status", "not an id", "cut in the id", "no id"],
 )
 def test_what_can_be_read_of_a_request_id_is_kept(body, request_id):
-    with pytest.raises(Malformed) as raised:
-        parse(body)
+    with pytest.raises(MalformedAnswer) as raised:
+        parse_answer(body)
     assert raised.value.request_id == request_id
 
 
 @pytest.mark.security("Answers without end")
 def test_a_list_of_outputs_without_end_is_cut():
-    answer = parse(json.dumps(output(*map(str, range(MAX_OUTPUTS + 50)))).encode())
-    assert len(answer.outputs) == MAX_OUTPUTS
+    answer = parse_answer(json.dumps(output(*map(str, range(MAX_ANSWER_OUTPUTS + 50)))).encode())
+    assert len(answer.outputs) == MAX_ANSWER_OUTPUTS
 
 
 def test_a_job_is_sent_with_every_field_of_the_reference():
-    job = Job(
+    job = GenerateRequest(
         image_url="https://site.example/x",
         target_sizes=(Size(1024, 1024), Size(1920, 1080)),
         prompt="keep face centered",
@@ -235,12 +235,12 @@ def test_a_job_is_sent_with_every_field_of_the_reference():
 
 
 def test_what_a_job_leaves_open_is_left_to_the_gateway():
-    payload = Job("https://site.example/x", (Size(10, 10),)).payload()
+    payload = GenerateRequest("https://site.example/x", (Size(10, 10),)).payload()
     assert {"prompt", "safety_tolerance", "seed"}.isdisjoint(payload)
 
 
 def test_a_seed_of_nought_is_a_seed():
-    assert Job("https://site.example/x", (Size(10, 10),), seed=0).payload()["seed"] == 0
+    assert GenerateRequest("https://site.example/x", (Size(10, 10),), seed=0).payload()["seed"] == 0
 
 
 @pytest.mark.parametrize(
@@ -267,7 +267,7 @@ def test_a_seed_of_nought_is_a_seed():
     ],
 )
 def test_only_the_documented_error_body_says_why(body, text):
-    assert error_body(body) == text
+    assert parse_error_body(body) == text
 
 
 @pytest.mark.security("Control characters in texts")

@@ -5,7 +5,7 @@ import threading
 import pytest
 from support.patience import LONG, Noted, join, until
 
-from wagtail_smart_resize.imaging.pixel_budget import Budget
+from wagtail_smart_resize.imaging.pixel_budget import PixelBudget
 
 pytestmark = pytest.mark.any_version
 
@@ -30,7 +30,7 @@ class Decoding(threading.Thread):
 
 
 def test_pictures_that_fit_are_decoded_side_by_side():
-    budget = Budget(20)
+    budget = PixelBudget(20)
     first, second = Decoding(budget, 10), Decoding(budget, 10)
     assert first.holds.wait(LONG)
     assert second.holds.wait(LONG)
@@ -40,7 +40,7 @@ def test_pictures_that_fit_are_decoded_side_by_side():
 
 @pytest.mark.parametrize("count", [11, 100], ids=["too much together", "too much by itself"])
 def test_what_does_not_fit_waits_for_the_others(count):
-    budget = Budget(20)
+    budget = PixelBudget(20)
     budget._changed = Noted()
     waiting = budget._changed.waited
     first = Decoding(budget, 10)
@@ -54,7 +54,7 @@ def test_what_does_not_fit_waits_for_the_others(count):
 
 
 def test_a_decoder_that_fails_holds_nothing_back():
-    budget = Budget(20)
+    budget = PixelBudget(20)
     with pytest.raises(ValueError, match="damaged"), budget.hold(20):
         raise ValueError("damaged")
     with budget.hold(20):

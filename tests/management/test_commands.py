@@ -21,15 +21,15 @@ from wagtail.images import get_image_model
 from wagtail.models import Locale, Page
 
 from wagtail_smart_resize.models import (
+    BudgetPeriod,
     GatewayRequest,
     ImageVersion,
     PipelineState,
     Recomposition,
-    Spend,
 )
 from wagtail_smart_resize.purchasing import demand
 from wagtail_smart_resize.renditions import demand_notes
-from wagtail_smart_resize.renditions.published_cache import memory
+from wagtail_smart_resize.renditions.published_cache import process_cache
 from wagtail_smart_resize.runners import drain, loop
 
 pytestmark = pytest.mark.django_db
@@ -49,19 +49,19 @@ def moment(**delta):
 def quick(monkeypatch, settings):
     """Nothing waits for longer than it must."""
     monkeypatch.setattr("wagtail_smart_resize.publishing.publication.PURGE_DELAY", SOON)
-    monkeypatch.setattr("wagtail_smart_resize.purchasing.demand.GATHERING", SOON)
+    monkeypatch.setattr("wagtail_smart_resize.purchasing.demand.GATHERING_TIME", SOON)
     settings.WAGTAIL_SMART_RESIZE = {**settings.WAGTAIL_SMART_RESIZE, "POLL_INTERVAL": 0.2}
 
 
 @pytest.fixture
-def rests(monkeypatch, clock, gateway):
+def rests(monkeypatch, moving_clock, gateway):
     """The rests of `--wait`, which take no time, but for the clocks and for the sandbox."""
     made = []
     finish = drain.finish
 
     def rest(seconds):
         gateway.settle(LONG)
-        clock.skip(seconds=seconds)
+        moving_clock.skip(seconds=seconds)
         made.append(seconds)
 
     monkeypatch.setattr(drain, "time", SimpleNamespace(monotonic=lambda: sum(made)))
@@ -90,7 +90,7 @@ def fresh(image):
 
 def shown(image, spec=SPEC):
     """What a visitor sees; the end of the request is still to come."""
-    memory.reset()
+    process_cache.reset()
     return fresh(image).get_rendition(spec)
 
 
@@ -158,7 +158,7 @@ class TestRepairing:
 
     def test_runners_need_not_repair_again_for_an_hour(self):
         sync()
-        assert PipelineState.load().last_sync is not None
+        assert PipelineState.get_current().last_repair_at is not None
 
     def test_a_repair_that_failed_is_told_in_the_exit_status(self, monkeypatch):
         lost(plain_image())
@@ -166,7 +166,7 @@ class TestRepairing:
         def record(*args, **kwargs):
             raise ValueError("no")
 
-        monkeypatch.setattr(demand, "record", record)
+        monkeypatch.setattr(demand, "record_demand", record)
         status, _said, complaints = sync()
         assert status == 1
         assert "repairs that failed: 1" in complaints
@@ -187,7 +187,7 @@ class TestWaiting:
         assert said.splitlines() == ["shapes noted as wanted: 1", "Nothing is left to do."]
         assert len(gateway.requests) == 1
         version = ImageVersion.objects.get()
-        assert (version.flip_due, version.purge_due) == (None, None)
+        assert (version.publish_due_at, version.purge_due_at) == (None, None)
         assert shown(image).file.name != before.file.name
 
     def test_what_this_process_noted_is_written_and_bought(self, gateway, image):
@@ -205,17 +205,17 @@ class TestWaiting:
         "reason", ["budget", "circuit", "key", "decided"], ids=lambda reason: f"no {reason}"
     )
     def test_nor_for_what_is_held_back(self, gateway, image, settings, rests, reason):
-        row = recomposition(image, next_attempt=moment())
+        row = recomposition(image, next_attempt_at=moment())
         if reason == "budget":
             ours = {**settings.WAGTAIL_SMART_RESIZE, "DAILY_LIMIT": 0}
             settings.WAGTAIL_SMART_RESIZE = ours
         elif reason == "key":
             settings.WAGTAIL_SMART_RESIZE = {**settings.WAGTAIL_SMART_RESIZE, "API_KEY": ""}
         elif reason == "circuit":
-            PipelineState.load().open_circuit("no_balance", "", moment(minutes=5))
+            PipelineState.get_current().open_circuit("no_balance", "", moment(minutes=5))
         else:
-            row.move(where={}, decision=row.Decision.CROP)
-            ImageVersion.of(image.pk)
+            row.update_if(where={}, decision=row.Decision.CROP)
+            ImageVersion.get_for(image.pk)
         assert sync("--wait", "--timeout=20")[0] == 0
         assert gateway.requests == []
 
@@ -226,13 +226,13 @@ class TestWaiting:
         request = GatewayRequest.objects.create(
             image=image,
             source_hash=image.file_hash,
-            next_step=moment(minutes=5),
+            next_step_at=moment(minutes=5),
             error_code="budget" if held == "budget" else "",
         )
         row = recomposition(image, purchase=Purchase.REQUESTED, request=request)
-        request.move(where={}, sizes=[{"size": "2048x2048", "recomposition": row.pk}])
+        request.update_if(where={}, sizes=[{"size": "2048x2048", "recomposition": row.pk}])
         if held == "circuit":
-            PipelineState.load().open_circuit("no_balance", "", moment(minutes=5))
+            PipelineState.get_current().open_circuit("no_balance", "", moment(minutes=5))
         assert sync("--wait", "--timeout=1")[0] == status
 
     def test_a_purchase_that_fails_is_told_in_the_exit_status(self, gateway, image):
@@ -255,8 +255,8 @@ class TestWaiting:
 
         published(image)
         live(image)
-        monkeypatch.setattr("wagtail_smart_resize.publishing.frontend_cache.purge", failing)
-        ImageVersion.objects.update(purge_due=moment())
+        monkeypatch.setattr("wagtail_smart_resize.publishing.frontend_cache.purge_pages", failing)
+        ImageVersion.objects.update(purge_due_at=moment())
         status, _said, complaints = sync("--wait", "--timeout=1")
         assert status == 1
         assert "steps that failed: 1" in complaints
@@ -301,7 +301,7 @@ class TestWagtailsOwnCommand:
         assert shown(image).pk == after.pk
         assert not image.renditions.filter(pk=crop.pk).exists()
         assert site.gateway.requests == []
-        assert not Spend.objects.filter(outputs__gt=0).exists()
+        assert not BudgetPeriod.objects.filter(outputs__gt=0).exists()
 
     @pytest.mark.parametrize("options", [[], ["--purge-only"]], ids=["anew", "purge only"])
     def test_what_was_retired_is_forgotten(self, options):
@@ -319,7 +319,7 @@ class TestWorker:
         image = photo()
         image_id = image.pk
         shown(image)
-        demand.write()
+        demand.write_noted_demand()
         said = io.StringIO()
         watcher = threading.Thread(target=_interrupt_when_live, args=[image_id])
         watcher.start()
@@ -336,7 +336,7 @@ class TestWorker:
     def test_it_finds_work_that_no_process_could_tell_it_of(self):
         """Nobody wakes a worker: what another process writes is found by looking."""
         work = loop.Loop(alone=False)
-        assert work._round() <= loop.LOOK
+        assert work._run_pass() <= loop.POLL_SECONDS
 
     def test_signals_are_as_before_when_it_has_stopped(self, monkeypatch):
         before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)

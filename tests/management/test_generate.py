@@ -49,15 +49,15 @@ def test_it_wants_each_slot_of_each_image_and_the_pipeline_takes_it_up(images):
         (image.pk, [slot]) for image in images for slot in (TALL, WIDE)
     ]
     due()
-    request = plan.claim(plan.Group(images[0].pk, ""))
+    request = plan.plan_request(plan.DueGroup(images[0].pk, ""))
     assert request.outputs_asked == 2
 
 
 def test_a_second_run_wants_nothing_twice(images):
     generate(WIDE)
-    before = [(row.pk, row.next_attempt) for row in wanted()]
+    before = [(row.pk, row.next_attempt_at) for row in wanted()]
     assert generate(WIDE)["wanted before"] == 3
-    assert [(row.pk, row.next_attempt) for row in wanted()] == before
+    assert [(row.pk, row.next_attempt_at) for row in wanted()] == before
 
 
 def test_a_dry_run_tells_the_price_and_writes_nothing(images, settings):
@@ -86,7 +86,7 @@ def test_without_slots_it_takes_the_presets(images, settings):
 
 
 def test_all_images_are_looked_at_however_many(images, monkeypatch):
-    monkeypatch.setattr("wagtail_smart_resize.editorial.planning.BATCH", 2)
+    monkeypatch.setattr("wagtail_smart_resize.editorial.planning.IMAGES_PER_BATCH", 2)
     assert generate(WIDE)["images"] == 3
     assert len(wanted()) == 3
 
@@ -123,12 +123,12 @@ def test_what_a_person_decided_is_left_alone(images):
 
 def test_automatic_generation_need_not_be_on(images, settings):
     settings.WAGTAIL_SMART_RESIZE = {**settings.WAGTAIL_SMART_RESIZE, "AUTO_GENERATE": False}
-    waiting = recomposition(images[0], WIDE, waiting_reason="automatic_off", next_attempt=None)
+    waiting = recomposition(images[0], WIDE, waiting_reason="automatic_off", next_attempt_at=None)
     assert generate(WIDE)["wanted"] == "3 outputs"
     waiting.refresh_from_db()
     assert (waiting.wanted_by, waiting.waiting_reason) == ("person", "")
     due()
-    assert plan.claim(plan.Group(images[0].pk, "")).outputs_asked == 1
+    assert plan.plan_request(plan.DueGroup(images[0].pk, "")).outputs_asked == 1
 
 
 # Which images

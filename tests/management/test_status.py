@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from support.factories import candidate, plain_image, recomposition
 
 from wagtail_smart_resize.core import clock
-from wagtail_smart_resize.models import GatewayRequest, PipelineState, Spend
+from wagtail_smart_resize.models import BudgetPeriod, GatewayRequest, PipelineState
 
 pytestmark = pytest.mark.django_db
 
@@ -54,8 +54,8 @@ def test_it_counts_what_was_bought_and_what_it_cost(image, settings):
         "PRICE_PER_OUTPUT": ("0.12", "USD"),
     }
     today = clock.today()
-    for period in Spend.periods(today):
-        Spend.objects.create(period=period, outputs=3)
+    for period in BudgetPeriod.periods(today):
+        BudgetPeriod.objects.create(period=period, outputs=3)
     GatewayRequest.objects.create(
         image=image, resolution="2K", price="0.36", currency="USD", reserved_on=today
     )
@@ -95,7 +95,7 @@ def test_without_a_key_somebody_should_look(settings):
 
 
 def test_an_open_circuit_is_critical_and_named():
-    PipelineState.load().open_circuit("http_402", "no funds", clock.now())
+    PipelineState.get_current().open_circuit("http_402", "no funds", clock.now())
     report = told()
     assert report["level"] == "critical"
     assert report["service"]["circuit"] == "open"
@@ -108,13 +108,13 @@ def test_an_open_circuit_is_critical_and_named():
 
 def test_an_open_circuit_says_when_it_tries_again_and_that_it_can_t_without_a_request(image):
     probe_at = clock.now() + dt.timedelta(minutes=4)
-    PipelineState.load().open_circuit("http_401", "Unauthorized", probe_at)
-    recomposition(image, waiting_reason="enough_kept", next_attempt=clock.now())
+    PipelineState.get_current().open_circuit("http_401", "Unauthorized", probe_at)
+    recomposition(image, waiting_reason="enough_kept", next_attempt_at=clock.now())
     report = told()
     assert (report["level"], report["service"]["next_try"]) == ("critical", None)
     assert "the next request is the next try" in report["notices"][0]["message"]
     assert "tries again with the next request" in status()[1]
-    recomposition(image, "800x400", next_attempt=clock.now())
+    recomposition(image, "800x400", next_attempt_at=clock.now())
     report = told()
     assert report["service"]["next_try"] == probe_at.isoformat()
     assert "One request tries again at" in report["notices"][0]["message"]
@@ -123,7 +123,7 @@ def test_an_open_circuit_says_when_it_tries_again_and_that_it_can_t_without_a_re
 
 def test_a_pause_is_no_alarm():
     until = clock.now() + dt.timedelta(minutes=1)
-    PipelineState.load().move(where={}, paused_until=until)
+    PipelineState.get_current().update_if(where={}, paused_until=until)
     report = told()
     assert (report["level"], report["service"]["paused_until"]) == ("ok", until.isoformat())
     assert f"pauses until {until.isoformat()}" in status()[1]
@@ -131,8 +131,8 @@ def test_a_pause_is_no_alarm():
 
 def test_work_that_nobody_does_is_critical(image):
     long_ago = clock.now() - dt.timedelta(hours=1)
-    recomposition(image, next_attempt=long_ago)
-    PipelineState.load().move(where={}, heartbeat=long_ago)
+    recomposition(image, next_attempt_at=long_ago)
+    PipelineState.get_current().update_if(where={}, last_pass_at=long_ago)
     report = told()
     assert report["level"] == "critical"
     assert "smart_resize_worker" in report["notices"][0]["remedy"]

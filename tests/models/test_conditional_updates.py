@@ -9,12 +9,12 @@ from support.purchases import Purchase, again, spent, want
 from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.editorial import actions
 from wagtail_smart_resize.models import (
-    FeedCounter,
+    BudgetPeriod,
     GatewayRequest,
     ImageVersion,
     PipelineState,
+    PublicationCounter,
     Recomposition,
-    Spend,
 )
 from wagtail_smart_resize.purchasing import outcomes, passes, plan
 from wagtail_smart_resize.runners import loop
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 
 
 def claim(row):
-    return plan.claim(plan.Group(row.image_id, row.recipe))
+    return plan.plan_request(plan.DueGroup(row.image_id, row.recipe))
 
 
 def test_what_is_claimed_between_reading_and_writing_is_not_claimed_again(gateway, monkeypatch):
@@ -53,19 +53,19 @@ def test_a_request_that_another_has_taken_is_not_taken(gateway):
     (row,) = want(plain_image(400, 300), "200x200")
     first = claim(row)
     second = GatewayRequest.objects.get()
-    assert first.take(clock.now(), passes.LEASE)
-    assert not second.take(clock.now(), passes.LEASE)
+    assert first.take(clock.now(), passes.STEP_LEASE)
+    assert not second.take(clock.now(), passes.STEP_LEASE)
     assert not second.step(error_code="mine")
 
 
 def test_who_has_lost_the_lease_ends_nothing_and_gives_nothing_back(gateway):
     (row,) = want(plain_image(400, 300), "200x200")
-    Spend.open(clock.today())
-    Spend.objects.update(outputs=5)
+    BudgetPeriod.ensure_rows(clock.today())
+    BudgetPeriod.objects.update(outputs=5)
     slow = claim(row)
     quick = GatewayRequest.objects.get()
-    assert slow.take(clock.now(), passes.LEASE)
-    assert quick.take(clock.now() + 2 * passes.LEASE, passes.LEASE)
+    assert slow.take(clock.now(), passes.STEP_LEASE)
+    assert quick.take(clock.now() + 2 * passes.STEP_LEASE, passes.STEP_LEASE)
     outcomes.withdraw(quick, {}, "outdated")
     outcomes.withdraw(slow, {}, "outdated")
     assert spent() == 5
@@ -96,8 +96,8 @@ def test_what_touches_an_images_purchases_locks_the_image_first(gateway, act):
     """The first statement of the transaction writes the image's row, and so waits for whoever
     has done the same."""
     (row,) = want(plain_image(400, 300), "200x200")
-    ImageVersion.of(row.image_id)
-    Spend.open(clock.today())
+    ImageVersion.get_for(row.image_id)
+    BudgetPeriod.ensure_rows(clock.today())
     if act is withdraw:
         claim(row)
     with CaptureQueriesContext(connection) as captured:
@@ -110,13 +110,13 @@ def test_what_touches_an_images_purchases_locks_the_image_first(gateway, act):
 
 
 def test_the_counter_of_flips_is_locked_before_it_is_read():
-    FeedCounter.next()
+    PublicationCounter.next()
     with CaptureQueriesContext(connection) as captured:
-        FeedCounter.next()
+        PublicationCounter.next()
     assert [query["sql"].split()[0] for query in captured] == ["UPDATE", "SELECT"]
 
 
 def test_of_two_runners_that_found_the_lease_free_one_gets_it():
-    first, second = PipelineState.load(), PipelineState.load()
-    assert first.take_lease(clock.now(), loop.LEASE)
-    assert not second.take_lease(clock.now(), loop.LEASE)
+    first, second = PipelineState.get_current(), PipelineState.get_current()
+    assert first.take_lease(clock.now(), loop.RUNNER_LEASE)
+    assert not second.take_lease(clock.now(), loop.RUNNER_LEASE)

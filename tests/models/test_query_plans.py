@@ -10,7 +10,7 @@ from support.factories import plain_image, recomposition
 from wagtail_smart_resize.admin.report import filters
 from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.editorial import listings, monthly_figures, permissions
-from wagtail_smart_resize.models import GatewayRequest, ImageVersion, Recomposition, Spend
+from wagtail_smart_resize.models import BudgetPeriod, GatewayRequest, ImageVersion, Recomposition
 from wagtail_smart_resize.purchasing import schedule
 from wagtail_smart_resize.renditions import published_cache
 
@@ -47,7 +47,7 @@ QUERIES = {
     "a purchase": (lambda: newest(purchase="failed"), "smart_resize_purchases"),
     "a failure": (lambda: newest(failure_code="unknown"), "smart_resize_failures"),
     "the review queue": (
-        lambda: mine().awaiting_review().order_by("review_since", "pk")[:50],
+        lambda: mine().awaiting_review().order_by("awaiting_review_since", "pk")[:50],
         "smart_resize_review",
     ),
     "a reason": (lambda: newest(waiting_reason="budget"), "smart_resize_waits"),
@@ -62,31 +62,35 @@ QUERIES = {
         "smart_resize_reserved",
     ),
     "claims": (
-        lambda: Recomposition.objects.due(clock.now()).order_by("next_attempt")[:1],
+        lambda: Recomposition.objects.due(clock.now()).order_by("next_attempt_at")[:1],
         "smart_resize_due",
     ),
     "the next claim": (
-        lambda: schedule._claimable().order_by("next_attempt")[:1],
+        lambda: schedule._claimable().order_by("next_attempt_at")[:1],
         "smart_resize_due",
     ),
     "steps": (
-        lambda: GatewayRequest.objects.filter(status="sent", next_step__lte=clock.now()),
+        lambda: GatewayRequest.objects.filter(status="sent", next_step_at__lte=clock.now()),
         "smart_resize_steps",
     ),
     "news": (
-        lambda: published_cache.memory._flips().filter(seq__gte=5)[: published_cache.memory.MOST],
+        lambda: published_cache.process_cache._flips().filter(seq__gte=5)[
+            : published_cache.process_cache.MAX_IMAGES
+        ],
         "wagtail_smart_resize_imageversion_seq",
     ),
     "flips": (
-        lambda: ImageVersion.objects.filter(flip_due__lte=clock.now()).order_by("flip_due"),
+        lambda: ImageVersion.objects.filter(publish_due_at__lte=clock.now()).order_by(
+            "publish_due_at"
+        ),
         "wagtail_smart_resize_imageversion_flip_due",
     ),
     "purges": (
-        lambda: ImageVersion.objects.filter(purge_due__lte=clock.now()).order_by("purge_due"),
+        lambda: ImageVersion.objects.filter(purge_due_at__lte=clock.now()).order_by("purge_due_at"),
         "wagtail_smart_resize_imageversion_purge_due",
     ),
     "the budget": (
-        lambda: Spend.objects.filter(period="2026-11-23"),
+        lambda: BudgetPeriod.objects.filter(period="2026-11-23"),
         "wagtail_smart_resize_spend_period",
     ),
 }

@@ -30,8 +30,8 @@ from wagtail_smart_resize.models import Candidate, ImageVersion, Recomposition
 from wagtail_smart_resize.publishing import preparation, publication
 from wagtail_smart_resize.purchasing import demand, passes
 from wagtail_smart_resize.renditions import demand_notes
-from wagtail_smart_resize.renditions.published import Live
-from wagtail_smart_resize.renditions.published_cache import memory
+from wagtail_smart_resize.renditions.published import PublishedState
+from wagtail_smart_resize.renditions.published_cache import process_cache
 from wagtail_smart_resize.rules import usage
 from wagtail_smart_resize.signals import recomposition_published
 
@@ -51,8 +51,8 @@ def fresh(image):
 def made_live(image, slot="400x400", colour="steelblue"):
     """Recorded as live, not yet published."""
     row = recomposition(image, slot, purchase=Recomposition.Purchase.IDLE)
-    row.move(where={}, live=candidate(row, colour))
-    ImageVersion.mark_due(image.pk)
+    row.update_if(where={}, live=candidate(row, colour))
+    ImageVersion.mark_publish_due(image.pk)
     return row
 
 
@@ -114,7 +114,7 @@ class TestPreparing:
         fresh(image).get_renditions(*specs)
         made_live(image)
         decoded, cut = [], []
-        prepare, cut_out = ImageFile.load_prepare, Live.cut_out
+        prepare, cut_out = ImageFile.load_prepare, PublishedState.cut_out
 
         def decoding(picture):
             decoded.append(picture.size)
@@ -126,7 +126,7 @@ class TestPreparing:
 
         with monkeypatch.context() as patch:
             patch.setattr(ImageFile, "load_prepare", decoding)
-            patch.setattr(Live, "cut_out", cutting)
+            patch.setattr(PublishedState, "cut_out", cutting)
             assert publication.publish(image.pk)
         assert decoded.count((800, 800)) == 1
         assert (image.width, image.height) not in decoded
@@ -185,14 +185,14 @@ class TestPreparing:
         with pytest.raises(preparation.CandidateUnreadable, match="can't be read"):
             publication.publish(image.pk)
         version = ImageVersion.objects.get(pk=image.pk)
-        assert (version.seq, version.flip_due is not None) == (None, True)
+        assert (version.seq, version.publish_due_at is not None) == (None, True)
         assert near(colour_of(fresh(image).get_rendition("smartresize-400x400")), GOLD)
 
     def test_a_new_focal_point_meanwhile_starts_over(self, monkeypatch):
         image = plain_image()
         fresh(image).get_rendition("smartresize-400x400")
         made_live(image)
-        make, moved = preparation._make, []
+        make, moved = preparation._make_renditions, []
 
         def moving(each, specs, state):
             make(each, specs, state)
@@ -202,7 +202,7 @@ class TestPreparing:
                 changed.set_focal_point(Rect(10, 10, 60, 60))
                 changed.save()
 
-        monkeypatch.setattr(preparation, "_make", moving)
+        monkeypatch.setattr(preparation, "_make_renditions", moving)
         assert publication.publish(image.pk)
         again = fresh(image)
         assert "smartresize-400x400" in specs_on_key(again)
@@ -211,7 +211,7 @@ class TestPreparing:
         image = plain_image()
         fresh(image).get_rendition("smartresize-400x400")
         row = made_live(image)
-        make, decided = preparation._make, []
+        make, decided = preparation._make_renditions, []
 
         def deciding(each, specs, state):
             make(each, specs, state)
@@ -219,7 +219,7 @@ class TestPreparing:
                 decided.append(True)
                 row.choose(None, None)
 
-        monkeypatch.setattr(preparation, "_make", deciding)
+        monkeypatch.setattr(preparation, "_make_renditions", deciding)
         publication.publish(image.pk)
         assert near(colour_of(fresh(image).get_rendition("smartresize-400x400")), GOLD)
 
@@ -229,14 +229,14 @@ class TestPreparing:
             ImageVersion.objects.update(revision=F("revision") + 1)
             return True
 
-        monkeypatch.setattr(publication, "_unchanged", change)
+        monkeypatch.setattr(publication, "_is_unchanged", change)
 
     def test_one_that_keeps_changing_stays_due(self, restless):
         image = plain_image()
         made_live(image)
         with pytest.raises(publication.StillChanging):
             publication.publish(image.pk)
-        assert ImageVersion.objects.get(pk=image.pk).flip_due
+        assert ImageVersion.objects.get(pk=image.pk).publish_due_at
 
     def test_one_that_keeps_changing_is_no_failure_of_the_pass(self, restless, caplog):
         image = plain_image()
@@ -244,8 +244,8 @@ class TestPreparing:
         done = passes.run_pass(workers=1)
         assert (done.did > 0, done.failed) == (True, 0)
         version = ImageVersion.objects.get(pk=image.pk)
-        assert clock.now() < version.flip_due <= clock.now() + passes.CHANGING
-        assert version.flip_attempts == 0
+        assert clock.now() < version.publish_due_at <= clock.now() + passes.RETRY_CHANGING_AFTER
+        assert version.publish_attempts == 0
         assert caplog.messages == []
 
 
@@ -257,18 +257,18 @@ class TestDamage:
         storage.delete(name)
         damaged = fresh(image).get_rendition("smartresize-400x400")
         assert near(colour_of(damaged), GOLD)
-        demand.write()
-        assert ImageVersion.objects.get(pk=image.pk).damage_noted
+        demand.write_noted_demand()
+        assert ImageVersion.objects.get(pk=image.pk).damage_noted_at
         with pytest.raises(preparation.CandidateUnreadable):
             publication.publish(image.pk)
 
         storage.save(name, ContentFile(picture(800, 800)))
-        ImageVersion.objects.update(flip_due=F("damage_noted"))
+        ImageVersion.objects.update(publish_due_at=F("damage_noted_at"))
         run()
         mended = fresh(image).get_rendition("smartresize-400x400")
         assert near(colour_of(mended), BLUE)
         assert mended.url != damaged.url
-        assert ImageVersion.objects.get(pk=image.pk).damage_noted is None
+        assert ImageVersion.objects.get(pk=image.pk).damage_noted_at is None
 
 
 class TestDeciding:
@@ -291,7 +291,7 @@ class TestDeciding:
         chosen.recomposition.choose(chosen, None)
         assert publication.publish(image.pk) is False
         version = ImageVersion.objects.get(pk=image.pk)
-        assert (version.seq, version.flip_due) == (seq, None)
+        assert (version.seq, version.publish_due_at) == (seq, None)
 
     def test_going_back_and_forth_makes_no_rendition_twice(self):
         image = plain_image()
@@ -356,7 +356,7 @@ class TestPurging:
         assert RecordingBackend.purged == []
         run()
         assert RecordingBackend.purged == [page.full_url]
-        assert ImageVersion.objects.get(pk=image.pk).purge_due is None
+        assert ImageVersion.objects.get(pk=image.pk).purge_due_at is None
 
     def test_a_purge_that_fails_stays_due(self, run, monkeypatch):
         image = plain_image()
@@ -370,7 +370,7 @@ class TestPurging:
         with monkeypatch.context() as patch:
             patch.setattr(usage, "pages_using", down)
             run(passes=2)
-        assert ImageVersion.objects.get(pk=image.pk).purge_due
+        assert ImageVersion.objects.get(pk=image.pk).purge_due_at
         run()
         assert RecordingBackend.purged
 
@@ -408,4 +408,4 @@ class TestDeleting:
 
     def test_publishing_an_image_that_is_gone_is_nothing(self):
         assert publication.publish(123456) is False
-        assert memory.known is None or memory.known.rows.get(123456) is None
+        assert process_cache.known is None or process_cache.known.rows.get(123456) is None

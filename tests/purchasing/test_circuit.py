@@ -11,8 +11,8 @@ from support.factories import plain_image
 from support.patience import LONG, join
 from support.purchases import circuit_is_open
 
-from wagtail_smart_resize.core import clock as moments
-from wagtail_smart_resize.models import GatewayRequest, PipelineState, Recomposition, Spend
+from wagtail_smart_resize.core import clock
+from wagtail_smart_resize.models import BudgetPeriod, GatewayRequest, PipelineState, Recomposition
 from wagtail_smart_resize.purchasing import outcomes, passes, schedule
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -37,14 +37,14 @@ def rows(settings):
     fields = ("file", "file_hash", "file_size", "width", "height", "collection_id")
     same = {name: getattr(first, name) for name in fields}
     model.objects.bulk_create(model(title=f"{n}", **same) for n in range(ROWS - 1))
-    past = moments.now() - dt.timedelta(seconds=1)
+    past = clock.now() - dt.timedelta(seconds=1)
     return Recomposition.objects.bulk_create(
         Recomposition(
             image_id=pk,
             source_hash=first.file_hash,
             shape=1,
             slots=["200x200"],
-            next_attempt=past,
+            next_attempt_at=past,
         )
         for pk in model.objects.values_list("pk", flat=True)
     )
@@ -70,21 +70,23 @@ def all_make_a_pass() -> None:
     assert failed == [0] * RUNNERS
 
 
-def live_through(clock, time: dt.timedelta) -> None:
+def live_through(moving_clock, time: dt.timedelta) -> None:
     """Whenever a pass is due, every runner makes one."""
-    ends = moments.now() + time
-    while (due := schedule.next_due()) is not None and due < ends:
-        clock.skip(seconds=max(0.0, (due - moments.now()).total_seconds()) + 0.001)
+    ends = clock.now() + time
+    while (due := schedule.next_step_at()) is not None and due < ends:
+        moving_clock.skip(seconds=max(0.0, (due - clock.now()).total_seconds()) + 0.001)
         all_make_a_pass()
-    clock.skip(seconds=(ends - moments.now()).total_seconds())
+    moving_clock.skip(seconds=(ends - clock.now()).total_seconds())
 
 
-def open_the_circuit(gateway, clock) -> int:
+def open_the_circuit(gateway, moving_clock) -> int:
     """Until nothing more is sent; returns how many requests that took."""
     for _round in range(100):
         if circuit_is_open():
             return len(gateway.requests)
-        clock.skip(seconds=max(0.0, (schedule.next_due() - moments.now()).total_seconds()) + 0.001)
+        moving_clock.skip(
+            seconds=max(0.0, (schedule.next_step_at() - clock.now()).total_seconds()) + 0.001
+        )
         all_make_a_pass()
     raise AssertionError("the circuit stays closed")
 
@@ -98,13 +100,13 @@ TROUBLES = [
 
 @pytest.mark.parametrize(("word", "until_open", "reason"), TROUBLES)
 def test_a_thousand_that_wait_make_one_try_in_each_interval(
-    gateway, rows, clock, word, until_open, reason
+    gateway, rows, moving_clock, word, until_open, reason
 ):
     gateway.misbehave(word)
-    before = open_the_circuit(gateway, clock)
+    before = open_the_circuit(gateway, moving_clock)
     # What was on its way when the first answer came, and no more.
     assert until_open <= before < until_open + RUNNERS * THREADS, reason
-    live_through(clock, HOUR)
+    live_through(moving_clock, HOUR)
     tries = HOUR // outcomes.PROBE_INTERVAL
     assert tries - 1 <= len(gateway.requests) - before <= tries
     assert_nothing_was_spent(gateway, word)
@@ -119,7 +121,7 @@ def assert_nothing_was_spent(gateway, word):
     assert set(said) == {("failed", f"http_{word}", "no", None)}
     unsent = GatewayRequest.objects.filter(status="new").count()
     assert unsent <= 20
-    assert set(Spend.objects.values_list("outputs", flat=True)) <= {0, unsent}
+    assert set(BudgetPeriod.objects.values_list("outputs", flat=True)) <= {0, unsent}
     assert not Recomposition.objects.filter(purchase="failed").exists()
 
 
@@ -131,18 +133,20 @@ def assert_it_is_told(word):
 
 
 @pytest.mark.races
-def test_once_the_gateway_is_well_all_are_bought_once(gateway, rows, clock, monkeypatch):
+def test_once_the_gateway_is_well_all_are_bought_once(gateway, rows, moving_clock, monkeypatch):
     from support.quarters import QUARTERS
 
     from wagtail_smart_resize.core import sizes
 
     monkeypatch.setattr(sizes, "ENGINE_PRESETS", QUARTERS)
     gateway.misbehave("401")
-    refused = open_the_circuit(gateway, clock)
+    refused = open_the_circuit(gateway, moving_clock)
     gateway.behave()
     most = 0
     while Recomposition.objects.exclude(purchase="idle").exists():
-        clock.skip(seconds=max(0.0, (schedule.next_due() - moments.now()).total_seconds()) + 0.001)
+        moving_clock.skip(
+            seconds=max(0.0, (schedule.next_step_at() - clock.now()).total_seconds()) + 0.001
+        )
         all_make_a_pass()
         gateway.settle()
         most = max(most, GatewayRequest.objects.unfinished().count())

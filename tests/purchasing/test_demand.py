@@ -13,7 +13,7 @@ from wagtail_smart_resize.core.sizes import Slot
 from wagtail_smart_resize.models import ImageVersion, Recomposition
 from wagtail_smart_resize.purchasing import demand
 from wagtail_smart_resize.renditions import demand_notes
-from wagtail_smart_resize.renditions.demand_notes import Noted, Notes, Want
+from wagtail_smart_resize.renditions.demand_notes import DemandNote, DemandNotes, NotedAs
 
 pytestmark = pytest.mark.django_db
 
@@ -25,39 +25,43 @@ def image():
 
 def note(image, *slots, recipe="", preview=False):
     for slot in slots:
-        demand_notes.note(image.pk, slot, recipe, preview)
+        demand_notes.note_demand(image.pk, slot, recipe, preview)
 
 
 def written(image, *slots, **kwargs):
     note(image, *slots, **kwargs)
-    demand.write()
+    demand.write_noted_demand()
     return only(Recomposition)
 
 
 def test_what_was_noted_becomes_a_row_for_the_image_s_file(image):
     row = written(image, "200x200-c50", "100x100")
     assert (row.image, row.source_hash, row.recipe) == (image, image.file_hash, "")
-    assert (row.purchase, row.wanted_by, row.overruled) == (Purchase.WANTED, "template", False)
+    assert (row.purchase, row.wanted_by, row.rules_overridden) == (
+        Purchase.WANTED,
+        "template",
+        False,
+    )
     assert sorted(row.slots) == ["100x100", "200x200-c50"]
 
 
 def test_a_row_is_due_when_the_page_s_other_shapes_have_had_time_to_come(image, still):
     row = written(image, "200x200")
-    assert 0 < (row.next_attempt - clock.now()).total_seconds() <= 2
+    assert 0 < (row.next_attempt_at - clock.now()).total_seconds() <= 2
 
 
 def test_shapes_and_recipes_have_rows_of_their_own(image):
     note(image, "200x200", "200x100")
     note(image, "200x200", recipe="portrait")
-    demand.write()
+    demand.write_noted_demand()
     assert Recomposition.objects.count() == 3
 
 
 def test_what_is_written_is_noted_no_longer(image):
     note(image, "200x200")
-    assert demand.write() is True
+    assert demand.write_noted_demand() is True
     assert not demand_notes.notes
-    assert demand.write() is False
+    assert demand.write_noted_demand() is False
 
 
 @pytest.mark.parametrize("setting", [{"API_KEY": ""}, {"AUTO_GENERATE": False}])
@@ -73,9 +77,11 @@ STATES = [Purchase.IDLE, Purchase.REQUESTED, Purchase.FAILED, Purchase.WANTED]
 @pytest.mark.parametrize("state", STATES)
 def test_wanting_again_resets_nothing(image, state):
     row = written(image, "200x200")
-    row.move(where={}, purchase=state, attempts=3, next_attempt=None, failure_code="http_400")
+    row.update_if(
+        where={}, purchase=state, attempts=3, next_attempt_at=None, failure_code="http_400"
+    )
     row = written(image, "200x200", "100x100")
-    assert (row.purchase, row.attempts, row.next_attempt) == (state, 3, None)
+    assert (row.purchase, row.attempts, row.next_attempt_at) == (state, 3, None)
     assert (row.failure_code, row.slots) == ("http_400", ["200x200", "100x100"])
 
 
@@ -83,13 +89,13 @@ def test_a_larger_slot_makes_what_waits_due(image):
     row = written(image, "20x20")
     row.wait("small_slot", None)
     row = written(image, "200x200")
-    assert row.next_attempt is not None
+    assert row.next_attempt_at is not None
 
 
 def test_the_same_slot_makes_nothing_due(image):
     row = written(image, "200x200")
     row.wait("private", None)
-    assert written(image, "200x200").next_attempt is None
+    assert written(image, "200x200").next_attempt_at is None
 
 
 def test_a_preview_s_want_says_so(image):
@@ -107,12 +113,12 @@ def test_what_a_template_and_a_preview_want_is_the_template_s(image, order):
 def test_a_want_noted_by_both_before_it_is_written_is_the_template_s(image, order):
     for preview in order:
         note(image, "200x200", preview=preview)
-    demand.write()
+    demand.write_noted_demand()
     assert only(Recomposition).wanted_by == "template"
 
 
 def test_a_preview_does_not_take_a_want_from_a_person(image):
-    demand.record(image, [Slot.parse("200x200")], "", by="person")
+    demand.record_demand(image, [Slot.parse("200x200")], "", by="person")
     assert written(image, "100x100", preview=True).wanted_by == "person"
 
 
@@ -121,26 +127,26 @@ def test_a_preview_does_not_take_a_want_from_a_person(image):
 
 def test_a_want_of_an_image_that_is_not_visible_yet_stays_noted(image):
     note(image, "200x200")
-    demand_notes.note(987654, "200x200", "")
-    demand.write()
+    demand_notes.note_demand(987654, "200x200", "")
+    demand.write_noted_demand()
     assert Recomposition.objects.count() == 1
     assert [want.image_id for want in demand_notes.notes.take()[0]] == [987654]
 
 
 def test_it_is_written_once_the_image_is_visible(image):
     pk = image.pk + 1000
-    demand_notes.note(pk, "200x200", "")
-    demand.write()
+    demand_notes.note_demand(pk, "200x200", "")
+    demand.write_noted_demand()
     assert Recomposition.objects.count() == 0
     plain_image(pk=pk)
-    demand.write()
+    demand.write_noted_demand()
     assert only(Recomposition).image_id == pk
 
 
 def test_it_is_forgotten_when_the_image_does_not_come(monkeypatch):
-    demand_notes.note(987654, "200x200", "")
-    monkeypatch.setattr(Notes, "PATIENCE", -1.0)
-    demand.write()
+    demand_notes.note_demand(987654, "200x200", "")
+    monkeypatch.setattr(DemandNotes, "MAX_WAIT_SECONDS", -1.0)
+    demand.write_noted_demand()
     assert not demand_notes.notes
 
 
@@ -148,28 +154,28 @@ def test_it_is_forgotten_when_the_image_does_not_come(monkeypatch):
 
 
 def test_the_set_is_bounded(monkeypatch):
-    monkeypatch.setattr(Notes, "MOST", 3)
-    notes = Notes()
+    monkeypatch.setattr(DemandNotes, "MAX_NOTES", 3)
+    notes = DemandNotes()
     for number in range(5):
-        notes.add(Want(number, "200x200", ""), Noted(0.0, False))
+        notes.add(DemandNote(number, "200x200", ""), NotedAs(0.0, False))
         notes.add_damage(number)
     assert [len(part) for part in notes.take()] == [3, 3]
 
 
 def test_what_is_known_is_still_updated_when_the_set_is_full(monkeypatch):
-    monkeypatch.setattr(Notes, "MOST", 1)
-    notes = Notes()
-    notes.add(Want(1, "200x200", ""), Noted(5.0, True))
-    notes.add(Want(1, "200x200", ""), Noted(9.0, False))
-    assert notes.take()[0] == {Want(1, "200x200", ""): Noted(5.0, False)}
+    monkeypatch.setattr(DemandNotes, "MAX_NOTES", 1)
+    notes = DemandNotes()
+    notes.add(DemandNote(1, "200x200", ""), NotedAs(5.0, True))
+    notes.add(DemandNote(1, "200x200", ""), NotedAs(9.0, False))
+    assert notes.take()[0] == {DemandNote(1, "200x200", ""): NotedAs(5.0, False)}
 
 
 def test_no_note_is_lost_between_threads():
-    notes, taken = Notes(), []
+    notes, taken = DemandNotes(), []
 
     def work(number):
         for each in range(200):
-            notes.add(Want((number, each), "200x200", ""), Noted(0.0, False))
+            notes.add(DemandNote((number, each), "200x200", ""), NotedAs(0.0, False))
             if each % 50 == 0:
                 taken.extend(notes.take()[0])
 
@@ -191,25 +197,25 @@ def test_a_database_in_trouble_loses_no_want(image):
     note(image, "200x200")
     demand_notes.note_damage(image.pk)
     with connection.execute_wrapper(refuse):
-        assert demand.write() is False
-    assert demand.write() is True
+        assert demand.write_noted_demand() is False
+    assert demand.write_noted_demand() is True
     assert Recomposition.objects.count() == 1
 
 
 def test_damage_makes_a_flip_due(image):
     live(image, "200x200")
     demand_notes.note_damage(image.pk)
-    demand.write()
+    demand.write_noted_demand()
     version = ImageVersion.objects.get(pk=image.pk)
-    assert version.damage_noted is not None
-    assert version.flip_due is not None
+    assert version.damage_noted_at is not None
+    assert version.publish_due_at is not None
 
 
 def test_slots_that_are_known_cost_one_query_for_all(image, django_assert_num_queries):
     slots = [Slot.parse(f"{width}x100") for width in (100, 200, 300, 400)]
-    demand.record(image, slots, "", by="template")
+    demand.record_demand(image, slots, "", by="template")
     with django_assert_num_queries(1):
-        rows = demand.record(image, slots, "", by="template")
+        rows = demand.record_demand(image, slots, "", by="template")
     assert len(rows) == 4
 
 
@@ -217,12 +223,12 @@ def test_a_slot_is_added_to_what_the_row_says_now(image):
     """Two processes that add a slot each lose none of them."""
     row = written(image, "200x200")
     stale = again(row)
-    demand.record(image, [Slot.parse("100x100")], "", by="template")
+    demand.record_demand(image, [Slot.parse("100x100")], "", by="template")
     demand._add_slot(stale, Slot.parse("150x150"), "template")
     assert again(row).slots == ["200x200", "100x100", "150x150"]
 
 
 def test_rows_are_returned_once_each_in_the_order_of_the_slots(image):
     slots = [Slot.parse(text) for text in ("200x100", "200x200", "100x100")]
-    rows = demand.record(image, slots, "", by="person")
+    rows = demand.record_demand(image, slots, "", by="person")
     assert [str(row.shape) for row in rows] == ["2.000", "1.000"]

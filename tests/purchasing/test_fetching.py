@@ -5,7 +5,7 @@ from django.core.files.storage import FileSystemStorage
 from support.factories import candidate, plain_image
 from support.purchases import Purchase, Status, again, candidates, only, spent, want
 
-from wagtail_smart_resize.core import clock as moments
+from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.core.sizes import request_size, same_shape, shape_of
 from wagtail_smart_resize.models import Candidate, GatewayRequest, ImageVersion, Recomposition
 from wagtail_smart_resize.purchasing import fetching, passes
@@ -160,7 +160,7 @@ ENOUGH = [
 @pytest.mark.parametrize(("source", "slot", "size", "enough", "reason"), ENOUGH)
 def test_a_candidate_gives_enough_by_what_the_crop_gives(source, slot, size, enough, reason):
     (row,) = want(plain_image(*source), slot)
-    assert fetching.gives_enough(row, candidate(row, size=size)) is enough, reason
+    assert fetching.has_enough_pixels(row, candidate(row, size=size)) is enough, reason
 
 
 def test_a_decision_made_while_it_was_bought_stands(gateway, run, rows):
@@ -176,12 +176,12 @@ def test_what_is_live_stays_live_when_more_is_bought(gateway, run, image):
     (row,) = want(image, "200x200")
     run()
     before = again(row).live
-    row.move(where={}, purchase=Purchase.REQUESTED)
+    row.update_if(where={}, purchase=Purchase.REQUESTED)
     second = again(only(GatewayRequest))
     second.pk = None
     second.status, second.source_token, second.by_person = Status.NEW, "another", True
     second.save()
-    row.move(where={}, request=second)
+    row.update_if(where={}, request=second)
     run()
     assert (again(row).live, len(candidates(row))) == (before, 2)
 
@@ -239,15 +239,15 @@ def test_an_output_that_can_t_be_had_for_now_is_fetched_again(gateway, run, imag
 
 
 def test_an_expired_address_is_given_up_after_an_hour_and_nothing_bought_again(
-    gateway, run, clock, image
+    gateway, run, moving_clock, image
 ):
     (row,) = want(image, "200x200")
     gateway.misbehave("expired")
     run(6)
     request = only(GatewayRequest)
     assert (request.status, again(row).purchase) == (Status.FETCHING, Purchase.REQUESTED)
-    assert request.next_step > moments.now() or request.troubles > 1
-    clock.skip(minutes=61)
+    assert request.next_step_at > clock.now() or request.consecutive_errors > 1
+    moving_clock.skip(minutes=61)
     run()
     assert (again(row).purchase, row.failure_code) == (Purchase.FAILED, "result_404")
     assert (len(gateway.requests), spent(), only(GatewayRequest).charged) == (1, 1, "yes")
@@ -335,18 +335,20 @@ def test_an_image_deleted_while_it_is_bought_ends_the_request(gateway, run, imag
 # Turns
 
 
-def test_a_turn_of_downloads_ends_and_goes_on_in_the_next(gateway, run, clock, rows, monkeypatch):
-    fetch = fetching.downloads.fetch
+def test_a_turn_of_downloads_ends_and_goes_on_in_the_next(
+    gateway, run, moving_clock, rows, monkeypatch
+):
+    fetch = fetching.downloads.download
 
     def slow(output, **kwargs):
-        clock.skip(minutes=3)
+        moving_clock.skip(minutes=3)
         return fetch(output, **kwargs)
 
-    monkeypatch.setattr(fetching.downloads, "fetch", slow)
+    monkeypatch.setattr(fetching.downloads, "download", slow)
     run(3)
     while (request := only(GatewayRequest)).status == Status.FETCHING:
         assert len(gateway.downloads) == Candidate.objects.count()
-        assert request.next_step <= moments.now()
+        assert request.next_step_at <= clock.now()
         passes.run_pass(workers=1)
     run()
     assert {again(row).purchase for row in rows} == {Purchase.IDLE}
@@ -363,4 +365,4 @@ def test_the_pass_that_hears_of_a_result_makes_it_live(gateway, run, image):
     passes.run_pass(workers=1)
     [version] = ImageVersion.objects.all()
     assert version.live
-    assert version.flip_due is None
+    assert version.publish_due_at is None

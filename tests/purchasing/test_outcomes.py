@@ -18,7 +18,7 @@ from support.purchases import (
     want,
 )
 
-from wagtail_smart_resize.core import clock as moments
+from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.gateway.client import GatewayClient
 from wagtail_smart_resize.models import (
     Candidate,
@@ -84,55 +84,55 @@ DENIED = [
 
 @pytest.mark.parametrize(("word", "reason"), DENIED)
 def test_denied_access_opens_the_circuit_until_a_try_succeeds(
-    gateway, run, clock, row, word, reason
+    gateway, run, moving_clock, row, word, reason
 ):
     other = want(plain_image(400, 300), "200x200")[0]
     gateway.misbehave(word)
     run(2)
     assert len(gateway.requests) == 1, reason
-    state = PipelineState.load()
+    state = PipelineState.get_current()
     assert (state.circuit_open, state.circuit_code) == (True, f"http_{word}")
     assert (again(row).purchase, row.waiting_reason) == (Purchase.WANTED, "circuit_open")
     assert spent() == 1, "the other image's request keeps its place"
     gateway.behave()
     run(2)
     assert len(gateway.requests) == 1
-    clock.skip(minutes=6)
+    moving_clock.skip(minutes=6)
     one_pass()
     assert not circuit_is_open()
-    clock.skip(minutes=6)
+    moving_clock.skip(minutes=6)
     run()
     assert len(gateway.requests) == 3
     assert (again(row).purchase, again(other).purchase) == (Purchase.IDLE, Purchase.IDLE)
     assert spent() == 2
 
 
-def test_an_open_circuit_lets_one_try_through_however_much_waits(gateway, run, clock):
+def test_an_open_circuit_lets_one_try_through_however_much_waits(gateway, run, moving_clock):
     rows = [want(plain_image(400, 300), "200x200")[0] for _ in range(6)]
     gateway.misbehave("402")
     run(2)
     for tries in (2, 3, 4):
-        clock.skip(minutes=6)
+        moving_clock.skip(minutes=6)
         run(2)
         assert len(gateway.requests) == tries
     assert Recomposition.objects.filter(purchase=Purchase.FAILED).count() == 0
     gateway.behave()
-    clock.skip(minutes=6)
+    moving_clock.skip(minutes=6)
     one_pass()
-    clock.skip(minutes=6)
+    moving_clock.skip(minutes=6)
     run()
     assert {again(row).purchase for row in rows} == {Purchase.IDLE}
     assert len(gateway.requests) == 4 + len(rows)
 
 
-def test_each_try_of_an_open_circuit_is_another_image(gateway, run, clock, settings):
+def test_each_try_of_an_open_circuit_is_another_image(gateway, run, moving_clock, settings):
     settings.WAGTAIL_SMART_RESIZE = {**settings.WAGTAIL_SMART_RESIZE, "MAX_IN_FLIGHT": 1}
     for _ in range(3):
         want(plain_image(400, 300), "200x200")
     gateway.misbehave("403")
     for _ in range(3):
         run(2)
-        clock.skip(minutes=6)
+        moving_clock.skip(minutes=6)
     tried = GatewayRequest.objects.filter(status=Status.FAILED).values_list("image", flat=True)
     assert len(set(tried)) == 3
 
@@ -146,28 +146,28 @@ BUSY = [
 
 @pytest.mark.parametrize(("word", "least", "most", "reason"), BUSY)
 def test_a_busy_gateway_pauses_submissions_without_alarm(
-    gateway, run, clock, still, row, word, least, most, reason
+    gateway, run, moving_clock, still, row, word, least, most, reason
 ):
     other = want(plain_image(400, 300), "200x200")[0]
     gateway.misbehave(word, times=1)
     one_pass()
     assert len(gateway.requests) == 1
-    paused = (PipelineState.load().paused_until - moments.now()).total_seconds()
+    paused = (PipelineState.get_current().paused_until - clock.now()).total_seconds()
     assert least <= paused <= most, reason
     assert not circuit_is_open()
     assert (again(row).purchase, row.waiting_reason, row.attempts) == (Purchase.WANTED, "", 0)
-    clock.skip(seconds=most + 1)
+    moving_clock.skip(seconds=most + 1)
     run()
     assert (again(row).purchase, again(other).purchase) == (Purchase.IDLE, Purchase.IDLE)
     assert len(gateway.requests) == 3
     assert spent() == 2
 
 
-def test_a_gateway_that_is_always_busy_fails_nobody(gateway, run, clock, row):
+def test_a_gateway_that_is_always_busy_fails_nobody(gateway, run, moving_clock, row):
     gateway.misbehave("429")
     for _ in range(12):
         run()
-        clock.skip(minutes=2)
+        moving_clock.skip(minutes=2)
     assert len(gateway.requests) == 12
     assert (again(row).purchase, spent()) == (Purchase.WANTED, 0)
 
@@ -182,25 +182,29 @@ def test_a_declared_failure_is_tried_again_and_bought_once(gateway, run, row, wo
     assert len(gateway.requests) == 3, reason
     assert again(row).purchase == Purchase.IDLE
     assert spent() == 1
-    assert PipelineState.load().outages == 0
+    assert PipelineState.get_current().consecutive_outages == 0
     failed = GatewayRequest.objects.filter(status=Status.FAILED)
     assert [request.charged for request in failed] == ["no", "no"]
 
 
-def test_a_gateway_that_stays_out_of_order_opens_the_circuit_then_fails(gateway, run, clock, row):
+def test_a_gateway_that_stays_out_of_order_opens_the_circuit_then_fails(
+    gateway, run, moving_clock, row
+):
     gateway.misbehave("503")
     run()
     assert len(gateway.requests) == outcomes.MAX_OUTAGES
     assert circuit_is_open()
     for _ in range(5):
-        clock.skip(hours=2)
+        moving_clock.skip(hours=2)
         run()
     assert len(gateway.requests) == outcomes.MAX_ATTEMPTS
     assert (again(row).purchase, row.failure_code) == (Purchase.FAILED, "http_503")
     assert spent() == 0
 
 
-def test_nobody_there_is_no_attempt_and_opens_the_circuit(gateway, run, clock, row, monkeypatch):
+def test_nobody_there_is_no_attempt_and_opens_the_circuit(
+    gateway, run, moving_clock, row, monkeypatch
+):
     nowhere = GatewayClient("key", "http://127.0.0.1:9/smart-resize/v1", sleep=lambda seconds: None)
     with monkeypatch.context() as patch:
         patch.setattr(GatewayClient, "from_settings", lambda: nowhere)
@@ -212,7 +216,7 @@ def test_nobody_there_is_no_attempt_and_opens_the_circuit(gateway, run, clock, r
         assert circuit_is_open()
         assert (again(row).purchase, row.attempts, spent()) == (Purchase.WANTED, 0, 0)
         assert row.waiting_reason == "circuit_open", "editors read that it waits"
-    clock.skip(hours=2)
+    moving_clock.skip(hours=2)
     run()
     assert (again(row).purchase, circuit_is_open(), spent()) == (Purchase.IDLE, False, 1)
     assert len(gateway.requests) == 1
@@ -236,12 +240,12 @@ UNKNOWN = [
 
 @pytest.mark.parametrize(("word", "reason"), UNKNOWN)
 def test_an_unknown_outcome_waits_for_a_person_and_is_never_repeated(
-    gateway, run, clock, row, word, reason
+    gateway, run, moving_clock, row, word, reason
 ):
     gateway.misbehave(word, where="submit")
     run()
     gateway.behave()
-    clock.skip(days=2)
+    moving_clock.skip(days=2)
     run()
     want(row.image, "200x200", "101x100")
     run()
@@ -272,15 +276,19 @@ def test_unknown_outcomes_in_a_row_risk_no_more_money(gateway, run):
     assert Recomposition.objects.filter(purchase=Purchase.FAILED).count() == outcomes.MAX_OUTAGES
 
 
-def test_a_request_killed_while_being_sent_is_unknown_and_never_repeated(gateway, run, clock, row):
+def test_a_request_killed_while_being_sent_is_unknown_and_never_repeated(
+    gateway, run, moving_clock, row
+):
     one_pass()
     gateway_saw = len(gateway.requests)
     request = only(GatewayRequest)
-    until = moments.now() + passes.LEASE
-    request.move(where={}, status=Status.SENDING, lease="of a dead process", lease_until=until)
+    until = clock.now() + passes.STEP_LEASE
+    request.update_if(
+        where={}, status=Status.SENDING, lease="of a dead process", leased_until=until
+    )
     run()
     assert only(GatewayRequest).status == Status.SENDING, "its lease still holds"
-    clock.skip(minutes=6)
+    moving_clock.skip(minutes=6)
     run()
     assert (only(GatewayRequest).status, again(row).failure_code) == (Status.UNKNOWN, "unknown")
     assert (len(gateway.requests), spent()) == (gateway_saw, 1)
@@ -354,16 +362,18 @@ def test_trouble_with_asking_says_nothing_about_the_request(gateway, run, row, w
     assert (spent(), circuit_is_open()) == (1, False)
 
 
-def test_a_request_that_never_ends_is_asked_about_slowly_then_fails(gateway, run, clock, row):
+def test_a_request_that_never_ends_is_asked_about_slowly_then_fails(
+    gateway, run, moving_clock, row
+):
     gateway.misbehave("never")
     one_pass()
     assert polling.interval(only(GatewayRequest)) < dt.timedelta(seconds=5)
-    clock.skip(minutes=11)
+    moving_clock.skip(minutes=11)
     run(3)
     request = only(GatewayRequest)
     assert request.status == Status.SENT
-    assert polling.interval(request) == polling.SLOW
-    clock.skip(minutes=60)
+    assert polling.interval(request) == polling.SLOW_INTERVAL
+    moving_clock.skip(minutes=60)
     run()
     assert (again(row).purchase, row.failure_code) == (Purchase.FAILED, "deadline")
     assert (len(gateway.requests), spent()) == (1, 1)
@@ -374,32 +384,32 @@ def let_it_finish(gateway):
     finished(client, client.status(only(GatewayRequest).request_id))
 
 
-def test_what_finished_while_nobody_asked_is_still_fetched(gateway, run, clock, row):
+def test_what_finished_while_nobody_asked_is_still_fetched(gateway, run, moving_clock, row):
     one_pass()
     let_it_finish(gateway)
-    clock.skip(days=1)
+    moving_clock.skip(days=1)
     run()
     assert again(row).purchase == Purchase.IDLE
     assert len(gateway.requests) == 1
 
 
-def test_a_status_that_can_never_be_had_fails_at_the_deadline(gateway, run, clock, row):
+def test_a_status_that_can_never_be_had_fails_at_the_deadline(gateway, run, moving_clock, row):
     gateway.misbehave("502", where="status")
     run(5)
     assert only(GatewayRequest).status == Status.SENT
-    clock.skip(minutes=61)
+    moving_clock.skip(minutes=61)
     run(5)
     assert again(row).failure_code == "deadline"
     assert (only(GatewayRequest).charged, spent()) == ("unknown", 1)
 
 
 def test_without_a_key_what_is_with_the_gateway_waits_for_the_key(
-    gateway, run, clock, row, settings
+    gateway, run, moving_clock, row, settings
 ):
     one_pass()
     with_key = settings.WAGTAIL_SMART_RESIZE
     settings.WAGTAIL_SMART_RESIZE = {**with_key, "API_KEY": ""}
-    clock.skip(hours=3)
+    moving_clock.skip(hours=3)
     one_pass()
     assert only(GatewayRequest).status == Status.SENT
     let_it_finish(gateway)
@@ -434,12 +444,12 @@ NO_PICTURE = [
 
 @pytest.mark.parametrize(("word", "code", "status", "charged", "reason"), NO_PICTURE)
 def test_a_shape_without_its_picture_fails_and_only_a_person_asks_again(
-    gateway, run, clock, row, word, code, status, charged, reason
+    gateway, run, moving_clock, row, word, code, status, charged, reason
 ):
     gateway.misbehave(word)
     run()
     gateway.behave()
-    clock.skip(days=2)
+    moving_clock.skip(days=2)
     run()
     assert len(gateway.requests) == 1, reason
     assert (only(GatewayRequest).status, only(GatewayRequest).charged) == (status, charged)
@@ -488,11 +498,11 @@ def by_person(row, **fields):
     from wagtail_smart_resize.purchasing import plan
     from wagtail_smart_resize.settings import settings
 
-    ImageVersion.of(row.image_id)
+    ImageVersion.get_for(row.image_id)
     request = plan.new_request(row.image, settings.recipe(), [row], by_person=True)
-    request.move(where={}, **fields)
+    request.update_if(where={}, **fields)
     assert plan.reserve(request)
-    row.move(where={}, purchase=Purchase.REQUESTED, request=request, next_attempt=None)
+    row.update_if(where={}, purchase=Purchase.REQUESTED, request=request, next_attempt_at=None)
     return request
 
 

@@ -12,7 +12,7 @@ Purchase = Recomposition.Purchase
 def see(image, *specs):
     """What a visitor's page does, and the end of its request."""
     renditions = type(image).objects.get(pk=image.pk).get_renditions(*specs)
-    demand.write()
+    demand.write_noted_demand()
     return [renditions[spec] for spec in specs]
 
 

@@ -12,7 +12,7 @@ from support.purchases import Purchase, Status, again, only, spent, want
 from testapp.models import PicturePage
 from wagtail.models import Collection, CollectionViewRestriction, Page
 
-from wagtail_smart_resize.core import clock as moments
+from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.exceptions import SourceUnavailable
 from wagtail_smart_resize.models import (
     GatewayRequest,
@@ -37,7 +37,7 @@ def one_pass():
 
 
 def claim(row):
-    return plan.claim(plan.Group(row.image_id, row.recipe))
+    return plan.plan_request(plan.DueGroup(row.image_id, row.recipe))
 
 
 def sizes(request):
@@ -57,7 +57,7 @@ def test_all_shapes_of_an_image_are_one_request(gateway, run, image):
 
 def test_a_row_that_is_not_due_yet_joins_the_request_of_one_that_is(gateway, image):
     first, later = want(image, "200x200", "200x100")
-    later.move(where={}, next_attempt=moments.now() + dt.timedelta(hours=1))
+    later.update_if(where={}, next_attempt_at=clock.now() + dt.timedelta(hours=1))
     assert len(claim(first).sizes) == 2
 
 
@@ -130,7 +130,7 @@ def test_a_wanted_row_with_candidates_is_never_deleted_nor_due_for_ever(gateway,
     candidate(kept)
     run()
     assert (again(kept).purchase, len(gateway.requests)) == (Purchase.IDLE, 1)
-    assert schedule.next_due() is None or schedule.next_due() > moments.now()
+    assert schedule.next_step_at() is None or schedule.next_step_at() > clock.now()
 
 
 # Identity
@@ -238,7 +238,7 @@ def test_what_is_forbidden_since_it_was_wanted_waits(gateway, run, image, forbid
     run()
     assert (again(row).purchase, row.waiting_reason) == (Purchase.WANTED, reason)
     assert (gateway.requests, GatewayRequest.objects.count(), spent()) == ([], 0, 0)
-    wait = row.next_attempt - moments.now()
+    wait = row.next_attempt_at - clock.now()
     assert dt.timedelta(hours=hours - 1) < wait <= dt.timedelta(hours=hours)
 
 
@@ -288,7 +288,7 @@ def test_what_the_site_does_not_allow_waits(gateway, run, image, settings, name)
     (row,) = want(image, "200x100")
     run()
     assert (again(row).waiting_reason, gateway.requests) == ("refused_by_site", [])
-    assert row.next_attempt > moments.now()
+    assert row.next_attempt_at > clock.now()
 
 
 NEVER = [
@@ -300,9 +300,9 @@ NEVER = [
 @pytest.mark.parametrize(("reason", "forbid"), NEVER)
 def test_no_person_s_request_sends_what_is_private(gateway, run, image, reason, forbid):
     (row,) = want(image, "200x200", by="person")
-    row.move(where={}, overruled=True)
+    row.update_if(where={}, rules_overridden=True)
     request = claim(row)
-    request.move(where={}, by_person=True)
+    request.update_if(where={}, by_person=True)
     forbid(image)
     run()
     assert (again(row).purchase, row.failure_code) == (Purchase.FAILED, "withdrawn")
@@ -312,10 +312,10 @@ def test_no_person_s_request_sends_what_is_private(gateway, run, image, reason, 
 def test_a_person_s_request_is_not_withdrawn_for_taste(gateway, run, settings):
     image = plain_image(400, 390)
     (row,) = want(image, "200x200", by="person")
-    row.move(where={}, overruled=True)
+    row.update_if(where={}, rules_overridden=True)
     request = claim(row)
-    request.move(where={}, by_person=True)
-    row.move(where={}, overruled=False)
+    request.update_if(where={}, by_person=True)
+    row.update_if(where={}, rules_overridden=False)
     settings.WAGTAIL_SMART_RESIZE = {**settings.WAGTAIL_SMART_RESIZE, "AUTO_GENERATE": False}
     run()
     assert again(row).purchase == Purchase.IDLE
@@ -326,21 +326,21 @@ def test_a_preview_s_want_waits_until_a_template_wants_it(gateway, run, image):
     run()
     assert (again(row).waiting_reason, gateway.requests) == ("not_published", [])
     want(image, "200x200", by="preview")
-    assert again(row).next_attempt > moments.now() + dt.timedelta(hours=1)
+    assert again(row).next_attempt_at > clock.now() + dt.timedelta(hours=1)
     want(image, "200x200", by="template")
-    again(row).move(where={}, next_attempt=row.next_attempt - dt.timedelta(seconds=3))
+    again(row).update_if(where={}, next_attempt_at=row.next_attempt_at - dt.timedelta(seconds=3))
     one_pass()
     run()
     assert (again(row).purchase, row.wanted_by) == (Purchase.IDLE, "template")
 
 
-def test_a_preview_s_want_is_bought_once_a_page_is_published(gateway, run, clock, image):
+def test_a_preview_s_want_is_bought_once_a_page_is_published(gateway, run, moving_clock, image):
     page = page_with(image, live=False)
     (row,) = want(image, "200x200", by="preview")
     run()
     assert gateway.requests == []
     PicturePage.objects.filter(pk=page.pk).update(live=True)
-    clock.skip(hours=25)
+    moving_clock.skip(hours=25)
     run()
     assert (again(row).purchase, len(gateway.requests)) == (Purchase.IDLE, 1)
 
@@ -354,14 +354,14 @@ def test_a_person_who_decides_before_the_purchase_spares_it(gateway, run, image)
     assert (square.decision, square.live) == ("crop", None)
     assert gateway.requests[0]["target_sizes"] == [str(plan.request_size(wide.shape, "1K"))]
     assert (len(gateway.requests), spent()) == (1, 1)
-    assert schedule.next_due() is None
+    assert schedule.next_step_at() is None
 
 
 def test_a_person_who_decides_before_the_claim_spares_it(gateway, run, image):
     (row,) = want(image, "200x200")
     row.choose(None, None)
     run()
-    assert (gateway.requests, schedule.next_due()) == ([], None)
+    assert (gateway.requests, schedule.next_step_at()) == ([], None)
 
 
 def test_an_image_deleted_before_the_post_gives_its_budget_back(gateway, run, image):
@@ -411,7 +411,7 @@ def test_an_svg_waits_and_does_not_count_as_broken(gateway, run, image, monkeypa
     (row,) = want(image, "200x200")
     run()
     assert (again(row).waiting_reason, row.purchase) == ("svg", Purchase.WANTED)
-    assert row.next_attempt is None
+    assert row.next_attempt_at is None
 
 
 # Trouble with the source
@@ -426,46 +426,48 @@ def unavailable(code):
 
 @pytest.mark.parametrize("code", ["missing", "unreadable"])
 def test_a_file_that_stays_broken_fails_after_some_tries(
-    gateway, run, clock, image, monkeypatch, code
+    gateway, run, moving_clock, image, monkeypatch, code
 ):
     (row,) = want(image, "200x200")
-    monkeypatch.setattr(source_image, "inspect", unavailable(code))
+    monkeypatch.setattr(source_image, "read_facts", unavailable(code))
     for tries in range(1, plan.MAX_SOURCE_TROUBLES):
-        clock.skip(hours=2)
+        moving_clock.skip(hours=2)
         one_pass()
         assert (again(row).purchase, row.attempts) == (Purchase.WANTED, tries)
-        assert row.next_attempt > moments.now()
-    clock.skip(hours=2)
+        assert row.next_attempt_at > clock.now()
+    moving_clock.skip(hours=2)
     one_pass()
     assert (again(row).purchase, row.failure_code) == (Purchase.FAILED, code)
     assert (gateway.requests, spent()) == ([], 0)
 
 
-def test_a_storage_that_is_down_for_long_fails_nobody(gateway, run, clock, image, monkeypatch):
+def test_a_storage_that_is_down_for_long_fails_nobody(
+    gateway, run, moving_clock, image, monkeypatch
+):
     (row,) = want(image, "200x200")
     with monkeypatch.context() as patch:
-        patch.setattr(source_image, "inspect", unavailable("storage"))
+        patch.setattr(source_image, "read_facts", unavailable("storage"))
         for _ in range(12):
-            clock.skip(hours=2)
+            moving_clock.skip(hours=2)
             one_pass()
-            assert again(row).next_attempt > moments.now()
-    clock.skip(hours=2)
+            assert again(row).next_attempt_at > clock.now()
+    moving_clock.skip(hours=2)
     run()
     assert again(row).purchase == Purchase.IDLE
 
 
-def test_a_file_that_vanishes_after_the_claim_opens_no_circuit(gateway, run, clock, image):
+def test_a_file_that_vanishes_after_the_claim_opens_no_circuit(gateway, run, moving_clock, image):
     (row,) = want(image, "200x200")
     claim(row)
     image.file.storage.delete(image.file.name)
     one_pass()
     assert only(GatewayRequest).error_detail == "outdated"
-    assert (PipelineState.load().circuit_open, spent()) == (False, 0)
+    assert (PipelineState.get_current().circuit_open, spent()) == (False, 0)
     assert again(row).purchase == Purchase.WANTED
 
 
 def test_an_unreachable_source_opens_the_circuit_with_its_reason(
-    gateway, run, clock, image, monkeypatch
+    gateway, run, moving_clock, image, monkeypatch
 ):
     def forbidden(url):
         raise SourceUnavailable("source_401", "The site asks for a password.")
@@ -474,15 +476,15 @@ def test_an_unreachable_source_opens_the_circuit_with_its_reason(
     with monkeypatch.context() as patch:
         patch.setattr(source_image, "check_reachable", forbidden)
         run(3)
-    state = PipelineState.load()
+    state = PipelineState.get_current()
     assert (state.circuit_code, state.circuit_detail) == (
         "source_401",
         "The site asks for a password.",
     )
     assert (gateway.requests, spent(), again(row).waiting_reason) == ([], 0, "circuit_open")
-    clock.skip(minutes=6)
+    moving_clock.skip(minutes=6)
     run()
-    assert (again(row).purchase, PipelineState.load().circuit_open) == (Purchase.IDLE, False)
+    assert (again(row).purchase, PipelineState.get_current().circuit_open) == (Purchase.IDLE, False)
 
 
 def test_a_claim_that_raises_stops_no_other_and_is_not_due_at_once(
@@ -490,17 +492,17 @@ def test_a_claim_that_raises_stops_no_other_and_is_not_due_at_once(
 ):
     (broken,) = want(image, "200x200")
     (fine,) = want(plain_image(400, 300), "200x200")
-    of = assess.About.of
+    of = assess.ImageFacts.for_image
 
     def stumble(about_image, opened=None):
         if about_image.pk == image.pk:
             raise RuntimeError("not foreseen")
         return of(about_image, opened)
 
-    monkeypatch.setattr(assess.About, "of", stumble)
+    monkeypatch.setattr(assess.ImageFacts, "for_image", stumble)
     result = one_pass()
     assert result.failed == 1
-    assert again(broken).next_attempt > moments.now()
+    assert again(broken).next_attempt_at > clock.now()
     run(5)
     assert again(fine).purchase == Purchase.IDLE
 
@@ -510,9 +512,9 @@ def test_no_more_are_in_flight_than_the_setting_says_though_passes_overlap(gatew
     for _ in range(2):
         want(plain_image(), "200x200")
     # Two passes that found the same room.
-    first, second = plan.due_groups(moments.now(), 2)
-    assert plan.claim(first) is not None
-    assert plan.claim(second) is None
+    first, second = plan.due_groups(clock.now(), 2)
+    assert plan.plan_request(first) is not None
+    assert plan.plan_request(second) is None
     assert (GatewayRequest.objects.count(), spent()) == (1, 1)
     (waits,) = Recomposition.objects.filter(purchase="wanted")
     assert waits.image_id == second.image_id
@@ -522,7 +524,7 @@ def test_a_recipe_that_is_gone_from_the_settings_waits(gateway, run, image):
     (row,) = want(image, "200x200", recipe="gone")
     run(3)
     assert (again(row).purchase, gateway.requests) == (Purchase.WANTED, [])
-    assert row.next_attempt > moments.now()
+    assert row.next_attempt_at > clock.now()
 
 
 def test_without_a_key_nothing_is_claimed_and_flips_go_on(gateway, run, image, settings):
@@ -600,7 +602,7 @@ def test_the_budget_holds_between_claims_of_many_images(gateway, settings):
 @pytest.mark.django_db(transaction=True)
 def test_a_decision_and_a_claim_at_once_leave_one_truth(gateway, run, image):
     (row,) = want(image, "200x200")
-    ImageVersion.of(image.pk)
+    ImageVersion.get_for(image.pk)
     in_threads(lambda: claim(row), lambda: row.choose(None, None))
     run()
     assert (again(row).decision, row.live, gateway.requests, spent()) == ("crop", None, [], 0)

@@ -18,19 +18,19 @@ IMAGES, SLOTS = 3, ("400x200", "300x300", "200x400")
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("latency", [5, 30])
-def test_a_page_of_several_images_and_shapes(gateway, clock, monkeypatch, latency):
+def test_a_page_of_several_images_and_shapes(gateway, moving_clock, monkeypatch, latency):
     def ahead():
-        return time.time() + clock.ahead.total_seconds()
+        return time.time() + moving_clock.ahead.total_seconds()
 
     monkeypatch.setattr(jobs, "time", SimpleNamespace(time=ahead))
     monkeypatch.setattr(gateway._desk, "_latency", latency)
     for _ in range(IMAGES):
         image = plain_image()
         for slot in SLOTS:
-            demand_notes.note(image.pk, slot, "")
-    assert demand.write()
-    while due := schedule.next_due():
-        clock.skip(seconds=max(0, (due - clock.now()).total_seconds()))
+            demand_notes.note_demand(image.pk, slot, "")
+    assert demand.write_noted_demand()
+    while due := schedule.next_step_at():
+        moving_clock.skip(seconds=max(0, (due - moving_clock.now()).total_seconds()))
         assert not passes.run_pass(workers=1).failed
         gateway.settle()
     assert GatewayRequest.objects.filter(status="done").count() == IMAGES
@@ -42,6 +42,6 @@ def test_a_page_of_several_images_and_shapes(gateway, clock, monkeypatch, latenc
     assert len(polls) == IMAGES
     # One in each interval, which grows, and the one that hears the end.
     assert max(polls.values()) <= latency / settings.POLL_INTERVAL + 1
-    clock.skip(minutes=10)
+    moving_clock.skip(minutes=10)
     passes.run_pass(workers=1)
     assert Counter(gateway.polls) == polls

@@ -6,7 +6,7 @@ import pytest
 from support.factories import candidate, plain_image
 from support.purchases import Purchase, again, only, want
 
-from wagtail_smart_resize.core import clock as moments
+from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.models import GatewayRequest, ImageVersion, PipelineState, Recomposition
 from wagtail_smart_resize.purchasing import passes, plan, schedule
 from wagtail_smart_resize.rules.verdict import Reason
@@ -20,17 +20,17 @@ def one_pass():
 
 def waits():
     """Seconds until the next pass; None for no next pass."""
-    due = schedule.next_due()
-    return None if due is None else (due - moments.now()).total_seconds()
+    due = schedule.next_step_at()
+    return None if due is None else (due - clock.now()).total_seconds()
 
 
 def test_nothing_to_do_is_nothing_due(gateway):
-    assert one_pass() == passes.Pass(0, 0, None)
+    assert one_pass() == passes._Pass(0, 0, None)
 
 
 def test_a_fresh_want_is_due_when_it_has_gathered(gateway):
     (row,) = want(plain_image(), "200x200")
-    row.move(where={}, next_attempt=moments.now() + dt.timedelta(seconds=2))
+    row.update_if(where={}, next_attempt_at=clock.now() + dt.timedelta(seconds=2))
     assert 1 < waits() <= 2
     assert one_pass().did == 0
 
@@ -44,8 +44,8 @@ def test_a_request_in_flight_is_due_at_its_next_question(gateway):
 
 def test_a_request_that_another_process_works_on_is_due_when_its_lease_ends(gateway):
     (row,) = want(plain_image(), "200x200")
-    request = plan.claim(plan.Group(row.image_id, ""))
-    assert request.take(moments.now(), dt.timedelta(minutes=5))
+    request = plan.plan_request(plan.DueGroup(row.image_id, ""))
+    assert request.take(clock.now(), dt.timedelta(minutes=5))
     assert 290 < waits() <= 300
     assert one_pass().did == 0
 
@@ -53,18 +53,20 @@ def test_a_request_that_another_process_works_on_is_due_when_its_lease_ends(gate
 def test_after_all_is_done_only_the_purge_is_due(gateway, run):
     want(plain_image(), "200x200")
     run()
-    ImageVersion.objects.update(purge_due=None)
-    assert schedule.next_due() is None
+    ImageVersion.objects.update(purge_due_at=None)
+    assert schedule.next_step_at() is None
 
 
 def open_circuit():
-    PipelineState.load().open_circuit(
-        "http_402", "No balance.", moments.now() + dt.timedelta(minutes=5)
+    PipelineState.get_current().open_circuit(
+        "http_402", "No balance.", clock.now() + dt.timedelta(minutes=5)
     )
 
 
 def pause():
-    PipelineState.load().move(where={}, paused_until=moments.now() + dt.timedelta(minutes=2))
+    PipelineState.get_current().update_if(
+        where={}, paused_until=clock.now() + dt.timedelta(minutes=2)
+    )
 
 
 BLOCKS = [(open_circuit, 300), (pause, 120)]
@@ -81,7 +83,7 @@ def test_what_is_blocked_is_due_when_the_block_ends(gateway, block, seconds):
 @pytest.mark.parametrize(("block", "seconds"), BLOCKS)
 def test_a_request_that_is_blocked_is_not_due_before(gateway, block, seconds):
     (row,) = want(plain_image(), "200x200")
-    plan.claim(plan.Group(row.image_id, ""))
+    plan.plan_request(plan.DueGroup(row.image_id, ""))
     block()
     one_pass()
     assert seconds - 5 < waits() <= seconds
@@ -110,8 +112,8 @@ def test_without_a_key_wants_are_not_due_but_flips_are(gateway, settings):
     settings.WAGTAIL_SMART_RESIZE = {**settings.WAGTAIL_SMART_RESIZE, "API_KEY": ""}
     image = plain_image()
     want(image, "200x200")
-    assert schedule.next_due() is None
-    ImageVersion.mark_due(image.pk)
+    assert schedule.next_step_at() is None
+    ImageVersion.mark_publish_due(image.pk)
     assert waits() <= 0
 
 
@@ -135,14 +137,14 @@ HOURS = {
 
 @pytest.mark.parametrize("reason", [reason for reason in Reason if reason != Reason.BUDGET])
 def test_each_reason_has_its_time_to_be_looked_at_again(reason):
-    again = schedule.look_again(reason)
-    hours = None if again is None else round((again - moments.now()).total_seconds() / 3600)
+    again = schedule.revisit_at(reason)
+    hours = None if again is None else round((again - clock.now()).total_seconds() / 3600)
     assert hours == HOURS[reason]
 
 
-def test_the_budget_s_reason_ends_with_the_day(clock):
-    clock.set(2126, 11, 22, 23, 30)
-    assert schedule.look_again(Reason.BUDGET) == dt.datetime(2126, 11, 23, tzinfo=dt.UTC)
+def test_the_budget_s_reason_ends_with_the_day(moving_clock):
+    moving_clock.set(2126, 11, 22, 23, 30)
+    assert schedule.revisit_at(Reason.BUDGET) == dt.datetime(2126, 11, 23, tzinfo=dt.UTC)
 
 
 NEVER_SPINS = ["400", "402", "429", "503", "502"]
@@ -161,7 +163,7 @@ def test_trouble_with_the_status_is_never_due_at_once(gateway, word):
     gateway.misbehave(word, where="status" if word != "never" else None)
     want(plain_image(), "200x200")
     for _ in range(3):
-        GatewayRequest.objects.update(next_step=moments.now())
+        GatewayRequest.objects.update(next_step_at=clock.now())
         one_pass()
     assert waits() > 1
 
@@ -171,7 +173,7 @@ def test_a_step_that_fails_is_due_later_and_stops_no_other(gateway, run, monkeyp
 
     first = want(plain_image(), "200x200")[0]
     other = want(plain_image(), "200x200")[0]
-    poll = polling.poll
+    poll = polling.poll_status
 
     def stumble(request, client):
         if request.image_id == first.image_id:
@@ -179,11 +181,11 @@ def test_a_step_that_fails_is_due_later_and_stops_no_other(gateway, run, monkeyp
         poll(request, client)
 
     with monkeypatch.context() as patch:
-        patch.setattr(polling, "poll", stumble)
+        patch.setattr(polling, "poll_status", stumble)
         run(10)
     request = again(first).request
-    assert (request.status, request.lease, request.troubles > 0) == ("sent", "", True)
-    assert request.next_step > moments.now()
+    assert (request.status, request.lease, request.consecutive_errors > 0) == ("sent", "", True)
+    assert request.next_step_at > clock.now()
     assert again(other).purchase == Purchase.IDLE
     run()
     assert (again(first).purchase, len(gateway.requests)) == (Purchase.IDLE, 2)
@@ -194,7 +196,7 @@ def test_a_flip_that_fails_is_due_later_and_stops_no_other(gateway, run, monkeyp
 
     first, other = plain_image(), plain_image()
     for image in (first, other):
-        ImageVersion.mark_due(image.pk)
+        ImageVersion.mark_publish_due(image.pk)
     publish = publication.publish
 
     def stumble(image_id):
@@ -206,15 +208,15 @@ def test_a_flip_that_fails_is_due_later_and_stops_no_other(gateway, run, monkeyp
     result = one_pass()
     assert result.failed == 1
     version = ImageVersion.objects.get(pk=first.pk)
-    assert (version.flip_attempts, version.flip_due > moments.now()) == (1, True)
-    assert ImageVersion.objects.get(pk=other.pk).flip_due is None
+    assert (version.publish_attempts, version.publish_due_at > clock.now()) == (1, True)
+    assert ImageVersion.objects.get(pk=other.pk).publish_due_at is None
 
 
 def test_of_two_runners_one_prepares_an_image(gateway, monkeypatch):
     from wagtail_smart_resize.publishing import publication
 
     image = plain_image()
-    ImageVersion.mark_due(image.pk)
+    ImageVersion.mark_publish_due(image.pk)
     publish, beside = publication.publish, []
 
     def meanwhile(image_id):
@@ -230,7 +232,7 @@ def test_a_flip_whose_runner_died_is_anothers_within_a_minute(gateway, monkeypat
     from wagtail_smart_resize.publishing import publication
 
     image = plain_image()
-    ImageVersion.mark_due(image.pk)
+    ImageVersion.mark_publish_due(image.pk)
     publish = publication.publish
 
     class Killed(BaseException):
@@ -242,12 +244,12 @@ def test_a_flip_whose_runner_died_is_anothers_within_a_minute(gateway, monkeypat
     monkeypatch.setattr(publication, "publish", die)
     with pytest.raises(Killed):
         one_pass()
-    wait = schedule.next_due() - moments.now()
+    wait = schedule.next_step_at() - clock.now()
     assert dt.timedelta(seconds=50) < wait <= dt.timedelta(minutes=1)
-    ImageVersion.objects.update(flip_due=moments.now())
+    ImageVersion.objects.update(publish_due_at=clock.now())
     monkeypatch.setattr(publication, "publish", publish)
     assert one_pass().did == 1
-    assert ImageVersion.objects.get(pk=image.pk).flip_due is None
+    assert ImageVersion.objects.get(pk=image.pk).publish_due_at is None
 
 
 def test_a_claim_of_an_image_that_can_t_be_seen_is_not_due_again_at_once(gateway, monkeypatch):
@@ -258,9 +260,9 @@ def test_a_claim_of_an_image_that_can_t_be_seen_is_not_due_again_at_once(gateway
     )
     one_pass()
     monkeypatch.undo()
-    assert only(Recomposition).next_attempt > moments.now()
+    assert only(Recomposition).next_attempt_at > clock.now()
 
 
 def test_a_pass_tells_that_it_lives(gateway):
     one_pass()
-    assert (moments.now() - PipelineState.load().heartbeat).total_seconds() < 5
+    assert (clock.now() - PipelineState.get_current().last_pass_at).total_seconds() < 5

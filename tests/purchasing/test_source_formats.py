@@ -126,7 +126,7 @@ def test_what_the_crop_gives_is_what_fill_gives(image, name):
 def test_it_is_recomposed_or_it_stays_what_fill_gives(image, name, gateway, run):
     spec = "smartresize-200x200"
     crop = pixels(fresh(image).get_rendition(spec))
-    demand.write()
+    demand.write_noted_demand()
     run()
     rendition = fresh(image).get_rendition(spec)
     if name in REFUSED:
@@ -147,7 +147,7 @@ def test_what_lies_is_bought_as_it_is_displayed(image, name, gateway, run):
     assert shown(image, "original").size == (400, 267)
     # As displayed, 3:2 is all of the picture: no crop loses anything.
     fresh(image).get_rendition("smartresize-300x200")
-    demand.write()
+    demand.write_noted_demand()
     run()
     row = Recomposition.objects.get()
     assert (row.waiting_reason, len(gateway.requests)) == ("enough_kept", 0)

@@ -26,7 +26,7 @@ from wagtail_smart_resize.purchasing import source_image
 from wagtail_smart_resize.purchasing.source_image import (
     SALT,
     check_reachable,
-    inspect,
+    read_facts,
     source_picture,
     source_url,
 )
@@ -138,7 +138,7 @@ class TestThePicture:
         result = opened(source_picture(image))
         assert result.size == size
         assert near(result.getpixel(red), RED, 40)
-        assert (inspect(image).width, inspect(image).height) == size
+        assert (read_facts(image).width, read_facts(image).height) == size
 
     def test_has_the_colours_of_its_profile(self):
         lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
@@ -202,29 +202,29 @@ def profile_with_swapped_primaries():
 
 class TestInspect:
     def test_an_ordinary_photograph(self):
-        assert inspect(photo()) == SourceFacts(640, 427, False, False)
+        assert read_facts(photo()) == SourceFacts(640, 427, False, False)
 
     @pytest.mark.parametrize("name", ["GIF", "PNG", "WEBP", "AVIF"])
     def test_an_animation_is_one(self, name):
         frames = [flag(), Image.new("RGB", (40, 20), "blue")]
         content = encoded(frames[0], name, save_all=True, append_images=frames[1:])
-        assert inspect(stored(content)).is_animated
+        assert read_facts(stored(content)).is_animated
 
     @pytest.mark.parametrize("name", ["MPO", "HEIF", "TIFF"])
     def test_several_shots_in_a_file_are_no_animation(self, name):
         frames = [flag(size=(64, 64)), Image.new("RGB", (64, 64), "blue")]
         content = encoded(frames[0], name, save_all=True, append_images=frames[1:])
-        assert not inspect(stored(content)).is_animated
+        assert not read_facts(stored(content)).is_animated
 
     @pytest.mark.parametrize(("alpha", "transparent"), [(0, True), (254, True), (255, False)])
     def test_a_picture_is_transparent_where_its_alpha_channel_says_so(self, alpha, transparent):
         picture = flag("RGBA")
         picture.putpixel((3, 3), (1, 2, 3, alpha))
-        assert inspect(stored(encoded(picture, "PNG"))).is_transparent is transparent
+        assert read_facts(stored(encoded(picture, "PNG"))).is_transparent is transparent
 
     def test_a_transparent_palette_colour_counts(self):
         image = stored(encoded(flag("P"), "GIF", transparency=flag("P").getpixel((0, 0))))
-        assert inspect(image).is_transparent
+        assert read_facts(image).is_transparent
 
 
 class TestAFileThatCannotBeRead:
@@ -240,13 +240,13 @@ class TestAFileThatCannotBeRead:
         ],
         ids=["empty", "text", "svg", "postscript", "truncated"],
     )
-    @pytest.mark.parametrize("look", [inspect, source_picture])
+    @pytest.mark.parametrize("look", [read_facts, source_picture])
     def test_is_unreadable(self, look, content):
         with pytest.raises(SourceUnavailable) as caught:
             look(stored(content))
         assert caught.value.code == "unreadable"
 
-    @pytest.mark.parametrize("look", [inspect, source_picture])
+    @pytest.mark.parametrize("look", [read_facts, source_picture])
     def test_may_be_missing(self, look):
         image = plain_image()
         image.file.storage.delete(image.file.name)
@@ -262,7 +262,7 @@ class TestAFileThatCannotBeRead:
         image = get_image_model().objects.get(pk=plain_image().pk)
         monkeypatch.setattr(FileSystemStorage, "_open", fail)
         with pytest.raises(SourceUnavailable) as caught:
-            inspect(image)
+            read_facts(image)
         assert caught.value.code == "storage"
 
 
@@ -521,7 +521,7 @@ def renamed(image):
 
 
 PREVIEW = {"wanted_by": Recomposition.WantedBy.PREVIEW}
-OVERRULED = {"wanted_by": Recomposition.WantedBy.PERSON, "overruled": True}
+OVERRULED = {"wanted_by": Recomposition.WantedBy.PERSON, "rules_overridden": True}
 
 
 class TestWhatChangesInFlight:
@@ -618,7 +618,7 @@ class TestReachability:
         assert caught.value.code == "source_redirects"
 
     def test_an_answer_that_trickles_says_nothing(self, monkeypatch):
-        monkeypatch.setattr(source_image, "REACH_TIMEOUT", (0.2, 0.2))
+        monkeypatch.setattr(source_image, "REACH_TIMEOUT_SECONDS", (0.2, 0.2))
         trickle = endless(b"HTTP/1.1 403 Forbidden\r\nX: ", b"x", pause=0.02)
         with serve({"/x/": trickle}) as server:
             check_reachable(f"{server.url}/x/")

@@ -41,8 +41,8 @@ def focused(focal_point):
 
 def publish_candidate(image, size):
     row = recomposition(image, purchase=Recomposition.Purchase.IDLE)
-    row.move(where={}, live=candidate(row, size=size))
-    ImageVersion.mark_due(image.pk)
+    row.update_if(where={}, live=candidate(row, size=size))
+    ImageVersion.mark_publish_due(image.pk)
     publication.publish(image.pk)
 
 

@@ -70,7 +70,7 @@ def test_broken_presets_do_not_break_plain_sizes():
 def test_a_spec_is_read_once_for_all_pictures(monkeypatch):
     """Wagtail makes its operations anew for every picture of every page."""
     assert Filter("smartresize-123x45").operations
-    monkeypatch.setattr("wagtail_smart_resize.renditions.operation.read_target", None)
+    monkeypatch.setattr("wagtail_smart_resize.renditions.operation.parse_target", None)
     assert str(Filter("smartresize-123x45").operations[0].slot) == "123x45"
 
 

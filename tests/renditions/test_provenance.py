@@ -77,8 +77,8 @@ def recomposed_by(content):
         row = recomposition(image, purchase=Recomposition.Purchase.IDLE)
         chosen = candidate(row)
         chosen.store(content)
-        row.move(where={}, live=chosen)
-        ImageVersion.mark_due(image.pk)
+        row.update_if(where={}, live=chosen)
+        ImageVersion.mark_publish_due(image.pk)
         publication.publish(image.pk)
 
     return publish
@@ -208,8 +208,8 @@ def test_a_crop_never_says_so(spec, name):
 def test_a_crop_that_was_decided_never_says_so():
     image = plain_image()
     row = live(image).recomposition
-    row.move(where={}, live=None, decision=Recomposition.Decision.CROP)
-    ImageVersion.mark_due(image.pk)
+    row.update_if(where={}, live=None, decision=Recomposition.Decision.CROP)
+    ImageVersion.mark_publish_due(image.pk)
     publication.publish(image.pk)
     content = pixels(fresh(image).get_rendition(f"{SPEC}|format-jpeg"))
     assert digital_source_types(content) == []

@@ -24,11 +24,15 @@ from support.patience import join
 from wagtail.images import get_image_model
 from wagtail.images.models import Image
 
-from wagtail_smart_resize.models import FeedCounter, ImageVersion
+from wagtail_smart_resize.models import ImageVersion, PublicationCounter
 from wagtail_smart_resize.publishing import publication
 from wagtail_smart_resize.renditions import demand_notes, published_cache
-from wagtail_smart_resize.renditions.published import EMPTY, Entry, Live
-from wagtail_smart_resize.renditions.published_cache import Memory, memory
+from wagtail_smart_resize.renditions.published import (
+    NOTHING_PUBLISHED,
+    PublishedEntry,
+    PublishedState,
+)
+from wagtail_smart_resize.renditions.published_cache import PublishedCache, process_cache
 
 BLUE, GREEN, GOLD = (70, 130, 180), (0, 128, 0), (255, 215, 0)
 SPEC = "smartresize-400x400"
@@ -49,18 +53,18 @@ def shown(image, spec=SPEC):
 def flips_since(image, colour="green"):
     """Another candidate goes live, in another process: this one's memory is not told."""
     row = image.smart_resize_recompositions.get()
-    row.move(where={}, live=candidate(row, colour))
-    ImageVersion.mark_due(image.pk)
-    told, memory.flipped = memory.flipped, lambda using: None
+    row.update_if(where={}, live=candidate(row, colour))
+    ImageVersion.mark_publish_due(image.pk)
+    told, process_cache.flipped = process_cache.flipped, lambda using: None
     try:
         publication.publish(image.pk)
     finally:
-        memory.flipped = told
+        process_cache.flipped = told
 
 
 def later():
     """Two seconds on: the next render looks again."""
-    memory.next_look = 0.0
+    process_cache.next_refresh = 0.0
 
 
 class TestPinning:
@@ -109,7 +113,7 @@ class TestPinning:
         image = plain_image()
         live(image)
         loaded = getattr(get_image_model().objects, related)("smart_resize").get(pk=image.pk)
-        assert isinstance(loaded.smart_resize, Live)
+        assert isinstance(loaded.smart_resize, PublishedState)
         assert near(colour_of(loaded.get_rendition(SPEC)), BLUE)
 
     def test_counts_only_for_the_file_that_it_was_made_from(self):
@@ -117,19 +121,19 @@ class TestPinning:
         live(image)
         other = fresh(image)
         other.file_hash = "another"
-        assert other.smart_resize is EMPTY
+        assert other.smart_resize is NOTHING_PUBLISHED
         blank = fresh(image)
         blank.file_hash = ""
-        assert blank.smart_resize is EMPTY
+        assert blank.smart_resize is NOTHING_PUBLISHED
 
     def test_an_image_of_another_model_has_none(self):
         if not issubclass(get_image_model(), Image) or get_image_model() is Image:
-            assert getattr(object(), "smart_resize", EMPTY) is EMPTY
+            assert getattr(object(), "smart_resize", NOTHING_PUBLISHED) is NOTHING_PUBLISHED
             return
         image = plain_image()
         live(image)
         parent = Image.objects.get(pk=image.pk)
-        assert getattr(parent, "smart_resize", EMPTY) is EMPTY
+        assert getattr(parent, "smart_resize", NOTHING_PUBLISHED) is NOTHING_PUBLISHED
         assert near(colour_of(parent.get_rendition(SPEC)), GOLD)
         assert not demand_notes.notes
 
@@ -140,7 +144,7 @@ class TestPinning:
         def broken(*_args):
             raise RuntimeError("bug")
 
-        monkeypatch.setattr(memory, "live", broken)
+        monkeypatch.setattr(process_cache, "live", broken)
         assert near(shown(image), GOLD)
         assert "Can't tell what is live" in caplog.text
 
@@ -220,8 +224,8 @@ class TestKeys:
     def test_a_small_candidate_is_neither_enlarged_nor_stretched(self):
         image = plain_image(1600, 1200)
         row = recomposition(image, purchase="idle")
-        row.move(where={}, live=candidate(row, size=(300, 300)))
-        ImageVersion.mark_due(image.pk)
+        row.update_if(where={}, live=candidate(row, size=(300, 300)))
+        ImageVersion.mark_publish_due(image.pk)
         publication.publish(image.pk)
         rendition = fresh(image).get_rendition("smartresize-800x800")
         assert (rendition.width, rendition.height) == (300, 300)
@@ -246,8 +250,8 @@ class TestFeed:
         live(image)
         clock = time.monotonic()
         monkeypatch.setattr(published_cache.time, "monotonic", lambda: clock)
-        monkeypatch.setattr(memory, "INTERVAL", Memory.INTERVAL)
-        memory.reset()
+        monkeypatch.setattr(process_cache, "REFRESH_SECONDS", PublishedCache.REFRESH_SECONDS)
+        process_cache.reset()
         images = [fresh(image) for _ in range(3)]
         with django_assert_num_queries(1):
             assert [each.smart_resize.entries for each in images]
@@ -278,8 +282,8 @@ class TestFeed:
         assert near(shown(image), BLUE)
         row = image.smart_resize_recompositions.get()
         with rolled_back():
-            row.move(where={}, live=candidate(row, "green"))
-            ImageVersion.mark_due(image.pk)
+            row.update_if(where={}, live=candidate(row, "green"))
+            ImageVersion.mark_publish_due(image.pk)
             publication.publish(image.pk)
             later()
             assert near(shown(image), GREEN)
@@ -292,8 +296,8 @@ class TestFeed:
         row = image.smart_resize_recompositions.get()
         with transaction.atomic():
             with rolled_back():
-                row.move(where={}, live=candidate(row, "green"))
-                ImageVersion.mark_due(image.pk)
+                row.update_if(where={}, live=candidate(row, "green"))
+                ImageVersion.mark_publish_due(image.pk)
                 publication.publish(image.pk)
                 later()
                 assert near(shown(image), GREEN)
@@ -319,7 +323,7 @@ class TestFeed:
         later()
         assert near(shown(image), GREEN)
         saved.save()
-        FeedCounter.objects.update(value=saved.seq)
+        PublicationCounter.objects.update(value=saved.seq)
         later()
         assert near(shown(image), BLUE)
 
@@ -355,14 +359,14 @@ class TestFeed:
         def down(_self):
             raise DatabaseError("gone")
 
-        monkeypatch.setattr(Memory, "_flips", down)
+        monkeypatch.setattr(PublishedCache, "_flips", down)
         assert near(shown(image), BLUE)
 
     def test_a_failing_look_does_not_abort_the_visitors_transaction(self, monkeypatch):
         image = plain_image()
         live(image)
         later()
-        flips = Memory._flips
+        flips = PublishedCache._flips
 
         def broken(self):
             return flips(self).extra(where=["no_such_column = 1"])
@@ -370,7 +374,7 @@ class TestFeed:
         with transaction.atomic():
             other = fresh(image)
             with monkeypatch.context() as patch:
-                patch.setattr(Memory, "_flips", broken)
+                patch.setattr(PublishedCache, "_flips", broken)
                 assert other.smart_resize is not None
             assert get_image_model().objects.filter(pk=image.pk).exists()
 
@@ -379,20 +383,20 @@ class TestFeed:
         live(image)
         assert fresh(image).smart_resize.entries
         later()
-        with memory.lock:
+        with process_cache.lock:
             assert fresh(image).smart_resize.entries
 
     def test_a_forked_child_knows_nothing_and_holds_no_lock(self):
         image = plain_image()
         live(image)
         assert fresh(image).smart_resize.entries
-        with memory.lock:
+        with process_cache.lock:
             pid = os.fork()
             if pid == 0:
-                ok = memory.known is None and memory.lock.acquire(blocking=False)
+                ok = process_cache.known is None and process_cache.lock.acquire(blocking=False)
                 os._exit(0 if ok and not demand_notes.notes else 1)
         assert os.waitpid(pid, 0)[1] == 0
-        assert memory.known is not None
+        assert process_cache.known is not None
 
     def test_an_async_view_gets_what_is_known_or_the_crop(self):
         image = plain_image()
@@ -410,7 +414,7 @@ class TestFeed:
         image = plain_image()
         live(image, "400x400")
         known = fresh(image).smart_resize
-        monkeypatch.setattr("wagtail_smart_resize.renditions.published.nearest", None)
+        monkeypatch.setattr("wagtail_smart_resize.renditions.published.nearest_shape", None)
         assert known.entry(Decimal("1.000"), "").file
 
     def test_beyond_the_limit_single_images_are_looked_up(
@@ -419,8 +423,8 @@ class TestFeed:
         images = [plain_image() for _ in range(3)]
         for image in images:
             live(image)
-        monkeypatch.setattr(Memory, "MOST", 2)
-        memory.reset()
+        monkeypatch.setattr(PublishedCache, "MAX_IMAGES", 2)
+        process_cache.reset()
         assert all(near(shown(image), BLUE) for image in images)
         oldest = fresh(images[0])
         with django_assert_num_queries(0):
@@ -430,13 +434,13 @@ class TestFeed:
         assert near(shown(images[0]), GREEN)
 
     def test_what_a_process_knows_stays_bounded_while_images_come_and_go(self, monkeypatch):
-        monkeypatch.setattr(Memory, "MOST", 3)
+        monkeypatch.setattr(PublishedCache, "MAX_IMAGES", 3)
         images = [plain_image() for _ in range(6)]
         for image in images:
             live(image)
             later()
             assert near(shown(image), BLUE)
-            assert len(memory.known.rows) <= 3
+            assert len(process_cache.known.rows) <= 3
         for image in images[:4]:
             image.delete()
         flips_since(images[4])
@@ -447,7 +451,7 @@ class TestFeed:
     def test_the_first_look_is_one_query_for_all_images(self, django_assert_num_queries):
         images = [plain_image() for _ in range(5)]
         live(images[0])
-        memory.reset()
+        process_cache.reset()
         seen = [fresh(image) for image in images]
         with django_assert_num_queries(1):
             assert [bool(each.smart_resize.entries) for each in seen] == [True] + [False] * 4
@@ -488,8 +492,8 @@ class TestInsideATestCase:
     def test_query_counts_are_constant_and_nothing_leaks(self, _round):
         image = photo()
         with CaptureQueriesContext(connection) as queries:
-            assert fresh(image).smart_resize is EMPTY
-            assert fresh(image).smart_resize is EMPTY
+            assert fresh(image).smart_resize is NOTHING_PUBLISHED
+            assert fresh(image).smart_resize is NOTHING_PUBLISHED
         selects = [q for q in queries if "imageversion" in q["sql"]]
         assert len(selects) == 1
         live(image)
@@ -502,7 +506,7 @@ class TestInsideATestCase:
         with django_capture_on_commit_callbacks(execute=True):
             live(image)
             assert fresh(image).smart_resize.entries
-        assert memory.known is None
+        assert process_cache.known is None
 
 
 @pytest.mark.django_db
@@ -546,8 +550,8 @@ def render_costs(source, image):
 def test_entries_survive_the_database():
     from decimal import Decimal
 
-    entry = Entry(Decimal("1.905"), "hero", "abc", "file.webp", 2)
-    assert Entry.load(entry.dump()) == entry
+    entry = PublishedEntry(Decimal("1.905"), "hero", "abc", "file.webp", 2)
+    assert PublishedEntry.from_json(entry.to_json()) == entry
 
 
 @pytest.mark.django_db

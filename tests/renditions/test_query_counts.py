@@ -14,7 +14,7 @@ from support.paths import TESTS
 from support.patience import LONG
 
 from wagtail_smart_resize.models import ImageVersion
-from wagtail_smart_resize.renditions.published_cache import memory
+from wagtail_smart_resize.renditions.published_cache import process_cache
 
 #: Tables of what is live are read in a transaction's own way; visitors have none.
 as_a_visitor = pytest.mark.django_db(transaction=True)
@@ -68,7 +68,7 @@ def test_a_warm_picture_costs_no_more_than_fill(few_images):
 def test_what_a_new_process_shows_first_costs_one_query_more(few_images):
     before = shown(pages.LISTING, "smartresize", few_images)
     images = pages.loaded(few_images)
-    memory.reset()
+    process_cache.reset()
     first = pages.costs(lambda: pages.rendered(pages.LISTING.compiled("smartresize"), images))
     assert first == before._replace(queries=before.queries + 1)
 
@@ -77,8 +77,8 @@ def test_what_a_new_process_shows_first_costs_one_query_more(few_images):
 def test_many_views_look_once_for_what_went_live(few_images, monkeypatch):
     template = pages.LISTING.compiled("smartresize")
     pages.rendered(template, pages.loaded(few_images))
-    monkeypatch.setattr(memory, "INTERVAL", 3600)
-    memory.next_look = 0.0
+    monkeypatch.setattr(process_cache, "REFRESH_SECONDS", 3600)
+    process_cache.next_refresh = 0.0
     with CaptureQueriesContext(connection) as queries:
         for _ in range(5):
             pages.rendered(template, pages.loaded(few_images))

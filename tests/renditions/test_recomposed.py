@@ -26,14 +26,14 @@ def fresh(image):
 def decided_crop(image, slot="400x400"):
     """An editor chose the crop where a candidate was live."""
     row = Recomposition.objects.get(image_id=image.pk, slots=[slot])
-    row.move(where={}, live=None, decision=Recomposition.Decision.CROP)
-    ImageVersion.mark_due(image.pk)
+    row.update_if(where={}, live=None, decision=Recomposition.Decision.CROP)
+    ImageVersion.mark_publish_due(image.pk)
     publication.publish(image.pk)
 
 
 def raised(image):
     """What goes live next has keys that never were, as after a rendition was retired."""
-    version = ImageVersion.of(image.pk)
+    version = ImageVersion.get_for(image.pk)
     rows = Recomposition.objects.filter(image_id=image.pk)
     assert version.raise_generations(rows.values_list("shape", "recipe"))
 
@@ -239,8 +239,8 @@ def test_renditions_off_their_key_are_told_from_the_first_crop(image):
     fresh(image).get_rendition(SPEC)
     row = live(image).recomposition
     by_now = fresh(image).get_rendition(SPEC)
-    row.move(where={}, live=candidate(row, "green"))
-    ImageVersion.mark_due(image.pk)
+    row.update_if(where={}, live=candidate(row, "green"))
+    ImageVersion.mark_publish_due(image.pk)
     publication.publish(image.pk)
     shown = fresh(image)
     shown.get_rendition(SPEC)  # a template shows the image, then lists what there is

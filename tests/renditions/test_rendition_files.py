@@ -40,7 +40,7 @@ def files():
 
 
 def make(image):
-    rendition_files.make(image, Filter(SPEC))
+    rendition_files.make_rendition(image, Filter(SPEC))
 
 
 def test_it_is_the_rendition_that_pages_ask_for(image):
@@ -107,8 +107,8 @@ def test_the_row_stays_while_its_file_cannot_be_deleted(image, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(FileSystemStorage, "delete", refused)
         with pytest.raises(OSError, match="read-only"):
-            rendition_files.delete(row)
+            rendition_files.delete_rendition(row)
     assert image.renditions.get().pk == row.pk
-    rendition_files.delete(row)
+    rendition_files.delete_rendition(row)
     assert not default_storage.exists(row.file.name)
     assert not image.renditions.exists()

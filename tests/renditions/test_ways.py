@@ -269,7 +269,7 @@ def test_that_page_is_recomposed_in_exactly_the_slots_shape(site, run):
     image = photo()
     page = Template(PAGE.replace("FILTER", "smartresize"))
     before = urls_in(page.render(Context({"photo": fresh(image)})))
-    demand.write()
+    demand.write_noted_demand()
     run()
     assert len(site.gateway.requests) == 1
     after = urls_in(page.render(Context({"photo": fresh(image)})))
@@ -285,12 +285,12 @@ def test_that_page_is_recomposed_in_exactly_the_slots_shape(site, run):
 def test_no_thread_of_wagtails_pool_asks_the_database(name, client, monkeypatch):
     threads = set()
 
-    class Watched(published_cache.Memory):
+    class Watched(published_cache.PublishedCache):
         def live(self, *args):
             threads.add(threading.current_thread())
             return super().live(*args)
 
-    monkeypatch.setattr(published_cache, "memory", Watched())
+    monkeypatch.setattr(published_cache, "process_cache", Watched())
     WAYS[name](plain_image(), client)
     assert threads == {threading.current_thread()}
 

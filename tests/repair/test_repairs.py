@@ -16,19 +16,19 @@ from wagtail.models import Collection, CollectionViewRestriction, Locale, Page
 from wagtail_smart_resize.editorial import page_events
 from wagtail_smart_resize.editorial.page_events import images_shown_by
 from wagtail_smart_resize.models import (
+    BudgetPeriod,
     Candidate,
-    FeedCounter,
     GatewayRequest,
     ImageVersion,
     OptOut,
     PipelineState,
+    PublicationCounter,
     Recomposition,
     RetiredRendition,
-    Spend,
 )
 from wagtail_smart_resize.publishing import preparation, publication
 from wagtail_smart_resize.renditions import demand_notes
-from wagtail_smart_resize.renditions.published_cache import memory
+from wagtail_smart_resize.renditions.published_cache import process_cache
 from wagtail_smart_resize.repair import repairs
 from wagtail_smart_resize.repair.reading import chunks
 from wagtail_smart_resize.repair.report import Finding, Repair, Report
@@ -50,7 +50,7 @@ def fresh(image):
 
 def shown(image, spec=SPEC):
     """What a page shows; what it notes as wanted is lost with its process."""
-    memory.reset()
+    process_cache.reset()
     rendition = fresh(image).get_rendition(spec)
     demand_notes.notes.reset()
     return rendition
@@ -69,7 +69,7 @@ def found(**kwargs):
 
 def publish_due():
     """What the runner does next."""
-    for version in ImageVersion.objects.exclude(flip_due=None):
+    for version in ImageVersion.objects.exclude(publish_due_at=None):
         publication.publish(version.pk)
 
 
@@ -113,7 +113,7 @@ class TestTheRenditionsTableIsTheListOfWants:
         row = Recomposition.objects.get()
         assert (row.image_id, row.source_hash) == (image.pk, image.file_hash)
         assert (row.slots, row.wanted_by, row.purchase) == (["400x400"], "preview", "wanted")
-        assert row.next_attempt is not None
+        assert row.next_attempt_at is not None
 
     def test_each_shape_and_recipe_is_wanted_once_whatever_its_sizes_and_formats(self, image):
         for spec in [
@@ -163,7 +163,7 @@ class TestTheRenditionsTableIsTheListOfWants:
 
     def test_a_row_of_an_earlier_file_does_not_count(self, image):
         row = recomposition(image, purchase=Purchase.IDLE)
-        row.move(where={}, source_hash="earlier")
+        row.update_if(where={}, source_hash="earlier")
         shown(image)
         assert found()["WANTED"] == 1
 
@@ -203,7 +203,7 @@ class TestTheRenditionsTableIsTheListOfWants:
         assert fresh(image).file_hash
 
     def test_what_was_noted_in_memory_is_written_first(self, image):
-        memory.reset()
+        process_cache.reset()
         fresh(image).get_rendition(SPEC)
         assert found() == {}
         assert Recomposition.objects.get().wanted_by == "template"
@@ -230,7 +230,7 @@ class TestRetirement:
     def noted(self, days):
         """The crop was first seen off its key so many days ago."""
         repairs.run()
-        RetiredRendition.objects.update(first_seen=days_ago(days))
+        RetiredRendition.objects.update(first_seen_at=days_ago(days))
 
     def test_a_rendition_off_its_key_is_noted_and_its_url_goes_on_answering(self, image, crop):
         assert found()["RETIRED"] == 1
@@ -240,9 +240,9 @@ class TestRetirement:
 
     def test_it_is_noted_once(self, image, crop):
         self.noted(days=3)
-        seen = RetiredRendition.objects.get().first_seen
+        seen = RetiredRendition.objects.get().first_seen_at
         assert "RETIRED" not in found()
-        assert RetiredRendition.objects.get().first_seen == seen
+        assert RetiredRendition.objects.get().first_seen_at == seen
 
     def test_row_and_file_go_when_the_days_are_over(self, image, crop):
         self.noted(days=7.1)
@@ -325,7 +325,7 @@ class TestRetirement:
         version, rendition = ImageVersion.objects.get().live, shown(image)
         self.noted(days=8)
         repairs.run()
-        ImageVersion.mark_due(image.pk)
+        ImageVersion.mark_publish_due(image.pk)
         publish_due()
         assert ImageVersion.objects.get().live == version
         assert shown(image).pk == rendition.pk
@@ -397,8 +397,8 @@ class TestWhatIsPublished:
     def test_a_recomposition_that_is_not_published_becomes_due(self):
         image = plain_image()
         row = recomposition(image, purchase=Purchase.IDLE)
-        row.move(where={}, live=candidate(row))
-        ImageVersion.of(image.pk)
+        row.update_if(where={}, live=candidate(row))
+        ImageVersion.get_for(image.pk)
         assert found() == {"FLIPS": 1}
         publish_due()
         assert near(colour_of(shown(image)), BLUE)
@@ -452,7 +452,7 @@ class TestWhatIsPublished:
         live(image)
         key = shown(image).focal_point_key
         ImageVersion.objects.all().delete()
-        memory.reset()
+        process_cache.reset()
         assert found()["REBUILT"] == 1
         publish_due()
         again = shown(image)
@@ -496,15 +496,15 @@ class TestWhatIsPublished:
         live(first)
         live(second)
         assert fresh(first).smart_resize.entries
-        FeedCounter.objects.all().delete()
+        PublicationCounter.objects.all().delete()
         Recomposition.objects.get(image=first).choose(None, None)
         publish_due()
-        memory.next_look = 0.0
+        process_cache.next_refresh = 0.0
         assert fresh(first).smart_resize.entries[0].file, (
             "the flip's number is lower than the known"
         )
         assert found()["COUNTER"] == 1
-        memory.next_look = 0.0
+        process_cache.next_refresh = 0.0
         assert not fresh(first).smart_resize.entries[0].file
         assert found() == {}
 
@@ -525,7 +525,7 @@ class TestPurchases:
     def test_one_whose_request_was_not_charged_is_wanted_again(self, image):
         row = self.settled(image, status=Status.FAILED, charged=Charged.NO)
         assert row.purchase == Purchase.WANTED
-        assert row.next_attempt <= timezone.now()
+        assert row.next_attempt_at <= timezone.now()
 
     @pytest.mark.parametrize(
         ("fields", "code"),
@@ -569,7 +569,7 @@ class TestPurchases:
     def test_candidates_without_a_file_go(self, image, why, status, stored, left):
         row = recomposition(image, purchase=Purchase.IDLE)
         each = candidate(row, request=request(image, status=status))
-        each.move(where={}, stored=stored)
+        each.update_if(where={}, stored=stored)
         assert found().get("UNSTORED", 0) == 1 - left
         assert Candidate.objects.count() == left
         assert default_storage.exists(each.file.name) == bool(left)
@@ -578,7 +578,7 @@ class TestPurchases:
     def test_without_any_request_they_go_after_an_hour(self, image, hours, left):
         each = candidate(recomposition(image, purchase=Purchase.IDLE))
         created = timezone.now() - dt.timedelta(hours=hours)
-        each.move(where={}, stored=False, created_at=created)
+        each.update_if(where={}, stored=False, created_at=created)
         repairs.run()
         assert Candidate.objects.count() == left
 
@@ -663,7 +663,10 @@ class TestWaiting:
 
     @staticmethod
     def waiting(image, reason, slot="400x400", **fields):
-        values = {"waiting_reason": reason, "next_attempt": timezone.now() + dt.timedelta(days=1)}
+        values = {
+            "waiting_reason": reason,
+            "next_attempt_at": timezone.now() + dt.timedelta(days=1),
+        }
         return recomposition(image, slot, **{**values, **fields})
 
     def woken(self, row):
@@ -693,7 +696,7 @@ class TestWaiting:
         assert self.woken(self.waiting(image, reason))
 
     def test_what_waits_for_nothing_and_has_no_next_attempt_goes_on(self, image):
-        assert self.woken(self.waiting(image, "", next_attempt=None))
+        assert self.woken(self.waiting(image, "", next_attempt_at=None))
 
     def forbid(self, reason, image, settings):
         """Make the reason true of the image."""
@@ -703,10 +706,10 @@ class TestWaiting:
         elif reason == "opted_out":
             OptOut.objects.create(image=image)
         elif reason == "budget":
-            for period in Spend.periods(timezone.now().date()):
-                Spend.objects.create(period=period, outputs=50)
+            for period in BudgetPeriod.periods(timezone.now().date()):
+                BudgetPeriod.objects.create(period=period, outputs=50)
         elif reason == "circuit_open":
-            PipelineState.load().open_circuit("no_balance", "", timezone.now())
+            PipelineState.get_current().open_circuit("no_balance", "", timezone.now())
         elif reason == "not_published":
             root = root_page()
             root.add_child(instance=PicturePage(title="Draft", photo=image, live=False))
@@ -745,7 +748,7 @@ class TestWaiting:
 
     @pytest.mark.parametrize("reason", ["animated", "transparent"])
     def test_what_only_the_opened_file_tells_is_not_asked_again(self, image, reason):
-        assert not self.woken(self.waiting(image, reason, next_attempt=None))
+        assert not self.woken(self.waiting(image, reason, next_attempt_at=None))
 
     def test_a_picture_that_its_exif_data_turn_is_not_opened_again_and_again(self, settings):
         """The database says 800x600, the opened file 600x800: there the crop keeps enough."""
@@ -756,7 +759,7 @@ class TestWaiting:
 
     def test_what_was_decided_meanwhile_waits_for_nothing(self, image):
         row = self.waiting(image, "budget", decision=Decision.CROP)
-        ImageVersion.mark_due(image.pk)
+        ImageVersion.mark_publish_due(image.pk)
         assert "WOKEN" not in found()
         row.refresh_from_db()
         assert row.waiting_reason == "budget"
@@ -816,7 +819,7 @@ class TestPublishingAPage:
     @staticmethod
     def is_due(row):
         row.refresh_from_db()
-        return row.next_attempt is not None and row.waiting_reason == ""
+        return row.next_attempt_at is not None and row.waiting_reason == ""
 
     def test_what_waited_for_it_is_due(self, image):
         row = self.waiting(image)
@@ -863,16 +866,16 @@ class TestPublishingAPage:
 
 class TestRuns:
     def test_one_runner_an_hour_repairs(self):
-        state, other = PipelineState.load(), PipelineState.load()
-        assert repairs.next_due(state) <= timezone.now()
+        state, other = PipelineState.get_current(), PipelineState.get_current()
+        assert repairs.next_repair_at(state) <= timezone.now()
         assert repairs.run_if_due(state)
         assert not repairs.run_if_due(other)
-        assert repairs.next_due(state) == repairs.next_due(other) > timezone.now()
+        assert repairs.next_repair_at(state) == repairs.next_repair_at(other) > timezone.now()
 
     @pytest.mark.parametrize(("minutes", "runs"), [(59, False), (61, True)])
     def test_it_does_so_every_hour(self, minutes, runs):
-        state = PipelineState.load()
-        state.move(where={}, last_sync=timezone.now() - dt.timedelta(minutes=minutes))
+        state = PipelineState.get_current()
+        state.update_if(where={}, last_repair_at=timezone.now() - dt.timedelta(minutes=minutes))
         shown(plain_image())
         assert repairs.run_if_due(state) == Recomposition.objects.exists() == runs
 

@@ -11,7 +11,7 @@ from testapp.models import Notice, Person, PersonPage, PicturePage
 from wagtail.models import Collection, CollectionViewRestriction, Page, ReferenceIndex
 
 from wagtail_smart_resize.models import OptOut
-from wagtail_smart_resize.rules.assess import About
+from wagtail_smart_resize.rules.assess import ImageFacts
 from wagtail_smart_resize.rules.usage import (
     is_private,
     pages_using,
@@ -248,12 +248,12 @@ def test_what_concerns_many_images_is_asked_in_as_many_queries_as_for_one(
     page(photo=private)
     page(photo=opted_out, live=False)
     images = [shown, private, opted_out]
-    About.of_many([shown])
+    ImageFacts.for_images([shown])
     with CaptureQueriesContext(connection) as one:
-        About.of_many([shown])
+        ImageFacts.for_images([shown])
     with django_assert_num_queries(len(one)):
-        many = About.of_many(images)
-    assert many == {image.pk: About.of(image) for image in images}
+        many = ImageFacts.for_images(images)
+    assert many == {image.pk: ImageFacts.for_image(image) for image in images}
     assert [(about.is_private, about.opted_out, about.uses) for about in many.values()] == [
         (False, False, Usage.PUBLISHED),
         (True, False, Usage.PUBLISHED),

@@ -11,9 +11,9 @@ from wagtail_smart_resize.rules.verdict import (
     LABELS,
     OVERRULABLE,
     SENTENCES,
-    Facts,
     Policy,
     Reason,
+    RuleInput,
     Usage,
     verdict,
 )
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.any_version
 
 POLICY = Policy(min_crop_loss=0.1, min_slot_side=100, min_kept=0.5)
 
-FINE = Facts(
+FINE = RuleInput(
     width=3000,
     height=2000,
     shape=shape_of(800, 800),
@@ -71,7 +71,7 @@ def test_each_reason_alone_stands_in_the_way(reason):
 
 @pytest.mark.parametrize("reason", Reason)
 def test_person_overrules_matters_of_taste_and_nothing_else(reason):
-    result = verdict(replace(FINE, **AGAINST[reason]), POLICY, overruled=True)
+    result = verdict(replace(FINE, **AGAINST[reason]), POLICY, rules_overridden=True)
 
     assert result.reason is (None if reason in OVERRULABLE else reason)
 
@@ -101,7 +101,7 @@ def test_overruling_uncovers_what_a_person_cannot_overrule():
     facts = replace(FINE, uses=Usage.UNPUBLISHED, budget_left=False)
 
     assert verdict(facts, POLICY).reason is Reason.NOT_PUBLISHED
-    assert verdict(facts, POLICY, overruled=True).reason is Reason.BUDGET
+    assert verdict(facts, POLICY, rules_overridden=True).reason is Reason.BUDGET
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from support.patience import LONG, Noted, join
 from wagtail_smart_resize import compat, tasks
 from wagtail_smart_resize.asgi import finish_at_shutdown
 from wagtail_smart_resize.models import PipelineState, Recomposition
-from wagtail_smart_resize.purchasing.thread_pool import Crew
+from wagtail_smart_resize.purchasing.thread_pool import ThreadPool
 from wagtail_smart_resize.renditions import demand_notes, request_tracking
 from wagtail_smart_resize.runners import embedded_thread, loop, modes, sqlite, task_chain
 
@@ -56,7 +56,7 @@ def defers(monkeypatch):
 def woken(monkeypatch):
     """How often the embedded thread was woken; it does not start."""
     calls = []
-    monkeypatch.setattr(embedded_thread.thread, "wake", lambda: calls.append("thread"))
+    monkeypatch.setattr(embedded_thread.embedded_thread, "wake", lambda: calls.append("thread"))
     return calls
 
 
@@ -86,7 +86,7 @@ def passes(monkeypatch, still):
         return made.due
 
     monkeypatch.setattr(loop, "work_once", work_once)
-    monkeypatch.setattr(loop, "next_due", lambda state: made.due)
+    monkeypatch.setattr(loop, "next_pass_at", lambda state: made.due)
     return made
 
 
@@ -140,7 +140,7 @@ def test_waking_waits_for_the_commit(
     answers_requests,
     expected,
 ):
-    monkeypatch.setattr(request_tracking.requests, "any_yet", answers_requests)
+    monkeypatch.setattr(request_tracking.request_tracker, "any_yet", answers_requests)
     runner(name)
     with django_capture_on_commit_callbacks(execute=True):
         modes.wake()
@@ -163,7 +163,7 @@ def test_a_thread_that_can_not_start_breaks_no_commit(runner, monkeypatch, caplo
         raise RuntimeError("can't start new thread")
 
     runner("thread")
-    monkeypatch.setattr(embedded_thread.thread, "wake", fail)
+    monkeypatch.setattr(embedded_thread.embedded_thread, "wake", fail)
     with transaction.atomic():
         modes.wake()
     assert "can't start new thread" in caplog.text
@@ -191,13 +191,13 @@ def test_a_backend_that_runs_inline_gets_no_pass_out_of_a_request(woken, passes)
 
 
 def end_a_request(monkeypatch):
-    monkeypatch.setattr(modes._Checked, "at", time.monotonic())
+    monkeypatch.setattr(modes._LastCheck, "at", time.monotonic())
     modes._on_request_finished()
 
 
 @pytest.mark.django_db
 def test_the_end_of_a_request_writes_what_was_wanted(monkeypatch):
-    demand_notes.note(plain_image().pk, "400x400", "")
+    demand_notes.note_demand(plain_image().pk, "400x400", "")
     end_a_request(monkeypatch)
     assert [row.slots for row in Recomposition.objects.all()] == [["400x400"]]
 
@@ -205,7 +205,7 @@ def test_the_end_of_a_request_writes_what_was_wanted(monkeypatch):
 @pytest.mark.django_db
 def test_in_a_sites_test_suite_it_writes_and_asks_nothing(runner, monkeypatch):
     runner("auto")
-    demand_notes.note(plain_image().pk, "400x400", "")
+    demand_notes.note_demand(plain_image().pk, "400x400", "")
     with CaptureQueriesContext(connection) as queries:
         end_a_request(monkeypatch)
     assert len(queries) == 0
@@ -225,12 +225,12 @@ def test_a_processs_first_request_and_one_from_time_to_time_wake_the_runner(
     runner, monkeypatch, woken
 ):
     runner("thread")
-    monkeypatch.setattr(modes._Checked, "at", None)
+    monkeypatch.setattr(modes._LastCheck, "at", None)
     for _ in range(3):
         modes._on_request_finished()
     assert woken == ["thread"]
-    long_ago = time.monotonic() - modes.CHECK_INTERVAL - 1
-    monkeypatch.setattr(modes._Checked, "at", long_ago)
+    long_ago = time.monotonic() - modes.CHECK_INTERVAL_SECONDS - 1
+    monkeypatch.setattr(modes._LastCheck, "at", long_ago)
     modes._on_request_finished()
     assert woken == ["thread"] * 2
 
@@ -241,8 +241,8 @@ def test_trouble_at_the_end_of_a_request_reaches_nobody(runner, monkeypatch, cap
         raise RuntimeError("no threads here")
 
     runner("thread")
-    monkeypatch.setattr(embedded_thread.thread, "wake", fail)
-    demand_notes.note(plain_image().pk, "400x400", "")
+    monkeypatch.setattr(embedded_thread.embedded_thread, "wake", fail)
+    demand_notes.note_demand(plain_image().pk, "400x400", "")
     end_a_request(monkeypatch)
     assert "no threads here" in caplog.text
 
@@ -258,7 +258,7 @@ class Counting(loop.Loop):
         self.seconds = seconds
         self.rounds = 0
 
-    def _round(self):
+    def _run_pass(self):
         self.rounds += 1
         assert self.rounds < 100, "it spins"
         return self.seconds
@@ -316,7 +316,7 @@ def test_of_two_processes_one_works(passes):
     first._work()
     wait = second._work()
     assert len(passes) == 1
-    assert loop.REST <= wait <= loop.NEAR.total_seconds() + 2
+    assert loop.REST_SECONDS <= wait <= loop.NEAR.total_seconds() + 2
     first._work()
     assert len(passes) == 2
 
@@ -337,14 +337,14 @@ def test_a_process_that_ends_gives_its_lease_back(passes, monkeypatch):
     passes.due = timezone.now() + SECOND
     first = loop.Loop(alone=True)
     first._work()
-    first._leave()
+    first._shut_down()
     loop.Loop(alone=True)._work()
     assert len(passes) == 2
 
 
 @pytest.mark.django_db
 def test_what_came_while_a_process_gave_its_lease_back_is_not_forgotten(passes, monkeypatch):
-    monkeypatch.setattr(loop, "next_due", lambda state: timezone.now() + 2 * SECOND)
+    monkeypatch.setattr(loop, "next_pass_at", lambda state: timezone.now() + 2 * SECOND)
     assert loop.Loop(alone=True)._work() < 3
 
 
@@ -352,7 +352,7 @@ def test_what_came_while_a_process_gave_its_lease_back_is_not_forgotten(passes, 
 def test_a_process_without_the_lease_writes_what_was_wanted(passes):
     passes.due = timezone.now() + SECOND
     loop.Loop(alone=True)._work()
-    demand_notes.note(plain_image().pk, "400x400", "")
+    demand_notes.note_demand(plain_image().pk, "400x400", "")
     loop.Loop(alone=True)._work()
     assert Recomposition.objects.count() == 1
 
@@ -362,8 +362,8 @@ def test_a_database_in_trouble_is_tried_again_later(monkeypatch, caplog):
     def fail():
         raise DatabaseError("gone away")
 
-    monkeypatch.setattr(PipelineState, "load", fail)
-    assert loop.Loop(alone=True)._round() == loop.TROUBLE
+    monkeypatch.setattr(PipelineState, "get_current", fail)
+    assert loop.Loop(alone=True)._run_pass() == loop.ERROR_REST_SECONDS
     assert "gone away" in caplog.text
 
 
@@ -371,7 +371,7 @@ def test_a_database_in_trouble_is_tried_again_later(monkeypatch, caplog):
 
 
 def test_nothing_runs_before_it_is_needed():
-    assert not embedded_thread.thread.is_alive
+    assert not embedded_thread.embedded_thread.is_alive
     assert not [each for each in threading.enumerate() if each.name.startswith("smart-resize")]
 
 
@@ -396,7 +396,7 @@ def test_the_thread_is_a_daemon_starts_once_and_starts_again_after_its_end(monke
 def test_the_end_of_the_process_waits_for_seconds_only(monkeypatch, caplog):
     hanging = threading.Event()
     monkeypatch.setattr(loop.Loop, "run", lambda self: hanging.wait())
-    monkeypatch.setattr(embedded_thread, "GRACE", 0.1)
+    monkeypatch.setattr(embedded_thread, "SHUTDOWN_SECONDS", 0.1)
     thread = embedded_thread.EmbeddedThread()
     thread.wake()
     thread.leave()
@@ -482,7 +482,7 @@ def test_a_pass_that_fails_is_made_again(ticks, monkeypatch, caplog):
         raise DatabaseError("gone away")
 
     monkeypatch.setattr(loop, "work_once", fail)
-    monkeypatch.setattr(loop, "next_due", lambda state: timezone.now())
+    monkeypatch.setattr(loop, "next_pass_at", lambda state: timezone.now())
     task_chain.run_tick()
     assert len(ticks) == 1
     assert "gone away" in caplog.text
@@ -490,10 +490,10 @@ def test_a_pass_that_fails_is_made_again(ticks, monkeypatch, caplog):
 
 @pytest.mark.django_db
 def test_a_long_tick_calls_for_help_once_and_ends_in_time(ticks, monkeypatch):
-    shift = task_chain._Shift()
+    shift = task_chain._TickTimer()
     assert shift()
     assert ticks == []
-    shift._began -= task_chain.HELP_AFTER + 1
+    shift._began -= task_chain.HELP_AFTER_SECONDS + 1
     assert shift()
     assert shift()
     assert ticks == [(None, "", True)]
@@ -507,7 +507,7 @@ def test_an_extra_tick_makes_a_pass_beside_the_chain_and_enqueues_nothing(ticks,
     monkeypatch.setattr(
         "wagtail_smart_resize.purchasing.passes.run_pass", lambda **options: made.append(options)
     )
-    PipelineState.load().take_lease(timezone.now(), HOUR)
+    PipelineState.get_current().take_lease(timezone.now(), HOUR)
     task_chain.run_tick(extra=True)
     assert (len(made), ticks) == (1, [])
 
@@ -523,7 +523,7 @@ def test_jobs_run_on_daemon_threads_and_one_failure_stops_no_other(caplog):
         if len(ran) == 2:
             raise ValueError("unlucky")
 
-    results = Crew(4).work_off([job] * 9, lambda: True)
+    results = ThreadPool(4).run_jobs([job] * 9, lambda: True)
     assert sorted(results) == [False] + [True] * 8
     assert all(thread.daemon and thread.name.startswith("smart-resize-") for thread in ran)
     assert "unlucky" in caplog.text
@@ -531,23 +531,25 @@ def test_jobs_run_on_daemon_threads_and_one_failure_stops_no_other(caplog):
 
 def test_one_worker_is_the_calling_thread():
     ran = []
-    assert Crew(1).work_off([lambda: ran.append(threading.current_thread())] * 3, lambda: True)
+    assert ThreadPool(1).run_jobs(
+        [lambda: ran.append(threading.current_thread())] * 3, lambda: True
+    )
     assert set(ran) == {threading.current_thread()}
 
 
 def test_jobs_that_are_not_begun_in_time_are_left():
     ran = []
-    Crew(1).work_off([lambda: ran.append(1)] * 9, lambda: len(ran) < 2)
+    ThreadPool(1).run_jobs([lambda: ran.append(1)] * 9, lambda: len(ran) < 2)
     assert len(ran) == 2
 
 
 def test_a_job_that_waits_for_the_gateway_keeps_nobody_else_waiting(monkeypatch):
     answer, told = threading.Event(), threading.Event()
-    crew = Crew(2, patience=0.0, finished=told.set)
-    assert crew.work_off([answer.wait] * 2, lambda: True) == []
+    crew = ThreadPool(2, patience=0.0, finished=told.set)
+    assert crew.run_jobs([answer.wait] * 2, lambda: True) == []
     with monkeypatch.context() as patch:
         patch.setattr(crew, "_patience", LONG)
-        assert crew.work_off([lambda: None], lambda: True) == [True]
+        assert crew.run_jobs([lambda: None], lambda: True) == [True]
     assert not told.is_set()
     answer.set()
     assert told.wait(LONG)
@@ -557,15 +559,15 @@ def test_a_job_that_waits_for_the_gateway_keeps_nobody_else_waiting(monkeypatch)
 def test_jobs_left_before_their_thread_came_to_run_tell_when_they_end(monkeypatch):
     """The machine was busy: what is short by itself was not waited for, and ends later."""
     may_run, told = threading.Event(), threading.Event()
-    work_apart = Crew._work_apart
+    work_apart = ThreadPool._run_worker
 
     def started_late(self, heap):
         assert may_run.wait(LONG)
         work_apart(self, heap)
 
-    monkeypatch.setattr(Crew, "_work_apart", started_late)
-    crew = Crew(2, patience=0.2, finished=told.set)
-    assert crew.work_off([lambda: None], lambda: True) == []
+    monkeypatch.setattr(ThreadPool, "_run_worker", started_late)
+    crew = ThreadPool(2, patience=0.2, finished=told.set)
+    assert crew.run_jobs([lambda: None], lambda: True) == []
     may_run.set()
     assert told.wait(LONG)
     crew.wait()
@@ -575,7 +577,7 @@ def test_jobs_left_before_their_thread_came_to_run_tell_when_they_end(monkeypatc
 
 
 def test_a_request_whose_end_was_never_told_counts_until_its_threads_next():
-    requests = request_tracking.Requests()
+    requests = request_tracking.RequestTracker()
     requests.began()
     requests.began()
     assert not requests.begin_writing(lambda: False, 0.01)
@@ -584,9 +586,9 @@ def test_a_request_whose_end_was_never_told_counts_until_its_threads_next():
 
 
 def test_a_request_that_is_forgotten_holds_up_no_write_for_ever(monkeypatch):
-    requests = request_tracking.Requests()
+    requests = request_tracking.RequestTracker()
     requests.began()
-    monkeypatch.setattr(requests, "FORGOTTEN", -1.0)
+    monkeypatch.setattr(requests, "FORGET_AFTER_SECONDS", -1.0)
     assert requests.begin_writing(lambda: False, 0.01)
 
 
@@ -612,7 +614,7 @@ def test_requests_to_the_admin_are_known_by_their_path(told, expected):
 
 
 def tell_where_we_are(request):
-    count = len(request_tracking.requests._begun)
+    count = len(request_tracking.request_tracker._begun)
     return HttpResponse(f"{request_tracking.in_admin()} {count}")
 
 
@@ -641,12 +643,12 @@ def test_under_asgi_too_a_request_is_known_from_its_beginning_to_its_end(setting
         return body
 
     assert asyncio.run(ask()) == expected
-    assert request_tracking.requests._begun == {}
+    assert request_tracking.request_tracker._begun == {}
 
 
 def test_the_thread_ends_with_an_asgi_server_that_tells_of_its_shutdown(monkeypatch):
     ended = []
-    monkeypatch.setattr(embedded_thread.thread, "leave", lambda: ended.append(True))
+    monkeypatch.setattr(embedded_thread.embedded_thread, "leave", lambda: ended.append(True))
 
     async def live():
         server = ApplicationCommunicator(finish_at_shutdown(ASGIHandler()), {"type": "lifespan"})
@@ -676,10 +678,10 @@ def test_an_asgi_module_may_wrap_its_application_before_django_is_set_up():
 def test_sqlite_needs_manners_unless_its_transactions_are_immediate(monkeypatch, mode, expected):
     monkeypatch.setitem(connection.settings_dict, "OPTIONS", {"transaction_mode": mode})
     monkeypatch.setattr(sqlite, "is_sqlite", lambda: True)
-    assert sqlite.is_due() is expected
+    assert sqlite.needs_gate() is expected
     assert loop.workers() == (1 if expected else 4)
     monkeypatch.setattr(sqlite, "is_sqlite", lambda: False)
-    assert sqlite.is_due() is False
+    assert sqlite.needs_gate() is False
 
 
 @pytest.fixture
@@ -688,17 +690,17 @@ def write(monkeypatch):
 
     `write.changed` tells who waits for whom.
     """
-    requests = request_tracking.Requests()
+    requests = request_tracking.RequestTracker()
     requests._changed = changed = Noted()
-    monkeypatch.setattr(request_tracking, "requests", requests)
-    monkeypatch.setattr(sqlite, "PATIENCE", LONG)
-    monkeypatch.setattr(request_tracking.Requests, "HOLD", LONG)
-    monkeypatch.setattr(request_tracking.Requests, "FORGOTTEN", 2 * LONG)
+    monkeypatch.setattr(request_tracking, "request_tracker", requests)
+    monkeypatch.setattr(sqlite, "GATE_TIMEOUT_SECONDS", LONG)
+    monkeypatch.setattr(request_tracking.RequestTracker, "MAX_HOLD_SECONDS", LONG)
+    monkeypatch.setattr(request_tracking.RequestTracker, "FORGET_AFTER_SECONDS", 2 * LONG)
     raw = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     stand_in = SimpleNamespace(connection=raw, in_atomic_block=False)
 
     def execute(sql):
-        sqlite._write_politely(
+        sqlite._execute_gated(
             lambda sql, *_rest: raw.execute(sql), sql, (), False, {"connection": stand_in}
         )
 
@@ -729,7 +731,7 @@ def test_a_write_waits_while_a_page_is_answered(write):
 
 
 def test_a_write_waits_for_a_page_no_longer_than_its_patience(write, monkeypatch):
-    monkeypatch.setattr(sqlite, "PATIENCE", 0.1)
+    monkeypatch.setattr(sqlite, "GATE_TIMEOUT_SECONDS", 0.1)
     write.requests.began()
     write("DELETE FROM sheep")
     assert write.changed.asked[0] == 0.1
@@ -763,7 +765,7 @@ def test_a_page_that_begins_waits_for_our_transaction_to_end(write):
 
 
 def test_a_page_waits_for_no_write_that_takes_long(write, monkeypatch):
-    monkeypatch.setattr(request_tracking.Requests, "HOLD", 0.05)
+    monkeypatch.setattr(request_tracking.RequestTracker, "MAX_HOLD_SECONDS", 0.05)
     waited = SimpleNamespace(monotonic=lambda: sum(write.changed.asked))
     monkeypatch.setattr(request_tracking, "time", waited)
     write("BEGIN")

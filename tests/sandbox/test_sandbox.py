@@ -25,7 +25,7 @@ from support.paths import DOCS, TESTS
 from support.patience import FOR_EVER, LONG, join, until
 
 from wagtail_smart_resize.exceptions import AccessDenied, OutcomeUnknown
-from wagtail_smart_resize.gateway.client import GatewayClient, Status
+from wagtail_smart_resize.gateway.client import GatewayClient, JobStatus
 from wagtail_smart_resize.management.commands.smart_resize_sandbox import Command
 from wagtail_smart_resize.sandbox import SandboxGateway, jobs
 from wagtail_smart_resize.sandbox.faults.words import WORDS, Step
@@ -123,7 +123,11 @@ def test_the_status_moves_on_with_time(source, monkeypatch):
             seen.append(client.status(answer.request_id).status)
             now += 9
         seen.append(client.status(answer.request_id).status)
-    assert list(dict.fromkeys(seen)) == [Status.QUEUED, Status.PROCESSING, Status.COMPLETED]
+    assert list(dict.fromkeys(seen)) == [
+        JobStatus.QUEUED,
+        JobStatus.PROCESSING,
+        JobStatus.COMPLETED,
+    ]
 
 
 def test_both_ways_tell_the_same(gateway, source):
@@ -729,7 +733,7 @@ def test_the_command_prints_the_settings_and_ends_cleanly(number):
         client = GatewayClient("another", base_url[1], timeout=(LONG, LONG))
         with pytest.raises(AccessDenied):
             client.submit(job())
-        assert client.submit(job()).status == Status.QUEUED
+        assert client.submit(job()).status == JobStatus.QUEUED
         process.send_signal(number)
         rest, errors = process.communicate(timeout=LONG)
     assert '"API_KEY": "another"' in advice

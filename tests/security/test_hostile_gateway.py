@@ -121,7 +121,7 @@ ENDLESS = {
 @pytest.mark.security("Answers without end")
 @pytest.mark.parametrize("said", ENDLESS.values(), ids=ENDLESS)
 def test_an_answer_without_end_ends_at_a_limit(said, monkeypatch):
-    monkeypatch.setattr(transport, "MAX_BYTES", 1_000_000)
+    monkeypatch.setattr(transport, "MAX_ANSWER_BYTES", 1_000_000)
     with Endless(*said) as far_end:
         # All of the client's time passes with what comes in it, on machines however slow.
         passed = SimpleNamespace(monotonic=lambda: 2 * LONG * far_end.sent / 8_000_000)
@@ -148,7 +148,7 @@ def test_a_gigantic_pause_is_cut():
 def test_thousands_of_outputs_are_cut():
     images = [{"url": f"https://cdn.example/{number}.png"} for number in range(5_000)]
     said = submitted_to(whole(json.dumps({"images": images}).encode()))
-    assert len(said.outputs) == schema.MAX_OUTPUTS
+    assert len(said.outputs) == schema.MAX_ANSWER_OUTPUTS
 
 
 @pytest.mark.security("Answers without end")
@@ -179,7 +179,7 @@ def deflated_to_much(megabytes=400):
 @pytest.mark.security("Decompression bombs")
 @pytest.mark.parametrize("times", [1, 2, 3])
 def test_an_answer_that_unpacks_to_much_is_cut_in_bounded_memory(times, monkeypatch):
-    monkeypatch.setattr(transport, "MAX_BYTES", 1_000_000)
+    monkeypatch.setattr(transport, "MAX_ANSWER_BYTES", 1_000_000)
     body = deflated_to_much()
     for _ in range(times - 1):
         body = gzip.compress(body)
@@ -448,9 +448,9 @@ def test_an_odd_base_address_lets_no_answer_choose_where_the_key_goes(base_url, 
 
 @pytest.mark.security("Decompression bombs")
 def test_a_data_uri_without_end_is_not_unpacked():
-    from wagtail_smart_resize.gateway.downloads import MAX_BYTES, fetch
+    from wagtail_smart_resize.gateway.downloads import MAX_DOWNLOAD_BYTES, download
 
-    uri = "data:image/png;base64," + "%41" * (MAX_BYTES // 2)
+    uri = "data:image/png;base64," + "%41" * (MAX_DOWNLOAD_BYTES // 2)
     with pytest.raises(DownloadError) as raised:
-        fetch(schema.Output(uri), gateway_url="https://gateway.example")
+        download(schema.Output(uri), gateway_url="https://gateway.example")
     assert raised.value.code == "too_large"

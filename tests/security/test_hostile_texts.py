@@ -53,7 +53,7 @@ def texts(people, settings):
         failure_code="failed",
         failure_detail=markup("failure"),
         asked_by=people.superuser,
-        overruled=True,
+        rules_overridden=True,
     )
     waiting = recomposition(image, "400x400", purchase="idle", asked_by=people.superuser)
     for row in (failed, waiting):
@@ -69,10 +69,10 @@ def texts(people, settings):
             sizes=[{"size": "800x800", "recomposition": row.pk}],
             outputs=[{"file_name": markup("file"), "error": "x", "detail": markup("output")}],
         )
-        row.move(where={}, request=request)
+        row.update_if(where={}, request=request)
     candidate(waiting, request=waiting.request)
     OptOut.objects.create(image=image, reason=markup("reason"), user=people.superuser)
-    PipelineState.load().open_circuit("http_401", markup("circuit"), timezone.now())
+    PipelineState.get_current().open_circuit("http_401", markup("circuit"), timezone.now())
     return image
 
 
@@ -115,7 +115,7 @@ def test_what_the_gateway_says_is_one_plain_line_in_log_and_ledger(
     monkeypatch.setattr(gateway._desk, "answer", lambda call, origin: (reply, ""))
     run(2)
     kept = [each.error_detail for each in GatewayRequest.objects.all()]
-    kept += [again(row).failure_detail, PipelineState.load().circuit_detail]
+    kept += [again(row).failure_detail, PipelineState.get_current().circuit_detail]
     assert any("forged" in text for text in kept)
     assert all(text.isprintable() for text in kept)
     assert caplog.records

@@ -18,7 +18,7 @@ from wagtail.images import get_image_model
 from wagtail.models import CollectionViewRestriction, Locale, Page
 
 from wagtail_smart_resize.editorial import actions
-from wagtail_smart_resize.editorial.actions import Wish, Wording
+from wagtail_smart_resize.editorial.actions import GenerationOptions, ResizeTarget
 from wagtail_smart_resize.models import GatewayRequest, OptOut, Recomposition
 from wagtail_smart_resize.purchasing import demand, plan, source_image
 from wagtail_smart_resize.renditions import published_cache
@@ -63,7 +63,7 @@ def view(image, **extra):
     shown = get_image_model().objects.get(pk=image.pk)
     request = RequestFactory().get("/", **extra)
     Template(TEMPLATE).render(Context({"photo": shown, "request": request}))
-    demand.write()
+    demand.write_noted_demand()
     due()
 
 
@@ -72,10 +72,14 @@ def by_a_template(image, people, client):
 
 
 def by_a_person(image, people, client):
-    wording = Wording("", "1K", 1, None)
+    options = GenerationOptions("", "1K", 1, None)
     with contextlib.suppress(actions.Refused):
-        actions.ask(
-            image, [Wish.parse(SLOT)], user=people.superuser, wording=wording, overrule=True
+        actions.request_recomposition(
+            image,
+            [ResizeTarget.parse(SLOT)],
+            user=people.superuser,
+            options=options,
+            override_rules=True,
         )
 
 
@@ -88,7 +92,7 @@ def by_the_screen(image, people, client):
             "what": SLOT,
             "candidates": "1",
             "resolution": "1K",
-            "overrule": "True",
+            "override_rules": "True",
             "key": uuid.uuid4(),
             "source": image.file_hash,
         },
@@ -108,7 +112,7 @@ def by_the_bulk_action(image, people, client):
     client.force_login(people.superuser)
     meta = get_image_model()._meta
     url = reverse("wagtail_bulk_action", args=(meta.app_label, meta.model_name, "smart_resize"))
-    post = {"sizes": SLOT, "overrule": "on", "key": uuid.uuid4(), "next": "/admin/images/"}
+    post = {"sizes": SLOT, "override_rules": "on", "key": uuid.uuid4(), "next": "/admin/images/"}
     looked = client.post(f"{url}?id={image.pk}", post)
     digest = looked.context["estimate"].digest if looked.context["estimate"] else ""
     client.post(f"{url}?id={image.pk}", {**post, "agreed": digest, "confirm": "1"})
@@ -133,7 +137,7 @@ WAYS = [
 
 @pytest.fixture(autouse=True)
 def quick(settings, monkeypatch):
-    monkeypatch.setattr("wagtail_smart_resize.purchasing.demand.GATHERING", dt.timedelta(0))
+    monkeypatch.setattr("wagtail_smart_resize.purchasing.demand.GATHERING_TIME", dt.timedelta(0))
     settings.WAGTAIL_SMART_RESIZE = {**settings.WAGTAIL_SMART_RESIZE, "POLL_INTERVAL": 0.2}
 
 
@@ -160,8 +164,8 @@ class TestEveryWay:
 def path_in_flight(image):
     """The path of the source of a request that is being sent."""
     (row,) = want(image, SLOT)
-    request = plan.claim(plan.Group(image.pk, row.recipe))
-    request.move(where={}, status=GatewayRequest.Status.SENDING)
+    request = plan.plan_request(plan.DueGroup(image.pk, row.recipe))
+    request.update_if(where={}, status=GatewayRequest.Status.SENDING)
     return source_image.source_url(request).removeprefix(source_image.base_url())
 
 
@@ -206,7 +210,7 @@ class TestMeanwhile:
         actions.choose(chosen, user=people.superuser)
         run()
         keep_in(image)
-        published_cache.memory.reset()
+        published_cache.process_cache.reset()
         view(image)
         run()
         row.refresh_from_db()
@@ -231,7 +235,7 @@ class TestUnpublished:
     @pytest.mark.security("Images that must stay on the site")
     def test_what_was_claimed_and_not_sent_yet_is_taken_back(self, gateway, run, image):
         (row,) = want(image, SLOT)
-        plan.claim(plan.Group(image.pk, row.recipe))
+        plan.plan_request(plan.DueGroup(image.pk, row.recipe))
         unpublish(image)
         run()
         assert gateway.requests == []
@@ -285,7 +289,7 @@ def test_a_preview_of_a_draft_sends_nothing(gateway, run, people, client):
     answer = client.get(reverse("wagtailadmin_pages:view_draft", args=[draft.pk]))
     assert answer.status_code == 200
     assert b"<img" in answer.content
-    demand.write()
+    demand.write_noted_demand()
     due()
     run()
     assert gateway.requests == []

@@ -131,7 +131,7 @@ BREAKING = {
     "the HTTP client sends": (http.client.HTTPConnection, "send"),
     "the HTTP client reads": (http.client.HTTPResponse, "begin"),
     "the address is made": (GatewayClient, "_headers"),
-    "the answer is recorded": (submission, "_accepted"),
+    "the answer is recorded": (submission, "_handle_accepted"),
 }
 
 
@@ -146,7 +146,7 @@ def test_mail_to_the_admins_about_a_broken_purchase_has_no_key(
         raise RuntimeError("broken on purpose")
 
     want(plain_image(400, 300), "200x200")
-    passes.plan.claim(passes.plan.due_groups(passes.clock.now(), 1)[0])
+    passes.plan.plan_request(passes.plan.due_groups(passes.clock.now(), 1)[0])
     settings.DEBUG, settings.ADMINS = debug, ["admin@example.org"]
     sent = []
     handler = Noting(sent)

@@ -94,8 +94,8 @@ def live(image: Any, slot: str = "400x400", recipe: str = "", colour: str = "ste
 
     recomposed = recomposition(image, slot, recipe, purchase=Recomposition.Purchase.IDLE)
     chosen = candidate(recomposed, colour)
-    recomposed.move(where={}, live=chosen)
-    ImageVersion.mark_due(image.pk)
+    recomposed.update_if(where={}, live=chosen)
+    ImageVersion.mark_publish_due(image.pk)
     publication.publish(image.pk)
     return chosen
 

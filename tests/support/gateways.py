@@ -11,12 +11,12 @@ from PIL import Image
 
 from support.patience import LONG, until
 from wagtail_smart_resize.core.sizes import Size
-from wagtail_smart_resize.gateway.client import Answer, GatewayClient, Job, Status
+from wagtail_smart_resize.gateway.client import Answer, GatewayClient, GenerateRequest, JobStatus
 from wagtail_smart_resize.sandbox.responses import Reply
 from wagtail_smart_resize.sandbox.server import Listener
 
 KEY = "s3cret-subscription-key"
-PENDING = {Status.QUEUED, Status.PROCESSING}
+PENDING = {JobStatus.QUEUED, JobStatus.PROCESSING}
 
 
 def picture(size=(60, 40), colour=(200, 30, 30)) -> bytes:
@@ -111,9 +111,9 @@ def client_of(gateway, *, naps: list[float] | None = None, seconds: float = LONG
     return GatewayClient(gateway.key, gateway.url, timeout=(seconds, seconds), sleep=noted.append)
 
 
-def job(source: str = "http://127.0.0.1:9/photo.jpg", *sizes: str, **fields) -> Job:
+def job(source: str = "http://127.0.0.1:9/photo.jpg", *sizes: str, **fields) -> GenerateRequest:
     wanted = tuple(Size.parse(size) for size in sizes or ("60x60",))
-    return Job(source, wanted, **fields)
+    return GenerateRequest(source, wanted, **fields)
 
 
 def noted(calls: Callable[[], list], count: int) -> list:

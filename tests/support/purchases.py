@@ -6,11 +6,11 @@ from django.utils import timezone
 
 from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.models import (
+    BudgetPeriod,
     Candidate,
     GatewayRequest,
     PipelineState,
     Recomposition,
-    Spend,
 )
 from wagtail_smart_resize.purchasing import demand
 
@@ -22,7 +22,7 @@ def want(image, *slots, recipe="", by="template"):
     """Want slots of an image, due at once; returns the rows in the order of the slots."""
     from wagtail_smart_resize.core.sizes import Slot
 
-    rows = demand.record(image, [Slot.parse(slot) for slot in slots], recipe, by=by)
+    rows = demand.record_demand(image, [Slot.parse(slot) for slot in slots], recipe, by=by)
     due()
     return rows
 
@@ -30,7 +30,7 @@ def want(image, *slots, recipe="", by="template"):
 def due():
     """Let the time pass that the rows of a page have to gather."""
     past = timezone.now() - dt.timedelta(seconds=1)
-    Recomposition.objects.wanted().filter(waiting_reason="").update(next_attempt=past)
+    Recomposition.objects.wanted().filter(waiting_reason="").update(next_attempt_at=past)
 
 
 def only(model):
@@ -44,13 +44,13 @@ def again(row):
 
 def spent():
     """Outputs that today's budget holds; the month's must say the same."""
-    today, month = Spend.used(clock.today())
+    today, month = BudgetPeriod.spent_on(clock.today())
     assert today == month
     return today
 
 
 def circuit_is_open():
-    return PipelineState.load().circuit_open
+    return PipelineState.get_current().circuit_open
 
 
 def candidates(row):

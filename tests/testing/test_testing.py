@@ -7,7 +7,7 @@ import pytest
 from PIL import UnidentifiedImageError
 from support.factories import colour_of, photo, picture, plain_image
 
-from wagtail_smart_resize.models import GatewayRequest, Recomposition, Spend
+from wagtail_smart_resize.models import BudgetPeriod, GatewayRequest, Recomposition
 from wagtail_smart_resize.renditions.recomposed import is_recomposed
 from wagtail_smart_resize.testing import recomposed
 
@@ -50,7 +50,7 @@ class TestRecomposed:
     def test_buys_nothing(self):
         recomposed(photo(), "300x300")
         assert not GatewayRequest.objects.exists()
-        assert not Spend.objects.exists()
+        assert not BudgetPeriod.objects.exists()
         assert not Recomposition.objects.wanted().exists()
 
     def test_refuses_a_picture_of_another_shape(self):

@@ -1,1 +1,1 @@
-"""The screens of the admin, ours and what is added to Wagtail's own."""
+"""The app's admin screens, and its additions to Wagtail's own."""

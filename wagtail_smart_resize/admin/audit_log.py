@@ -1,4 +1,4 @@
-"""What the entries of the audit log say, in the language of whoever reads them."""
+"""Formatters that word audit log entries in the reader's language."""
 
 from typing import Any
 
@@ -25,13 +25,13 @@ class PublishFormatter(LogFormatter):
 
     def format_message(self, log_entry: Any) -> str:
         data = log_entry.data
-        told = []
+        parts = []
         if data.get("sizes"):
-            told.append(_("Live: a recomposed picture for %(sizes)s") % {"sizes": _sizes(data)})
+            parts.append(_("Live: a recomposed picture for %(sizes)s") % {"sizes": _sizes(data)})
         if data.get("cropped"):
             sizes = ", ".join(data["cropped"])
-            told.append(_("Live: the standard crop for %(sizes)s") % {"sizes": sizes})
-        return "; ".join(told) or str(self.label)
+            parts.append(_("Live: the standard crop for %(sizes)s") % {"sizes": sizes})
+        return "; ".join(parts) or str(self.label)
 
 
 class ChooseFormatter(LogFormatter):

@@ -1,4 +1,4 @@
-"""What all views of one image share: the image, and who may see it."""
+"""Base view for the screens of a single image: loads it and checks access."""
 
 from typing import Any
 
@@ -15,12 +15,16 @@ from wagtail_smart_resize.editorial import permissions
 
 
 def may_see(user: Any, image: Any) -> bool:
-    """May open the image's screen: whoever may do any of what it offers."""
+    """Return whether the user may open the image's screen: any right that it needs is enough."""
     return permissions.may_smart_resize(user, image) or permissions.may_approve(user, image)
 
 
 class ImageMixin(View):
-    """`self.image`, for whoever may see its recompositions. Everybody else is turned away."""
+    """Provide `self.image` from the URL's `image_id`.
+
+    Raises PermissionDenied if the user may not see its recompositions, and Http404 if the image
+    doesn't exist. A POST for a deleted image is redirected to the image listing instead.
+    """
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not permissions.may_smart_resize_any(request.user):
@@ -41,11 +45,11 @@ class ImageMixin(View):
 
     @property
     def is_deleted(self) -> bool:
-        """Whether it is by now, although its screen may be open."""
+        """Return whether the image has been deleted, which may happen while its screen is open."""
         return not self._images().exists()
 
     def gone(self) -> HttpResponseBase:
-        """Says so where images are: the screen isn't there to lead back to."""
+        """Redirect to the image listing with a message: the image's own screen is gone."""
         messages.error(self.request, _("The image has been deleted: nothing was done."))
         return redirect("wagtailimages:index")
 
@@ -54,5 +58,6 @@ class ImageMixin(View):
         return permissions.may_smart_resize(self.request.user, self.image)
 
     def require(self, allowed: bool) -> None:
+        """Raise PermissionDenied unless `allowed`."""
         if not allowed:
             raise PermissionDenied

@@ -1,4 +1,4 @@
-"""Our rights by collection, in the editor of Wagtail's groups."""
+"""The app's collection permissions in Wagtail's group editor."""
 
 from functools import cache
 from typing import Any
@@ -10,7 +10,7 @@ from wagtail_smart_resize.models import Recomposition
 
 TEMPLATE = "wagtail_smart_resize/group_permissions/formset.html"
 
-#: Codename, heading of its column, label of its tick box.
+#: Codename, column heading and checkbox label of each permission.
 RIGHTS = [
     ("smart_resize_recomposition", _("Smart resize"), _("Smart resize images")),
     ("approve_recomposition", _("Approve"), _("Approve recomposed pictures in review")),
@@ -19,7 +19,7 @@ RIGHTS = [
 
 @cache
 def permission_panel() -> Any:
-    """The formset: a row for each collection in which the group has any of our rights."""
+    """Return the formset class: a row for each collection in which the group has a permission."""
     return collection_member_permission_formset_factory(
         Recomposition, RIGHTS, TEMPLATE, default_prefix="smart_resize_permissions"
     )

@@ -1,4 +1,4 @@
-"""How much awaits review: in the menu, and on the admin's home."""
+"""Menu items and home page summary, with the number of recompositions that await review."""
 
 from typing import Any
 
@@ -14,21 +14,25 @@ from wagtail.admin.staticfiles import versioned_static
 from wagtail_smart_resize.editorial import permissions
 from wagtail_smart_resize.settings import settings
 
-#: Beyond this many the menu counts no further: it is on every page of the admin.
-MOST = 99
+#: Highest number that the menu counts to, since it is rendered on every admin page.
+MAX_COUNTED = 99
 
 
 def is_reviewer(user: Any) -> bool:
+    """Return whether review mode is on and the user may approve anything."""
     return settings.REVIEW and permissions.may_approve_any(user)
 
 
-def waiting(request: HttpRequest) -> int:
-    """How many await this user's review, at most one more than `MOST`: counted once a request."""
+def reviews_waiting(request: HttpRequest) -> int:
+    """Return how many recompositions await the user's review, at most `MAX_COUNTED` + 1.
+
+    The count is cached on the request.
+    """
     known = getattr(request, "_smart_resize_waiting", None)
     if known is None:
         from wagtail_smart_resize.editorial import listings
 
-        known = listings.waiting_for(request.user, MOST + 1).count()
+        known = listings.waiting_for(request.user, MAX_COUNTED + 1).count()
         request._smart_resize_waiting = known  # type: ignore[attr-defined]
     return known
 
@@ -39,16 +43,16 @@ class ReportMenuItem(MenuItem):
 
 
 class ReviewMenuItem(MenuItem):
-    """Its label tells how much waits, in words for those who can't see the number beside it."""
+    """Menu item with the number that waits, repeated in `aria-label` for screen readers."""
 
     def is_shown(self, request: HttpRequest) -> bool:
         return is_reviewer(request.user)
 
     def render_component(self, request: HttpRequest) -> Any:
         component = super().render_component(request)
-        count = waiting(request)
+        count = reviews_waiting(request)
         if count:
-            shown = f"{MOST}+" if count > MOST else str(count)
+            shown = f"{MAX_COUNTED}+" if count > MAX_COUNTED else str(count)
             text = ngettext("%(label)s: %(count)s waits", "%(label)s: %(count)s wait", count)
             component.attrs = {
                 **component.attrs,
@@ -66,8 +70,8 @@ class ReviewSummaryItem(SummaryItem):
         return is_reviewer(self.request.user)
 
     def get_context_data(self, parent_context: Any) -> dict[str, Any]:
-        count = waiting(self.request)
-        return {"count": count, "shown": f"{MOST}+" if count > MOST else str(count)}
+        count = reviews_waiting(self.request)
+        return {"count": count, "shown": f"{MAX_COUNTED}+" if count > MAX_COUNTED else str(count)}
 
 
 def report_menu_item() -> MenuItem:
@@ -91,6 +95,6 @@ def review_menu_item() -> MenuItem:
 
 
 def menu_css() -> str:
-    """The menu is on every screen, and so is the style of the number in it."""
+    """Return the stylesheet link for the menu's number, which every admin page needs."""
     url = versioned_static("wagtail_smart_resize/css/menu.css")
     return format_html('<link rel="stylesheet" href="{}">', url)

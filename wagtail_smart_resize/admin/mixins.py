@@ -1,4 +1,4 @@
-"""For views of a site's own: docs/python.md."""
+"""Mixins for a site's own admin views. See docs/python.md."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ __all__ = ["SmartResizeEditViewMixin"]
 
 
 class SmartResizeEditViewMixin:
-    """For a site whose image edit page is a view of its own, or that has `EXTEND_IMAGE_VIEWS` off.
+    """Add the header menu entry and the side panel to a site's own image edit view.
 
         class ImageEditView(SmartResizeEditViewMixin, wagtail.images.views.images.EditView):
             ...
@@ -17,7 +17,8 @@ class SmartResizeEditViewMixin:
         def image_edit_url():
             return [path("images/<int:image_id>/", ImageEditView.as_view())]
 
-    It adds the entry in the header's menu and the side panel, whatever that setting says.
+    It is for sites that replace Wagtail's edit view or have `EXTEND_IMAGE_VIEWS` off: the mixin
+    works whatever that setting says.
     """
 
     @cached_property

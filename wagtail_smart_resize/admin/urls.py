@@ -1,4 +1,4 @@
-"""The admin's addresses of ours. Wagtail includes them by a hook."""
+"""Admin URLs, which Wagtail includes through the `register_admin_urls` hook."""
 
 from django.urls import path
 

@@ -1,6 +1,7 @@
-"""A serializer field for the API: a rendition, and whether it shows a recomposed picture.
+"""Serializer field for a rendition and whether it shows a recomposed picture.
 
-It is a field of API v2, which API v3 takes as it is; its schema is read from the annotation.
+It is a field for Wagtail's API v2. API v3 accepts it as it is, and reads its schema from the return
+annotation.
 """
 
 from typing import Any, NotRequired
@@ -13,7 +14,7 @@ __all__ = ["SmartRenditionField"]
 
 
 class SmartRendition(TypedDict):
-    """What Wagtail's field gives, and what the picture is."""
+    """The value of Wagtail's field, extended by what the rendition shows."""
 
     url: str
     full_url: str
@@ -22,9 +23,9 @@ class SmartRendition(TypedDict):
     alt: str
     recomposed: bool
     pending: bool
-    """Whether another picture is on its way."""
+    """True if another picture is on its way."""
     reason: NotRequired[str]
-    """A `ShownBecause`."""
+    """The value of a `ShownBecause`."""
 
 
 class SmartRenditionError(TypedDict):
@@ -32,10 +33,11 @@ class SmartRenditionError(TypedDict):
 
 
 class SmartRenditionField(ImageRenditionField):
-    """Wagtail's `ImageRenditionField`, with `recomposed` and `pending`, and `reason` if wanted.
+    """Wagtail's `ImageRenditionField` with `recomposed`, `pending` and optionally `reason`.
 
-    What is shown and why is public then: `with_reason` tells whether a budget is used up. An image
-    for which nothing is live yet takes one query more; see `reasons.prefetch_reasons`.
+    `with_reason` adds `reason`, and makes public why the picture is shown, for example that a
+    budget is used up. An image with nothing live takes one extra query unless it was prefetched
+    with `reasons.prefetch_reasons`.
     """
 
     def __init__(
@@ -50,7 +52,7 @@ class SmartRenditionField(ImageRenditionField):
         super().__init__(filter_spec, preserve_svg, *args, **kwargs)
 
     def to_representation(self, image: Any) -> SmartRendition | SmartRenditionError:
-        # Sites name the field in their models, which are loaded before ours may be.
+        # Sites use the field in their models, which may be loaded before this app's models.
         from wagtail_smart_resize.editorial.reasons import reasons_of_images
 
         given = super().to_representation(image)

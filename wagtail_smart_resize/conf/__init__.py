@@ -1,1 +1,1 @@
-"""What the settings may hold."""
+"""Validation of the settings."""

@@ -1,6 +1,7 @@
-"""What a setting may hold. Each takes what the site wrote and returns what the code uses.
+"""Validators of settings. Each takes what the site wrote and returns the value that is used.
 
-A value that can't be used raises ValueError, with a sentence that says what to write.
+`optional`, `choice`, `integer` and `seconds` return a validator. For an unusable value a validator
+raises ValueError with a sentence that says what to write.
 """
 
 import re
@@ -38,16 +39,16 @@ def text(value: Any) -> str:
 
 
 def label(value: Any) -> str:
-    """Text for people; may be a lazy translation, which stays one."""
+    """Return text for display; a lazy translation is not evaluated."""
     if not isinstance(value, str | Promise):
         raise ValueError(f"write text, not {value!r}.")
     return value  # type: ignore[return-value]
 
 
 def secret(value: Any) -> str:
-    """A key as an HTTP header can carry it; None, as an unset variable gives it, is no key.
+    """Return the key as an HTTP header can carry it; "" for None, which an unset variable gives.
 
-    The messages never show the value.
+    The error messages never show the value.
     """
     if value is None:
         return ""
@@ -57,6 +58,8 @@ def secret(value: Any) -> str:
 
 
 def choice(*allowed: str) -> Callable[[Any], str]:
+    """Return a validator that accepts these strings only."""
+
     def clean(value: Any) -> str:
         if value not in allowed:
             names = ", ".join(f'"{name}"' for name in allowed)
@@ -67,7 +70,7 @@ def choice(*allowed: str) -> Callable[[Any], str]:
 
 
 def safety_tolerance(value: Any) -> str | None:
-    """The API's "1" to "6", also as a number; None leaves it to the API."""
+    """Return "1" to "6", given as text or as a number; None leaves the choice to the API."""
     if value is None:
         return None
     if isinstance(value, bool) or str(value) not in {"1", "2", "3", "4", "5", "6"}:
@@ -76,6 +79,7 @@ def safety_tolerance(value: Any) -> str | None:
 
 
 def integer(minimum: int, maximum: int | None = None) -> Callable[[Any], int]:
+    """Return a validator for whole numbers from `minimum` to `maximum`, without one if None."""
     span = f"of {minimum} or more" if maximum is None else f"from {minimum} to {maximum}"
 
     def clean(value: Any) -> int:
@@ -93,6 +97,8 @@ def _number(value: Any, minimum: float, maximum: float) -> bool:
 
 
 def seconds(minimum: float, maximum: float) -> Callable[[Any], float]:
+    """Return a validator for seconds within these bounds; the value becomes a float."""
+
     def clean(value: Any) -> float:
         if not _number(value, minimum, maximum):
             raise ValueError(f"write seconds from {minimum:g} to {maximum:g}, not {value!r}.")
@@ -102,13 +108,14 @@ def seconds(minimum: float, maximum: float) -> Callable[[Any], float]:
 
 
 def share(value: Any) -> float:
+    """Return a share from 0 to 1 as a float."""
     if not _number(value, 0, 1):
         raise ValueError(f"write a share from 0 to 1, such as 0.1 for 10 %, not {value!r}.")
     return float(value)
 
 
 def url(value: Any) -> str:
-    """An http or https address without a slash at its end."""
+    """Return an http or https address without a slash at its end."""
     if not isinstance(value, str) or not _is_base_url(value.strip()):
         raise ValueError(
             "write an address such as https://www.example.org, without user name, query or "
@@ -134,7 +141,7 @@ def slot(value: Any) -> Slot:
 
 
 def price(value: Any) -> Price:
-    """An amount and a currency: ("0.12", "USD") or {"amount": "0.12", "currency": "USD"}."""
+    """Return the Price in ("0.12", "USD") or {"amount": "0.12", "currency": "USD"}."""
     try:
         if isinstance(value, dict):
             value = (value["amount"], value["currency"])
@@ -149,6 +156,7 @@ def price(value: Any) -> Price:
 
 
 def dotted_callable(value: Any) -> Callable[..., Any]:
+    """Return the callable that a dotted path names."""
     found = _imported(value)
     if not callable(found):
         raise ValueError(f"write the dotted path of a function; {value!r} is none.")
@@ -156,7 +164,7 @@ def dotted_callable(value: Any) -> Callable[..., Any]:
 
 
 def storage(value: Any) -> "str | Storage | Callable[[], Storage]":
-    """A key of STORAGES stays one; a dotted path becomes what it leads to."""
+    """Return a key of STORAGES or a storage unchanged, and for a dotted path what it imports."""
     if isinstance(value, str) and value in django_settings.STORAGES:
         return value
     found = _imported(value) if isinstance(value, str) else value

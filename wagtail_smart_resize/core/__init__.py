@@ -1,1 +1,1 @@
-"""Values and small services that every room may use. Know no model, and none of the other rooms."""
+"""Values and helpers for every package of the app. Knows no models and none of those packages."""

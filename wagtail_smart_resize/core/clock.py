@@ -1,4 +1,4 @@
-"""Moments: now, today as the budget counts it, and how long to wait after trouble."""
+"""The current time, the budget's day, and the backoff after errors."""
 
 import datetime as dt
 import random
@@ -12,19 +12,26 @@ def now() -> dt.datetime:
 
 
 def today() -> dt.date:
-    """The UTC day: the budget's."""
+    """Return the current UTC date, which is the budget's day."""
     return now().astimezone(dt.UTC).date()
 
 
 def tomorrow() -> dt.datetime:
-    """When the budget's next day begins; without a zone where the site has `USE_TZ` off."""
+    """Return when the budget's next day begins.
+
+    The datetime is naive, in the site's default time zone, where `USE_TZ` is off.
+    """
     begins = dt.datetime.combine(today() + dt.timedelta(days=1), dt.time(), dt.UTC)
     if settings.USE_TZ:
         return begins
     return timezone.make_naive(begins, timezone.get_default_timezone())
 
 
-def backoff(troubles: int, *, first: float = 10.0, most: float = 3600.0) -> dt.timedelta:
-    """How long to wait after so many troubles in a row: doubling, with jitter, seconds."""
-    seconds = min(most, first * 2 ** min(max(troubles - 1, 0), 20))
+def backoff(consecutive_errors: int, *, first: float = 10.0, most: float = 3600.0) -> dt.timedelta:
+    """Return how long to wait after so many consecutive errors.
+
+    The delay starts at `first` seconds and doubles with each error, up to `most` seconds. Jitter of
+    up to 25 % either way is applied after that limit.
+    """
+    seconds = min(most, first * 2 ** min(max(consecutive_errors - 1, 0), 20))
     return dt.timedelta(seconds=seconds * random.uniform(0.75, 1.25))

@@ -1,4 +1,4 @@
-"""Amounts, durations, sizes and moments as the reader's language writes them."""
+"""Prices, durations, sizes and datetimes, formatted for the active language."""
 
 import datetime as dt
 from decimal import Decimal
@@ -13,7 +13,7 @@ from .sizes import Size
 
 
 def price_text(price: Price) -> str:
-    """Two decimals, or as many as a small price needs: "0.24 USD", "0.0125 USD"."""
+    """Return "0.24 USD" or "0.0125 USD": two decimals, or up to four for a small price."""
     amount = Decimal(price.amount).normalize()
     decimals = max(2, -int(amount.as_tuple().exponent))
     rounded = amount.quantize(Decimal(1).scaleb(-min(decimals, 4)))
@@ -21,7 +21,7 @@ def price_text(price: Price) -> str:
 
 
 def duration_text(duration: dt.timedelta) -> str:
-    """In seconds up to two minutes, then in minutes and seconds."""
+    """Return whole seconds (at least one) up to two minutes, then minutes and seconds."""
     seconds = max(1, round(duration.total_seconds()))
     if seconds < 120:
         return ngettext("%(count)d second", "%(count)d seconds", seconds) % {"count": seconds}
@@ -29,12 +29,12 @@ def duration_text(duration: dt.timedelta) -> str:
     return _("%(minutes)d min %(seconds)d s") % {"minutes": minutes, "seconds": seconds}
 
 
-def written(size: Size) -> str:
-    """A size as people write it. Belongs in `<bdi dir="ltr">`: else it turns around in Arabic."""
+def size_text(size: Size) -> str:
+    """Return "1200×630". Put it in `<bdi dir="ltr">`: otherwise Arabic pages reverse it."""
     return f"{size.width}×{size.height}"
 
 
-def moment_text(moment: dt.datetime) -> str:
-    """Date and time as the reader writes them; without a zone where the site has none."""
+def datetime_text(moment: dt.datetime) -> str:
+    """Return date and time in the language's short format; a naive datetime is not converted."""
     here = localtime(moment) if is_aware(moment) else moment
     return date_format(here, "SHORT_DATETIME_FORMAT")

@@ -1,15 +1,15 @@
-"""What a host's name says about where it is, without asking anybody. Pure."""
+"""What a host's name or IP address says about where it is, without a DNS look-up. Pure."""
 
 import ipaddress
 
 LOCAL_SUFFIXES = (".localhost", ".local", ".internal", ".test", ".lan", ".home.arpa")
 
 
-_HANDED_OUT = ipaddress.ip_network("2000::/3")
+_ALLOCATED_IPV6 = ipaddress.ip_network("2000::/3")
 
 
 def is_loopback(host: str | None) -> bool:
-    """Whether the host is this machine, by its name alone."""
+    """Return whether the host is this machine, judged by its name or address alone."""
     if host == "localhost":
         return True
     address = _address(host)
@@ -17,7 +17,7 @@ def is_loopback(host: str | None) -> bool:
 
 
 def is_local(host: str | None) -> bool:
-    """Whether the host's name or address means something on this machine or network only."""
+    """Return whether the host's name or address has a meaning on this machine or network only."""
     address = _address(host)
     if address is not None:
         return not address.is_global
@@ -25,15 +25,15 @@ def is_local(host: str | None) -> bool:
 
 
 def is_public(host: str | None) -> bool:
-    """Whether this is an address on the internet, and no other address in the coat of one.
+    """Return whether the host is a public internet address, and not one that embeds another.
 
-    All of IPv6 that is handed out lies within 2000::/3. Elsewhere are the ways to write IPv4 in
-    IPv6, for which a list of those that are forbidden would never be complete.
+    Host names return False. All allocated IPv6 addresses lie within 2000::/3. Outside of it are the
+    ways of writing IPv4 in IPv6, of which a list of forbidden ranges would never be complete.
     """
     address = _address(host)
     if address is None or address.is_multicast or not address.is_global:
         return False
-    return address.version == 4 or address in _HANDED_OUT
+    return address.version == 4 or address in _ALLOCATED_IPV6
 
 
 def _address(host: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -1,4 +1,4 @@
-"""Money."""
+"""Prices."""
 
 from decimal import Decimal
 from typing import NamedTuple

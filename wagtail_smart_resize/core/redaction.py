@@ -1,4 +1,4 @@
-"""Secrets that stay so where an error is reported: reports print local variables by ``repr``."""
+"""Keys that stay secret in error reports, which print local variables by ``repr``."""
 
 
 class Secret(str):
@@ -11,12 +11,12 @@ class Secret(str):
 
 
 class Unusable:
-    """Stands for a key that is no text, such as bytes."""
+    """Placeholder for a key that is not text, such as bytes."""
 
     def __repr__(self) -> str:
         return "[key]"
 
 
-def hidden(key: object) -> Secret | Unusable:
-    """The key, or what stands for one that no header could carry."""
+def redacted(key: object) -> Secret | Unusable:
+    """Return a Secret, or an Unusable for a key that is not text and so fits into no header."""
     return Secret(key) if isinstance(key, str) else Unusable()

@@ -1,7 +1,7 @@
 """Sizes, slots and shapes, and the arithmetic of the presets. Pure: no settings, no database.
 
 Ratios are compared and divided as decimals or fractions, so that the same two sizes always give the
-same answer; floats are only ever results, for people and for thresholds.
+same answer. Floats are only results, for display and for thresholds.
 """
 
 import re
@@ -11,13 +11,13 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
-MAX_SIDE = 20_000
+MAX_SIDE_PIXELS = 20_000
 MAX_CLOSENESS = 100
 
-SAME_SHAPE = Decimal("0.03")
-"""Shapes that differ by no more than this share one recomposition."""
+SHAPE_TOLERANCE = Decimal("0.03")
+"""Maximum relative difference between shapes that share one recomposition."""
 
-# What the engine renders at the tier "1K"; "2K" and "4K" double and quadruple the sides.
+# Sizes that the engine renders at "1K"; "2K" doubles and "4K" quadruples the sides.
 ENGINE_PRESETS = (
     (1584, 672),
     (1376, 768),
@@ -30,7 +30,7 @@ ENGINE_PRESETS = (
     (848, 1264),
     (768, 1376),
 )
-TIERS = {"1K": 1, "2K": 2, "4K": 4}
+RESOLUTIONS = {"1K": 1, "2K": 2, "4K": 4}
 
 # `int()` reads 1_0 as ten, and so does Wagtail's `fill`.
 _CLOSENESS = re.compile(r"c(\d+(?:_\d+)*)")
@@ -48,17 +48,21 @@ class Size(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "Size":
-        """Read "1200x630"; numbers may be written in every way that Wagtail's `fill` reads them."""
+        """Return the Size for "1200x630".
+
+        Numbers may be written in every way that Wagtail's `fill` reads them. Raises ValueError for
+        other text, and for a side that is not between 1 and `MAX_SIDE_PIXELS`.
+        """
         try:
             width, height = (int(side) for side in text.split("x"))
         except ValueError as error:
             raise ValueError(
                 f'"{text}" is not a size: write width x height in pixels, such as 1200x630.'
             ) from error
-        if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
+        if not (1 <= width <= MAX_SIDE_PIXELS and 1 <= height <= MAX_SIDE_PIXELS):
             raise ValueError(
-                f'"{text}" is not a usable size: each side must be between 1 and {MAX_SIDE} px, '
-                "such as 1200x630."
+                f'"{text}" is not a usable size: each side must be between 1 and '
+                f"{MAX_SIDE_PIXELS} px, such as 1200x630."
             )
         return cls(width, height)
 
@@ -79,15 +83,16 @@ class Slot:
 
     @classmethod
     def parse(cls, text: str) -> "Slot":
-        """Read "1200x630" or "1200x630-c50"."""
+        """Return the Slot for "1200x630" or "1200x630-c50". Raises ValueError."""
         size, *extra = text.split("-")
         return cls(Size.parse(size), parse_closeness(extra))
 
 
 def parse_closeness(parts: Iterable[str], default: int = 0) -> int:
-    """Read the parts of a spec after its size, such as ["c50"].
+    """Return the closeness (0 to 100 %) in the parts of a spec after its size, such as ["c50"].
 
-    As with Wagtail's `fill` the last one counts, and more than 100 means 100.
+    As in Wagtail's `fill`, the last part counts, and more than 100 means 100. Raises ValueError for
+    a part that is not a closeness.
     """
     closeness = default
     for part in parts:
@@ -102,56 +107,57 @@ def parse_closeness(parts: Iterable[str], default: int = 0) -> int:
 
 
 def is_preset_name(text: str) -> bool:
-    """Whether a preset may be called that: "hero", "card_2"; not "c50", which is a closeness."""
+    """Return whether a preset may have this name: "hero", "card_2"; not "c50", a closeness."""
     return _PRESET_NAME.fullmatch(text) is not None
 
 
 def shape_of(width: int, height: int) -> Decimal:
-    """The aspect ratio to three decimals: 1200x630 gives 1.905. Never 0, however tall the slot."""
+    """Return the aspect ratio to three decimals: 1.905 for 1200x630. Never 0, however tall."""
     thousandths = max(1, round(Fraction(width * 1000, height)))
     return Decimal(thousandths).scaleb(-3)
 
 
 def same_shape(a: Decimal, b: Decimal) -> bool:
-    return max(a, b) <= min(a, b) * (1 + SAME_SHAPE)
+    """Return whether two shapes differ by no more than `SHAPE_TOLERANCE`."""
+    return max(a, b) <= min(a, b) * (1 + SHAPE_TOLERANCE)
 
 
-def nearest(shape: Decimal, shapes: Iterable[Decimal]) -> Decimal | None:
-    """The one of `shapes` that is nearest to `shape`, if any is the same within `SAME_SHAPE`."""
+def nearest_shape(shape: Decimal, shapes: Iterable[Decimal]) -> Decimal | None:
+    """Return the one of `shapes` nearest to `shape` within `SHAPE_TOLERANCE`, or None."""
     alike = [other for other in shapes if same_shape(shape, other)]
     return max(alike, key=lambda other: (_overlap(shape, other), other), default=None)
 
 
 def request_size(shape: Decimal, tier: str = "2K") -> Size:
-    """The largest rectangle of that shape within the best engine preset of the tier.
+    """Return the largest rectangle of that shape within the best engine preset of the tier.
 
-    One side is the whole side of the best preset, the other is rounded to the nearest pixel.
+    One side is the whole side of that preset, the other is rounded to the nearest pixel.
     """
-    width, height = (side * TIERS[tier] for side in _best_preset(shape))
+    width, height = (side * RESOLUTIONS[tier] for side in _best_preset(shape))
     ratio = Fraction(shape)
     if ratio > Fraction(width, height):
         return Size(width, max(1, round(width / ratio)))
     return Size(max(1, round(height * ratio)), height)
 
 
-def preset_kept(shape: Decimal) -> float:
-    """The share (over 0, to 1) of the best engine preset's area that `request_size` uses."""
+def share_kept_by_engine(shape: Decimal) -> float:
+    """Return the share (over 0, to 1) of the best engine preset's area that `request_size` uses."""
     return float(_overlap(shape, Fraction(*_best_preset(shape))))
 
 
-def crop_kept(width: int, height: int, shape: Decimal) -> float:
-    """The share (0 to 1) of a picture's area that a crop of that shape can keep."""
+def share_kept_by_crop(width: int, height: int, shape: Decimal) -> float:
+    """Return the share (0 to 1) of an image's area that a crop of that shape can keep."""
     if not (width and height):
         return 0.0
     return float(_overlap(shape, Fraction(width, height)))
 
 
-def cut(available: Size, wanted: Size) -> tuple[tuple[int, int, int, int], Size]:
-    """How to cut `wanted` out of a picture of the size `available`.
+def cover(available: Size, wanted: Size) -> tuple[tuple[int, int, int, int], Size]:
+    """Return the crop box and the size with which to cut `wanted` out of an image.
 
-    Returns the largest centred box (left, top, right, bottom) that has the shape of `wanted`, and
-    the size to give it: `wanted`, or the box's own where that is smaller. Nothing is enlarged, and
-    nothing is stretched by more than the rounding to whole pixels.
+    `available` is the image's size. The box (left, top, right, bottom) is the largest centred one
+    that has the shape of `wanted`. The size is `wanted`, or the box's own where that is smaller.
+    Nothing is enlarged, and nothing is stretched by more than the rounding to whole pixels.
     """
     scale = min(Fraction(available.width, wanted.width), Fraction(available.height, wanted.height))
     box = Size(max(1, round(wanted.width * scale)), max(1, round(wanted.height * scale)))
@@ -166,5 +172,5 @@ def _best_preset(shape: Decimal) -> tuple[int, int]:
 
 
 def _overlap(a: Decimal | Fraction, b: Decimal | Fraction) -> Fraction:
-    """The share that a rectangle of one ratio fills of the smallest one of the other around it."""
+    """Return the share that a rectangle of ratio `a` fills of its bounding box of ratio `b`."""
     return min(Fraction(a), Fraction(b)) / max(Fraction(a), Fraction(b))

@@ -1,4 +1,4 @@
-"""What counts as trouble with a storage: whatever comes out of a call to one."""
+"""Errors of file storages: everything that a call to one raises."""
 
 import contextlib
 from collections.abc import Iterator
@@ -6,26 +6,26 @@ from collections.abc import Iterator
 from django.db import DatabaseError
 
 
-class StorageTrouble(OSError):
-    """A storage did not do what it was asked. `__cause__` is what it raised itself."""
+class StorageError(OSError):
+    """A storage failed to do what it was asked. `__cause__` is the exception that it raised."""
 
     @property
     def is_missing_file(self) -> bool:
-        """Whether the storage said that there is no such file. Wagtail wraps what it says."""
+        """Return whether the file is missing. Wagtail wraps the storage's error in its own."""
         raised = (self.__cause__, self.__cause__ and self.__cause__.__cause__)
         return any(isinstance(error, FileNotFoundError) for error in raised)
 
 
 @contextlib.contextmanager
-def calls() -> Iterator[None]:
-    """Around calls of a storage, and nothing else: what is raised comes out as StorageTrouble.
+def translate_storage_errors() -> Iterator[None]:
+    """Raise every exception of the block as StorageError. Use it around calls of a storage only.
 
-    No class of errors tells: storages let through what their client libraries raise, and those
-    of S3 or Azure are plain Exceptions. What the database raises stays what it is.
+    There is no common class to catch: storages let through what their client libraries raise, and
+    those of S3 or Azure are plain Exceptions. Database errors pass unchanged.
     """
     try:
         yield
-    except (StorageTrouble, DatabaseError):
+    except (StorageError, DatabaseError):
         raise
     except Exception as error:
-        raise StorageTrouble(f"{type(error).__name__}: {error}") from error
+        raise StorageError(f"{type(error).__name__}: {error}") from error

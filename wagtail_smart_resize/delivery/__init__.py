@@ -1,1 +1,1 @@
-"""What visitors' browsers and the gateway fetch."""
+"""Views that visitors' browsers and the gateway fetch pictures from."""

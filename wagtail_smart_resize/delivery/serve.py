@@ -1,7 +1,8 @@
-"""Wagtail's dynamic serve view, where a picture keeps its address when it is recomposed.
+"""Variants of Wagtail's dynamic serve view that let caches pick up recomposed pictures.
 
-So caches must ask again soon while another picture may come, and get an answer without the
-picture where none has come yet. Specs without `smartresize` are Wagtail's matter.
+In that view a picture keeps its URL when it is recomposed. While another picture may come, caches
+must therefore revalidate soon, and get a 304 response if none has come. Specs without `smartresize`
+are left to Wagtail.
 """
 
 import hashlib
@@ -18,10 +19,10 @@ __all__ = ["SendFileView", "ServeView", "SmartServeMixin"]
 
 
 class SmartServeMixin:
-    """For a view derived from Wagtail's `ServeView` or `SendFileView`.
+    """Mixin for views derived from Wagtail's `ServeView` or `SendFileView`.
 
-    `pending_max_age`: for so many seconds caches keep what may still change. All else they keep
-    as long as Wagtail lets them, which is an hour; of two times the shorter counts.
+    `pending_max_age` is the maximum age, in seconds, of a response that may still change. Other
+    responses keep Wagtail's, which is an hour; the shorter of the two applies.
     """
 
     pending_max_age = 60
@@ -33,26 +34,30 @@ class SmartServeMixin:
         known = get_conditional_response(self.request, etag=etag)  # type: ignore[attr-defined]
         response = known or super().serve(rendition)  # type: ignore[misc]
         response.headers["ETag"] = etag
-        return self._limited(response, rendition)
+        return self._limit_max_age(response, rendition)
 
     def redirect(self, rendition: Any) -> HttpResponseBase:
-        return self._limited(super().redirect(rendition), rendition)  # type: ignore[misc]
+        return self._limit_max_age(super().redirect(rendition), rendition)  # type: ignore[misc]
 
-    def _limited(self, response: HttpResponseBase, rendition: Any) -> HttpResponseBase:
+    def _limit_max_age(self, response: HttpResponseBase, rendition: Any) -> HttpResponseBase:
         if reason_of(rendition).may_change:
             patch_cache_control(response, max_age=self.pending_max_age)
         return response
 
 
 def _etag(rendition: Any) -> str:
-    """Of a rendition's row: when something else is shown, or it is made anew, it is another."""
+    """Return the ETag of a rendition.
+
+    It is derived from the row, and so differs once another picture is shown or the rendition is
+    created again.
+    """
     text = f"{rendition.pk} {rendition.focal_point_key} {rendition.file.name}"
     return f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
 
 
 class ServeView(SmartServeMixin, serve.ServeView):
-    """In the place of `wagtail.images.views.serve.ServeView`."""
+    """Replacement for `wagtail.images.views.serve.ServeView`."""
 
 
 class SendFileView(SmartServeMixin, serve.SendFileView):
-    """In the place of `wagtail.images.views.serve.SendFileView`."""
+    """Replacement for `wagtail.images.views.serve.SendFileView`."""

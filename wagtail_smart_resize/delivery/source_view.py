@@ -1,4 +1,4 @@
-"""What the gateway fetches, and nobody else finds."""
+"""The view from which the gateway fetches source pictures, at URLs that can't be guessed."""
 
 import logging
 from collections.abc import AsyncIterator, Callable
@@ -31,53 +31,58 @@ HEADERS = {
 
 @method_decorator(login_not_required, name="dispatch")
 class SourceView(View):
-    """The source picture of a request in flight; everything else is not found, without a reason.
+    """Serve the source picture of a request in flight; anything else is a 404 without a reason.
 
-    The answer is always our own: a site's page for 404 might ask for a session.
+    The 404 response is built here rather than raised: a site's 404 page might need a session.
     """
 
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
-        return _answer(token, _whole)
+        return _respond(token, _full_response)
 
     def head(self, request: HttpRequest, token: str) -> HttpResponseBase:
-        """Without the picture's length, which only drawing it would tell."""
-        answer = _answer(token, _type_only)
-        # Of any other response Django would say that it is 0 bytes long.
-        nothing = _nothing() if isinstance(request, ASGIRequest) else ()
+        """Respond without `Content-Length`, which is only known once the picture is rendered."""
+        answer = _respond(token, _headers_response)
+        # To any but a streaming response Django would add `Content-Length: 0`.
+        nothing = _empty_body() if isinstance(request, ASGIRequest) else ()
         return StreamingHttpResponse(nothing, status=answer.status_code, headers=answer.headers)
 
 
-async def _nothing() -> AsyncIterator[bytes]:
+async def _empty_body() -> AsyncIterator[bytes]:
     part: bytes
     for part in ():
         yield part
 
 
-def _answer(token: str, of: Callable[[Any], HttpResponse]) -> HttpResponse:
+def _respond(token: str, respond: Callable[[Any], HttpResponse]) -> HttpResponse:
     asked_for = request_of(token)
     if asked_for is None or not may_be_sent(asked_for):
         return HttpResponse(status=404, headers=HEADERS)
     try:
-        return of(asked_for.image)
+        return respond(asked_for.image)
     except SourceUnavailable as error:
         logger.warning("Gateway request %s: no source picture: %s", asked_for.pk, error)
         return HttpResponse(status=404, headers=HEADERS)
 
 
-def _whole(image: Any) -> HttpResponse:
+def _full_response(image: Any) -> HttpResponse:
     picture = source_picture(image)
     headers = HEADERS | {"Content-Length": str(len(picture.content))}
     return HttpResponse(picture.content, content_type=picture.content_type, headers=headers)
 
 
-def _type_only(image: Any) -> HttpResponse:
+def _headers_response(image: Any) -> HttpResponse:
     return HttpResponse(content_type=source_content_type(image), headers=HEADERS)
 
 
 def may_be_sent(request: GatewayRequest) -> bool:
-    """Whether what was true of the image when it was bought still is."""
+    """Return whether the image may still be sent to the gateway for this request.
+
+    It may not if it has been deleted, is private or opted out, or has another file by now. For a
+    request that no person made, it may not once only unpublished pages use it, unless the rules
+    were overridden; after a mere preview, a published page must use it.
+    """
     image = request.image
     if image is None or image.file_hash != request.source_hash:
         return False
@@ -88,8 +93,8 @@ def may_be_sent(request: GatewayRequest) -> bool:
 
 def _is_still_published(request: GatewayRequest) -> bool:
     rows = Recomposition.objects.filter(pk__in=request.recomposition_ids())
-    asked = list(rows.values_list("wanted_by", "overruled"))
-    if any(overruled for _wanted_by, overruled in asked):
+    asked = list(rows.values_list("wanted_by", "rules_overridden"))
+    if any(rules_overridden for _wanted_by, rules_overridden in asked):
         return True
     uses = usage_of(request.image)
     preview = Recomposition.WantedBy.PREVIEW

@@ -1,1 +1,1 @@
-"""What people can do with recompositions, and what they read of them. Knows no HTTP."""
+"""Actions on recompositions, and their state in words. Independent of HTTP."""

@@ -1,7 +1,7 @@
-"""What a person can do with an image's recompositions. The admin, and a site's own code, call this.
+"""Actions on an image's recompositions, for the admin and for a site's own code.
 
-Rights are the caller's to check. Every action is recorded in Wagtail's audit log and wakes the
-pipeline; what can't be done raises `Refused`, whose text is for the person.
+Callers check permissions. Requests, decisions and opt-outs are recorded in Wagtail's audit log, and
+what makes work wakes the pipeline. What can't be done raises `Refused`, with text for the user.
 """
 
 import uuid
@@ -19,7 +19,7 @@ from wagtail.images import get_image_model
 from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.core.money import Price
 from wagtail_smart_resize.core.sizes import Size, Slot
-from wagtail_smart_resize.core.storage_errors import StorageTrouble
+from wagtail_smart_resize.core.storage_errors import StorageError
 from wagtail_smart_resize.exceptions import SmartResizeError
 from wagtail_smart_resize.models import (
     Candidate,
@@ -41,15 +41,18 @@ Status = GatewayRequest.Status
 
 
 class Refused(SmartResizeError):
-    """An action that can't be done now. The text says why, to the person who asked."""
+    """An action that can't be done now. Its text tells the user why, in their language.
+
+    `code` is one of those in docs/python.md, or the reason of a rule.
+    """
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(code, detail)
 
 
 @dataclass(frozen=True)
-class Wish:
-    """One slot of an image that a person wants recomposed. `recipe`: "" or a preset's name."""
+class ResizeTarget:
+    """A slot to recompose an image for. `recipe` is "" or a preset's name."""
 
     slot: Slot
     recipe: str = ""
@@ -59,21 +62,21 @@ class Wish:
         return self.slot.shape
 
     @classmethod
-    def parse(cls, text: str) -> "Wish":
-        """Read "1200x630" or a preset's name. Raises ValueError."""
+    def parse(cls, text: str) -> "ResizeTarget":
+        """Return the target for "1200x630" or a preset's name. Raises ValueError for other text."""
         return cls(*settings.parse_slot(text))
 
     @classmethod
-    def of(cls, row: Recomposition) -> "Wish":
-        """What finds the row again: a slot of exactly its shape."""
+    def for_row(cls, row: Recomposition) -> "ResizeTarget":
+        """Return a target that finds the row again: a slot of exactly its shape."""
         slots = [Slot.parse(text) for text in row.slots]
         exact = next((slot for slot in slots if slot.shape == row.shape), None)
         return cls(exact or Slot(Size(1000, max(1, round(1000 / row.shape)))), row.recipe)
 
 
 @dataclass(frozen=True)
-class Wording:
-    """How a person wants it made; None keeps what the recipe or the settings say."""
+class GenerationOptions:
+    """A person's options for a request; None keeps the recipe's or settings' value."""
 
     prompt: str | None = None
     resolution: str | None = None
@@ -81,11 +84,15 @@ class Wording:
     seed: int | None = None
 
     @property
-    def per_size(self) -> int:
+    def images_per_size(self) -> int:
+        """Return the number of candidates to request for each shape."""
         return self.candidates or settings.CANDIDATES
 
     def recipe(self, name: str) -> Recipe:
-        """The recipe of that name, reworded. Raises Refused where the site has it no more."""
+        """Return the recipe of that name with these options applied.
+
+        Raises Refused("unknown_recipe") if the settings no longer hold it.
+        """
         try:
             recipe = settings.recipe(name)
         except UnknownRecipe as error:
@@ -103,30 +110,35 @@ class Wording:
 
 
 def price_of(outputs: int) -> Price | None:
-    """What so many outputs cost; None where the site has not said."""
+    """Return the price of a number of outputs; None without `PRICE_PER_OUTPUT`."""
     price = settings.PRICE_PER_OUTPUT
     return Price(price.amount * outputs, price.currency) if price else None
 
 
-def verdict_for(image: Any, wish: Wish, about: assess.About | None = None) -> Verdict:
-    """The rules' verdict on a person's wish, without the site's own `ALLOW`."""
-    about = about or assess.About.of(image)
-    return assess.assess(about, wish.shape, [wish.slot], wish.recipe, by_person=True)
+def verdict_for(
+    image: Any, target: ResizeTarget, image_facts: assess.ImageFacts | None = None
+) -> Verdict:
+    """Return the rules' verdict on a person's request, without calling the site's own `ALLOW`.
+
+    `image_facts` are read from the image if not given.
+    """
+    image_facts = image_facts or assess.ImageFacts.for_image(image)
+    return assess.assess(image_facts, target.shape, [target.slot], target.recipe, by_person=True)
 
 
-# An image may be deleted, or get another file, while somebody looks at its screen.
+# An image may be deleted, or its file replaced, while somebody has its screen open.
 
 
 @contextmanager
-def held(image_id: Any) -> Iterator[str]:
-    """A transaction in which the image's recompositions are ours alone; gives its file's hash.
+def locked_image(image_id: Any) -> Iterator[str]:
+    """Lock the image's recompositions for a transaction; yield the current hash of its file.
 
-    Raises Refused where the image has been deleted.
+    Raises Refused("deleted") if the image has been deleted.
     """
     try:
-        ImageVersion.of(image_id)
+        ImageVersion.get_for(image_id)
     except IntegrityError as error:
-        raise _deleted() from error
+        raise _deleted_error() from error
     with transaction.atomic():
         ImageVersion.lock(image_id)
         stored = get_image_model()._default_manager.filter(pk=image_id)
@@ -134,17 +146,18 @@ def held(image_id: Any) -> Iterator[str]:
         if file_hash is not None:
             yield file_hash
             return
-    # Within a transaction of the caller's, a row of no image would be found out at its end.
+    # Within a transaction of the caller's, the foreign key of a row without an image would only
+    # fail on commit.
     ImageVersion.objects.filter(pk=image_id).delete()
-    raise _deleted()
+    raise _deleted_error()
 
 
-def _deleted() -> Refused:
+def _deleted_error() -> Refused:
     return Refused("deleted", _("The image has been deleted: nothing was done."))
 
 
-def replaced() -> Refused:
-    """The image has another file than the person saw."""
+def file_replaced_error() -> Refused:
+    """Return the `Refused` to raise if the image has another file than the person saw."""
     return Refused(
         "replaced",
         _(
@@ -154,40 +167,43 @@ def replaced() -> Refused:
     )
 
 
-# Asking
+# Requesting
 
 
-def ask(
+def request_recomposition(
     image: Any,
-    wishes: Iterable[Wish],
+    targets: Iterable[ResizeTarget],
     *,
     user: Any = None,
-    wording: Wording | None = None,
-    overrule: bool = False,
+    options: GenerationOptions | None = None,
+    override_rules: bool = False,
     key: uuid.UUID | None = None,
 ) -> list[GatewayRequest]:
-    """Ask for pictures of an image: one request per recipe, its budget reserved at once.
+    """Request pictures of an image: one gateway request per recipe, with its budget reserved.
 
-    `key` tells one press of a button from another: asked twice with the same key, bought once.
-    `overrule`: in spite of what is a matter of taste. Raises Refused, and then nothing is asked.
+    `key` is an idempotency key: repeated with the same key, the call returns the requests of the
+    first. `override_rules` overrules the rules that are a matter of taste.
+
+    Raises Refused, and then requests nothing. Its code is "no_key", "file_missing", "deleted",
+    "replaced", "under_way", "budget", "unknown_recipe" or the reason of a rule.
     """
-    wording = wording or Wording()
+    options = options or GenerationOptions()
     key = key or uuid.uuid4()
     if not settings.API_KEY:
         raise Refused("no_key", _("The site has no API key: nothing can be recomposed."))
     try:
         plan.identify(image)
-    except StorageTrouble as error:
+    except StorageError as error:
         raise Refused("file_missing", _("The image's file can't be read.")) from error
-    with held(image.pk) as file_hash:
-        asked = _asked_before(image, key)
+    with locked_image(image.pk) as file_hash:
+        asked = _earlier_requests(image, key)
         if asked:
             return asked
         if file_hash != image.file_hash:
-            raise replaced()
-        groups = _by_recipe(wishes)
+            raise file_replaced_error()
+        groups = _by_recipe(targets)
         requests = [
-            _ask_for(image, recipe, slots, user, wording, overrule, key)
+            _request_recipe(image, recipe, slots, user, options, override_rules, key)
             for recipe, slots in groups.items()
         ]
         audit.asked(image, user, [slot for slots in groups.values() for slot in slots])
@@ -195,35 +211,35 @@ def ask(
     return requests
 
 
-def _asked_before(image: Any, key: uuid.UUID) -> list[GatewayRequest]:
+def _earlier_requests(image: Any, key: uuid.UUID) -> list[GatewayRequest]:
     return list(GatewayRequest.objects.filter(image_id=image.pk, batch=key))
 
 
-def _by_recipe(wishes: Iterable[Wish]) -> dict[str, list[Slot]]:
+def _by_recipe(targets: Iterable[ResizeTarget]) -> dict[str, list[Slot]]:
     groups: dict[str, list[Slot]] = {}
-    for wish in wishes:
-        groups.setdefault(wish.recipe, []).append(wish.slot)
+    for target in targets:
+        groups.setdefault(target.recipe, []).append(target.slot)
     return groups
 
 
-def _ask_for(
+def _request_recipe(
     image: Any,
     recipe: str,
     slots: list[Slot],
     user: Any,
-    wording: Wording,
-    overrule: bool,
+    options: GenerationOptions,
+    override_rules: bool,
     key: uuid.UUID,
 ) -> GatewayRequest:
-    rows = demand.record(image, slots, recipe, by=Recomposition.WantedBy.PERSON, user=user)
+    rows = demand.record_demand(image, slots, recipe, by=Recomposition.WantedBy.PERSON, user=user)
     for row in rows:
-        _check(image, row, overrule)
+        _check_rules(image, row, override_rules)
     request = plan.new_request(
         image,
-        wording.recipe(recipe),
+        options.recipe(recipe),
         rows,
-        per_size=wording.per_size,
-        seed=wording.seed,
+        images_per_size=options.images_per_size,
+        seed=options.seed,
         by_person=True,
         asked_by=user,
         batch=key,
@@ -231,41 +247,41 @@ def _ask_for(
     if not plan.reserve(request):
         raise Refused("budget", _budget_text(request.outputs_asked))
     for row in rows:
-        _take(row, request, user, overrule)
+        _claim(row, request, user, override_rules)
     return request
 
 
-def _check(image: Any, row: Recomposition, overrule: bool) -> None:
+def _check_rules(image: Any, row: Recomposition, override_rules: bool) -> None:
     if row.purchase == Purchase.REQUESTED:
         raise Refused("under_way", _("A picture of this shape has already been asked for."))
     slots = [Slot.parse(slot) for slot in row.slots]
     verdict = assess.assess(
-        assess.About.of(image),
+        assess.ImageFacts.for_image(image),
         row.shape,
         slots,
         row.recipe,
         by_person=True,
-        overruled=overrule,
+        rules_overridden=override_rules,
         ask_site=True,
     )
     if not verdict.allowed:
         raise Refused(str(verdict.reason), verdict.message)
 
 
-def _take(row: Recomposition, request: GatewayRequest, user: Any, overrule: bool) -> None:
-    taken = row.move(
+def _claim(row: Recomposition, request: GatewayRequest, user: Any, override_rules: bool) -> None:
+    taken = row.update_if(
         where={"purchase": row.purchase},
         purchase=Purchase.REQUESTED,
         request=request,
         wanted_by=Recomposition.WantedBy.PERSON,
         asked_by=user,
         wanted_at=clock.now(),
-        overruled=overrule,
+        rules_overridden=override_rules,
         waiting_reason="",
         failure_code="",
         failure_detail="",
         attempts=0,
-        next_attempt=None,
+        next_attempt_at=None,
     )
     if not taken:
         raise Refused("under_way", _("A picture of this shape has already been asked for."))
@@ -284,7 +300,11 @@ def _budget_text(outputs: int) -> str:
 
 
 def retry(row: Recomposition, *, user: Any = None, key: uuid.UUID | None = None) -> GatewayRequest:
-    """Ask again for what failed, as it was asked. Raises Refused."""
+    """Request a failed row again, and buy it anew.
+
+    The options are those of its last request if that had the same recipe. Raises Refused with the
+    code "not_failed", or one of those of `request_recomposition`.
+    """
     if row.purchase != Purchase.FAILED:
         raise Refused("not_failed", _("There is nothing to try again: this has not failed."))
     if row.source_hash != row.image.file_hash:
@@ -293,41 +313,49 @@ def retry(row: Recomposition, *, user: Any = None, key: uuid.UUID | None = None)
         )
     before = row.request
     same = before is not None and before.recipe == row.recipe
-    wording = (
-        Wording(before.prompt, before.resolution, before.per_size, before.seed)
+    options = (
+        GenerationOptions(before.prompt, before.resolution, before.images_per_size, before.seed)
         if before is not None and same
-        else Wording()
+        else GenerationOptions()
     )
-    wish = Wish.of(row)
-    return ask(row.image, [wish], user=user, wording=wording, overrule=row.overruled, key=key)[0]
+    target = ResizeTarget.for_row(row)
+    return request_recomposition(
+        row.image,
+        [target],
+        user=user,
+        options=options,
+        override_rules=row.rules_overridden,
+        key=key,
+    )[0]
 
 
-def look_again(row: Recomposition, *, user: Any = None) -> GatewayRequest:
-    """Ask the service once more what became of a request that came to nothing.
+def recheck_status(row: Recomposition, *, user: Any = None) -> GatewayRequest:
+    """Poll the service once more for the status of a failed row's last request. Buys nothing.
 
-    The one question is for all shapes that the request failed. Raises Refused where the request's
-    id is not known, or the request is not the row's last.
+    All rows that failed with that request are reopened together. Raises Refused("no_request_id")
+    if the row has not failed or the request's id is not known, Refused("under_way") if the request
+    is open already, and Refused("deleted").
     """
     request = row.request
     if row.purchase == Purchase.REQUESTED:
         raise Refused("under_way", _("The service is being asked already."))
     if row.purchase != Purchase.FAILED or request is None or not request.request_id:
         raise Refused("no_request_id", _("The service never told an id for this request."))
-    with held(row.image_id):
-        open_again = request.move(
+    with locked_image(row.image_id):
+        open_again = request.update_if(
             where={"status__in": [Status.UNKNOWN, Status.FAILED, Status.DONE]},
             status=Status.SENT,
-            next_step=clock.now(),
+            next_step_at=clock.now(),
             sent_at=clock.now(),
             finished_at=None,
-            troubles=0,
+            consecutive_errors=0,
             error_code="",
             error_detail="",
         )
         if not open_again:
             raise Refused("under_way", _("The service is being asked already."))
         for each in Recomposition.objects.filter(request=request):
-            each.move(
+            each.update_if(
                 where={"purchase": Purchase.FAILED},
                 purchase=Purchase.REQUESTED,
                 failure_code="",
@@ -337,13 +365,13 @@ def look_again(row: Recomposition, *, user: Any = None) -> GatewayRequest:
     return request
 
 
-def leave(row: Recomposition, *, user: Any = None) -> None:
-    """Leave a failed purchase alone: it no longer counts as a failure, nothing is bought.
+def dismiss_failure(row: Recomposition, *, user: Any = None) -> None:
+    """Mark a failed purchase as idle: it no longer counts as a failure. Buys nothing.
 
-    Raises Refused where somebody has asked for it again.
+    Raises Refused("under_way") if somebody has requested it again, and Refused("deleted").
     """
-    with held(row.image_id):
-        left = row.move(
+    with locked_image(row.image_id):
+        left = row.update_if(
             where={"purchase": Purchase.FAILED},
             purchase=Purchase.IDLE,
             failure_code="",
@@ -358,11 +386,14 @@ def leave(row: Recomposition, *, user: Any = None) -> None:
 
 
 def choose(candidate: Candidate, *, user: Any = None) -> None:
-    """Make the candidate the picture of its shape. Raises Refused."""
+    """Make the candidate the picture of its shape.
+
+    Raises Refused with the code "not_stored", "replaced" or "deleted".
+    """
     row = candidate.recomposition
     if not candidate.stored:
         raise Refused("not_stored", _("This picture has not been fetched completely."))
-    with held(row.image_id) as file_hash:
+    with locked_image(row.image_id) as file_hash:
         if row.source_hash != file_hash:
             raise Refused(
                 "replaced", _("The image's file was replaced: this picture is of the old one.")
@@ -373,25 +404,29 @@ def choose(candidate: Candidate, *, user: Any = None) -> None:
 
 
 def use_crop(row: Recomposition, *, user: Any = None) -> None:
-    """Decide for the standard crop. No candidate is lost; choosing one undoes it. Raises Refused.
+    """Decide for the standard crop. Candidates are kept; choosing one undoes the decision.
 
-    Of another file than the image's present one it would be a decision without effect.
+    Raises Refused("deleted"), or Refused("replaced") if the row is of another file than the image's
+    current one: the decision would have no effect.
     """
-    with held(row.image_id) as file_hash:
+    with locked_image(row.image_id) as file_hash:
         if row.source_hash != file_hash:
-            raise replaced()
+            raise file_replaced_error()
         row.choose(None, user)
         row.leave()
         audit.declined(row, user)
     modes.wake()
 
 
-# Keeping an image in
+# Opting out
 
 
 def opt_out(image: Any, *, user: Any = None, reason: str = "") -> None:
-    """Never send the image to the service. What is live stays live. Raises Refused."""
-    with held(image.pk):
+    """Keep the image from ever being sent to the service. What is live stays live.
+
+    A second call does nothing. Raises Refused("deleted").
+    """
+    with locked_image(image.pk):
         _optout, created = OptOut.objects.get_or_create(
             image_id=image.pk, defaults={"user": user, "reason": reason}
         )
@@ -400,8 +435,11 @@ def opt_out(image: Any, *, user: Any = None, reason: str = "") -> None:
 
 
 def opt_in(image: Any, *, user: Any = None) -> None:
-    """Allow the image to be sent again; what waited for that is looked at again. Raises Refused."""
-    with held(image.pk):
+    """Allow the image to be sent again, and make due what waited for that.
+
+    A call for an image that is not opted out does nothing. Raises Refused("deleted").
+    """
+    with locked_image(image.pk):
         if not OptOut.objects.filter(image_id=image.pk).delete()[0]:
             return
         audit.opted_in(image, user)

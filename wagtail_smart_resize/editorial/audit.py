@@ -1,5 +1,8 @@
-"""Wagtail's audit log of what people and the pipeline did. `data` holds keys, never words: those
-are found when the log is read, in the reader's language."""
+"""Entries in Wagtail's audit log for what people and the pipeline did.
+
+`data` holds codes and sizes but no text, which is added in the reader's language when the log is
+read.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -21,7 +24,7 @@ FAIL = "smart_resize.fail"
 
 
 def _write(image: Any, action: str, user: Any, **data: Any) -> None:
-    """One entry, with a context of its own: Wagtail shows one line per context and action."""
+    """Write an entry in a log context of its own: Wagtail shows one per context and action."""
     with LogContext(user=user):
         log(image, action, user=user, data=data)
 
@@ -54,7 +57,7 @@ def _on_published(image: Any, changes: list[tuple[Any, str, str]], **_kwargs: An
 
 
 def _slots_of(image: Any) -> dict[tuple[Any, str], list[str]]:
-    """The sizes of each shape and recipe of the image, as templates and people wrote them."""
+    """Return the image's sizes by shape and recipe, as templates and people wrote them."""
     slots: dict[tuple[Any, str], list[str]] = defaultdict(list)
     rows = Recomposition.objects.filter(image=image).order_by("pk")
     for shape, recipe, sizes in rows.values_list("shape", "recipe", "slots"):
@@ -68,7 +71,7 @@ def _on_failed(recomposition: Any, **_kwargs: Any) -> None:
     _write(row.image, FAIL, row.asked_by, sizes=row.slots, code=row.failure_code)
 
 
-def connect() -> None:
-    """Log what the pipeline tells by signals. From `AppConfig.ready`."""
+def connect_audit() -> None:
+    """Connect to the signals by which the pipeline reports. Called by `AppConfig.ready`."""
     recomposition_published.connect(_on_published, dispatch_uid="smart_resize_audit")
     recomposition_failed.connect(_on_failed, dispatch_uid="smart_resize_audit")

@@ -1,4 +1,4 @@
-"""What holds a purchase up just now, in words."""
+"""Messages about what currently delays a purchase."""
 
 import datetime as dt
 from typing import Any, TypeAlias
@@ -18,11 +18,13 @@ Words: TypeAlias = Promise | str
 Purchase = Recomposition.Purchase
 Status = GatewayRequest.Status
 
-#: What is due within this time is as good as due.
-SOON = dt.timedelta(seconds=5)
+#: What is due within this time counts as due.
+DUE_SOON = dt.timedelta(seconds=5)
 
 _PAUSE = gettext_lazy("The service asked for a pause. It is sent after that.")
-_OURS = gettext_lazy("The site could not go on with it just now. It is tried again by itself.")
+_SITE_TROUBLE = gettext_lazy(
+    "The site could not go on with it just now. It is tried again by itself."
+)
 _NOT_SENT = gettext_lazy("It could not be sent so far. It is tried again by itself.")
 _NOT_FETCHED = gettext_lazy(
     "The pictures can't be fetched from the service for now. It is tried again by itself."
@@ -32,8 +34,8 @@ _NOT_STORED = gettext_lazy(
 )
 
 
-def load(rows: QuerySet) -> QuerySet:
-    """The rows, each with what stops them all: the open circuit's code, and a pause."""
+def load_delays(rows: QuerySet) -> QuerySet:
+    """Annotate the rows with what stops all of them: `open_circuit`, a code, and `is_paused`."""
     state = PipelineState.objects.filter(pk=1)
     stopped = state.filter(circuit_opened_at__isnull=False)
     return rows.annotate(
@@ -42,70 +44,70 @@ def load(rows: QuerySet) -> QuerySet:
     )
 
 
-def why(row: Any) -> Words:
-    """What keeps the row, which comes from `load`, from going on now; "" where nothing does."""
+def delay_text(row: Any) -> Words:
+    """Return what currently delays a row of `load_delays`; "" if nothing does."""
     if row.purchase == Purchase.WANTED:
-        return _wanted(row)
+        return _wanted_text(row)
     if row.purchase != Purchase.REQUESTED or row.request is None:
         return ""
     if row.request.status == Status.NEW:
-        return _unsent(row, row.request)
-    return _unfetched(row.request) if row.request.status == Status.FETCHING else ""
+        return _unsent_text(row, row.request)
+    return _unfetched_text(row.request) if row.request.status == Status.FETCHING else ""
 
 
 def reason_label(code: str) -> Words:
-    """A stored reason in a few words; the code itself if it is none of ours (any more)."""
+    """Return the label of a stored reason; the code itself if it is unknown or was removed."""
     try:
         return Reason(code).label
     except ValueError:
         return code
 
 
-def _wanted(row: Any) -> Words:
+def _wanted_text(row: Any) -> Words:
     if row.waiting_reason and row.waiting_reason != Reason.CIRCUIT_OPEN:
         return reason_label(row.waiting_reason)
-    return _service(row) or reason_label(row.waiting_reason) or _last_try(row)
+    return _service_text(row) or reason_label(row.waiting_reason) or _retry_text(row)
 
 
-def _service(row: Any) -> Words:
-    """Why the service is sent nothing at all."""
+def _service_text(row: Any) -> Words:
+    """Return why nothing at all is sent to the service."""
     if row.open_circuit:
         reason = failures.describe_circuit(row.open_circuit).message
         return _("Nothing is sent to the service for now: %(why)s") % {"why": reason}
     return _PAUSE if row.is_paused else ""
 
 
-def _last_try(row: Any) -> Words:
-    """Why it is not tried again at once: the file could not be read, or the request failed."""
-    if not _is_later(row.next_attempt):
+def _retry_text(row: Any) -> Words:
+    """Return why the retry is not due yet: the file could not be read, or the request failed."""
+    if not _is_later(row.next_attempt_at):
         return ""
     if row.failure_code:
         return _tried_again(failures.describe(row.failure_code).message)
     if row.request and row.request.error_code:
         return _tried_again(failures.describe_circuit(row.request.error_code).message)
-    return _OURS
+    return _SITE_TROUBLE
 
 
 def _tried_again(reason: Words) -> str:
     return _("%(why)s It is tried again by itself.") % {"why": reason}
 
 
-def _unsent(row: Any, request: GatewayRequest) -> Words:
+def _unsent_text(row: Any, request: GatewayRequest) -> Words:
     if request.error_code == Reason.BUDGET:
         return Reason.BUDGET.label
-    if stopped := _service(row):
+    if stopped := _service_text(row):
         return stopped
-    if not _is_later(request.next_step):
+    if not _is_later(request.next_step_at):
         return ""
-    return _OURS if request.troubles else _NOT_SENT
+    return _SITE_TROUBLE if request.consecutive_errors else _NOT_SENT
 
 
-def _unfetched(request: GatewayRequest) -> Words:
-    if not request.troubles:
+def _unfetched_text(request: GatewayRequest) -> Words:
+    if not request.consecutive_errors:
         return ""
     at_the_service = any("later" in output for output in request.outputs)
     return _NOT_FETCHED if at_the_service else _NOT_STORED
 
 
 def _is_later(moment: dt.datetime | None) -> bool:
-    return moment is not None and moment > clock.now() + SOON
+    return moment is not None and moment > clock.now() + DUE_SOON

@@ -1,7 +1,7 @@
-"""What it takes to have many images recomposed in several shapes: worked out before it is asked.
+"""Estimate of what recomposing many images in several shapes takes, before it is requested.
 
-Nothing is written here, no file is opened, and the site's own `ALLOW` is not called: it is asked,
-image by image, when the purchase is.
+Nothing is written, no file is opened, and the site's own `ALLOW` is not called: it is called for
+each image on purchase.
 """
 
 import hashlib
@@ -24,13 +24,13 @@ from wagtail_smart_resize.rules.verdict import OVERRULABLE, Reason
 from wagtail_smart_resize.settings import settings
 
 from . import actions, states
-from .actions import Wish
+from .actions import ResizeTarget
 
 Decision = Recomposition.Decision
 
 
 class Stays(StrEnum):
-    """Why a picture is not asked for although the rules would allow it."""
+    """Why a picture is not requested although the rules would allow it."""
 
     MADE = "made"
     UNDER_WAY = "under_way"
@@ -39,10 +39,10 @@ class Stays(StrEnum):
 
     @property
     def label(self) -> Promise:
-        return _STAYS[self]
+        return _STAYS_LABELS[self]
 
 
-_STAYS: dict[Stays, Promise] = {
+_STAYS_LABELS: dict[Stays, Promise] = {
     Stays.MADE: gettext_lazy("There is a recomposed picture already"),
     Stays.UNDER_WAY: gettext_lazy("A picture is being made already"),
     Stays.DECLINED: gettext_lazy("Somebody chose the standard crop"),
@@ -53,34 +53,37 @@ _STAYS: dict[Stays, Promise] = {
 
 
 @dataclass(frozen=True)
-class Pair:
-    """One image in one shape: what is asked for it, or why nothing is."""
+class EstimateItem:
+    """One image in one shape. `why_not` is None if a picture is to be requested."""
 
     image: Any
-    wish: Wish
+    target: ResizeTarget
     why_not: Stays | Reason | None = None
 
 
 @dataclass(frozen=True)
 class Estimate:
+    """What the requested shapes of the images take. `pairs` is each image in each shape."""
+
     images: int
     shapes: int
-    pairs: tuple[Pair, ...]
+    pairs: tuple[EstimateItem, ...]
     left: int
     """Outputs that the budget allows now."""
 
     @cached_property
-    def asked(self) -> list[Pair]:
+    def asked(self) -> list[EstimateItem]:
+        """Return the pairs for which a picture is to be requested."""
         return [pair for pair in self.pairs if pair.why_not is None]
 
     @cached_property
-    def by_image(self) -> list[tuple[Any, list[Wish]]]:
-        """What is asked of each image, in the order of their keys: the order of their locks."""
-        wishes = defaultdict(list)
+    def by_image(self) -> list[tuple[Any, list[ResizeTarget]]]:
+        """Return the targets to request by image, ordered by primary key as locks must be."""
+        targets = defaultdict(list)
         for pair in self.asked:
-            wishes[pair.image.pk].append(pair.wish)
+            targets[pair.image.pk].append(pair.target)
         images = {pair.image.pk: pair.image for pair in self.asked}
-        return [(images[key], wishes[key]) for key in sorted(images)]
+        return [(images[key], targets[key]) for key in sorted(images)]
 
     @property
     def outputs(self) -> int:
@@ -100,74 +103,94 @@ class Estimate:
 
     @cached_property
     def made(self) -> int:
+        """Return the number of pairs that have a recomposed picture already."""
         return sum(pair.why_not is Stays.MADE for pair in self.pairs)
 
     @cached_property
     def reasons(self) -> list[tuple[Stays | Reason, int]]:
-        """Why nothing is asked for, and for how many; what is made already comes first."""
+        """Return why pairs are left out, with their numbers; those made already come first."""
         counted = Counter(pair.why_not for pair in self.pairs if pair.why_not is not None)
         return [(why, counted[why]) for why in (*Stays, *Reason) if counted[why]]
 
     @property
     def overrulable(self) -> int:
-        """How many are left out for a matter of taste."""
+        """Return the number of pairs left out by rules that may be overruled."""
         return sum(count for why, count in self.reasons if why in OVERRULABLE)
 
     @property
     def digest(self) -> str:
-        """Changes with what is asked for: nobody agrees to something else than they saw."""
-        text = repr([(pair.image.pk, str(pair.wish.slot), pair.wish.recipe) for pair in self.asked])
+        """Return a digest of what is requested, so that users agree only to what they saw."""
+        text = repr(
+            [(pair.image.pk, str(pair.target.slot), pair.target.recipe) for pair in self.asked]
+        )
         return hashlib.sha256(f"{settings.CANDIDATES} {text}".encode()).hexdigest()[:16]
 
 
-def of(images: Sequence[Any], wishes: Iterable[Wish], *, overrule: bool = False) -> Estimate:
-    """What it takes now. The number of queries doesn't grow with the number of images."""
-    wishes = distinct(wishes)
-    about, rows = assess.About.of_many(images), _rows(images)
+def estimate_for(
+    images: Sequence[Any], targets: Iterable[ResizeTarget], *, override_rules: bool = False
+) -> Estimate:
+    """Return the current estimate.
+
+    The number of queries doesn't grow with the number of images. `override_rules` overrules the
+    rules that are a matter of taste.
+    """
+    targets = distinct(targets)
+    image_facts, rows = assess.ImageFacts.for_images(images), _rows_by_image(images)
     pairs = tuple(
-        _pair(about[image.pk], wish, rows[image.pk], overrule)
+        _pair(image_facts[image.pk], target, rows[image.pk], override_rules)
         for image in images
-        for wish in wishes
+        for target in targets
     )
-    return Estimate(len(images), len(wishes), pairs, assess.budget_left())
+    return Estimate(len(images), len(targets), pairs, assess.budget_left())
 
 
-def distinct(wishes: Iterable[Wish]) -> list[Wish]:
-    """Without those whose shape another of the same recipe serves: the largest stays."""
-    kept: list[Wish] = []
-    for wish in sorted(wishes, key=lambda each: each.slot.size, reverse=True):
-        if not any(_serves(wish.recipe, wish.shape, other.recipe, other.shape) for other in kept):
-            kept.append(wish)
+def distinct(targets: Iterable[ResizeTarget]) -> list[ResizeTarget]:
+    """Return the targets, keeping only the largest of those with the same recipe and shape."""
+    kept: list[ResizeTarget] = []
+    for target in sorted(targets, key=lambda each: each.slot.size, reverse=True):
+        if not any(
+            _serves(target.recipe, target.shape, other.recipe, other.shape) for other in kept
+        ):
+            kept.append(target)
     return kept
 
 
-def _rows(images: Sequence[Any]) -> dict[Any, list[Recomposition]]:
-    """The recompositions of the images' present files."""
+def _rows_by_image(images: Sequence[Any]) -> dict[Any, list[Recomposition]]:
+    """Return the recompositions of the images' current files, by image id."""
     keys = [image.pk for image in images]
     rows = Recomposition.objects.filter(image_id__in=keys, source_hash=F("image__file_hash"))
     found = defaultdict(list)
-    for row in states.load(rows).order_by("pk"):
+    for row in states.with_state_relations(rows).order_by("pk"):
         found[row.image_id].append(row)
     return found
 
 
-def _pair(about: Any, wish: Wish, rows: list[Recomposition], overrule: bool) -> Pair:
-    ours = [row for row in rows if _serves(wish.recipe, wish.shape, row.recipe, row.shape)]
-    ours.sort(key=lambda row: abs(row.shape - wish.shape))
-    stays = next(filter(None, map(_stays, ours)), None)
+def _pair(
+    image_facts: Any, target: ResizeTarget, rows: list[Recomposition], override_rules: bool
+) -> EstimateItem:
+    matching = [row for row in rows if _serves(target.recipe, target.shape, row.recipe, row.shape)]
+    matching.sort(key=lambda row: abs(row.shape - target.shape))
+    stays = next(filter(None, map(_stays_of, matching)), None)
     if stays:
-        return Pair(about.image, wish, stays)
-    slots = [wish.slot]
-    if ours:
-        slots += [Slot.parse(text) for text in ours[0].slots]
-        wish = wish if wish.shape == ours[0].shape else Wish.of(ours[0])
-    # Whether the budget lasts is a question about all of them together.
-    about = replace(about, budget_left=True)
-    found = assess.assess(about, wish.shape, slots, wish.recipe, by_person=True, overruled=overrule)
-    return Pair(about.image, wish, found.reason)
+        return EstimateItem(image_facts.image, target, stays)
+    slots = [target.slot]
+    if matching:
+        slots += [Slot.parse(text) for text in matching[0].slots]
+        target = target if target.shape == matching[0].shape else ResizeTarget.for_row(matching[0])
+    # The budget is compared with all pairs together, not with each.
+    image_facts = replace(image_facts, budget_left=True)
+    found = assess.assess(
+        image_facts,
+        target.shape,
+        slots,
+        target.recipe,
+        by_person=True,
+        rules_overridden=override_rules,
+    )
+    return EstimateItem(image_facts.image, target, found.reason)
 
 
-def _stays(row: Recomposition) -> Stays | None:
+def _stays_of(row: Recomposition) -> Stays | None:
     if row.purchase == row.Purchase.REQUESTED:
         return Stays.UNDER_WAY
     if row.purchase == row.Purchase.FAILED and row.failure_code == "unknown":
@@ -182,6 +205,7 @@ def _serves(recipe: str, shape: Any, other_recipe: str, other_shape: Any) -> boo
 
 
 def over_budget(estimate: Estimate) -> str:
+    """Return a message that the estimate exceeds the budget."""
     text = ngettext(
         "This takes %(outputs)d picture, and the budget allows %(left)d more now. Choose fewer "
         "images or shapes, or wait for the next day or month.",

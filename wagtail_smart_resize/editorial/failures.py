@@ -1,4 +1,4 @@
-"""What failed, and what to do about it, in an editor's words. The codes are the pipeline's."""
+"""Messages for editors about failures and their remedies, by the pipeline's codes."""
 
 import re
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from wagtail_smart_resize.rules.verdict import Reason
 
 
 class Failure(NamedTuple):
-    """`message` says what happened, `remedy` what a person can do; "" where that is Retry."""
+    """What happened (`message`) and what a person can do (`remedy`, "" if only Retry)."""
 
     message: Promise | str
     remedy: Promise | str = ""
@@ -126,7 +126,7 @@ _OUTDATED = Failure(
 
 
 def describe(code: str, detail: str = "") -> Failure:
-    """The failure in words. `code` and `detail` are a recomposition's or a request's."""
+    """Return the failure for the code and detail of a recomposition or a gateway request."""
     if code == "withdrawn":
         return _withdrawn(detail)
     if code in _FAILURES:
@@ -135,14 +135,20 @@ def describe(code: str, detail: str = "") -> Failure:
 
 
 def describe_circuit(code: str) -> Failure:
-    """Why nothing is sent to the service for now, or the last try was in vain. Some codes are also
-    those of a picture that could not be fetched: here they are about the service as a whole."""
+    """Return why nothing is sent to the service for now, or why the last attempt failed.
+
+    Some codes are also those of a picture that could not be fetched. Here they are about the
+    service as a whole.
+    """
     known = (failure for form, failure in _CIRCUIT if re.fullmatch(form, code))
     return next(known, _UNREACHABLE)
 
 
 def _withdrawn(reason: str) -> Failure:
-    """Taken back before it was sent; `reason` is a rule's, or "outdated"."""
+    """Return the failure for a request withdrawn before it was sent.
+
+    `reason` is a rule's, or "outdated".
+    """
     if reason not in {each.value for each in Reason}:
         return _OUTDATED
     message = _("It was not sent, and nothing was bought: %(reason)s.")

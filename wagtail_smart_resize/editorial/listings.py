@@ -1,4 +1,4 @@
-"""What the report and the review queue show of recompositions, fetched for many rows at once."""
+"""Queries for the report and the review queue, made for many rows at once."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -7,7 +7,7 @@ from django.db.models import F, QuerySet
 from wagtail.images import get_image_model
 from wagtail.images.shortcuts import get_rendition_or_not_found
 
-from wagtail_smart_resize.core.formatting import written
+from wagtail_smart_resize.core.formatting import size_text
 from wagtail_smart_resize.core.sizes import Size, Slot, same_shape
 from wagtail_smart_resize.models import Recomposition
 from wagtail_smart_resize.settings import settings
@@ -18,59 +18,69 @@ EVERY_RIGHT = (permissions.SMART_RESIZE, permissions.APPROVE)
 
 
 def visible_to(user: Any) -> QuerySet:
-    """Every recomposition of the images with which the user may do anything of ours."""
-    return _of(permissions.images_for(user, EVERY_RIGHT), Recomposition.objects.all())
+    """Return the recompositions of images on which the user has any of the app's permissions."""
+    return _limit_to_images(permissions.images_for(user, EVERY_RIGHT), Recomposition.objects.all())
 
 
 def waiting_for(user: Any, most: int) -> QuerySet:
-    """What awaits review and the user may approve, the oldest first, `most` of it; pictures of a
-    replaced file are none.
+    """Return up to `most` rows that await review and the user may approve, the oldest first.
 
-    Compared with the images' files in parts, until there are enough: no database knows how few of
-    them differ, and all that waits would be compared.
+    Pictures of a replaced file are left out. For that, rows are compared with the images' files in
+    batches until there are enough: no database's planner knows how few of them differ, so a single
+    query would compare all that waits.
     """
     images = permissions.images_for(user, (permissions.APPROVE,))
-    rows = _of(images, Recomposition.objects.awaiting_review()).filter(replaced_at=None)
-    keys = rows.order_by("review_since", "pk").values_list("pk", flat=True)
-    looked_at: list[Any] = []
+    rows = _limit_to_images(images, Recomposition.objects.awaiting_review()).filter(
+        replaced_at=None
+    )
+    keys = rows.order_by("awaiting_review_since", "pk").values_list("pk", flat=True)
+    checked: list[Any] = []
     while True:
-        part = list(keys[len(looked_at) : len(looked_at) + most])
-        looked_at += part
-        known = Recomposition.objects.filter(pk__in=looked_at)
-        current = known.filter(source_hash=F("image__file_hash")).order_by("review_since", "pk")
+        part = list(keys[len(checked) : len(checked) + most])
+        checked += part
+        known = Recomposition.objects.filter(pk__in=checked)
+        current = known.filter(source_hash=F("image__file_hash")).order_by(
+            "awaiting_review_since", "pk"
+        )
         if len(part) < most or current.count() >= most:
             return current[:most]
 
 
-def _of(images: QuerySet, rows: QuerySet) -> QuerySet:
+def _limit_to_images(images: QuerySet, rows: QuerySet) -> QuerySet:
     return rows if permissions.are_all(images) else rows.filter(image__in=images.values("pk"))
 
 
-def load(rows: QuerySet) -> QuerySet:
-    """The rows with their images and people."""
+def with_relations(rows: QuerySet) -> QuerySet:
+    """Return the rows joined with what `states.state_of` needs, images, collections and users."""
     people = [f"{name}__wagtail_userprofile" for name in ("request__asked_by", "asked_by")]
-    return states.load(rows).select_related(
+    return states.with_state_relations(rows).select_related(
         "image", "image__collection", *people, "decided_by__wagtail_userprofile"
     )
 
 
 def load_page(page: QuerySet) -> list[Recomposition]:
-    """The rows of a page, loaded by their keys: a database that joins all that a row is shown
-    with does so, by its own estimate, for every row that the page is cut from."""
+    """Return the rows of a page with their relations, loaded by primary key.
+
+    A database may, by its own estimate, make the joins for every row that the page is sliced from.
+    """
     keys = list(page.values_list("pk", flat=True))
-    loaded = load(Recomposition.objects.all()).in_bulk(keys)
+    loaded = with_relations(Recomposition.objects.all()).in_bulk(keys)
     return [loaded[key] for key in keys if key in loaded]
 
 
 def tell_states(rows: Iterable[Recomposition]) -> None:
-    """Give each row its `state`."""
+    """Set `state` on each row."""
     rows = list(rows)
     for row, state in zip(rows, states.states(rows), strict=True):
         row.state = state
 
 
 def renditions(specs: Iterable[tuple[Any, str]]) -> dict[tuple[Any, str], Any]:
-    """Renditions by image's key and filter spec: one look-up for all that exist already."""
+    """Return renditions by image id and filter spec.
+
+    Those that exist are fetched together. Missing ones are created, and images that don't exist are
+    left out.
+    """
     specs = set(specs)
     images = get_image_model()._default_manager.filter(pk__in={key for key, _spec in specs})
     found = images.prefetch_renditions(*{spec for _key, spec in specs}).in_bulk()
@@ -81,11 +91,11 @@ def renditions(specs: Iterable[tuple[Any, str]]) -> dict[tuple[Any, str], Any]:
     }
 
 
-# Shapes in words
+# Shapes
 
 
 def presets_of(row: Recomposition) -> list[str]:
-    """What the presets are called that the row's picture serves."""
+    """Return the labels of the presets that the row's picture serves."""
     return [
         str(preset.label)
         for preset in settings.PRESETS.values()
@@ -94,17 +104,17 @@ def presets_of(row: Recomposition) -> list[str]:
 
 
 def slots_of(row: Recomposition) -> list[Slot]:
-    """The slots that have asked for it, the largest first."""
+    """Return the slots that have asked for the row's picture, the largest first."""
     slots = [Slot.parse(text) for text in row.slots]
     return sorted(slots, key=lambda slot: (-slot.size.width, -slot.size.height, slot.closeness))
 
 
 def largest_slot(row: Recomposition) -> Slot:
-    """The one whose crop is shown; where none is recorded, one of the row's shape."""
+    """Return the slot whose crop is shown; if none is recorded, one of the row's shape."""
     slots = slots_of(row)
     return slots[0] if slots else Slot(Size(1000, max(1, round(1000 / row.shape))))
 
 
 def sizes_of(row: Recomposition) -> list[str]:
-    """Their sizes for people, each once: "1200×630"."""
-    return list(dict.fromkeys(written(slot.size) for slot in slots_of(row)))
+    """Return the distinct sizes of the row's slots as text, such as "1200×630"."""
+    return list(dict.fromkeys(size_text(slot.size) for slot in slots_of(row)))

@@ -1,4 +1,4 @@
-"""The month in figures: outputs and spend against the limits, failures, what waits longest."""
+"""Figures for the month: outputs and spend against the limits, failures and what waits longest."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -8,7 +8,7 @@ from django.db.models import Count, Q, QuerySet, Sum
 
 from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.core.money import Price
-from wagtail_smart_resize.models import GatewayRequest, Recomposition, Spend
+from wagtail_smart_resize.models import BudgetPeriod, GatewayRequest, Recomposition
 from wagtail_smart_resize.rules.verdict import Reason
 from wagtail_smart_resize.settings import settings
 
@@ -17,10 +17,10 @@ from .listings import load_page, tell_states
 
 Purchase = Recomposition.Purchase
 
-#: What waits for its turn, or for time and money. Other reasons mean that nothing is to come.
-_ITS_TURN = ("", Reason.BUDGET, Reason.CIRCUIT_OPEN, Reason.NO_KEY)
-#: Reasons beyond this many are left to the filter.
-_MOST_REASONS = 5
+#: Reasons of rows that wait for their turn, time or money. With other reasons nothing will be made.
+_QUEUED_REASONS = ("", Reason.BUDGET, Reason.CIRCUIT_OPEN, Reason.NO_KEY)
+#: Maximum number of failure reasons shown; the filter offers the rest.
+_MAX_REASONS = 5
 
 
 class Quota(NamedTuple):
@@ -32,7 +32,7 @@ class Quota(NamedTuple):
         return self.used >= self.limit
 
 
-class Reasons(NamedTuple):
+class FailureCount(NamedTuple):
     code: str
     message: Any
     count: int
@@ -43,11 +43,11 @@ class Figures:
     today: Quota
     month: Quota
     spent: list[Price]
-    """What the month's requests cost, in each currency."""
+    """Cost of the month's requests, in each currency."""
     limit_price: Price | None
-    """What the month's limit would cost; None where the site has not said what an output costs."""
-    failed: list[Reasons]
-    """The most frequent first."""
+    """Cost of the month's limit; None without `PRICE_PER_OUTPUT`."""
+    failed: list[FailureCount]
+    """Failures by reason, the most frequent first."""
     waiting_count: int
     oldest: Any
     """The recomposition that has waited longest, or None."""
@@ -57,13 +57,13 @@ class Figures:
         return sum(reason.count for reason in self.failed)
 
     @property
-    def most_failed(self) -> list[Reasons]:
-        return self.failed[:_MOST_REASONS]
+    def most_failed(self) -> list[FailureCount]:
+        return self.failed[:_MAX_REASONS]
 
 
-def of(mine: QuerySet) -> Figures:
-    """The whole site's spending, and of the user's own rows what failed and what waits."""
-    today, month = Spend.used(clock.today())
+def figures_for(mine: QuerySet) -> Figures:
+    """Return the figures: spending of the whole site, failures and waiting rows of `mine`."""
+    today, month = BudgetPeriod.spent_on(clock.today())
     waiting = _waiting(mine)
     return Figures(
         today=Quota(today, settings.DAILY_LIMIT),
@@ -77,7 +77,7 @@ def of(mine: QuerySet) -> Figures:
 
 
 def _waiting(mine: QuerySet) -> QuerySet:
-    wanted = Q(purchase=Purchase.WANTED, waiting_reason__in=_ITS_TURN)
+    wanted = Q(purchase=Purchase.WANTED, waiting_reason__in=_QUEUED_REASONS)
     undecided = Q(decision=Recomposition.Decision.NONE, live=None)
     return mine.filter(Q(purchase=Purchase.REQUESTED) | (wanted & undecided))
 
@@ -88,17 +88,19 @@ def _oldest(waiting: QuerySet) -> Any:
     return oldest[0] if oldest else None
 
 
-def _failed(mine: QuerySet) -> list[Reasons]:
+def _failed(mine: QuerySet) -> list[FailureCount]:
     rows = mine.filter(purchase=Purchase.FAILED).values("failure_code")
     counted = rows.annotate(count=Count("pk")).order_by("-count", "failure_code")
     return [
-        Reasons(row["failure_code"], failures.describe(row["failure_code"]).message, row["count"])
+        FailureCount(
+            row["failure_code"], failures.describe(row["failure_code"]).message, row["count"]
+        )
         for row in counted
     ]
 
 
 def _spent() -> list[Price]:
-    """Of the requests whose outputs the month's budget holds, by currency."""
+    """Return the cost by currency of the requests reserved in this month's budget."""
     today = clock.today()
     first = today.replace(day=1)
     requests = GatewayRequest.objects.filter(reserved_on__range=(first, today))

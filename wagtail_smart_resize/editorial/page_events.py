@@ -1,4 +1,4 @@
-"""Publishing a page lets go on what waited for a published page."""
+"""Resumes recompositions that wait for a published page when one is published."""
 
 import logging
 from typing import Any
@@ -18,26 +18,26 @@ from wagtail_smart_resize.runners import modes
 
 logger = logging.getLogger(__name__)
 
-#: So many references are followed: a page's own, and those of the snippets that it shows. What is
-#: beyond them waits for the hourly repair.
-MOST = 1000
+#: Maximum number of references followed, of a page as of the snippets that it shows. The hourly
+#: repair handles the rest.
+MAX_REFERENCES = 1000
 
 
-def connect() -> None:
-    """Listen to pages being published. From `AppConfig.ready`."""
+def connect_page_events() -> None:
+    """Connect to Wagtail's `page_published` signal. Called by `AppConfig.ready`."""
     page_published.connect(_on_published, dispatch_uid="smart_resize_events")
 
 
 def _on_published(instance: Any, **_kwargs: Any) -> None:
-    """After the transaction, when the index knows the page as it is now."""
-    transaction.on_commit(lambda: _ask_again(instance), robust=True)
+    """Run after the transaction, when Wagtail's reference index is up to date."""
+    transaction.on_commit(lambda: _wake_shown_images(instance), robust=True)
 
 
-def _ask_again(page: Any) -> None:
+def _wake_shown_images(page: Any) -> None:
     try:
         woken = wake_images(images_shown_by(page))
-        # A command, such as `publish_scheduled`, ends when its work does: a thread would be killed
-        # with it, perhaps in the middle of a purchase.
+        # A management command such as `publish_scheduled` exits when its work is done: a thread
+        # would be killed with it, perhaps during a purchase.
         if woken and (request_tracking.in_admin() or modes.mode() == "tasks"):
             modes.wake()
     except Exception:
@@ -45,13 +45,13 @@ def _ask_again(page: Any) -> None:
 
 
 def wake_images(ids: set[str]) -> int:
-    """Make due what waits for these images to be used by a published page; returns how many."""
+    """Make due what waits for a published page to use these images; return the number of rows."""
     rows = Recomposition.objects.filter(image_id__in=ids)
     return rows.wake(Reason.NOT_PUBLISHED, clock.now())
 
 
 def images_shown_by(page: Any) -> set[str]:
-    """The keys, as text, of the images that a page shows, itself or through a snippet."""
+    """Return the ids, as strings, of the images that a page shows itself or through a snippet."""
     image_type, page_type = _type_id(get_image_model()), _type_id(compat.get_page_model())
     shown = _references_from(page_type, {str(page.pk)})
     images = {pk for type_id, pk in shown if type_id == image_type}
@@ -63,13 +63,13 @@ def images_shown_by(page: Any) -> set[str]:
 
 
 def _references_from(type_id: int, pks: set[str]) -> set[tuple[int, str]]:
-    """What objects of one type refer to: content types and keys, as the index names them."""
+    """Return what objects of one type refer to: content type and object ids in the index."""
     rows = ReferenceIndex.objects.filter(base_content_type=type_id, object_id__in=pks)
     found = rows.values_list("to_content_type_id", "to_object_id").distinct()
-    return set(found[:MOST])
+    return set(found[:MAX_REFERENCES])
 
 
 def _type_id(model: Any) -> int:
-    """The content type by which the index names a model: that of its first table."""
+    """Return the id of the content type that the index uses for a model: its root model's."""
     base = [model, *model._meta.get_parent_list()][-1]
     return ContentType.objects.get_for_model(base, for_concrete_model=False).pk

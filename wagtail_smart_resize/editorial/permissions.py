@@ -1,4 +1,4 @@
-"""Who may do what. Rights are given per collection, on top of the right to change the image."""
+"""Permission checks. Permissions are granted per collection, and require "change image" as well."""
 
 from typing import Any
 
@@ -15,22 +15,22 @@ APPROVE = "approve"
 
 
 def get_policy() -> CollectionPermissionPolicy:
-    """Our own rights, of the collections that hold images."""
+    """Return the policy for the app's own permissions on collections of images."""
     return CollectionPermissionPolicy(get_image_model(), auth_model=Recomposition)
 
 
 def may_smart_resize(user: Any, image: Any) -> bool:
-    """May see the image's recompositions, ask for more, decline and opt out."""
+    """Return whether the user may see and request recompositions, decline them and opt out."""
     return _may(user, SMART_RESIZE, image)
 
 
 def may_approve(user: Any, image: Any) -> bool:
-    """May let a recomposed picture go public in review mode."""
+    """Return whether the user may approve recomposed pictures of the image in review mode."""
     return _may(user, APPROVE, image)
 
 
 def may_choose(user: Any, image: Any) -> bool:
-    """May choose which picture is live."""
+    """Return whether the user may choose which picture is live; in review mode, approvers may."""
     return may_approve(user, image) if settings.REVIEW else may_smart_resize(user, image)
 
 
@@ -42,27 +42,31 @@ def _may(user: Any, action: str, image: Any) -> bool:
 
 
 def may_smart_resize_any(user: Any) -> bool:
-    """Whether there may be anything of ours for the user to see."""
+    """Return whether the user may smart resize or approve images of any collection."""
     return get_image_permission_policy().user_has_permission(
         user, "change"
     ) and get_policy().user_has_any_permission(user, [SMART_RESIZE, APPROVE])
 
 
 def may_approve_any(user: Any) -> bool:
+    """Return whether the user may approve pictures of any collection."""
     return get_image_permission_policy().user_has_permission(
         user, "change"
     ) and get_policy().user_has_permission(user, APPROVE)
 
 
 def images_for(user: Any, actions: tuple[str, ...] = (SMART_RESIZE,)) -> QuerySet:
-    """The images with which the user may do one of these things."""
+    """Return the images for which the user has any of these permissions."""
     changeable = get_image_permission_policy().instances_user_has_permission_for(user, "change")
     ours = get_policy().instances_user_has_any_permission_for(user, list(actions))
     return changeable if are_all(ours) else changeable.filter(pk__in=ours.values("pk"))
 
 
 def are_all(images: QuerySet) -> bool:
-    """Whether the images are all that there are, as a superuser's are: a condition that excludes
-    none of them would still be looked up for each."""
+    """Return whether the queryset is unrestricted, as a superuser's is.
+
+    Callers can then omit a condition that excludes nothing but that the database would still check
+    for every row.
+    """
     query = images.query
     return not (query.has_filters() or query.is_sliced or query.combinator)

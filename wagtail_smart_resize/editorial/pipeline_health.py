@@ -1,4 +1,4 @@
-"""Whether something runs the pipeline, and whether the service takes what it sends: in words."""
+"""Messages about whether the pipeline is run and whether the service accepts its requests."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from wagtail_smart_resize.core import clock
-from wagtail_smart_resize.core.formatting import moment_text
+from wagtail_smart_resize.core.formatting import datetime_text
 from wagtail_smart_resize.models import PipelineState
 from wagtail_smart_resize.purchasing import schedule
 from wagtail_smart_resize.runners import modes
@@ -21,8 +21,8 @@ from .states import Tone
 
 Words: TypeAlias = Promise | str
 
-#: Work that has been due for so long, while nobody made a pass, shows that nobody works.
-GRACE = dt.timedelta(minutes=5)
+#: The pipeline counts as stopped if work has been due for this long without a pass.
+STOPPED_AFTER = dt.timedelta(minutes=5)
 
 _REMEDIES: dict[str, Words] = {
     "off": gettext_lazy(
@@ -39,7 +39,7 @@ _REMEDIES: dict[str, Words] = {
 
 @dataclass(frozen=True)
 class Notice:
-    """Something that people must know. `status` is one of Wagtail's help blocks."""
+    """Something that users must know. `status` is that of a Wagtail help block."""
 
     status: str
     message: Words
@@ -48,21 +48,27 @@ class Notice:
 
 @dataclass(frozen=True)
 class Health:
+    """The state of the pipeline in words, with notices of what needs attention."""
+
     label: Words
     tone: Tone
-    heartbeat: dt.datetime | None
-    """When the last pass was made."""
+    last_pass_at: dt.datetime | None
+    """Time of the last pass."""
     notices: tuple[Notice, ...]
 
 
 def check() -> Health:
-    """How the pipeline is doing. Reads only."""
+    """Return the state of the pipeline. Read only."""
     state = PipelineState.peek()
     now = clock.now()
-    due = schedule.next_due()
+    due = schedule.next_step_at()
     label, tone = _activity(state, due, now)
-    notices = (*_stopped(state, due, now), *_service(state, now), *_settings())
-    return Health(label, tone, state.heartbeat, notices)
+    notices = (
+        *_stopped_notices(state, due, now),
+        *_service_notices(state, now),
+        *_settings_notices(),
+    )
+    return Health(label, tone, state.last_pass_at, notices)
 
 
 def _activity(
@@ -78,43 +84,45 @@ def _activity(
 
 
 def _is_stopped(state: PipelineState, due: dt.datetime | None, now: dt.datetime) -> bool:
-    late = due is not None and due < now - GRACE
-    return late and (state.heartbeat is None or state.heartbeat < now - GRACE)
+    late = due is not None and due < now - STOPPED_AFTER
+    return late and (state.last_pass_at is None or state.last_pass_at < now - STOPPED_AFTER)
 
 
-def _stopped(state: PipelineState, due: dt.datetime | None, now: dt.datetime) -> Iterator[Notice]:
+def _stopped_notices(
+    state: PipelineState, due: dt.datetime | None, now: dt.datetime
+) -> Iterator[Notice]:
     if due is not None and _is_stopped(state, due, now):
         message = _("Nothing runs the pipeline: since %(due)s there has been work to do.")
-        yield Notice("critical", message % {"due": moment_text(due)}, _REMEDIES[modes.mode()])
+        yield Notice("critical", message % {"due": datetime_text(due)}, _REMEDIES[modes.mode()])
 
 
-def _service(state: PipelineState, now: dt.datetime) -> Iterator[Notice]:
+def _service_notices(state: PipelineState, now: dt.datetime) -> Iterator[Notice]:
     if state.circuit_opened_at:
         failure = failures.describe_circuit(state.circuit_code)
         message = _("Since %(since)s nothing has been sent to the service: %(why)s") % {
-            "since": moment_text(state.circuit_opened_at),
+            "since": datetime_text(state.circuit_opened_at),
             "why": failure.message,
         }
         yield Notice("critical", f"{message} {_next_try(state)}", failure.remedy)
     if state.paused_until and state.paused_until > now:
         message = _("The service asked for a pause: new requests are sent from %(until)s on.")
-        yield Notice("info", message % {"until": moment_text(state.paused_until)})
+        yield Notice("info", message % {"until": datetime_text(state.paused_until)})
 
 
 def _next_try(state: PipelineState) -> Words:
-    """When the open circuit tries again: only what waits can be the try."""
+    """Return when an open circuit tries again; only a request that waits can be the probe."""
     at = next_try(state)
     if at is None:
         return _("Nothing waits to be sent: the next request is the next try.")
-    return _("One request tries again at %(at)s.") % {"at": moment_text(at)}
+    return _("One request tries again at %(at)s.") % {"at": datetime_text(at)}
 
 
 def next_try(state: PipelineState) -> dt.datetime | None:
-    """When an open circuit lets a request try; None where nothing waits to be sent."""
+    """Return when an open circuit lets a request through; None if nothing waits to be sent."""
     return state.probe_at if schedule.something_waits() else None
 
 
-def _settings() -> Iterator[Notice]:
+def _settings_notices() -> Iterator[Notice]:
     if not settings.API_KEY:
         yield Notice("warning", _("The site has no API key: nothing can be recomposed."))
     elif not settings.AUTO_GENERATE:

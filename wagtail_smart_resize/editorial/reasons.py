@@ -1,7 +1,7 @@
-"""What a rendition shows, and why: for developers, and for what is cached or polled elsewhere.
+"""What a rendition shows and why, for developers and for whatever caches or polls renditions.
 
-Where something is live or decided for the shape, nothing is asked of the database. For the others
-one query tells of all, however many they are.
+A shape with something live or decided needs no query. One query serves for all others, however
+many.
 """
 
 import logging
@@ -12,16 +12,16 @@ from typing import Any, NamedTuple
 
 from django.db.models import Prefetch
 
-from wagtail_smart_resize.core.sizes import nearest
+from wagtail_smart_resize.core.sizes import nearest_shape
 from wagtail_smart_resize.models import Recomposition
-from wagtail_smart_resize.models.savepoints import harmless
+from wagtail_smart_resize.models.savepoints import savepoint_if_atomic
 from wagtail_smart_resize.renditions import demand_notes
 from wagtail_smart_resize.renditions.operation import SmartResizeOperation
 from wagtail_smart_resize.renditions.recomposed import is_recomposed, our_operations
 from wagtail_smart_resize.rules.verdict import Reason
 from wagtail_smart_resize.settings import settings
 
-from .states import Word, load, state_of
+from .states import StateName, state_of, with_state_relations
 
 logger = logging.getLogger(__name__)
 
@@ -29,26 +29,26 @@ logger = logging.getLogger(__name__)
 class ShownBecause(StrEnum):
     """Why a rendition shows what it shows. The values are stable.
 
-    Of a spec with several operations of ours, the one that stands first here counts.
+    For a spec with several `smartresize` operations, the member that is defined first applies.
     """
 
     RECOMPOSED = "recomposed"
-    """A recomposed picture is live. All others show the crop."""
+    """A recomposed picture is live. With all other members the crop is shown."""
     PENDING = "pending"
-    """It was noted as wanted, is being bought, or goes live in a moment."""
+    """A recomposition was noted as wanted, is being bought, or goes live in a moment."""
     REVIEW = "review"
-    """Candidates are there; a person has to choose."""
+    """Candidates are stored, and a person has to choose."""
     NOT_ASKED = "not_asked"
-    """Nobody has asked for it yet, though it might be had."""
+    """Nobody has asked for a recomposition yet, though one may be possible."""
     BUDGET = Reason.BUDGET.value
     CIRCUIT_OPEN = Reason.CIRCUIT_OPEN.value
     NOT_PUBLISHED = Reason.NOT_PUBLISHED.value
     UNKNOWN = "unknown"
-    """It couldn't be looked up; the log says why."""
+    """The reason couldn't be looked up; the log says why."""
     DECLINED = "declined"
     """A person chose the crop."""
     FAILED = "failed"
-    """It was tried and failed; a person may try again."""
+    """The purchase failed; a person may retry."""
     PRIVATE = Reason.PRIVATE.value
     OPTED_OUT = Reason.OPTED_OUT.value
     REFUSED_BY_SITE = Reason.REFUSED_BY_SITE.value
@@ -72,12 +72,12 @@ class ShownBecause(StrEnum):
 
     @property
     def is_pending(self) -> bool:
-        """Whether another picture is on its way: a minute or two is common."""
+        """Return whether another picture is on its way, usually for a minute or two."""
         return self is ShownBecause.PENDING
 
     @property
     def may_change(self) -> bool:
-        """Whether another picture may come without anybody asking for it anew."""
+        """Return whether another picture may come without anybody requesting it again."""
         return self in _MAY_CHANGE
 
 
@@ -94,70 +94,78 @@ _MAY_CHANGE = {
 _VALUES = {reason.value for reason in ShownBecause}
 _RANKS = {reason: rank for rank, reason in enumerate(ShownBecause)}
 
-#: What the states of a recomposition that is not live amount to; the others have a rule's reason.
-_OF_STATES = {
-    Word.SENDING: ShownBecause.PENDING,
-    Word.WORKING: ShownBecause.PENDING,
-    Word.FETCHING: ShownBecause.PENDING,
-    Word.QUEUED: ShownBecause.PENDING,
-    Word.PUBLISHING: ShownBecause.PENDING,
-    Word.REVIEW: ShownBecause.REVIEW,
-    Word.READY: ShownBecause.REVIEW,
-    Word.UNKNOWN: ShownBecause.FAILED,
-    Word.FAILED: ShownBecause.FAILED,
-    Word.DECLINED: ShownBecause.DECLINED,
-    Word.CROP: ShownBecause.NOT_ASKED,
+#: Reasons for the states of a recomposition that is not live. WAITING and NOT_NEEDED are absent,
+#: as their reason is mostly a rule's.
+_REASON_BY_STATE = {
+    StateName.SENDING: ShownBecause.PENDING,
+    StateName.WORKING: ShownBecause.PENDING,
+    StateName.FETCHING: ShownBecause.PENDING,
+    StateName.QUEUED: ShownBecause.PENDING,
+    StateName.PUBLISHING: ShownBecause.PENDING,
+    StateName.REVIEW: ShownBecause.REVIEW,
+    StateName.READY: ShownBecause.REVIEW,
+    StateName.UNKNOWN: ShownBecause.FAILED,
+    StateName.FAILED: ShownBecause.FAILED,
+    StateName.DECLINED: ShownBecause.DECLINED,
+    StateName.CROP: ShownBecause.NOT_ASKED,
 }
 
 
 def reason_of(rendition: Any) -> ShownBecause:
-    """What a rendition of Wagtail's shows, and why.
+    """Return why a Wagtail rendition shows what it shows.
 
-    What can't be looked up is UNKNOWN, and in the log: no page breaks for it.
+    It is UNKNOWN if that can't be looked up. The error is logged rather than raised, so that no
+    page breaks.
     """
     return reasons_of([rendition])[0]
 
 
 def reasons_of(renditions: Iterable[Any]) -> list[ShownBecause]:
-    """The same for many renditions, in one query at the most."""
+    """Return the same as `reason_of` for many renditions, in at most one query."""
 
-    def shown(rendition: Any) -> _Shown:
-        ours = our_operations(rendition.filter_spec)
-        return _Shown(rendition.image, ours, is_recomposed(rendition))
+    def lookup_for(rendition: Any) -> _Lookup:
+        operations = our_operations(rendition.filter_spec)
+        return _Lookup(rendition.image, operations, is_recomposed(rendition))
 
-    return _told(renditions, shown)
+    return _reasons(renditions, lookup_for)
 
 
 def reasons_of_images(images: Iterable[Any], spec: str) -> list[ShownBecause]:
-    """What each image shows under a filter spec, whether or not it has that rendition yet."""
-    ours = our_operations(spec)
+    """Return why each image shows what it shows for a filter spec.
 
-    def shown(image: Any) -> _Shown:
-        return _Shown(image, ours, _is_live(image, ours))
+    The rendition need not exist yet. At most one query is made; errors are logged, as in
+    `reason_of`.
+    """
+    operations = our_operations(spec)
 
-    return _told(images, shown)
+    def lookup_for(image: Any) -> _Lookup:
+        return _Lookup(image, operations, _is_live(image, operations))
+
+    return _reasons(images, lookup_for)
 
 
 def prefetch_reasons(path: str = "") -> Prefetch:
-    """For `prefetch_related`: then nothing is asked for each image.
+    """Return a `Prefetch` for `prefetch_related` that saves the query for each image.
 
-    `path` leads to the image, as "photo" from a page; "" where the queryset is of images.
+    `path` is the lookup to the image, such as "photo" from a page; "" for a queryset of images.
     """
     lookup = f"{path}__smart_resize_recompositions" if path else "smart_resize_recompositions"
-    return Prefetch(lookup, queryset=load(Recomposition.objects.all()), to_attr=_PREFETCHED)
+    return Prefetch(
+        lookup, queryset=with_state_relations(Recomposition.objects.all()), to_attr=_PREFETCHED
+    )
 
 
 _PREFETCHED = "smart_resize_prefetched"
 
 
-class _Shown(NamedTuple):
+class _Lookup(NamedTuple):
     image: Any
-    ours: list[SmartResizeOperation]
+    operations: list[SmartResizeOperation]
     is_recomposed: bool
 
     def settled(self) -> ShownBecause | None:
-        """What can be told without asking anybody."""
-        if not self.ours:
+        """Return the reason if it is known without a query, else None."""
+        if not self.operations:
             return ShownBecause.OTHER_FILTER
         if self.is_recomposed:
             return ShownBecause.RECOMPOSED
@@ -166,18 +174,18 @@ class _Shown(NamedTuple):
         return ShownBecause.SVG if self.image.is_svg() else None
 
     def reason(self, rows: list[Recomposition]) -> ShownBecause:
-        reasons = (_of_operation(self.image, each, rows) for each in self.ours)
+        reasons = (_reason_for_operation(self.image, each, rows) for each in self.operations)
         return min(reasons, key=_RANKS.__getitem__)
 
     def is_decided(self) -> bool:
-        """Whether each of its shapes has something live, or the crop by decision."""
-        return all(_entry(self.image, each) for each in self.ours)
+        """Return whether each shape has something live, or the crop by decision."""
+        return all(_entry(self.image, each) for each in self.operations)
 
 
-def _is_live(image: Any, ours: list[SmartResizeOperation]) -> bool:
+def _is_live(image: Any, operations: list[SmartResizeOperation]) -> bool:
     if not hasattr(image, "smart_resize") or image.is_svg():
         return False
-    entries = (_entry(image, each) for each in ours)
+    entries = (_entry(image, each) for each in operations)
     return any(entry.file for entry in entries if entry)
 
 
@@ -185,33 +193,33 @@ def _entry(image: Any, operation: SmartResizeOperation) -> Any:
     return image.smart_resize.entry(operation.slot.shape, operation.recipe)
 
 
-def _told(things: Iterable[Any], shown: Callable[[Any], _Shown]) -> list[ShownBecause]:
-    """Asked while pages and API responses are made: what goes wrong in it breaks none of them."""
-    things = list(things)
+def _reasons(items: Iterable[Any], lookup_for: Callable[[Any], _Lookup]) -> list[ShownBecause]:
+    """Return the reasons. Errors are logged, since pages and API responses must not break."""
+    items = list(items)
     try:
-        return _looked_up([shown(each) for each in things])
+        return _look_up([lookup_for(each) for each in items])
     except Exception:
         logger.exception("Can't tell why renditions show what they show")
-        return [_settled(each, shown) for each in things]
+        return [_reason_without_query(each, lookup_for) for each in items]
 
 
-def _settled(thing: Any, shown: Callable[[Any], _Shown]) -> ShownBecause:
+def _reason_without_query(item: Any, lookup_for: Callable[[Any], _Lookup]) -> ShownBecause:
     try:
-        return shown(thing).settled() or ShownBecause.UNKNOWN
+        return lookup_for(item).settled() or ShownBecause.UNKNOWN
     except Exception:
         return ShownBecause.UNKNOWN
 
 
-def _looked_up(shown: list[_Shown]) -> list[ShownBecause]:
-    rows = _rows([each.image for each in shown if not (each.settled() or each.is_decided())])
-    return [each.settled() or each.reason(rows.get(each.image.pk, [])) for each in shown]
+def _look_up(lookups: list[_Lookup]) -> list[ShownBecause]:
+    rows = _rows([each.image for each in lookups if not (each.settled() or each.is_decided())])
+    return [each.settled() or each.reason(rows.get(each.image.pk, [])) for each in lookups]
 
 
 def _rows(images: list[Any]) -> dict[Any, list[Recomposition]]:
-    """By the image's key: what was wanted of its present file."""
+    """Return the recompositions of the images' current files, by image id."""
     rows: defaultdict[Any, list[Recomposition]] = defaultdict(list)
     hashes = {image.pk: image.file_hash for image in images}
-    for row in [*_prefetched(images), *_asked(images)]:
+    for row in [*_prefetched(images), *_fetched(images)]:
         if row.source_hash == hashes[row.image_id]:
             rows[row.image_id].append(row)
     return rows
@@ -221,53 +229,60 @@ def _prefetched(images: list[Any]) -> list[Recomposition]:
     return [row for image in images for row in vars(image).get(_PREFETCHED, ())]
 
 
-def _asked(images: list[Any]) -> list[Recomposition]:
+def _fetched(images: list[Any]) -> list[Recomposition]:
     keys = {image.pk for image in images if _PREFETCHED not in vars(image)}
     if not keys:
         return []
-    with harmless():
-        return list(load(Recomposition.objects.filter(image_id__in=keys)))
+    with savepoint_if_atomic():
+        return list(with_state_relations(Recomposition.objects.filter(image_id__in=keys)))
 
 
-def _of_operation(
+def _reason_for_operation(
     image: Any, operation: SmartResizeOperation, rows: list[Recomposition]
 ) -> ShownBecause:
     entry = _entry(image, operation)
     if entry:
-        # With a file: a rendition of the crop that somebody has held since before it went live.
+        # With a file, this is a rendition of the crop loaded before the recomposition went live.
         return ShownBecause.PENDING if entry.file else ShownBecause.DECLINED
-    ours = {row.shape: row for row in rows if row.recipe == operation.recipe}
+    known = {row.shape: row for row in rows if row.recipe == operation.recipe}
     shape = operation.slot.shape
-    found = ours.get(shape) or ours.get(nearest(shape, ours))  # type: ignore[arg-type]
-    return _of_row(found) if found else _without_row(image, operation)
+    found = known.get(shape) or known.get(nearest_shape(shape, known))  # type: ignore[arg-type]
+    return _reason_for_row(found) if found else _reason_without_row(image, operation)
 
 
-def _of_row(row: Recomposition) -> ShownBecause:
-    word = state_of(row).word
-    if word == Word.WAITING:
-        return _of_wait(row)
-    if word == Word.NOT_NEEDED:
-        return _of_rule(row.waiting_reason)
-    return _OF_STATES[word]
+def _reason_for_row(row: Recomposition) -> ShownBecause:
+    name = state_of(row).name
+    if name == StateName.WAITING:
+        return _reason_for_wait(row)
+    if name == StateName.NOT_NEEDED:
+        return _reason_for_code(row.waiting_reason)
+    return _REASON_BY_STATE[name]
 
 
-def _of_rule(code: str) -> ShownBecause:
-    """A code that is none of ours, or not any more, is a newer release's."""
+def _reason_for_code(code: str) -> ShownBecause:
+    """Return the member for a rule's code; UNKNOWN for one removed, or of a newer release."""
     return ShownBecause(code) if code in _VALUES else ShownBecause.UNKNOWN
 
 
-def _of_wait(row: Any) -> ShownBecause:
-    """What it waits for. A pause, or a next try, is a matter of minutes."""
+def _reason_for_wait(row: Any) -> ShownBecause:
+    """Return what the row waits for. PENDING stands for a pause or a retry: they take minutes."""
     if row.purchase == row.Purchase.WANTED and row.waiting_reason:
-        return _of_rule(row.waiting_reason)
+        return _reason_for_code(row.waiting_reason)
     if row.request and row.request.error_code == Reason.BUDGET:
         return ShownBecause.BUDGET
     return ShownBecause.CIRCUIT_OPEN if row.open_circuit else ShownBecause.PENDING
 
 
-def _without_row(image: Any, operation: SmartResizeOperation) -> ShownBecause:
-    """Just noted in this process, and written when the request ends; or never asked for."""
-    if demand_notes.Want(image.pk, str(operation.slot), operation.recipe) in demand_notes.notes:
+def _reason_without_row(image: Any, operation: SmartResizeOperation) -> ShownBecause:
+    """Return the reason for an image without a row.
+
+    Either demand was just noted in this process, to be written when the request ends, or there was
+    none.
+    """
+    if (
+        demand_notes.DemandNote(image.pk, str(operation.slot), operation.recipe)
+        in demand_notes.notes
+    ):
         return ShownBecause.PENDING
     if not settings.API_KEY:
         return ShownBecause.NO_KEY

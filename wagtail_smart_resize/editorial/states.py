@@ -1,7 +1,7 @@
-"""Where a recomposition stands, in words: one `State` for all screens.
+"""The state of a recomposition in words: one `State` for all screens.
 
-It is made from the row, its request and what is published for its image; it asks the database
-nothing. `load` fetches what it needs for any number of rows, in a fixed number of queries.
+It is derived, without queries, from the row, its request and what is published for its image.
+`with_state_relations` fetches what is needed for any number of rows in a fixed number of queries.
 """
 
 import datetime as dt
@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy
 from wagtail_smart_resize.core import formatting
 from wagtail_smart_resize.core.money import Price
 from wagtail_smart_resize.models import Candidate, GatewayRequest, ImageVersion, Recomposition
-from wagtail_smart_resize.renditions.published import Entry
+from wagtail_smart_resize.renditions.published import PublishedEntry
 from wagtail_smart_resize.rules.verdict import Reason
 from wagtail_smart_resize.settings import settings
 
@@ -31,7 +31,7 @@ Charged = GatewayRequest.Charged
 
 
 class Tone(StrEnum):
-    """How a state is coloured: `smart-resize-status--<tone>` in the style sheet."""
+    """Colour of a state: `smart-resize-status--<tone>` in the stylesheet."""
 
     NEUTRAL = "neutral"
     BUSY = "busy"
@@ -40,8 +40,8 @@ class Tone(StrEnum):
     CRITICAL = "critical"
 
 
-class Word(StrEnum):
-    """The states, in the order in which they outrank one another."""
+class StateName(StrEnum):
+    """The states, in descending order of rank."""
 
     SENDING = "sending"
     WORKING = "working"
@@ -60,72 +60,75 @@ class Word(StrEnum):
 
     @property
     def label(self) -> Promise:
-        return _WORDS[self][0]
+        return _LABELS[self][0]
 
     @property
     def tone(self) -> Tone:
-        return _WORDS[self][1]
+        return _LABELS[self][1]
 
 
-_WORDS: dict[Word, tuple[Promise, Tone]] = {
-    Word.SENDING: (gettext_lazy("Being sent"), Tone.BUSY),
-    Word.WORKING: (gettext_lazy("Being recomposed"), Tone.BUSY),
-    Word.FETCHING: (gettext_lazy("Being fetched"), Tone.BUSY),
-    Word.UNKNOWN: (gettext_lazy("Outcome unknown"), Tone.WARNING),
-    Word.FAILED: (gettext_lazy("Failed"), Tone.CRITICAL),
-    Word.PUBLISHING: (gettext_lazy("Being published"), Tone.BUSY),
-    Word.REVIEW: (gettext_lazy("Awaiting review"), Tone.WARNING),
-    Word.READY: (gettext_lazy("Ready to choose"), Tone.WARNING),
-    Word.LIVE: (gettext_lazy("Recomposition live"), Tone.POSITIVE),
-    Word.DECLINED: (gettext_lazy("Standard crop chosen"), Tone.NEUTRAL),
-    Word.QUEUED: (gettext_lazy("Queued"), Tone.BUSY),
-    Word.WAITING: (gettext_lazy("Waiting"), Tone.WARNING),
-    Word.NOT_NEEDED: (gettext_lazy("Standard crop"), Tone.NEUTRAL),
-    Word.CROP: (gettext_lazy("Standard crop"), Tone.NEUTRAL),
+_LABELS: dict[StateName, tuple[Promise, Tone]] = {
+    StateName.SENDING: (gettext_lazy("Being sent"), Tone.BUSY),
+    StateName.WORKING: (gettext_lazy("Being recomposed"), Tone.BUSY),
+    StateName.FETCHING: (gettext_lazy("Being fetched"), Tone.BUSY),
+    StateName.UNKNOWN: (gettext_lazy("Outcome unknown"), Tone.WARNING),
+    StateName.FAILED: (gettext_lazy("Failed"), Tone.CRITICAL),
+    StateName.PUBLISHING: (gettext_lazy("Being published"), Tone.BUSY),
+    StateName.REVIEW: (gettext_lazy("Awaiting review"), Tone.WARNING),
+    StateName.READY: (gettext_lazy("Ready to choose"), Tone.WARNING),
+    StateName.LIVE: (gettext_lazy("Recomposition live"), Tone.POSITIVE),
+    StateName.DECLINED: (gettext_lazy("Standard crop chosen"), Tone.NEUTRAL),
+    StateName.QUEUED: (gettext_lazy("Queued"), Tone.BUSY),
+    StateName.WAITING: (gettext_lazy("Waiting"), Tone.WARNING),
+    StateName.NOT_NEEDED: (gettext_lazy("Standard crop"), Tone.NEUTRAL),
+    StateName.CROP: (gettext_lazy("Standard crop"), Tone.NEUTRAL),
 }
 
-#: What only time or the people who run the site can change; other reasons mean that the crop stays.
+#: Reasons that only time, or the people who run the site, can change. With others the crop stays.
 _WAITING = {Reason.BUDGET, Reason.CIRCUIT_OPEN, Reason.NO_KEY, Reason.NOT_PUBLISHED}
 
 
-DECIDED = {Word.LIVE, Word.PUBLISHING, Word.DECLINED}
-#: Failures of which the service would only say the same again.
+DECIDED = {StateName.LIVE, StateName.PUBLISHING, StateName.DECLINED}
+#: Failure codes for which polling the service again would give the same answer.
 FINAL = {"error", "failed", "withdrawn"}
 
 
 @dataclass(frozen=True)
 class State:
-    """`message` and `remedy` are sentences or ""; `detail` is technical, in English, or ""."""
+    """The state of a recomposition.
 
-    word: Word
+    `message` and `remedy` are sentences for users, or "". `detail` is technical, in English, or "".
+    """
+
+    name: StateName
     message: Promise | str = ""
     remedy: Promise | str = ""
     detail: str = ""
     since: dt.datetime | None = None
     by: Any = None
-    """The user who decided, or else who asked; None where no person did."""
+    """The user who decided, or else who requested it; None if no person did."""
     is_decided: bool = False
-    """Whether `by` is who decided."""
+    """True if `by` is the user who decided."""
     took: dt.timedelta | None = None
-    """How long its last request took, from sending to the end."""
+    """How long the last request took, from being sent to the end."""
     cost: Price | None = None
-    """What its last request cost for this shape; None where that was nothing, or is not known."""
+    """This shape's share of the last request's price; None if nothing or not known."""
     cost_is_certain: bool = True
-    """False where the service may not have charged it."""
-    may_look_again: bool = False
-    """Whether the service can be asked once more what became of the request."""
+    """False if the service may not have charged it."""
+    may_recheck: bool = False
+    """True if the service can be polled again for the request's status."""
 
     @property
     def label(self) -> Promise:
-        return self.word.label
+        return self.name.label
 
     @property
     def tone(self) -> Tone:
-        return self.word.tone
+        return self.name.tone
 
     @property
     def is_busy(self) -> bool:
-        """Whether it will change by itself, soon."""
+        """Return whether it will soon change by itself."""
         return self.tone == Tone.BUSY
 
     @property
@@ -138,120 +141,123 @@ class State:
 
     @property
     def is_failed(self) -> bool:
-        return self.word in {Word.FAILED, Word.UNKNOWN}
+        return self.name in {StateName.FAILED, StateName.UNKNOWN}
 
 
-def load(rows: QuerySet) -> QuerySet:
-    """The rows with all that `state_of` needs, but for the versions."""
+def with_state_relations(rows: QuerySet) -> QuerySet:
+    """Return the rows with everything that `state_of` needs, except the images' versions."""
     ready = Candidate.objects.filter(recomposition=OuterRef("pk"), stored=True)
     related = rows.select_related("request", "request__asked_by", "live", "asked_by", "decided_by")
-    return delays.load(related.annotate(has_candidates=Exists(ready)))
+    return delays.load_delays(related.annotate(has_candidates=Exists(ready)))
 
 
-def versions(image_ids: Iterable[Any]) -> dict[Any, ImageVersion]:
-    """What is published for these images, in one query."""
+def published_versions(image_ids: Iterable[Any]) -> dict[Any, ImageVersion]:
+    """Return what is published for these images, by image id, in one query."""
     return ImageVersion.objects.in_bulk(list(image_ids))
 
 
 def states(rows: Iterable[Recomposition]) -> list[State]:
-    """The states of rows that `load` gave, with one more query for all of them."""
+    """Return the states of rows from `with_state_relations`, in their order, in one more query."""
     rows = list(rows)
-    published = versions({row.image_id for row in rows})
+    published = published_versions({row.image_id for row in rows})
     return [state_of(row, published.get(row.image_id)) for row in rows]
 
 
 def state_of(row: Recomposition, version: ImageVersion | None = None) -> State:
-    """Where the row stands. `row` comes from `load`; `version` is its image's, if it has one."""
-    word = _word(row, version)
+    """Return the state of a row from `with_state_relations`, without a query.
+
+    `version` is its image's, if it has one.
+    """
+    name = _name_of(row, version)
     request = row.request
-    message, remedy, detail = _words(row, word, version)
-    is_decided = word in DECIDED and row.decided_by is not None
+    message, remedy, detail = _texts(row, name, version)
+    is_decided = name in DECIDED and row.decided_by is not None
     return State(
-        word,
+        name,
         message,
         remedy,
         detail,
-        since=_since(row, word),
+        since=_since(row, name),
         by=row.decided_by if is_decided else _asked_by(row),
         is_decided=is_decided,
-        took=_took(request),
+        took=_duration(request),
         cost=cost_of(request),
         cost_is_certain=request is None or request.charged != Charged.UNKNOWN,
-        may_look_again=_may_look_again(row),
+        may_recheck=_may_recheck(row),
     )
 
 
-def _may_look_again(row: Recomposition) -> bool:
-    """Whether the service knows the request, and may have another answer than "failed"."""
+def _may_recheck(row: Recomposition) -> bool:
+    """Return whether the service knows the request and may give another answer than "failed"."""
     known = row.request is not None and bool(row.request.request_id)
     return known and row.purchase == Purchase.FAILED and row.failure_code not in FINAL
 
 
-def _word(row: Recomposition, version: ImageVersion | None) -> Word:
+def _name_of(row: Recomposition, version: ImageVersion | None) -> StateName:
     if row.purchase == Purchase.REQUESTED:
-        return _under_way(row)
+        return _name_under_way(row)
     if row.purchase == Purchase.FAILED:
-        return Word.UNKNOWN if row.failure_code == "unknown" else Word.FAILED
+        return StateName.UNKNOWN if row.failure_code == "unknown" else StateName.FAILED
     if is_being_published(row, version):
-        return Word.PUBLISHING
+        return StateName.PUBLISHING
     if row.live_id:
-        return Word.LIVE
+        return StateName.LIVE
     if row.decision == Decision.CROP:
-        return Word.DECLINED
-    return _undecided(row)
+        return StateName.DECLINED
+    return _name_undecided(row)
 
 
-def _undecided(row: Recomposition) -> Word:
+def _name_undecided(row: Recomposition) -> StateName:
     if row.has_candidates:
-        return Word.REVIEW if settings.REVIEW else Word.READY
+        return StateName.REVIEW if settings.REVIEW else StateName.READY
     if row.purchase != Purchase.WANTED:
-        return Word.CROP
+        return StateName.CROP
     if not row.waiting_reason:
-        return Word.WAITING if delays.why(row) else Word.QUEUED
-    return Word.WAITING if row.waiting_reason in _WAITING else Word.NOT_NEEDED
+        return StateName.WAITING if delays.delay_text(row) else StateName.QUEUED
+    return StateName.WAITING if row.waiting_reason in _WAITING else StateName.NOT_NEEDED
 
 
-def _under_way(row: Recomposition) -> Word:
+def _name_under_way(row: Recomposition) -> StateName:
     request = row.request
     if request is None or request.status == Status.NEW:
-        return Word.WAITING if delays.why(row) else Word.QUEUED
+        return StateName.WAITING if delays.delay_text(row) else StateName.QUEUED
     if request.status == Status.SENDING:
-        return Word.SENDING
-    return Word.FETCHING if request.status == Status.FETCHING else Word.WORKING
+        return StateName.SENDING
+    return StateName.FETCHING if request.status == Status.FETCHING else StateName.WORKING
 
 
 def is_being_published(row: Recomposition, version: ImageVersion | None) -> bool:
-    """Whether visitors still see something else than what was decided."""
+    """Return whether visitors still see something other than what was decided."""
     return (row.live.file.name if row.live else "") != published_file(row, version)
 
 
 def published_file(row: Recomposition, version: ImageVersion | None) -> str:
-    """The candidate's file that visitors see for the row's shape; "" where it is the crop."""
+    """Return the name of the file that visitors see for the row's shape; "" for the crop."""
     if version is None or version.source_hash != row.source_hash:
         return ""
-    entries = map(Entry.load, version.live)
+    entries = map(PublishedEntry.from_json, version.live)
     ours = (each for each in entries if (each.shape, each.recipe) == (row.shape, row.recipe))
     return next((entry.file for entry in ours), "")
 
 
-# Its words
+# Messages
 
 
-def _words(
-    row: Recomposition, word: Word, version: ImageVersion | None
+def _texts(
+    row: Recomposition, name: StateName, version: ImageVersion | None
 ) -> tuple[Promise | str, Promise | str, str]:
-    """Message, remedy and detail."""
-    if word in {Word.FAILED, Word.UNKNOWN}:
+    """Return message, remedy and detail."""
+    if name in {StateName.FAILED, StateName.UNKNOWN}:
         failure = failures.describe(row.failure_code, row.failure_detail)
         detail = "" if row.failure_code == "withdrawn" else row.failure_detail
         return failure.message, failure.remedy, detail
-    if word in {Word.WAITING, Word.NOT_NEEDED, Word.FETCHING}:
-        return delays.why(row) or _MESSAGES.get(word, ""), "", ""
-    if word == Word.PUBLISHING and version and version.flip_attempts:
+    if name in {StateName.WAITING, StateName.NOT_NEEDED, StateName.FETCHING}:
+        return delays.delay_text(row) or _MESSAGES.get(name, ""), "", ""
+    if name == StateName.PUBLISHING and version and version.publish_attempts:
         return _NOT_PUBLISHED, "", ""
-    if word == Word.PUBLISHING and row.decision == Decision.NONE:
+    if name == StateName.PUBLISHING and row.decision == Decision.NONE:
         return _("The picture is there. Visitors see it in a few seconds."), "", ""
-    return _MESSAGES.get(word, ""), "", ""
+    return _MESSAGES.get(name, ""), "", ""
 
 
 _NOT_PUBLISHED = gettext_lazy(
@@ -259,25 +265,29 @@ _NOT_PUBLISHED = gettext_lazy(
     "again by itself."
 )
 
-_MESSAGES: dict[Word, Promise] = {
-    Word.QUEUED: gettext_lazy("It is sent in a moment."),
-    Word.WORKING: gettext_lazy("The service is at work. A minute or two is common."),
-    Word.FETCHING: gettext_lazy("The pictures are there and are being stored."),
-    Word.PUBLISHING: gettext_lazy("Your choice is recorded. Visitors see it in a few seconds."),
-    Word.REVIEW: gettext_lazy("Visitors see the standard crop until somebody approves a picture."),
-    Word.READY: gettext_lazy("Visitors see the standard crop until you choose a picture."),
+_MESSAGES: dict[StateName, Promise] = {
+    StateName.QUEUED: gettext_lazy("It is sent in a moment."),
+    StateName.WORKING: gettext_lazy("The service is at work. A minute or two is common."),
+    StateName.FETCHING: gettext_lazy("The pictures are there and are being stored."),
+    StateName.PUBLISHING: gettext_lazy(
+        "Your choice is recorded. Visitors see it in a few seconds."
+    ),
+    StateName.REVIEW: gettext_lazy(
+        "Visitors see the standard crop until somebody approves a picture."
+    ),
+    StateName.READY: gettext_lazy("Visitors see the standard crop until you choose a picture."),
 }
 
 
-def _since(row: Recomposition, word: Word) -> dt.datetime | None:
+def _since(row: Recomposition, name: StateName) -> dt.datetime | None:
     request = row.request
     if row.purchase == Purchase.REQUESTED:
         return request.created_at if request else row.wanted_at
-    if row.purchase == Purchase.FAILED or word in {Word.REVIEW, Word.READY}:
+    if row.purchase == Purchase.FAILED or name in {StateName.REVIEW, StateName.READY}:
         return request.finished_at if request else None
     if row.decision != Decision.NONE:
         return row.decided_at
-    if word in {Word.LIVE, Word.PUBLISHING}:
+    if name in {StateName.LIVE, StateName.PUBLISHING}:
         return request.finished_at if request else None
     return row.wanted_at
 
@@ -287,22 +297,22 @@ def _asked_by(row: Recomposition) -> Any:
     return asked or row.asked_by
 
 
-def _took(request: GatewayRequest | None) -> dt.timedelta | None:
+def _duration(request: GatewayRequest | None) -> dt.timedelta | None:
     if request is None or not (request.sent_at and request.finished_at):
         return None
     return request.finished_at - request.sent_at
 
 
 def cost_of(request: GatewayRequest | None) -> Price | None:
-    """A shape's share of the request's price; None where that was nothing, or is not known."""
+    """Return one shape's share of the request's price; None if nothing or not known."""
     if request is None or request.price is None or request.charged == Charged.NO:
         return None
     return Price(request.price / max(1, len(request.sizes)), request.currency)
 
 
-def tally(states: Iterable[State]) -> Mapping[Word, int]:
-    """How many are in each state: for a summary."""
-    counted: dict[Word, int] = {}
+def tally(states: Iterable[State]) -> Mapping[StateName, int]:
+    """Return the number of states by name."""
+    counted: dict[StateName, int] = {}
     for state in states:
-        counted[state.word] = counted.get(state.word, 0) + 1
+        counted[state.name] = counted.get(state.name, 0) + 1
     return counted

@@ -1,1 +1,1 @@
-"""The Smart Resize API: its words stop here. Knows no model and nothing of Wagtail."""
+"""Client of the Smart Resize API, whose vocabulary stays in here. Knows no model and no Wagtail."""

@@ -1,6 +1,6 @@
-"""The client of the Smart Resize API: one submission, one question, and what became of each.
+"""Client of the Smart Resize API: submit a request, and ask for its status.
 
-The one place where the gateway's answers become errors of ours.
+This is the only place where the gateway's answers become this app's exceptions.
 """
 
 import logging
@@ -32,35 +32,35 @@ from wagtail_smart_resize.exceptions import (
 
 from .schema import (
     Answer,
-    Job,
-    Malformed,
+    GenerateRequest,
+    JobStatus,
+    MalformedAnswer,
     Output,
-    Status,
-    error_body,
     holds_answer,
-    parse,
+    parse_answer,
+    parse_error_body,
     salvage_request_id,
 )
-from .transport import Reply, exchange
+from .transport import HttpReply, exchange
 
-__all__ = ["Answer", "GatewayClient", "Job", "Output", "Status"]
+__all__ = ["Answer", "GatewayClient", "GenerateRequest", "JobStatus", "Output"]
 
 logger = logging.getLogger(__name__)
 
-MAX_RETRY_AFTER = 300.0
-STATUS_SECONDS = 20.0
+MAX_RETRY_AFTER_SECONDS = 300.0
+STATUS_TIMEOUT_SECONDS = 20.0
 STATUS_ATTEMPTS = 3
 
 _ACCESS = {401, 402, 403, 404}
 _DECLARED_FAILURES = {500, 503}
-_NO_SUCH_WAY = {404, 405, 410}
+_NO_SUCH_ENDPOINT = {404, 405, 410}
 _USABLE_KEY = re.compile(r"[!-~]+")
 
 
 class GatewayClient:
-    """Speaks with the gateway at ``base_url`` (the documented one ends in ``/smart-resize/v1``).
+    """Client of the gateway at ``base_url`` (the documented one ends in ``/smart-resize/v1``).
 
-    ``timeout`` is the seconds for the connection and for the whole answer. The key goes to
+    ``timeout`` is the seconds for the connection and for the whole answer. The key is sent only to
     ``base_url``'s scheme, host and port, whatever an answer says; redirects are not followed.
     Instances hold no connection and may be shared between threads.
     """
@@ -85,8 +85,8 @@ class GatewayClient:
 
         return cls(settings.API_KEY, settings.BASE_URL)
 
-    def submit(self, job: Job) -> Answer:
-        """Ask for pictures, by exactly one POST.
+    def submit(self, job: GenerateRequest) -> Answer:
+        """Request pictures, by exactly one POST.
 
         Raises NotSent, RateLimited, Rejected, AccessDenied, Unavailable or OutcomeUnknown.
         """
@@ -102,14 +102,14 @@ class GatewayClient:
         raise self._refusal(reply)
 
     def status(self, request_id: str, polling_url: str = "") -> Answer:
-        """Ask how far a request is; a few attempts, ``STATUS_SECONDS`` in all.
+        """Request the status in a few attempts, within ``STATUS_TIMEOUT_SECONDS`` in all.
 
-        ``polling_url`` counts only on the gateway's own scheme, host and port.
-        Raises StatusUnavailable.
+        ``polling_url`` is used only if it has the gateway's own scheme, host and port. Raises
+        StatusUnavailable.
         """
-        ends = time.monotonic() + STATUS_SECONDS
+        ends = time.monotonic() + STATUS_TIMEOUT_SECONDS
         attempts = Retrying(
-            stop=stop_after_attempt(STATUS_ATTEMPTS) | stop_before_delay(STATUS_SECONDS),
+            stop=stop_after_attempt(STATUS_ATTEMPTS) | stop_before_delay(STATUS_TIMEOUT_SECONDS),
             wait=wait_random_exponential(multiplier=0.5, max=5),
             retry=retry_if_exception(lambda e: isinstance(e, StatusUnavailable) and e.transient),
             sleep=self._sleep,
@@ -119,16 +119,16 @@ class GatewayClient:
 
     # Submitting
 
-    def _accepted(self, reply: Reply) -> Answer:
+    def _accepted(self, reply: HttpReply) -> Answer:
         if reply.fault:
             request_id = salvage_request_id(reply.body)
             raise OutcomeUnknown(reply.fault.code, reply.fault.detail, request_id=request_id)
         try:
-            return parse(reply.body, secret=self._key)
-        except Malformed as e:
+            return parse_answer(reply.body, secret=self._key)
+        except MalformedAnswer as e:
             raise OutcomeUnknown(e.code, str(e), request_id=e.request_id) from e
 
-    def _refusal(self, reply: Reply) -> GatewayError:
+    def _refusal(self, reply: HttpReply) -> GatewayError:
         code, detail, documented = self._describe(reply)
         request_id = salvage_request_id(reply.body)
         if holds_answer(reply.body):
@@ -143,18 +143,21 @@ class GatewayClient:
             return Unavailable(code, detail)
         return OutcomeUnknown(code, detail, request_id=request_id)
 
-    # Asking for the status
+    # Requesting the status
 
     def _status(self, request_id: str, polling_url: str, ends: float) -> Answer:
-        """Ask once: by the address or, where there is nothing, by the other documented way."""
-        reply = self._question("GET", self._status_url(request_id, polling_url), None, ends)
-        if reply.status in _NO_SUCH_WAY:
+        """Ask once: at the address or, where there is nothing, by the other documented way."""
+        reply = self._request_status("GET", self._status_url(request_id, polling_url), None, ends)
+        if reply.status in _NO_SUCH_ENDPOINT:
             url = f"{self._base_url}/smart-resize-request-result"
-            reply = self._question("POST", url, {"request_id": request_id}, ends)
-        return self._answered(reply, request_id)
+            reply = self._request_status("POST", url, {"request_id": request_id}, ends)
+        return self._status_answer(reply, request_id)
 
     def _status_url(self, request_id: str, polling_url: str) -> str:
-        """Take a path and a query from ``polling_url``, never the place where the key goes."""
+        """Return the address, with path and query of ``polling_url`` and the gateway's origin.
+
+        The key is sent there, so the origin never comes from ``polling_url``.
+        """
         path = ""
         origin = _origin(self._base_url)
         if polling_url and origin and _origin(polling_url) == origin:
@@ -163,9 +166,9 @@ class GatewayClient:
             path = f"{parts.path}{query}" if parts.path else ""
         return self._origin + (path or f"/v2/requests/status/{quote(request_id, safe='')}")
 
-    def _question(
+    def _request_status(
         self, method: str, url: str, payload: Mapping[str, Any] | None, ends: float
-    ) -> Reply:
+    ) -> HttpReply:
         if not _USABLE_KEY.fullmatch(self._key):
             raise StatusUnavailable("bad_key", "The API key can't be used.", transient=False)
         seconds = min(ends - time.monotonic(), self._connect_seconds + self._answer_seconds)
@@ -176,7 +179,7 @@ class GatewayClient:
         except GatewayError as e:
             raise StatusUnavailable(e.code, e.detail) from e
 
-    def _answered(self, reply: Reply, request_id: str) -> Answer:
+    def _status_answer(self, reply: HttpReply, request_id: str) -> Answer:
         if reply.status // 100 != 2:
             code, detail, _ = self._describe(reply)
             retry_after = _retry_after(reply.headers)
@@ -185,11 +188,12 @@ class GatewayClient:
         if reply.fault:
             raise StatusUnavailable(reply.fault.code, reply.fault.detail) from reply.fault
         try:
-            answer = parse(reply.body, secret=self._key)
-        except Malformed as e:
+            answer = parse_answer(reply.body, secret=self._key)
+        except MalformedAnswer as e:
             raise StatusUnavailable(e.code, str(e)) from e
         if answer.request_id not in {"", request_id}:
-            # A cache between us and the gateway, perhaps: somebody else's picture must not be ours.
+            # Perhaps the answer of a cache on the way: another request's picture must not be used
+            # here.
             raise StatusUnavailable("other_request", "The gateway spoke of another request.")
         return Answer(request_id, answer.status, answer.polling_url, answer.outputs, answer.error)
 
@@ -197,7 +201,7 @@ class GatewayClient:
 
     def _exchange(
         self, method: str, url: str, payload: Mapping[str, Any] | None, seconds: float
-    ) -> Reply:
+    ) -> HttpReply:
         reply = exchange(
             method,
             url,
@@ -212,15 +216,15 @@ class GatewayClient:
     def _headers(self) -> dict[str, str]:
         return {
             "Accept": "application/json",
-            "Accept-Encoding": "identity",  # nothing that unpacks to gigabytes
+            "Accept-Encoding": "identity",  # a compressed body may unpack to gigabytes
             "Cache-Control": "no-cache",
             "Ocp-Apim-Subscription-Key": self._key,
             "User-Agent": "wagtail-smart-resize",
         }
 
-    def _describe(self, reply: Reply) -> tuple[str, str, bool]:
-        """Code and detail of an answer that is not a success, and whether it says why itself."""
-        text = error_body(reply.body, secret=self._key)
+    def _describe(self, reply: HttpReply) -> tuple[str, str, bool]:
+        """Return code and detail of an unsuccessful answer, and whether its body has a reason."""
+        text = parse_error_body(reply.body, secret=self._key)
         if reply.status // 100 == 3:
             return "redirect", f"The gateway redirects (HTTP {reply.status}).", False
         said = text or "no reason given"
@@ -232,7 +236,7 @@ class GatewayClient:
 
 
 def _origin(url: str) -> tuple[str, str, int] | None:
-    """Scheme, host and port; None without them, or with what URL parsers disagree about."""
+    """Return scheme, host and port; None without them, or where URL parsers may disagree."""
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -245,12 +249,15 @@ def _origin(url: str) -> tuple[str, str, int] | None:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """The seconds that a Retry-After header asks for, in either form; None without a usable one."""
+    """Return the seconds that a Retry-After header asks for, in either form, or None.
+
+    They are capped at ``MAX_RETRY_AFTER_SECONDS``.
+    """
     value = headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdecimal():
-        return min(float(value), MAX_RETRY_AFTER)
+        return min(float(value), MAX_RETRY_AFTER_SECONDS)
     try:
         seconds = parsedate_to_datetime(value).timestamp() - time.time()
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
-    return min(max(seconds, 0.0), MAX_RETRY_AFTER)
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER_SECONDS)

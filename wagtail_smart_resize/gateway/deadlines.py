@@ -1,7 +1,7 @@
-"""An end to what a far end can drag out.
+"""Deadlines for whole HTTP answers.
 
-The timeouts of requests start anew with every byte: a server that sends one now and then, in its
-headers or its body, is never late.
+The timeouts of requests start again with every byte: a server that sends one now and then, in its
+headers or its body, never times out.
 """
 
 import http.client
@@ -16,7 +16,7 @@ from urllib3.connectionpool import HTTPConnectionPool
 
 
 class Deadline:
-    """The moment, so many seconds from now, after which a session reads nothing more."""
+    """The moment, `seconds` from now, after which a session reads nothing more."""
 
     def __init__(self, seconds: float) -> None:
         self._ends = time.monotonic() + seconds
@@ -26,14 +26,14 @@ class Deadline:
         return time.monotonic() >= self._ends
 
     def remaining(self) -> float:
-        """Seconds left. Raises TimeoutError where there are none."""
+        """Return the seconds left. Raises TimeoutError where there are none."""
         seconds = self._ends - time.monotonic()
         if seconds <= 0:
             raise TimeoutError("The time for the whole answer is over.")
         return seconds
 
     def limit(self, session: requests.Session) -> None:
-        """Hold for all connections that the session's adapters make from now on."""
+        """Apply to all connections that the session's adapters make from now on."""
         for adapter in session.adapters.values():
             if isinstance(adapter, HTTPAdapter):
                 manager = adapter.poolmanager
@@ -52,7 +52,7 @@ class Deadline:
 
 
 class TimedSocket:
-    """As much of a socket as `http.client.HTTPResponse` asks for."""
+    """The part of a socket that `http.client.HTTPResponse` uses."""
 
     def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
         self._sock = sock
@@ -63,7 +63,7 @@ class TimedSocket:
 
 
 class _TimedReader(io.RawIOBase):
-    """Waits for bytes no longer than until the deadline, which all reads share."""
+    """Raw stream that waits for bytes no longer than until the deadline, which all reads share."""
 
     def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
         self._sock = sock

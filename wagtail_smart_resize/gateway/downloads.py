@@ -1,5 +1,7 @@
-"""Fetching what the gateway points at. What it names is never trusted: not the address, not the
-size, not the kind. Knows no models and no settings.
+"""Fetch the outputs that the gateway names.
+
+Nothing that it says is trusted: not the address, not the size, not the type. Knows no models and no
+settings.
 """
 
 import base64
@@ -20,20 +22,23 @@ from wagtail_smart_resize.imaging.decoding import Picture, decode
 from .deadlines import Deadline
 from .schema import Output
 
-MAX_BYTES = 40_000_000
-MAX_SECONDS = 60.0
+MAX_DOWNLOAD_BYTES = 40_000_000
+TIMEOUT_SECONDS = 60.0
 MAX_REDIRECTS = 3
-CONNECT_SECONDS = 10.0
+CONNECT_TIMEOUT_SECONDS = 10.0
 
 _CHUNK = 64 * 1024
 
 
-def fetch(output: Output, *, gateway_url: str) -> Picture:
-    """Fetch an output and decode it completely.
+def download(output: Output, *, gateway_url: str) -> Picture:
+    """Fetch an output, decode it completely and return the picture.
 
-    Asked for over https, and at public addresses only, at every redirect; a gateway on loopback
-    (the sandbox) may name its own scheme, host and port too. Raises `DownloadError`: its `final`
-    says whether asking again can't help.
+    Only https at public addresses is requested, which is checked at every redirect; a gateway on
+    loopback (the sandbox) may also name its own scheme, host and port.
+
+    Raises `DownloadError`, whose `final` says that a retry can't help, with the codes of `decode`
+    or `too_large`, `forbidden_address`, `redirects`, `compressed`, `timeout`, `connection`, or the
+    HTTP status as in `result_404`.
     """
     if output.url[:5].lower() == "data:":
         return decode(_read_data_uri(output.url))
@@ -42,7 +47,7 @@ def fetch(output: Output, *, gateway_url: str) -> Picture:
 
 def _read_data_uri(uri: str) -> bytes:
     # Base64 takes four characters for three bytes.
-    if len(uri) > MAX_BYTES * 4 / 3 + 200:
+    if len(uri) > MAX_DOWNLOAD_BYTES * 4 / 3 + 200:
         raise _too_large()
     header, _comma, payload = uri.partition(",")
     try:
@@ -56,7 +61,7 @@ def _read_data_uri(uri: str) -> bytes:
 
 
 def _download(url: str, gateway_url: str) -> bytes:
-    deadline = Deadline(MAX_SECONDS)
+    deadline = Deadline(TIMEOUT_SECONDS)
     with _session(gateway_url) as session:
         deadline.limit(session)
         try:
@@ -64,11 +69,11 @@ def _download(url: str, gateway_url: str) -> bytes:
         except DownloadError:
             raise
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-            raise _late() if deadline.passed else _translated(error) from error
+            raise _timed_out() if deadline.passed else _translate_error(error) from error
 
 
 class _Session(HTTPSession):
-    """Follows no redirect by itself: requests would read its body first, however long."""
+    """A session that follows no redirect: requests would read its body first, however long."""
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         return None
@@ -78,7 +83,7 @@ class _Session(HTTPSession):
 
 
 class _PublicAdapter(IPFilterAdapter):
-    """Holds the address that is connected to against our own idea of a public one as well."""
+    """Also checks the address that is connected to against this app's rule for public ones."""
 
     def build_connection_pool_key_attributes(self, *args: Any, **kwargs: Any) -> Any:
         host_params, pool_kwargs = super().build_connection_pool_key_attributes(*args, **kwargs)
@@ -88,16 +93,16 @@ class _PublicAdapter(IPFilterAdapter):
 
 
 def _session(gateway_url: str) -> _Session:
-    """Its adapters are the list of what may be asked: there is none for anything else."""
+    """Return a session whose adapters are the list of what may be requested, and nothing else."""
     session = _Session(
         Config(
             ip_filter_enable=True,
             ip_filter_allow_loopback_ips=False,
             never_redirect=True,
-            default_timeout=CONNECT_SECONDS,
+            default_timeout=CONNECT_TIMEOUT_SECONDS,
         )
     )
-    # Proxies would resolve names in our place, and .netrc has passwords.
+    # Proxies would resolve names instead of this process, and .netrc holds passwords.
     session.trust_env = False
     del session.adapters["http://"]
     session.mount("https://", _PublicAdapter(is_https_proto=True))
@@ -113,7 +118,7 @@ def _follow(session: _Session, url: str, deadline: Deadline) -> requests.Respons
             url,
             stream=True,
             headers={"Accept-Encoding": "identity"},
-            timeout=min(CONNECT_SECONDS, deadline.remaining()),
+            timeout=min(CONNECT_TIMEOUT_SECONDS, deadline.remaining()),
         )
         target = session.target_of(response)
         if target is None:
@@ -128,41 +133,43 @@ def _read(response: requests.Response) -> bytes:
         if response.status_code != requests.codes.ok:
             raise _bad_status(response.status_code)
         if response.headers.get("Content-Encoding", "identity") != "identity":
-            # A few bytes can unpack to more than there is memory. Pictures have no need of it.
+            # A few bytes can unpack to more than fits into memory, and pictures don't need it.
             raise DownloadError("compressed", "The picture was sent compressed, unasked.")
-        if (response.raw.length_remaining or 0) > MAX_BYTES:
+        if (response.raw.length_remaining or 0) > MAX_DOWNLOAD_BYTES:
             raise _too_large()
         content = bytearray()
         for chunk in response.iter_content(_CHUNK):
             content += chunk
-            if len(content) > MAX_BYTES:
+            if len(content) > MAX_DOWNLOAD_BYTES:
                 raise _too_large()
         return bytes(content)
 
 
 def _bad_status(status: int) -> DownloadError:
-    # Stores answer 403 and 404 for what has expired, and for what is not there yet.
+    # Object stores answer 403 and 404 for what has expired, and for what is not there yet.
     return DownloadError(f"result_{status}", f"The picture's address answered {status}.")
 
 
 def _too_large() -> DownloadError:
     return DownloadError(
-        "too_large", f"The picture has more than {MAX_BYTES // 1_000_000} MB.", final=True
+        "too_large", f"The picture has more than {MAX_DOWNLOAD_BYTES // 1_000_000} MB.", final=True
     )
 
 
-def _late() -> DownloadError:
-    return DownloadError("timeout", f"The picture did not arrive within {MAX_SECONDS:.0f} seconds.")
+def _timed_out() -> DownloadError:
+    return DownloadError(
+        "timeout", f"The picture did not arrive within {TIMEOUT_SECONDS:.0f} seconds."
+    )
 
 
-def _translated(error: Exception) -> DownloadError:
-    """Name what stopped a download; addresses may be signed and stay out of the words."""
+def _translate_error(error: Exception) -> DownloadError:
+    """Return the error for what stopped a download, without the address, which may be signed."""
     if isinstance(error, InvalidIPAddress):
         return DownloadError(
             "forbidden_address", "The picture's address is not a public one.", final=True
         )
     if isinstance(error, ValueError):
-        # No adapter for it, no usable host, or no URL at all.
+        # There is no adapter for it, no usable host, or no URL at all.
         return DownloadError(
             "forbidden_address",
             "The picture's address is not one that is fetched: https, at a public host.",

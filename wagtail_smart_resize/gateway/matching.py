@@ -1,4 +1,4 @@
-"""Which output of the gateway belongs to which size that was asked for. Pure.
+"""Assignment of the gateway's outputs to the sizes that were asked for. Pure.
 
 Outputs may come in another order, under other names, fewer or more than asked, and in other sizes.
 """
@@ -15,21 +15,21 @@ _NAMED_SIZE = re.compile(r"(?<![0-9])([0-9]{1,5})x([0-9]{1,5})(?![0-9])")
 
 @dataclass(frozen=True)
 class Matched:
-    """Outputs by their index among those that came."""
+    """Outputs, given by their index among those received."""
 
     by_size: dict[Size, list[int]]
-    """Every size that was asked for, with what came for it: none, as many as asked, or more."""
+    """Every size that was asked for, with its outputs: none, as many as asked, or more."""
     strays: list[int]
-    """Outputs whose shape nobody asked for."""
+    """Outputs whose shape was not asked for."""
 
 
 def assign(
-    outputs: Sequence[tuple[str, Size]], sizes: Sequence[Size], per_size: int = 1
+    outputs: Sequence[tuple[str, Size]], sizes: Sequence[Size], images_per_size: int = 1
 ) -> Matched:
     """Assign outputs, given as (file name, decoded size), to the sizes asked for.
 
     A size in the file name counts first, then the decoded size, then the order. None of them makes
-    up for a wrong shape: that output is a stray.
+    up for a wrong shape: such an output is a stray.
     """
     matched = Matched({size: [] for size in sizes}, [])
     unnamed = []
@@ -39,15 +39,15 @@ def assign(
             unnamed.append(index)
         else:
             matched.by_size[named].append(index)
-    in_order = len(outputs) == len(sizes) * per_size
+    in_order = len(outputs) == len(sizes) * images_per_size
     for index in unnamed:
-        ordered = sizes[index // per_size] if in_order else None
-        _place(index, outputs[index][1], matched, ordered, per_size)
+        ordered = sizes[index // images_per_size] if in_order else None
+        _place(index, outputs[index][1], matched, ordered, images_per_size)
     return matched
 
 
 def _named(file_name: str, sizes: Sequence[Size]) -> Iterator[Size]:
-    """Those of the sizes that the file name holds."""
+    """Yield those of the sizes that the file name contains."""
     for width, height in _NAMED_SIZE.findall(file_name):
         if (size := Size(int(width), int(height))) in sizes:
             yield size
@@ -58,12 +58,15 @@ def _fitting(decoded: Size, sizes: Sequence[Size]) -> list[Size]:
 
 
 def _place(
-    index: int, decoded: Size, matched: Matched, ordered: Size | None, per_size: int
+    index: int, decoded: Size, matched: Matched, ordered: Size | None, images_per_size: int
 ) -> None:
-    """Add an output to the fitting size that needs one and is most likely meant."""
+    """Add an output to the likeliest of the fitting sizes, preferring those that lack outputs.
+
+    Where no size fits, the output is a stray.
+    """
 
     def likelihood(size: Size) -> tuple[bool, bool, bool, Decimal]:
-        has_room = len(matched.by_size[size]) < per_size
+        has_room = len(matched.by_size[size]) < images_per_size
         distance = abs(shape_of(*size) - shape_of(*decoded))
         return has_room, size == decoded, size == ordered, -distance
 

@@ -1,6 +1,6 @@
-"""The gateway's wire format, and our words for it.
+"""The gateway's wire format, and this app's types for it.
 
-Answers come in more forms than the reference names: queued (``request_id``, ``status``) or
+Answers come in more forms than the reference documents: queued (``request_id``, ``status``) or
 immediate (``images``, or an ``output`` at once); ``media_url`` as a list or as one string; URLs or
 data URIs.
 """
@@ -17,16 +17,16 @@ from urllib.parse import urlsplit
 from wagtail_smart_resize.core.sizes import Size
 from wagtail_smart_resize.exceptions import presentable
 
-MAX_OUTPUTS = 200  # far more than anybody asks for; an endless list must not keep us busy
+MAX_ANSWER_OUTPUTS = 200  # far more than any request asks for: bounds an endless list
 _MAX_URL = 4000
 _MAX_NAME = 255
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,199}")
 _NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
-_REQUEST_ID_IN_RUINS = re.compile(rb'"request_id"\s*:\s*"([A-Za-z0-9][A-Za-z0-9_.:-]{0,199})"')
+_REQUEST_ID_IN_TEXT = re.compile(rb'"request_id"\s*:\s*"([A-Za-z0-9][A-Za-z0-9_.:-]{0,199})"')
 
 
-class Status(StrEnum):
+class JobStatus(StrEnum):
     QUEUED = "QUEUED"
     PROCESSING = "PROCESSING"
     COMPLETED = "COMPLETED"
@@ -34,12 +34,12 @@ class Status(StrEnum):
     ERROR = "ERROR"
 
 
-UNDER_WAY = {Status.QUEUED, Status.PROCESSING}
+UNDER_WAY = {JobStatus.QUEUED, JobStatus.PROCESSING}
 
 
 @dataclass(frozen=True)
-class Job:
-    """What is asked for: ``num_images_per_size`` outputs for each of ``target_sizes``."""
+class GenerateRequest:
+    """A request for ``num_images_per_size`` outputs in each of ``target_sizes``."""
 
     image_url: str
     target_sizes: tuple[Size, ...]
@@ -52,7 +52,7 @@ class Job:
     sync_mode: bool = False
 
     def payload(self) -> dict[str, Any]:
-        """The request's body. What is not set is left out, so that the gateway's default counts."""
+        """Return the JSON body. Unset fields are left out, so that the gateway's defaults apply."""
         fields = {
             "image_url": self.image_url,
             "target_sizes": [str(size) for size in self.target_sizes],
@@ -71,8 +71,8 @@ class Job:
 class Output:
     """One picture, as the gateway names it: nothing here has been checked.
 
-    ``url`` should be an http(s) URL or a data URI. ``file_name`` serves for matching only, never as
-    a name in a storage.
+    ``url`` should be an http(s) URL or a data URI. ``file_name`` is for matching only, never for a
+    name in a storage.
     """
 
     url: str
@@ -82,17 +82,17 @@ class Output:
 
 @dataclass(frozen=True)
 class Answer:
-    """How far a request is. ``request_id`` is "" for an immediate answer."""
+    """The state of a request. ``request_id`` is "" for an immediate answer."""
 
     request_id: str
-    status: Status
+    status: JobStatus
     polling_url: str = ""
     outputs: tuple[Output, ...] = ()
     error: str = ""
 
 
-class Malformed(ValueError):
-    """The body is no answer. The client makes an error of the tree from it."""
+class MalformedAnswer(ValueError):
+    """The body is not an answer. The client turns this into one of the app's exceptions."""
 
     def __init__(self, code: str, detail: str, request_id: str = "") -> None:
         super().__init__(detail)
@@ -100,31 +100,34 @@ class Malformed(ValueError):
         self.request_id = request_id
 
 
-def parse(body: bytes, *, secret: str = "") -> Answer:
-    """Read an answer in any of its forms. Raises Malformed; ``secret`` is masked in texts."""
+def parse_answer(body: bytes, *, secret: str = "") -> Answer:
+    """Return the answer in any of its forms. ``secret`` is masked in texts.
+
+    Raises MalformedAnswer, with the request id if one can still be read.
+    """
     try:
         return _answer(_json_object(body), secret)
-    except Malformed as e:
-        raise Malformed(e.code, str(e), salvage_request_id(body)) from e
+    except MalformedAnswer as e:
+        raise MalformedAnswer(e.code, str(e), salvage_request_id(body)) from e
 
 
 def salvage_request_id(body: bytes) -> str:
-    """The request id that can still be read in a broken or odd answer, or "".
+    """Return the request id that can still be read from a broken or odd answer, or "".
 
-    Its own, where it is whole: there may be others within it.
+    The answer's own id is returned where the JSON is whole: other ids may be nested in it.
     """
-    with contextlib.suppress(Malformed):
+    with contextlib.suppress(MalformedAnswer):
         if request_id := _request_id(_json_object(body).get("request_id")):
             return request_id
-    match = _REQUEST_ID_IN_RUINS.search(body)
+    match = _REQUEST_ID_IN_TEXT.search(body)
     return match[1].decode() if match else ""
 
 
-def error_body(body: bytes, *, secret: str = "") -> str:
-    """The text of a documented error body, ``{"error": ..., "details": ...}``, or ""."""
+def parse_error_body(body: bytes, *, secret: str = "") -> str:
+    """Return the text of a documented error body, ``{"error": ..., "details": ...}``, or ""."""
     try:
         payload = _json_object(body)
-    except Malformed:
+    except MalformedAnswer:
         return ""
     error, details = payload.get("error"), payload.get("details")
     if not isinstance(error, str) or not error.strip():
@@ -134,15 +137,15 @@ def error_body(body: bytes, *, secret: str = "") -> str:
 
 
 def holds_answer(body: bytes) -> bool:
-    """Whether an error's body names a request that is taken, or pictures.
+    """Return whether an error's body names an accepted request, or pictures.
 
-    ERROR is documented as not charged; an id alone may number the error.
+    The status ERROR is documented as not charged, and an id alone may be that of the error.
     """
     try:
-        answer = parse(body)
-    except Malformed:
+        answer = parse_answer(body)
+    except MalformedAnswer:
         return False
-    return bool(answer.outputs) or answer.status is not Status.ERROR
+    return bool(answer.outputs) or answer.status is not JobStatus.ERROR
 
 
 def _json_object(body: bytes) -> Mapping[str, Any]:
@@ -150,7 +153,7 @@ def _json_object(body: bytes) -> Mapping[str, Any]:
         payload = json.loads(body)
     except (ValueError, RecursionError) as e:
         what = "a page of HTML" if body.lstrip()[:1] == b"<" else "no valid JSON"
-        raise Malformed("not_json", f"The gateway's answer is {what}.") from e
+        raise MalformedAnswer("not_json", f"The gateway's answer is {what}.") from e
     fields: Mapping[str, Any] = _expect(payload, dict, "The answer")
     return fields
 
@@ -159,12 +162,12 @@ def _answer(payload: Mapping[str, Any], secret: str) -> Answer:
     outputs = _outputs(payload)
     request_id = _request_id(payload.get("request_id"))
     if not request_id and outputs is None:
-        raise Malformed(
+        raise MalformedAnswer(
             "no_request_id", "The gateway's answer names neither a request nor a picture."
         )
     status = _status(payload.get("status"), secret, has_outputs=outputs is not None)
     if not request_id and status in UNDER_WAY:
-        raise Malformed(
+        raise MalformedAnswer(
             "no_request_id", "The gateway is at work on a request, but does not name it."
         )
     return Answer(
@@ -180,20 +183,20 @@ def _request_id(value: Any) -> str:
     if value is None or value == "":
         return ""
     if not _REQUEST_ID.fullmatch(_expect(value, str, "request_id")):
-        raise Malformed("bad_request_id", "The gateway's request_id holds more than it may.")
+        raise MalformedAnswer("bad_request_id", "The gateway's request_id holds more than it may.")
     return str(value)
 
 
-def _status(value: Any, secret: str, *, has_outputs: bool) -> Status:
+def _status(value: Any, secret: str, *, has_outputs: bool) -> JobStatus:
     if value is None and has_outputs:
-        return Status.COMPLETED  # an immediate answer names no status
+        return JobStatus.COMPLETED  # an immediate answer has no status
     try:
-        return Status(_expect(value, str, "status").upper())
+        return JobStatus(_expect(value, str, "status").upper())
     except ValueError as e:
-        if isinstance(e, Malformed):
+        if isinstance(e, MalformedAnswer):
             raise
         said = presentable(value, secret=secret)[:40]
-        raise Malformed("unknown_status", f'The gateway\'s status is "{said}".') from e
+        raise MalformedAnswer("unknown_status", f'The gateway\'s status is "{said}".') from e
 
 
 def _polling_url(value: Any) -> str:
@@ -210,13 +213,15 @@ def _error_text(value: Any, secret: str) -> str:
 
 
 def _outputs(payload: Mapping[str, Any]) -> tuple[Output, ...] | None:
-    """The pictures named; None if the answer doesn't speak of any, () if it says there are none."""
+    """Return the outputs; None if the answer doesn't mention any, () if it says there are none."""
     output = payload.get("output")
     if output is not None and "media_url" in _expect(output, dict, "output"):
         return _from_media_url(output)
     images = payload.get("images")
     if images is not None:
-        return tuple(_from_image(image) for image in _expect(images, list, "images")[:MAX_OUTPUTS])
+        return tuple(
+            _from_image(image) for image in _expect(images, list, "images")[:MAX_ANSWER_OUTPUTS]
+        )
     return None
 
 
@@ -225,7 +230,9 @@ def _from_media_url(output: Mapping[str, Any]) -> tuple[Output, ...]:
     if urls is None:
         return ()
     content_type = _optional_text(output.get("media_type"), "media_type")
-    listed = [urls] if isinstance(urls, str) else _expect(urls, list, "media_url")[:MAX_OUTPUTS]
+    listed = (
+        [urls] if isinstance(urls, str) else _expect(urls, list, "media_url")[:MAX_ANSWER_OUTPUTS]
+    )
     return tuple(_output(url, "", content_type) for url in listed)
 
 
@@ -248,7 +255,7 @@ def _last_part(url: str) -> str:
     try:
         return urlsplit(url).path.rpartition("/")[2][:_MAX_NAME]
     except ValueError:
-        return ""  # fetching it will say what is wrong
+        return ""  # fetching it will raise the error
 
 
 def _optional_text(value: Any, name: str) -> str:
@@ -256,15 +263,17 @@ def _optional_text(value: Any, name: str) -> str:
 
 
 def _storable(text: str) -> str:
-    """The text, or "" if it holds what no database takes: NUL, half of a surrogate pair.
+    """Return the text, or "" if no database can store it (NUL, half of a surrogate pair).
 
-    An address without its text can't be fetched, and says so; an answer that can't be written down
-    would be lost.
+    An output without its address can't be fetched, and the download says so; an answer that can't
+    be stored would be lost.
     """
     return "" if _NOT_STORABLE.search(text) else text
 
 
 def _expect(value: Any, kind: type, name: str) -> Any:
     if not isinstance(value, kind):
-        raise Malformed("wrong_type", f"The gateway's answer: {name} is {type(value).__name__}.")
+        raise MalformedAnswer(
+            "wrong_type", f"The gateway's answer: {name} is {type(value).__name__}."
+        )
     return value

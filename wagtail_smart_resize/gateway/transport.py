@@ -1,14 +1,15 @@
 """One HTTP exchange with the gateway, bounded in time and in bytes.
 
-Two things only the connection itself knows, so ours is asked instead of guessing from exceptions:
+Two facts are known to the connection alone. Connection classes of this module therefore record
+them, instead of guesses being made from exceptions:
 
 - whether the request was sent. A reset during the TLS handshake and one after the request look
   the same from outside, but the first costs nothing and the second perhaps money.
-- how long the answer takes as a whole. A socket timeout starts anew with every byte, so an answer
-  that trickles would never end.
+- how long the answer takes as a whole. A socket timeout starts again with every byte, so an
+  answer that trickles would never end.
 
 Every exchange has a connection of its own: on one kept alive, a reset would not tell whether the
-server closed it before or after our request.
+server closed it before or after the request.
 """
 
 import http.client
@@ -26,7 +27,7 @@ from wagtail_smart_resize.exceptions import GatewayError, NotSent, OutcomeUnknow
 
 from .deadlines import Deadline, TimedSocket
 
-MAX_BYTES = 64 * 1024 * 1024  # data URIs come inside the answer
+MAX_ANSWER_BYTES = 64 * 1024 * 1024  # data URIs are part of the answer
 _CHUNK = 16 * 1024
 
 _SENTENCES = {
@@ -42,8 +43,8 @@ _SENTENCES = {
 
 
 @dataclass(frozen=True)
-class Reply:
-    """An HTTP answer. ``fault`` tells why the body is not whole; what came of it is kept."""
+class HttpReply:
+    """An HTTP answer. ``fault`` says why the body is incomplete; what was received is kept."""
 
     status: int
     headers: Mapping[str, str]
@@ -59,10 +60,12 @@ def exchange(
     payload: Mapping[str, Any] | None,
     connect_seconds: float,
     seconds: float,
-) -> Reply:
-    """Send one request, exactly once, and read its answer, all within ``seconds``.
+) -> HttpReply:
+    """Send one request, exactly once, and return its answer, all within ``seconds``.
 
-    Raises NotSent if nothing left this machine, OutcomeUnknown if there is no answer after that.
+    Raises NotSent (``dns``, ``tls``, ``refused``, ``timeout``, ``bad_url``, ``no_connection``) if
+    nothing left this machine, OutcomeUnknown (``timeout``, ``broken_off`` and others) if it did and
+    there is no answer.
     """
     watch = _Watch(seconds)
     timeout = (min(connect_seconds, seconds), seconds)
@@ -78,27 +81,28 @@ def exchange(
                 allow_redirects=False,
             )
         except Exception as e:
-            # Besides what requests, urllib3 and http.client document, whatever an odd answer makes
-            # them stumble over: none of it may pass on frames that hold the key.
+            # Besides what requests, urllib3 and http.client document, an odd answer may make them
+            # raise anything. No exception may pass on frames that hold the key.
             raise _failure(e, url, sent=watch.sent) from _without_frames(e)
         with response:
             return _reply(response)
 
 
-def _reply(response: requests.Response) -> Reply:
+def _reply(response: requests.Response) -> HttpReply:
     body = bytearray()
     fault = None
     try:
-        # As it comes, not in full blocks: of an answer that breaks off, all that came is kept.
+        # Read as bytes arrive, not in full blocks: of an answer that breaks off, everything
+        # received is kept.
         while piece := response.raw.read1(_CHUNK, decode_content=True):
             body += piece
-            if len(body) > MAX_BYTES:
+            if len(body) > MAX_ANSWER_BYTES:
                 fault = OutcomeUnknown("too_large", _sentence("too_large", response.url))
                 break
     except Exception as e:
         code = _code(e, sent=True)
         fault = OutcomeUnknown(code, _sentence(code, response.url))
-    return Reply(response.status_code, response.headers, bytes(body), fault)
+    return HttpReply(response.status_code, response.headers, bytes(body), fault)
 
 
 def _failure(error: BaseException, url: str, *, sent: bool) -> GatewayError:
@@ -112,8 +116,10 @@ def _sentence(code: str, url: str) -> str:
 
 
 def _without_frames(error: BaseException) -> BaseException:
-    """Keep what the errors say, not the frames: their local variables hold the request, key and
-    all, and error reports print local variables.
+    """Remove the tracebacks from a chain of exceptions, and return the first.
+
+    The local variables of their frames hold the request with the key, and error reports print local
+    variables.
     """
     for link in _chain(error):
         link.__traceback__ = None
@@ -147,21 +153,21 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 class _Watch(Deadline):
-    """What is known of one exchange: when it must end, and whether the request went out."""
+    """State of one exchange: its deadline, and whether the request was sent."""
 
     sent = False
 
 
 class _WatchedConnection:
-    """Goes before urllib3's connection classes, whichever the scheme or a proxy calls for."""
+    """Mixin in front of urllib3's connection classes, whichever the scheme or a proxy calls for."""
 
     watch: _Watch
     sock: Any
 
     def endheaders(self, *args: Any, **kwargs: Any) -> None:
-        """Send what was prepared: the first bytes of the request itself leave here.
+        """Send the headers, and with them the first bytes of the request itself.
 
-        A proxy's CONNECT doesn't come this way.
+        A proxy's CONNECT isn't sent by this method.
         """
         if self.sock is None:
             self.connect()  # type: ignore[attr-defined]
@@ -175,7 +181,7 @@ class _WatchedConnection:
 class _WatchedAdapter(HTTPAdapter):
     def __init__(self, watch: _Watch) -> None:
         self._watch = watch
-        super().__init__()  # its default is to repeat nothing
+        super().__init__()  # requests retries nothing by default
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
@@ -199,14 +205,14 @@ class _WatchedAdapter(HTTPAdapter):
 
 class _Session(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """Know of no redirect: requests would read its body, however long, to prepare for it."""
+        """Report no redirect: requests would read its body, however long, to prepare for it."""
         return None
 
 
 def _session(url: str, watch: _Watch) -> requests.Session:
     session = _Session()
-    # The environment's proxies and certificates count for https, where a proxy sees no key. A plain
-    # http gateway is on this machine, and a proxy would read the key.
+    # The proxies and certificates of the environment apply to https, where a proxy sees no key. A
+    # gateway on plain http is on this machine, and a proxy would read the key.
     session.trust_env = url.lower().startswith("https:")
     session.auth = _no_auth
     session.mount("https://", _WatchedAdapter(watch))
@@ -215,5 +221,5 @@ def _session(url: str, watch: _Watch) -> requests.Session:
 
 
 def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Keep requests from adding what a .netrc file says of the host."""
+    """Prevent requests from adding the credentials that a .netrc file holds for the host."""
     return request

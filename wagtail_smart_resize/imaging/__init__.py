@@ -1,1 +1,1 @@
-"""Decoding pictures within limits."""
+"""Decoding of pictures within limits."""

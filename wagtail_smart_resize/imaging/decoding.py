@@ -1,4 +1,4 @@
-"""Pictures from the network: what counts as one, and how large it is. Pure."""
+"""Decode pictures from the network, within limits on format and size. Pure."""
 
 import hashlib
 import re
@@ -12,10 +12,10 @@ from wagtail_smart_resize.exceptions import DownloadError
 
 from . import pixel_budget
 
-FORMATS = ("JPEG", "PNG", "WEBP")
-MAX_PIXELS = 60_000_000
+CANDIDATE_FORMATS = ("JPEG", "PNG", "WEBP")
+MAX_PICTURE_PIXELS = 60_000_000
 MAX_SCANS = 100
-"""Scans of a progressive JPEG: each costs a pass over all pixels, and a few bytes make one."""
+"""Maximum number of scans in a progressive JPEG: each is a pass over all pixels for few bytes."""
 
 _JPEG_SCAN = b"\xff\xda"
 _JPEG_END = b"\xff\xd9"
@@ -23,8 +23,8 @@ _PNG_END = b"IEND\xaeB`\x82"
 
 _WEB_PAGE = re.compile(rb"\s*<(!doctype\s+html|html)\b", re.IGNORECASE)
 
-_TURNED = {5, 6, 7, 8}
-"""The EXIF orientations that exchange width and height."""
+_TRANSPOSED = {5, 6, 7, 8}
+"""EXIF orientations that exchange width and height."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Picture:
 
     content: bytes
     format: str
-    """"jpeg", "png" or "webp"."""
+    """One of "jpeg", "png" and "webp"."""
     width: int
     height: int
     digest: str
@@ -41,11 +41,12 @@ class Picture:
 
 
 def decode(content: bytes) -> Picture:
-    """Decode everything and say what it is.
+    """Decode the whole content and return the picture.
 
-    Raises `DownloadError` for what is no JPEG, PNG or WebP, is damaged, moves, or is more to
-    decode than `MAX_PIXELS` and `MAX_SCANS` allow; the last before any of it is decoded. A web page
-    in the place of the picture is not final: maintenance ends.
+    Raises `DownloadError` for content that is not a JPEG, PNG or WebP, is damaged, is animated, or
+    is more to decode than `MAX_PICTURE_PIXELS` and `MAX_SCANS` allow; the last before any of it is
+    decoded. Codes are `not_a_picture`, `truncated`, `too_many_pixels` and `out_of_memory`. A web
+    page in place of the picture is not final: it may be a maintenance page.
     """
     try:
         return _decode(content)
@@ -56,7 +57,7 @@ def decode(content: bytes) -> Picture:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_many_pixels() from error
     except Exception as error:
-        # Pillow's decoders raise whatever a damaged file makes them stumble over.
+        # Pillow's decoders raise all kinds of exceptions for a damaged file.
         raise DownloadError(
             "not_a_picture",
             f"What was sent is not a readable JPEG, PNG or WebP picture ({type(error).__name__}).",
@@ -65,52 +66,55 @@ def decode(content: bytes) -> Picture:
 
 
 def displayed_size(picture: Image.Image) -> tuple[int, int]:
-    """Width and height once the EXIF orientation is applied."""
+    """Return width and height with the EXIF orientation applied."""
     width, height = picture.size
-    turned = picture.getexif().get(ExifTags.Base.Orientation) in _TURNED
+    turned = picture.getexif().get(ExifTags.Base.Orientation) in _TRANSPOSED
     return (height, width) if turned else (width, height)
 
 
-def upright(file: Any) -> Image.Image:
-    """The decoded picture, turned as it is displayed: in place, since a copy of a large one takes
-    as much memory again. Raises what Pillow's decoders raise."""
-    picture = Image.open(file, formats=FORMATS)
+def apply_orientation(file: Any) -> Image.Image:
+    """Return the decoded picture of a file, with its EXIF orientation applied.
+
+    It is turned in place, since a copy of a large picture takes as much memory again. Raises what
+    Pillow's decoders raise.
+    """
+    picture = Image.open(file, formats=CANDIDATE_FORMATS)
     ImageOps.exif_transpose(picture, in_place=True)
     return picture
 
 
 def _decode(content: bytes) -> Picture:
-    if not _has_its_end(content):
+    if not _is_complete(content):
         raise DownloadError("truncated", "The picture ends before it is complete.")
-    name, width, height = _decoded(content)
+    name, width, height = _measure(content)
     return Picture(content, name, width, height, hashlib.sha256(content).hexdigest())
 
 
-def _decoded(content: bytes) -> tuple[str, int, int]:
-    """Format, width and height; the pixels, which were read to their end, are gone again."""
+def _measure(content: bytes) -> tuple[str, int, int]:
+    """Return format, width and height. The pixels are decoded to their end and freed again."""
     with _opened(content) as picture:
         name = str(picture.format).lower()
         _check_header(picture, name, content)
         pixel_count = picture.width * picture.height
     with pixel_budget.budget.hold(pixel_count):
-        # In a call of its own: when another may go on, these pixels are no longer in memory.
-        return name, *_read_to_the_end(content)
+        # In a call of its own: these pixels are freed before another thread may go on.
+        return name, *_decode_pixels(content)
 
 
 def _opened(content: bytes) -> Image.Image:
-    return Image.open(BytesIO(content), formats=FORMATS)
+    return Image.open(BytesIO(content), formats=CANDIDATE_FORMATS)
 
 
-def _read_to_the_end(content: bytes) -> tuple[int, int]:
-    """The displayed size; for a PNG's, Pillow decodes it, too."""
+def _decode_pixels(content: bytes) -> tuple[int, int]:
+    """Decode the pixels and return the displayed size, for which Pillow decodes a PNG anyway."""
     with _opened(content) as picture:
         picture.load()
         return displayed_size(picture)
 
 
 def _check_header(picture: Image.Image, name: str, content: bytes) -> None:
-    """What can be refused before it costs anything."""
-    if picture.width * picture.height > MAX_PIXELS:
+    """Refuse what can be refused before decoding costs anything. Raises `DownloadError`."""
+    if picture.width * picture.height > MAX_PICTURE_PIXELS:
         raise _too_many_pixels()
     if name == "jpeg" and content.count(_JPEG_SCAN) > MAX_SCANS:
         raise _too_many_pixels()
@@ -122,8 +126,8 @@ def _check_header(picture: Image.Image, name: str, content: bytes) -> None:
         )
 
 
-def _has_its_end(content: bytes) -> bool:
-    """Whether a file of a format that we know goes on to its end.
+def _is_complete(content: bytes) -> bool:
+    """Return whether a file of a known format is complete to its end; True for other formats.
 
     Pillow's own check is off where a site sets `ImageFile.LOAD_TRUNCATED_IMAGES`.
     """
@@ -139,6 +143,6 @@ def _has_its_end(content: bytes) -> bool:
 def _too_many_pixels() -> DownloadError:
     return DownloadError(
         "too_many_pixels",
-        f"The picture has more to decode than {MAX_PIXELS // 1_000_000} megapixels.",
+        f"The picture has more to decode than {MAX_PICTURE_PIXELS // 1_000_000} megapixels.",
         final=True,
     )

@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name="FeedCounter",
+            name="BudgetPeriod",
             fields=[
                 (
                     "id",
@@ -25,11 +25,13 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("value", models.BigIntegerField(default=0)),
+                ("period", models.CharField(max_length=10, unique=True)),
+                ("outputs", models.PositiveIntegerField(default=0)),
             ],
             options={
-                "verbose_name": "feed counter",
-                "verbose_name_plural": "feed counters",
+                "verbose_name": "budget period",
+                "verbose_name_plural": "budget periods",
+                "default_permissions": (),
             },
         ),
         migrations.CreateModel(
@@ -50,10 +52,10 @@ class Migration(migrations.Migration):
                 ("generations", models.JSONField(blank=True, default=dict)),
                 ("revision", models.BigIntegerField(default=0)),
                 ("seq", models.BigIntegerField(blank=True, db_index=True, null=True)),
-                ("flip_due", models.DateTimeField(blank=True, db_index=True, null=True)),
-                ("flip_attempts", models.PositiveIntegerField(default=0)),
-                ("purge_due", models.DateTimeField(blank=True, db_index=True, null=True)),
-                ("damage_noted", models.DateTimeField(blank=True, null=True)),
+                ("publish_due_at", models.DateTimeField(blank=True, db_index=True, null=True)),
+                ("publish_attempts", models.PositiveIntegerField(default=0)),
+                ("purge_due_at", models.DateTimeField(blank=True, db_index=True, null=True)),
+                ("damage_noted_at", models.DateTimeField(blank=True, null=True)),
             ],
             options={
                 "verbose_name": "image version",
@@ -74,11 +76,11 @@ class Migration(migrations.Migration):
                 ("circuit_detail", models.TextField(blank=True, default="")),
                 ("probe_at", models.DateTimeField(blank=True, null=True)),
                 ("paused_until", models.DateTimeField(blank=True, null=True)),
-                ("outages", models.PositiveIntegerField(default=0)),
+                ("consecutive_outages", models.PositiveIntegerField(default=0)),
                 ("runner", models.CharField(blank=True, default="", max_length=64)),
                 ("runner_until", models.DateTimeField(blank=True, null=True)),
-                ("heartbeat", models.DateTimeField(blank=True, null=True)),
-                ("last_sync", models.DateTimeField(blank=True, null=True)),
+                ("last_pass_at", models.DateTimeField(blank=True, null=True)),
+                ("last_repair_at", models.DateTimeField(blank=True, null=True)),
             ],
             options={
                 "verbose_name": "pipeline state",
@@ -87,7 +89,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="Spend",
+            name="PublicationCounter",
             fields=[
                 (
                     "id",
@@ -95,13 +97,11 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("period", models.CharField(max_length=10, unique=True)),
-                ("outputs", models.PositiveIntegerField(default=0)),
+                ("value", models.BigIntegerField(default=0)),
             ],
             options={
-                "verbose_name": "spend",
-                "verbose_name_plural": "spends",
-                "default_permissions": (),
+                "verbose_name": "publication counter",
+                "verbose_name_plural": "publication counters",
             },
         ),
         migrations.CreateModel(
@@ -141,7 +141,7 @@ class Migration(migrations.Migration):
                 ("safety_tolerance", models.CharField(blank=True, default="", max_length=8)),
                 ("seed", models.BigIntegerField(blank=True, null=True)),
                 ("sizes", models.JSONField(default=list)),
-                ("per_size", models.PositiveIntegerField(default=1)),
+                ("images_per_size", models.PositiveIntegerField(default=1)),
                 ("outputs", models.JSONField(blank=True, default=list)),
                 ("outputs_asked", models.PositiveIntegerField(default=0)),
                 ("outputs_received", models.PositiveIntegerField(default=0)),
@@ -162,13 +162,13 @@ class Migration(migrations.Migration):
                 ("currency", models.CharField(blank=True, default="", max_length=3)),
                 ("reserved_on", models.DateField(blank=True, null=True)),
                 ("attempts", models.PositiveIntegerField(default=0)),
-                ("troubles", models.PositiveIntegerField(default=0)),
+                ("consecutive_errors", models.PositiveIntegerField(default=0)),
                 (
-                    "next_step",
+                    "next_step_at",
                     models.DateTimeField(blank=True, default=django.utils.timezone.now, null=True),
                 ),
                 ("lease", models.CharField(blank=True, default="", max_length=64)),
-                ("lease_until", models.DateTimeField(blank=True, null=True)),
+                ("leased_until", models.DateTimeField(blank=True, null=True)),
                 ("by_person", models.BooleanField(default=False)),
                 ("batch", models.UUIDField(blank=True, db_index=True, null=True)),
                 (
@@ -320,7 +320,7 @@ class Migration(migrations.Migration):
                         max_length=16,
                     ),
                 ),
-                ("overruled", models.BooleanField(default=False)),
+                ("rules_overridden", models.BooleanField(default=False)),
                 ("waiting_reason", models.CharField(blank=True, default="", max_length=32)),
                 (
                     "purchase",
@@ -338,8 +338,8 @@ class Migration(migrations.Migration):
                 ("failure_code", models.CharField(blank=True, default="", max_length=32)),
                 ("failure_detail", models.TextField(blank=True, default="")),
                 ("attempts", models.PositiveIntegerField(default=0)),
-                ("next_attempt", models.DateTimeField(blank=True, null=True)),
-                ("review_since", models.DateTimeField(blank=True, null=True)),
+                ("next_attempt_at", models.DateTimeField(blank=True, null=True)),
+                ("awaiting_review_since", models.DateTimeField(blank=True, null=True)),
                 (
                     "decision",
                     models.CharField(
@@ -440,7 +440,7 @@ class Migration(migrations.Migration):
                 ),
                 ("rendition_id", models.CharField(max_length=64, unique=True)),
                 (
-                    "first_seen",
+                    "first_seen_at",
                     models.DateTimeField(db_index=True, default=django.utils.timezone.now),
                 ),
                 (
@@ -459,7 +459,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="gatewayrequest",
-            index=models.Index(fields=["status", "next_step"], name="smart_resize_steps"),
+            index=models.Index(fields=["status", "next_step_at"], name="smart_resize_steps"),
         ),
         migrations.AddIndex(
             model_name="gatewayrequest",
@@ -467,11 +467,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="recomposition",
-            index=models.Index(fields=["purchase", "next_attempt"], name="smart_resize_due"),
+            index=models.Index(fields=["purchase", "next_attempt_at"], name="smart_resize_due"),
         ),
         migrations.AddIndex(
             model_name="recomposition",
-            index=models.Index(fields=["review_since", "id"], name="smart_resize_review"),
+            index=models.Index(fields=["awaiting_review_since", "id"], name="smart_resize_review"),
         ),
         migrations.AddIndex(
             model_name="recomposition",

@@ -1,21 +1,21 @@
-"""What is stored. State changes are methods on the rows: conditional updates."""
+"""The app's models. Their state changes are methods on the rows: conditional updates."""
 
-from .budget import Spend
+from .budget import BudgetPeriod
 from .gateway_request import GatewayRequest
-from .image_version import FeedCounter, ImageVersion
+from .image_version import ImageVersion, PublicationCounter
 from .opt_out import OptOut
 from .pipeline_state import PipelineState
 from .recomposition import Candidate, Recomposition
 from .retired_rendition import RetiredRendition
 
 __all__ = [
+    "BudgetPeriod",
     "Candidate",
-    "FeedCounter",
     "GatewayRequest",
     "ImageVersion",
     "OptOut",
     "PipelineState",
+    "PublicationCounter",
     "Recomposition",
     "RetiredRendition",
-    "Spend",
 ]

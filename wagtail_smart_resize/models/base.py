@@ -1,4 +1,4 @@
-"""What our models share."""
+"""Base class and helper of the app's models."""
 
 from typing import Any, Self
 
@@ -6,41 +6,42 @@ from django.db import models
 from django.db.models import Case, Q, Value, When
 
 
-def only_if(condition: Q) -> Case:
-    """The condition of an UPDATE, in a form that no index serves: rows are found by their key.
+def unindexed(condition: Q) -> Case:
+    """Return the condition of an UPDATE in a form that no index serves.
 
     MariaDB and MySQL may find a row by the index of a column in the condition, and lock the index
-    before the row. Who holds the row and changes that column waits for the index, so that both
-    wait: a deadlock. Found by the primary key, the row is locked first by everybody.
+    before the row. A transaction that holds the row and changes that column waits for the index
+    lock, so that both wait: a deadlock. If rows are found by their primary key, every transaction
+    locks the row first.
     """
     return Case(When(condition, then=Value(True)), default=Value(False))
 
 
-class Row(models.Model):
+class ConditionalUpdateModel(models.Model):
     """A row that changes state by conditional UPDATE, so that races have one winner."""
 
-    # Our rows name images; Wagtail must not count them as places where an image is used.
+    # Wagtail must not count these rows' references to images as uses of the images.
     wagtail_reference_index_ignore = True
 
     class Meta:
         abstract = True
 
-    def move(self, *, where: dict[str, Any] | Q, **changes: Any) -> bool:
-        """Write `changes` if the stored row still matches `where`; tell whether it did.
+    def update_if(self, *, where: dict[str, Any] | Q, **changes: Any) -> bool:
+        """Write `changes` if the stored row still matches `where`; return whether it did.
 
-        `where` holds field look-ups, or is a condition of them. The instance takes the changes
-        only if they were written. Expressions such as F() are written, and read back on the next
-        fetch.
+        `where` is a dict of field look-ups, empty for no condition, or a Q. The instance takes the
+        changes only if they were written. Expressions such as F() are written, but the instance has
+        their values only after the next fetch.
         """
         matching = type(self)._base_manager.filter(pk=self.pk)
         if where:
-            matching = matching.filter(only_if(where if isinstance(where, Q) else Q(**where)))
+            matching = matching.filter(unindexed(where if isinstance(where, Q) else Q(**where)))
         if not matching.update(**changes):
             return False
-        self._take(changes)
+        self._apply(changes)
         return True
 
-    def _take(self: Self, changes: dict[str, Any]) -> None:
+    def _apply(self: Self, changes: dict[str, Any]) -> None:
         for name, value in changes.items():
             if not hasattr(value, "resolve_expression"):
                 setattr(self, name, value)

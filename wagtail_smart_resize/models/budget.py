@@ -1,4 +1,4 @@
-"""What was spent, and what may be."""
+"""The budget: outputs reserved or bought, by day and month."""
 
 import datetime as dt
 
@@ -6,18 +6,18 @@ from django.db import models, transaction
 from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 
-from .base import Row
+from .base import ConditionalUpdateModel
 
 
-class Spend(Row):
+class BudgetPeriod(ConditionalUpdateModel):
     """Outputs reserved or bought in a UTC day ("2026-11-22") or month ("2026-11")."""
 
     period = models.CharField(max_length=10, unique=True)
     outputs = models.PositiveIntegerField(default=0)
 
     class Meta:
-        verbose_name = _("spend")
-        verbose_name_plural = _("spends")
+        verbose_name = _("budget period")
+        verbose_name_plural = _("budget periods")
         default_permissions = ()
 
     def __str__(self) -> str:
@@ -25,22 +25,25 @@ class Spend(Row):
 
     @staticmethod
     def periods(day: dt.date) -> tuple[str, str]:
+        """Return the names of the day's period and of its month's."""
         return day.isoformat(), f"{day:%Y-%m}"
 
     @classmethod
-    def used(cls, day: dt.date) -> tuple[int, int]:
-        """Outputs of that day and of its month."""
+    def spent_on(cls, day: dt.date) -> tuple[int, int]:
+        """Return the outputs of that day and of its month."""
         periods = cls.periods(day)
         found = dict(cls.objects.filter(period__in=periods).values_list("period", "outputs"))
         return found.get(periods[0], 0), found.get(periods[1], 0)
 
-    # The month's row is always taken before a day's: a request that moves from one day to the
-    # next, in one transaction, can't lock another out that locks it out in turn.
+    # The month's row is always locked before a day's. Otherwise a request that moves from one day
+    # to the next in one transaction could deadlock with another.
 
     @classmethod
-    def open(cls, day: dt.date) -> None:
-        """Make the rows of a day, before the transaction that counts in them: inserting the same
-        row in several long transactions is what databases call a deadlock."""
+    def ensure_rows(cls, day: dt.date) -> None:
+        """Create the rows of a day and its month, before the transaction that counts in them.
+
+        Several long transactions that insert the same row would deadlock.
+        """
         periods = cls.periods(day)
         if cls.objects.filter(period__in=periods).count() < len(periods):
             for period in periods:
@@ -48,10 +51,10 @@ class Spend(Row):
 
     @classmethod
     def reserve(cls, outputs: int, day: dt.date, daily: int, monthly: int) -> bool:
-        """Reserve so many outputs if both limits allow it.
+        """Reserve `outputs` if the limits `daily` and `monthly` allow it; return whether they do.
 
-        Call inside a transaction and roll it back where this is False: the month may have been
-        counted before the day refused.
+        Call this inside a transaction and roll it back if this returns False: the month may have
+        been counted before the day refused.
         """
         today, month = cls.periods(day)
         return cls._add(month, outputs, monthly) and cls._add(today, outputs, daily)
@@ -66,7 +69,7 @@ class Spend(Row):
 
     @classmethod
     def give_back(cls, outputs: int, day: dt.date) -> None:
-        """Return outputs that were provably not bought."""
+        """Give back outputs that were provably not bought."""
         with transaction.atomic():
             for period in reversed(cls.periods(day)):
                 held = cls.objects.filter(period=period, outputs__gte=outputs)

@@ -1,4 +1,4 @@
-"""Where candidates' files are."""
+"""The file field of candidates, and its storage."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ from wagtail_smart_resize.settings import settings
 
 
 def candidate_storage() -> Storage:
-    """The storage of candidates, as the site's settings name it."""
+    """Return the storage of candidates that the site's settings name."""
     return settings.candidate_storage()
 
 
 class CandidateFileField(models.FileField):
-    """A file field in the candidates' storage; migrations need not know which that is."""
+    """A file field in the candidates' storage, which migrations do not record."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs["storage"] = candidate_storage

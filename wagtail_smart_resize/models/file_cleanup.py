@@ -1,4 +1,4 @@
-"""Files of rows that were deleted go from storage, once the deletion is certain."""
+"""Deletes the files of deleted candidates from storage, once the deletion is committed."""
 
 import logging
 from typing import Any
@@ -12,27 +12,29 @@ from . import Candidate
 logger = logging.getLogger(__name__)
 
 
-def connect() -> None:
-    """Listen to deletions. From `AppConfig.ready`."""
-    post_delete.connect(_forget_file, sender=Candidate, dispatch_uid="smart_resize_cleanup")
+def connect_file_cleanup() -> None:
+    """Connect the receiver for deletions. Called by `AppConfig.ready`."""
+    post_delete.connect(
+        _delete_file_on_commit, sender=Candidate, dispatch_uid="smart_resize_cleanup"
+    )
 
 
-def _forget_file(instance: Candidate, using: str, **_kwargs: Any) -> None:
+def _delete_file_on_commit(instance: Candidate, using: str, **_kwargs: Any) -> None:
     storage, name = instance.file.storage, instance.file.name
     transaction.on_commit(lambda: delete_file(storage, name), using=using)
 
 
-def delete(candidate: Candidate) -> None:
-    """Delete the file, then the row: a process that is killed between leaves no file of nobody.
+def delete_candidate(candidate: Candidate) -> None:
+    """Delete the file, then the row: a process killed in between leaves no orphaned file.
 
-    Raises what the storage raises: then the row stays, for another try.
+    Exceptions of the storage are let through; then the row stays, for another try.
     """
     candidate.file.storage.delete(candidate.file.name)
     candidate.delete()
 
 
 def delete_file(storage: Storage, name: str) -> None:
-    """Delete a file; a storage in trouble must not fail what else the deletion is part of."""
+    """Delete a file; log what the storage raises, so as not to fail the rest of the deletion."""
     try:
         storage.delete(name)
     except Exception:

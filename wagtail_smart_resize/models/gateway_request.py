@@ -1,4 +1,4 @@
-"""What was asked of the gateway and what became of it."""
+"""The ledger: what was asked of the gateway, and what became of it."""
 
 import datetime as dt
 import secrets
@@ -11,11 +11,11 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from wagtail.images import get_image_model_string
 
-from .base import Row
+from .base import ConditionalUpdateModel
 
 
 def new_token() -> str:
-    """Text that can't be guessed."""
+    """Return random text that can't be guessed."""
     return secrets.token_urlsafe(24)
 
 
@@ -24,9 +24,10 @@ class GatewayRequestQuerySet(models.QuerySet):
         return self.filter(status__in=GatewayRequest.UNFINISHED)
 
     def in_flight(self) -> "GatewayRequestQuerySet":
-        """Those whose source picture may be asked for: by the gateway, or our own check.
+        """Return the requests whose source may be fetched, by the gateway or `check_reachable`.
 
-        One of unknown outcome whose id was told may be at work, and its result can still be had.
+        A request of unknown outcome with a known id may be at work, and its result can still be
+        fetched.
         """
         statuses = [
             GatewayRequest.Status.NEW,
@@ -37,12 +38,13 @@ class GatewayRequestQuerySet(models.QuerySet):
         return self.filter(Q(status__in=statuses) | perhaps)
 
     def due(self, now: Any) -> "GatewayRequestQuerySet":
-        free = Q(lease_until=None) | Q(lease_until__lte=now)
-        return self.unfinished().filter(free, next_step__lte=now)
+        """Return the unfinished requests whose next step is due and that no process has leased."""
+        free = Q(leased_until=None) | Q(leased_until__lte=now)
+        return self.unfinished().filter(free, next_step_at__lte=now)
 
 
-class GatewayRequest(Row):
-    """One POST, paid or not, and all that became of it. It outlives the image."""
+class GatewayRequest(ConditionalUpdateModel):
+    """One POST, paid or not, and its outcome. It outlives the image."""
 
     class Status(models.TextChoices):
         NEW = "new", _("to be sent")
@@ -69,7 +71,7 @@ class GatewayRequest(Row):
     )
     image_title = models.CharField(max_length=255, blank=True, default="")
     source_hash = models.CharField(max_length=40)
-    #: What the source URL carries, so that it can't be guessed.
+    #: Secret in the source URL, so that the URL can't be guessed.
     source_token = models.CharField(max_length=64)
 
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.NEW)
@@ -82,11 +84,11 @@ class GatewayRequest(Row):
     output_format = models.CharField(max_length=8)
     safety_tolerance = models.CharField(max_length=8, blank=True, default="")
     seed = models.BigIntegerField(null=True, blank=True)
-    #: What was asked for: [{"size": "2752x1444", "recomposition": 12}, ...]
+    #: Sizes asked for: [{"size": "2752x1444", "recomposition": 12}, ...]
     sizes = models.JSONField(default=list)
-    per_size = models.PositiveIntegerField(default=1)
+    images_per_size = models.PositiveIntegerField(default=1)
 
-    #: What the gateway named: [{"url": ..., "file_name": ..., "content_type": ...}, ...]
+    #: Outputs that the gateway named: [{"url": ..., "file_name": ..., "content_type": ...}, ...]
     outputs = models.JSONField(default=list, blank=True)
     outputs_asked = models.PositiveIntegerField(default=0)
     outputs_received = models.PositiveIntegerField(default=0)
@@ -95,15 +97,15 @@ class GatewayRequest(Row):
     charged = models.CharField(max_length=8, choices=Charged.choices, default=Charged.NO)
     price = models.DecimalField(max_digits=12, decimal_places=4, null=True, blank=True)
     currency = models.CharField(max_length=3, blank=True, default="")
-    #: The UTC day whose budget holds this request's outputs; empty once given back.
+    #: UTC day whose budget holds this request's outputs; empty once given back.
     reserved_on = models.DateField(null=True, blank=True)
 
     attempts = models.PositiveIntegerField(default=0)
-    #: Troubles in a row within the present state, for backoff.
-    troubles = models.PositiveIntegerField(default=0)
-    next_step = models.DateTimeField(null=True, blank=True, default=timezone.now)
+    #: Number of consecutive errors within the present state, for the backoff.
+    consecutive_errors = models.PositiveIntegerField(default=0)
+    next_step_at = models.DateTimeField(null=True, blank=True, default=timezone.now)
     lease = models.CharField(max_length=64, blank=True, default="")
-    lease_until = models.DateTimeField(null=True, blank=True)
+    leased_until = models.DateTimeField(null=True, blank=True)
 
     asked_by = models.ForeignKey(
         django_settings.AUTH_USER_MODEL,
@@ -112,7 +114,7 @@ class GatewayRequest(Row):
         on_delete=models.SET_NULL,
         related_name="+",
     )
-    #: A person's own request is sent as it is, joined with nothing.
+    #: Whether a person asked for exactly this: it is sent as it is, and joined with nothing.
     by_person = models.BooleanField(default=False)
     batch = models.UUIDField(null=True, blank=True, db_index=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False, db_index=True)
@@ -127,8 +129,8 @@ class GatewayRequest(Row):
         verbose_name_plural = _("gateway requests")
         default_permissions = ()
         indexes = [
-            models.Index(fields=("status", "next_step"), name="smart_resize_steps"),
-            # A month's spending.
+            models.Index(fields=("status", "next_step_at"), name="smart_resize_steps"),
+            # For a month's spending.
             models.Index(fields=("reserved_on",), name="smart_resize_reserved"),
         ]
 
@@ -136,22 +138,25 @@ class GatewayRequest(Row):
         return self.request_id or f"#{self.pk}"
 
     def take(self, now: dt.datetime, length: dt.timedelta) -> bool:
-        """Take the lease: until it ends, this process alone works on the request."""
-        free = Q(lease_until=None) | Q(lease_until__lte=now)
-        as_read = Q(status=self.status, next_step=self.next_step)
-        return self.move(where=free & as_read, lease=new_token(), lease_until=now + length)
+        """Take the lease for `length`; return False if it is held, or the request has moved on.
+
+        Until the lease ends, this process alone works on the request.
+        """
+        free = Q(leased_until=None) | Q(leased_until__lte=now)
+        as_read = Q(status=self.status, next_step_at=self.next_step_at)
+        return self.update_if(where=free & as_read, lease=new_token(), leased_until=now + length)
 
     def step(self, **changes: Any) -> bool:
-        """Write what a step brought, if the lease is still ours."""
-        return self.move(where={"lease": self.lease}, **changes)
+        """Write the result of a step if this process still has the lease; return whether so."""
+        return self.update_if(where={"lease": self.lease}, **changes)
 
     def release(self, **changes: Any) -> bool:
-        """Write what a step brought and give the lease back."""
-        return self.step(lease="", lease_until=None, **changes)
+        """Write the result of a step and give the lease back; return whether it was held."""
+        return self.step(lease="", leased_until=None, **changes)
 
     def finish(self, status: "GatewayRequest.Status", **changes: Any) -> bool:
-        """The last step: nothing more is due for this request."""
-        return self.release(status=status, finished_at=timezone.now(), next_step=None, **changes)
+        """Write the result of the last step, after which nothing is due for this request."""
+        return self.release(status=status, finished_at=timezone.now(), next_step_at=None, **changes)
 
     def recomposition_ids(self) -> list[int]:
         return [asked["recomposition"] for asked in self.sizes]

@@ -1,4 +1,4 @@
-"""Which images a person keeps in."""
+"""Images that a person keeps from the service."""
 
 from django.conf import settings as django_settings
 from django.db import models
@@ -6,10 +6,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from wagtail.images import get_image_model_string
 
-from .base import Row
+from .base import ConditionalUpdateModel
 
 
-class OptOut(Row):
+class OptOut(ConditionalUpdateModel):
     """An image that is never sent to the service."""
 
     image = models.OneToOneField(

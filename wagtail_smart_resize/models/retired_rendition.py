@@ -1,20 +1,20 @@
-"""Renditions that pages show no more, but caches may."""
+"""Renditions that pages no longer show, but caches may."""
 
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from wagtail.images import get_image_model_string
 
-from .base import Row
+from .base import ConditionalUpdateModel
 
 
-class RetiredRendition(Row):
-    """A rendition of ours that is off its image's present key, and since when."""
+class RetiredRendition(ConditionalUpdateModel):
+    """A rendition of the app's filter that is off its image's present key, and since when."""
 
     image = models.ForeignKey(get_image_model_string(), on_delete=models.CASCADE, related_name="+")
     #: The rendition's primary key as text: a site's rendition model may have any kind of key.
     rendition_id = models.CharField(max_length=64, unique=True)
-    first_seen = models.DateTimeField(default=timezone.now, db_index=True)
+    first_seen_at = models.DateTimeField(default=timezone.now, db_index=True)
 
     class Meta:
         verbose_name = _("retired rendition")

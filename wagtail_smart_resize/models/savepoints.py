@@ -1,4 +1,4 @@
-"""Queries of ours in the midst of somebody else's request."""
+"""Savepoints for the app's queries within requests of other code."""
 
 import contextlib
 from typing import Any
@@ -8,8 +8,11 @@ from django.db import connections, router, transaction
 from . import Recomposition
 
 
-def harmless() -> contextlib.AbstractContextManager[Any]:
-    """Queries of ours that fail must not abort the request's transaction, if it has one."""
+def savepoint_if_atomic() -> contextlib.AbstractContextManager[Any]:
+    """Return a savepoint if a transaction is open, so that a failing query does not abort it.
+
+    Otherwise return a context manager that does nothing.
+    """
     alias = router.db_for_read(Recomposition)
     if connections[alias].in_atomic_block:
         return transaction.atomic(using=alias)

@@ -1,1 +1,1 @@
-"""Becoming live: renditions are prepared, the version flips, caches are purged."""
+"""Publication: renditions are prepared, the version flips, caches are purged."""

@@ -1,4 +1,4 @@
-"""The front-end cache, which knows pages with the former picture's address."""
+"""The front-end cache, which holds pages with the former picture's URL."""
 
 from django.apps import apps
 from wagtail.images import get_image_model
@@ -7,10 +7,10 @@ from wagtail_smart_resize.models import ImageVersion
 from wagtail_smart_resize.rules import usage
 
 
-def purge(version: ImageVersion) -> None:
+def purge_pages(version: ImageVersion) -> None:
     """Purge the pages that use the image from the front-end cache, if the site has one.
 
-    Raises what the cache's backend raises: the purge stays due.
+    Exceptions of the cache's backend are let through, and the purge stays due.
     """
     if apps.is_installed("wagtail.contrib.frontend_cache"):
         from wagtail.contrib.frontend_cache.utils import PurgeBatch
@@ -20,4 +20,4 @@ def purge(version: ImageVersion) -> None:
             batch = PurgeBatch()
             batch.add_pages(usage.pages_using(image))
             batch.purge()
-    version.move(where={"purge_due": version.purge_due}, purge_due=None)
+    version.update_if(where={"purge_due_at": version.purge_due_at}, purge_due_at=None)

@@ -1,8 +1,8 @@
-"""Becoming live: prepare the renditions, then flip the version, then purge and tell.
+"""Publication: prepare the renditions, flip the version, then purge and send the signal.
 
 What is to be live is read from the image's recompositions. Its renditions are made under the keys
-that they will have, so that no visitor waits for them, and only then is the version published,
-in one short transaction that is conditional on what it started from.
+that they will have, so that no visitor waits for them. Only then is the version published, in one
+short transaction that is conditional on the revision that it started from.
 """
 
 import datetime as dt
@@ -15,92 +15,101 @@ from django.db.models import F, Q
 from django.utils import timezone
 from wagtail.images import get_image_model
 
-from wagtail_smart_resize.models import FeedCounter, ImageVersion, Recomposition
+from wagtail_smart_resize.models import ImageVersion, PublicationCounter, Recomposition
 from wagtail_smart_resize.renditions import published_cache
-from wagtail_smart_resize.renditions.published import Entry, digest
+from wagtail_smart_resize.renditions.published import PublishedEntry, version_digest
 from wagtail_smart_resize.signals import recomposition_published
 
 from . import preparation
 
 logger = logging.getLogger(__name__)
 
-#: When every process must have looked: until then a visitor could bring an old URL back to a cache.
+#: Delay of a purge after a flip. Until it ends, not every process has read the flip, and a visitor
+#: could bring an old URL back into a cache.
 PURGE_DELAY = dt.timedelta(seconds=5)
-ROUNDS = 5
+MAX_ROUNDS = 5
 
 
 class StillChanging(Exception):
-    """The image or its recompositions changed while being prepared, several times in a row."""
+    """The image or its recompositions changed while being prepared, `MAX_ROUNDS` times in a row."""
 
 
-# Through the base manager: an image that a site's own manager hides must not stay due for ever.
+# Images are read through the base manager: one that a site's own default manager hides must not
+# stay due for ever.
 
 
 def publish(image_id: Any) -> bool:
-    """Make live what is to be live for the image; tell whether that changed anything.
+    """Publish what is to be live for the image; return whether that changed anything.
 
-    Raises CandidateUnreadable, RenditionNotStored, StillChanging, or what the database or storage
-    raises: the image stays due, and what is live stays live.
+    Raise CandidateUnreadable, RenditionNotStored, StillChanging, or what the database or storage
+    raises: then the image stays due, and what is live stays live.
     """
-    for _round in range(ROUNDS):
+    for _round in range(MAX_ROUNDS):
         image = get_image_model()._base_manager.filter(pk=image_id).first()
         if image is None:
             return False
-        version = ImageVersion.of(image_id)
-        before, after = current(version, image), planned(version, image)
-        if _same(before, after, version, image):
-            if version.move(where={"revision": version.revision}, **SETTLED):
+        version = ImageVersion.get_for(image_id)
+        before, after = published_entries(version, image), planned_entries(version, image)
+        if _is_published(before, after, version, image):
+            if version.update_if(where={"revision": version.revision}, **NOTHING_DUE):
                 return False
             continue
         preparation.prepare(image, before, after)
-        if _unchanged(image) and _flip(version, after, image.file_hash):
-            _tell(image, before, after)
+        if _is_unchanged(image) and _flip(version, after, image.file_hash):
+            _send_signal(image, before, after)
             return True
     raise StillChanging(f"Image {image_id} kept changing while it was being prepared.")
 
 
-SETTLED = {"flip_due": None, "flip_attempts": 0, "damage_noted": None}
+NOTHING_DUE = {"publish_due_at": None, "publish_attempts": 0, "damage_noted_at": None}
 
 
-def current(version: ImageVersion, image: Any) -> tuple[Entry, ...]:
-    """What is live now for the image's present file."""
+def published_entries(version: ImageVersion, image: Any) -> tuple[PublishedEntry, ...]:
+    """Return the entries that are live for the image's present file."""
     if version.source_hash != image.file_hash:
         return ()
-    return tuple(Entry.load(stored) for stored in version.live)
+    return tuple(PublishedEntry.from_json(stored) for stored in version.live)
 
 
-def planned(version: ImageVersion, image: Any) -> tuple[Entry, ...]:
-    """What is to be live, as the image's recompositions say."""
-    before = {(entry.shape, entry.recipe): entry for entry in current(version, image)}
+def planned_entries(version: ImageVersion, image: Any) -> tuple[PublishedEntry, ...]:
+    """Return the entries that are to be live, by the image's recompositions."""
+    before = {(entry.shape, entry.recipe): entry for entry in published_entries(version, image)}
     rows = Recomposition.objects.filter(image_id=image.pk, source_hash=image.file_hash)
     decided = rows.filter(Q(live__isnull=False) | Q(decision=Recomposition.Decision.CROP))
     return tuple(
-        _entry(row, version, before.get((row.shape, row.recipe)))
+        _entry_for(row, version, before.get((row.shape, row.recipe)))
         for row in decided.select_related("live").order_by("shape", "recipe")
     )
 
 
-def _entry(row: Recomposition, version: ImageVersion, before: Entry | None) -> Entry:
-    """The row's entry: the one that is live, or one of the generation that comes next."""
+def _entry_for(
+    row: Recomposition, version: ImageVersion, before: PublishedEntry | None
+) -> PublishedEntry:
+    """Return the row's entry: the live one if nothing changes, or one of the next generation."""
     file = row.live.file.name if row.live else ""
-    damaged = bool(version.damage_noted and file)
+    damaged = bool(version.damage_noted_at and file)
     if before and before.file == file and not damaged:
         return before
     generation = version.generation(row.shape, row.recipe)
     if damaged and before:
         generation = max(generation, before.generation + 1)
     file_digest = row.live.digest if row.live else ""
-    return Entry(row.shape, row.recipe, digest(file, file_digest, generation), file, generation)
+    return PublishedEntry(
+        row.shape, row.recipe, version_digest(file, file_digest, generation), file, generation
+    )
 
 
-def _same(
-    before: Iterable[Entry], after: Iterable[Entry], version: ImageVersion, image: Any
+def _is_published(
+    before: Iterable[PublishedEntry],
+    after: Iterable[PublishedEntry],
+    version: ImageVersion,
+    image: Any,
 ) -> bool:
     return set(before) == set(after) and version.source_hash in ("", image.file_hash)
 
 
-def _unchanged(image: Any) -> bool:
-    """Whether the focal point and the file are still those that the renditions were made for."""
+def _is_unchanged(image: Any) -> bool:
+    """Return whether focal point and file are still those that the renditions were made for."""
     names = [
         "focal_point_x",
         "focal_point_y",
@@ -115,33 +124,35 @@ def _unchanged(image: Any) -> bool:
 # Flipping
 
 
-class _Lost(Exception):
+class _RaceLost(Exception):
     """Another flip or decision came in between."""
 
 
-def _flip(version: ImageVersion, entries: Iterable[Entry], source_hash: str) -> bool:
-    """Publish: a short transaction of its own, in the order of the feed's numbers."""
-    using = published_cache.memory.alias()
+def _flip(version: ImageVersion, entries: Iterable[PublishedEntry], source_hash: str) -> bool:
+    """Publish in a short transaction of its own; flips commit in the order of their numbers."""
+    using = published_cache.process_cache.alias()
     try:
         with transaction.atomic(using=using):
             changes = {
-                "live": [entry.dump() for entry in entries],
+                "live": [entry.to_json() for entry in entries],
                 "generations": version.generations_with(entries),
                 "source_hash": source_hash,
-                "seq": FeedCounter.next(),
+                "seq": PublicationCounter.next(),
                 "revision": F("revision") + 1,
-                "purge_due": timezone.now() + PURGE_DELAY,
-                **SETTLED,
+                "purge_due_at": timezone.now() + PURGE_DELAY,
+                **NOTHING_DUE,
             }
-            if not version.move(where={"revision": version.revision}, **changes):
-                raise _Lost
-    except _Lost:
+            if not version.update_if(where={"revision": version.revision}, **changes):
+                raise _RaceLost
+    except _RaceLost:
         return False
-    published_cache.memory.flipped(using)
+    published_cache.process_cache.flipped(using)
     return True
 
 
-def _tell(image: Any, before: Iterable[Entry], after: Iterable[Entry]) -> None:
+def _send_signal(
+    image: Any, before: Iterable[PublishedEntry], after: Iterable[PublishedEntry]
+) -> None:
     was = set(before)
     changes = [(entry.shape, entry.recipe, entry.file) for entry in after if entry not in was]
     for shape, recipe, file in changes:

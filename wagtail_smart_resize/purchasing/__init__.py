@@ -1,5 +1,5 @@
-"""From what templates want to what they show: claim, send, ask, fetch, flip, purge.
+"""The pipeline from wanted to shown: claim, send, poll, fetch, flip, purge.
 
-Importing this package alone is cheap: web processes start with it, and only the one that works
-needs `passes`, which brings the gateway's client.
+Importing this package alone is cheap: every web process imports it at startup, but only the process
+that does the work needs `passes`, which imports the gateway's client.
 """

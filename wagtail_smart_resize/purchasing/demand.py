@@ -1,6 +1,6 @@
-"""What templates wanted and did not get becomes rows, after the response.
+"""Writes what templates wanted and did not get as rows, after the response.
 
-Writing only ever inserts, or adds a slot to a row that is there: it resets nothing.
+Writing only inserts rows, or adds a slot to an existing row; it resets nothing.
 """
 
 import datetime as dt
@@ -15,7 +15,7 @@ from django.utils import timezone
 from wagtail.images import get_image_model
 
 from wagtail_smart_resize.core.sizes import Slot
-from wagtail_smart_resize.renditions.demand_notes import Noted, Want, notes
+from wagtail_smart_resize.renditions.demand_notes import DemandNote, NotedAs, notes
 from wagtail_smart_resize.signals import recomposition_wanted
 
 if TYPE_CHECKING:
@@ -23,48 +23,48 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: A row is due so long after it was written: a page's other shapes join it in one purchase.
-GATHERING = dt.timedelta(seconds=2)
+#: Delay before a new row is due, so that a page's other shapes join it in one purchase.
+GATHERING_TIME = dt.timedelta(seconds=2)
 
 
-def write() -> bool:
-    """Write what was noted; tell whether anything was written.
+def write_noted_demand() -> bool:
+    """Write the noted wants and damage, and return whether anything was written.
 
-    Raises no database error: what can't be written is noted again, and so are wants of images
-    that are not visible yet because the transaction that makes them is still open.
+    Database errors are logged, not raised: what could not be written is noted again. So are wants
+    of images that are not visible yet because the transaction that creates them is still open.
     """
     wants, damaged = notes.take()
     try:
-        written = _write_wants(wants)
+        written = _record_wants(wants)
     except DatabaseError:
         logger.exception("Can't write what templates wanted; trying again later")
         notes.put_back(wants)
         written = False
     for image_id in damaged:
-        written |= _write_damage(image_id)
+        written |= _record_damage(image_id)
     return written
 
 
-def _write_wants(wants: dict[Want, Noted]) -> bool:
+def _record_wants(wants: dict[DemandNote, NotedAs]) -> bool:
     if not wants:
         return False
     ids = {want.image_id for want in wants}
     images = get_image_model()._default_manager.in_bulk(ids)
     notes.put_back({want: noted for want, noted in wants.items() if want.image_id not in images})
     seen = {want: noted for want, noted in wants.items() if want.image_id in images}
-    for (image_id, recipe, preview), slots in _grouped(seen).items():
-        record(images[image_id], slots, recipe, by="preview" if preview else "template")
+    for (image_id, recipe, preview), slots in _group_slots(seen).items():
+        record_demand(images[image_id], slots, recipe, by="preview" if preview else "template")
     return bool(seen)
 
 
-def _grouped(wants: dict[Want, Noted]) -> dict[tuple[Any, str, bool], list[Slot]]:
+def _group_slots(wants: dict[DemandNote, NotedAs]) -> dict[tuple[Any, str, bool], list[Slot]]:
     groups = defaultdict(list)
     for want, noted in wants.items():
         groups[want.image_id, want.recipe, noted.preview].append(Slot.parse(want.slot))
     return groups
 
 
-def _write_damage(image_id: Any) -> bool:
+def _record_damage(image_id: Any) -> bool:
     from wagtail_smart_resize.models import ImageVersion
 
     try:
@@ -76,13 +76,14 @@ def _write_damage(image_id: Any) -> bool:
     return True
 
 
-def record(
+def record_demand(
     image: Any, slots: Iterable[Slot], recipe: str, *, by: str, user: Any = None
 ) -> "list[Recomposition]":
-    """Make sure that each slot's shape has its row for the image's present file, and return them.
+    """Return the rows of the slots' shapes for the image's present file, creating those missing.
 
-    `by` is a `Recomposition.WantedBy`. Rows that are there keep their state: a slot of another
-    size is added, and what only previews wanted becomes wanted by the template or person.
+    `recipe` is a recipe's name, `by` a `Recomposition.WantedBy`, and `user` the person who asked,
+    if any. Existing rows keep their state: a slot of another size is added, and a row that only
+    previews wanted becomes wanted by the template or person.
     """
     from wagtail_smart_resize.models import Recomposition
 
@@ -112,33 +113,33 @@ def _new_row(image: Any, slot: Slot, recipe: str, by: str, user: Any) -> "Recomp
             "wanted_at": now,
             "wanted_by": by,
             "asked_by": user,
-            "next_attempt": now + GATHERING,
+            "next_attempt_at": now + GATHERING_TIME,
         },
     )
     if created:
-        tell = partial(recomposition_wanted.send_robust, Recomposition, recomposition=row)
-        transaction.on_commit(tell)
+        send_signal = partial(recomposition_wanted.send_robust, Recomposition, recomposition=row)
+        transaction.on_commit(send_signal)
     return row
 
 
 def _add_slot(row: "Recomposition", slot: Slot, by: str) -> None:
-    if not _news(row, slot, by):
+    if not _missing_changes(row, slot, by):
         return
     with transaction.atomic():
         stored = type(row).objects.select_for_update().filter(pk=row.pk).first()
-        changes = _news(stored, slot, by) if stored else {}
+        changes = _missing_changes(stored, slot, by) if stored else {}
         if not changes:
             return
-        row.move(where={}, **changes)
-        # What waits may be allowed now: a larger slot, a published page.
-        row.move(
+        row.update_if(where={}, **changes)
+        # A waiting row may be allowed now: by a larger slot, or a published page.
+        row.update_if(
             where={"purchase": row.Purchase.WANTED, "waiting_reason__gt": ""},
-            next_attempt=timezone.now() + GATHERING,
+            next_attempt_at=timezone.now() + GATHERING_TIME,
         )
 
 
-def _news(row: "Recomposition", slot: Slot, by: str) -> dict[str, Any]:
-    """What the row doesn't say yet."""
+def _missing_changes(row: "Recomposition", slot: Slot, by: str) -> dict[str, Any]:
+    """Return the changes to fields that the row does not hold yet."""
     changes: dict[str, Any] = {}
     if str(slot) not in row.slots:
         changes["slots"] = [*row.slots, str(slot)]

@@ -1,4 +1,4 @@
-"""From completed to stored: the outputs become candidates, and the first may go live."""
+"""From completed to stored: outputs become candidates, and the first may go live."""
 
 import datetime as dt
 import logging
@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from wagtail_smart_resize.core import clock
-from wagtail_smart_resize.core.sizes import Size, Slot, cut
+from wagtail_smart_resize.core.sizes import Size, Slot, cover
 from wagtail_smart_resize.exceptions import DownloadError, SourceUnavailable
 from wagtail_smart_resize.gateway import downloads, matching
 from wagtail_smart_resize.gateway.client import Output
@@ -21,38 +21,38 @@ logger = logging.getLogger(__name__)
 Status = GatewayRequest.Status
 Charged = GatewayRequest.Charged
 
-#: How long outputs that can't be had are asked for: so long their addresses may live.
-PATIENCE = dt.timedelta(hours=1)
-#: When a turn of downloads ends; with the last one's limit it stays well within the lease.
-TURN = dt.timedelta(minutes=2)
+#: How long the download of unavailable outputs is retried: their URLs may live this long.
+KEEP_TRYING_FOR = dt.timedelta(hours=1)
+#: Length of a turn of downloads. With the timeout of its last one it stays well within the lease.
+TURN_LENGTH = dt.timedelta(minutes=2)
 
 
-def fetch(request: GatewayRequest) -> None:
-    """Fetch what is missing of a request whose lease is ours; finish it if nothing is.
+def fetch_outputs(request: GatewayRequest) -> None:
+    """Fetch the missing outputs of a request leased by this process; finish it if none is left.
 
-    Each recomposition gets its pictures as soon as they are complete: one address that doesn't
-    answer holds up no other shape.
+    Each recomposition gets its candidates as soon as they are complete, so that one URL that does
+    not answer delays no other shape. After `TURN_LENGTH` the rest is fetched in another turn.
     """
-    rows = list(outcomes.rows_of(request))
-    ends = clock.now() + TURN
-    for position, output in _missing(request):
-        if clock.now() > ends or not _incomplete(request, rows):
+    rows = list(outcomes.recompositions_of(request))
+    ends = clock.now() + TURN_LENGTH
+    for position, output in _missing_outputs(request):
+        if clock.now() > ends or not _incomplete_rows(request, rows):
             break
         _fetch_one(request, position, output)
-    missing = [output for _position, output in _missing(request)]
-    incomplete = _incomplete(request, rows)
+    missing = [output for _position, output in _missing_outputs(request)]
+    incomplete = _incomplete_rows(request, rows)
     for row in rows:
         if row not in incomplete:
-            give(request, row)
+            offer_candidates(request, row)
     if incomplete and missing:
-        _go_on(request, at_once=any("later" not in output for output in missing))
+        _schedule_next_turn(request, at_once=any("later" not in output for output in missing))
     else:
         _finish(request, incomplete)
 
 
-def _missing(request: GatewayRequest) -> list[tuple[int, dict[str, str]]]:
-    """The outputs that are neither stored nor given up, by their position; untried ones first."""
-    stored = set(_candidates(request).values_list("position", flat=True))
+def _missing_outputs(request: GatewayRequest) -> list[tuple[int, dict[str, str]]]:
+    """Return the outputs neither stored nor given up, with their positions, untried ones first."""
+    stored = set(_stored_candidates(request).values_list("position", flat=True))
     missing = [
         (position, output)
         for position, output in enumerate(request.outputs)
@@ -61,32 +61,32 @@ def _missing(request: GatewayRequest) -> list[tuple[int, dict[str, str]]]:
     return sorted(missing, key=lambda each: "later" in each[1])
 
 
-def _candidates(request: GatewayRequest) -> Any:
+def _stored_candidates(request: GatewayRequest) -> Any:
     return request.candidates.filter(stored=True)
 
 
-def _incomplete(request: GatewayRequest, rows: list[Recomposition]) -> list[Recomposition]:
-    """The recompositions that have fewer candidates of this request than were asked for."""
-    found = Counter(_candidates(request).values_list("recomposition_id", flat=True))
-    return [row for row in rows if found[row.pk] < request.per_size]
+def _incomplete_rows(request: GatewayRequest, rows: list[Recomposition]) -> list[Recomposition]:
+    """Return the rows that have fewer candidates of this request than were asked for."""
+    found = Counter(_stored_candidates(request).values_list("recomposition_id", flat=True))
+    return [row for row in rows if found[row.pk] < request.images_per_size]
 
 
 def _fetch_one(request: GatewayRequest, position: int, output: dict[str, str]) -> None:
-    """Fetch and store one output, or note in it why not: for good (error), or for now (later)."""
+    """Fetch and store one output, or note on it why not: "error" is final, "later" is retried."""
     for note in ("later", "detail"):
         output.pop(note, None)
     named = Output(output["url"], output["file_name"], output["content_type"])
     try:
-        picture = downloads.fetch(named, gateway_url=settings.BASE_URL)
+        picture = downloads.download(named, gateway_url=settings.BASE_URL)
     except DownloadError as error:
-        given_up = error.final or _is_old(request)
+        given_up = error.final or _is_expired(request)
         output["error" if given_up else "later"] = error.code
         output["detail"] = error.detail
         return
-    pk = _wanted_by(request, output["file_name"], picture)
+    pk = _match_recomposition(request, output["file_name"], picture)
     row = Recomposition.objects.filter(pk=pk).first()
     if row is not None:
-        _store(request, row, position, picture)
+        _store_candidate(request, row, position, picture)
     elif pk:
         output["error"], output["detail"] = "gone", "The image was deleted meanwhile."
     else:
@@ -94,23 +94,25 @@ def _fetch_one(request: GatewayRequest, position: int, output: dict[str, str]) -
         output["detail"] = f"The service sent {picture.width}x{picture.height} px."
 
 
-def _is_old(request: GatewayRequest) -> bool:
-    return clock.now() - (request.completed_at or request.created_at) > PATIENCE
+def _is_expired(request: GatewayRequest) -> bool:
+    return clock.now() - (request.completed_at or request.created_at) > KEEP_TRYING_FOR
 
 
-def _wanted_by(request: GatewayRequest, file_name: str, picture: Picture) -> int | None:
-    """The recomposition that asked for this picture; None if its shape was not asked for.
+def _match_recomposition(request: GatewayRequest, file_name: str, picture: Picture) -> int | None:
+    """Return the id of the recomposition that asked for this picture, or None for another shape.
 
-    The shapes of one request differ by more than 3 %, so that the picture's own shape tells.
+    The shapes of one request differ by more than 3 %, so the picture's own shape identifies it.
     """
     ids = {Size.parse(asked["size"]): asked["recomposition"] for asked in request.sizes}
     size = Size(picture.width, picture.height)
-    matched = matching.assign([(file_name, size)], list(ids), request.per_size)
+    matched = matching.assign([(file_name, size)], list(ids), request.images_per_size)
     return next((ids[asked] for asked, indexes in matched.by_size.items() if indexes), None)
 
 
-def _store(request: GatewayRequest, row: Recomposition, position: int, picture: Picture) -> None:
-    """The row that names the file first, then the file: no crash can leave a file of nobody."""
+def _store_candidate(
+    request: GatewayRequest, row: Recomposition, position: int, picture: Picture
+) -> None:
+    """Write the row that names the file, then the file, so that no crash orphans a file."""
     facts = {"width": picture.width, "height": picture.height, "digest": picture.digest}
     candidate, _created = Candidate.objects.update_or_create(
         request=request,
@@ -122,81 +124,90 @@ def _store(request: GatewayRequest, row: Recomposition, position: int, picture: 
     candidate.store(picture.content)
 
 
-def _go_on(request: GatewayRequest, *, at_once: bool) -> None:
-    """Another turn: at once if this one's time was over, else when addresses may answer again."""
-    troubles = 0 if at_once else request.troubles + 1
-    wait = dt.timedelta() if at_once else clock.backoff(troubles, first=5, most=300)
-    request.release(outputs=request.outputs, troubles=troubles, next_step=clock.now() + wait)
+def _schedule_next_turn(request: GatewayRequest, *, at_once: bool) -> None:
+    """Schedule another turn: at once if this one ran out of time, else after a backoff."""
+    consecutive_errors = 0 if at_once else request.consecutive_errors + 1
+    wait = dt.timedelta() if at_once else clock.backoff(consecutive_errors, first=5, most=300)
+    request.release(
+        outputs=request.outputs,
+        consecutive_errors=consecutive_errors,
+        next_step_at=clock.now() + wait,
+    )
 
 
 # Finishing
 
 
 def _finish(request: GatewayRequest, incomplete: list[Recomposition]) -> None:
-    """Tell the recompositions that lack pictures what came for them; then the request is done."""
+    """Fail the recompositions that have no candidates, with the reason, and finish the request."""
     if incomplete:
-        code, detail = _why(request)
-        # First: a process that takes over sees only the rows that still wait.
+        code, detail = _failure_of(request)
+        # Stored before the rows change: a process that takes over sees only the rows that still
+        # wait.
         request.step(error_code=code, error_detail=detail)
         for row in incomplete:
-            if not give(request, row):
+            if not offer_candidates(request, row):
                 row.fail(code, detail)
-    outputs = [_without_address(output) for output in request.outputs]
+    outputs = [_without_url(output) for output in request.outputs]
     request.finish(Status.DONE, outputs=outputs)
 
 
-def give(request: GatewayRequest, row: Recomposition) -> bool:
-    """Give a recomposition what was bought for it; False where that is nothing.
+def offer_candidates(request: GatewayRequest, row: Recomposition) -> bool:
+    """Mark the row as bought if it has candidates of this request; return whether it has any.
 
-    The first picture that is good enough goes live where nobody has a say.
+    Without `REVIEW`, the first candidate with enough pixels goes live where nobody has decided and
+    nothing is live.
     """
-    candidates = list(_candidates(request).filter(recomposition=row))
+    candidates = list(_stored_candidates(request).filter(recomposition=row))
     if not candidates:
         return False
     if not settings.REVIEW and row.is_open:
-        first = next((each for each in candidates if gives_enough(row, each)), None)
+        first = next((each for each in candidates if has_enough_pixels(row, each)), None)
         if first:
             row.go_live(first)
     row.bought()
     return True
 
 
-def gives_enough(row: Recomposition, candidate: Candidate) -> bool:
-    """Whether the candidate gives each slot as many pixels as the crop that it replaces."""
+def has_enough_pixels(row: Recomposition, candidate: Candidate) -> bool:
+    """Return whether the candidate gives each slot as many pixels as the crop that it replaces.
+
+    A candidate that fills every slot is enough, whatever the crop would give.
+    """
     picture = Size(candidate.width, candidate.height)
-    short = [size for size in _sizes(row) if _width(picture, size) < size.width]
+    short = [size for size in _slot_sizes(row) if _covered_width(picture, size) < size.width]
     if not short:
         return True
-    crop = _displayed(row.image)
-    return all(_width(picture, size) >= _width(crop, size) for size in short)
+    crop = _displayed_size(row.image)
+    return all(_covered_width(picture, size) >= _covered_width(crop, size) for size in short)
 
 
-def _sizes(row: Recomposition) -> list[Size]:
+def _slot_sizes(row: Recomposition) -> list[Size]:
     return [Slot.parse(slot).size for slot in row.slots]
 
 
-def _displayed(image: Any) -> Size:
-    """The image's size as Wagtail crops it: upright, which only the opened file tells."""
+def _displayed_size(image: Any) -> Size:
+    """Return the image's size as Wagtail crops it: upright, which only the opened file tells."""
     try:
-        facts = source_image.inspect(image)
+        facts = source_image.read_facts(image)
     except SourceUnavailable:
         return Size(image.width, image.height)
     return Size(facts.width, facts.height)
 
 
-def _width(available: Size, wanted: Size) -> int:
-    _box, given = cut(available, wanted)
+def _covered_width(available: Size, wanted: Size) -> int:
+    _box, given = cover(available, wanted)
     return given.width
 
 
-def _why(request: GatewayRequest) -> tuple[str, str]:
-    """Why a shape has no picture: what was wrong with an output, or that too few came."""
+def _failure_of(request: GatewayRequest) -> tuple[str, str]:
+    """Return the code and detail of a missing picture: an output's error, or that too few came."""
     for output in request.outputs:
         if "error" in output:
             return output["error"], output["detail"]
     return "missing", "The service sent no picture of this shape."
 
 
-def _without_address(output: dict[str, Any]) -> dict[str, Any]:
-    """The ledger keeps what came, not addresses that work for whoever reads them."""
+def _without_url(output: dict[str, Any]) -> dict[str, Any]:
+    """Return the output without its URL, which works for anybody who reads it in the ledger."""
     return {key: value for key, value in output.items() if key != "url"}

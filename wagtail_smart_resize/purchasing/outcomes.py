@@ -1,7 +1,7 @@
-"""What becomes of a purchase: DESIGN's table of outcomes, in one place.
+"""The outcomes of a purchase, all in one place.
 
-Each function ends a request or moves it on. What was provably not charged gives its budget back;
-what may have been bought is never bought again without a person's word.
+Each function ends a request or moves it on. A request that was provably not charged gives its
+budget back; what may have been bought is never bought again unless a person asks.
 """
 
 import datetime as dt
@@ -14,34 +14,35 @@ from django.db import transaction
 from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.exceptions import GatewayError
 from wagtail_smart_resize.models import (
+    BudgetPeriod,
     GatewayRequest,
     ImageVersion,
     PipelineState,
     Recomposition,
-    Spend,
 )
 from wagtail_smart_resize.models.gateway_request import new_token
 from wagtail_smart_resize.rules.verdict import Reason
 
-from .schedule import look_again
+from .schedule import revisit_at
 
 logger = logging.getLogger(__name__)
 
-#: So many answers "out of order" fail a purchase, and so many "system error" statuses.
+#: Number of "out of order" answers or "system error" statuses after which a purchase fails.
 MAX_ATTEMPTS = 8
-#: So many submissions in a row that found nobody, or nobody in order, open the circuit.
+#: Number of consecutive submissions, to an unreachable gateway or one that is out of order, that
+#: open the circuit.
 MAX_OUTAGES = 5
-#: How long an open circuit waits between two tries.
+#: Time between two probes of an open circuit.
 PROBE_INTERVAL = dt.timedelta(minutes=5)
-#: How long submissions pause after a 429 that names no time, seconds.
+#: Seconds for which submissions pause after a 429 that names no time.
 DEFAULT_PAUSE = 30.0
 
 Status = GatewayRequest.Status
 Charged = GatewayRequest.Charged
 
 
-def rows_of(request: GatewayRequest) -> Iterable[Recomposition]:
-    """The recompositions that still wait for this request."""
+def recompositions_of(request: GatewayRequest) -> Iterable[Recomposition]:
+    """Return the recompositions that still wait for this request."""
     return Recomposition.objects.filter(
         pk__in=request.recomposition_ids(),
         request=request,
@@ -60,11 +61,12 @@ def try_again(
     counts: bool = True,
     reason: str = "",
 ) -> None:
-    """Close the request as not charged; what it asked for is asked again at `when`.
+    """Close the request as not charged; what it asked for is requested again at `when`.
 
-    `counts`: the try is one of the `MAX_ATTEMPTS` that a purchase has.
+    `counts`: whether this try is one of the `MAX_ATTEMPTS` of a purchase. `reason`: the `Reason`
+    for which the rows wait meanwhile, or "".
     """
-    with _settling(request) as rows:
+    with _locked_rows(request) as rows:
         if not _close(request, Status.FAILED, error.code, error.detail, Charged.NO):
             return
         tried = {row.pk: row.attempts + counts for row in rows}
@@ -74,36 +76,38 @@ def try_again(
             elif not request.by_person:
                 row.want_again(when, attempts=tried[row.pk], reason=reason)
         if request.by_person:
-            _ask_again(request, [row for row in rows if tried[row.pk] < MAX_ATTEMPTS], when, tried)
+            _repeat_request(
+                request, [row for row in rows if tried[row.pk] < MAX_ATTEMPTS], when, tried
+            )
 
 
 @contextmanager
-def _settling(request: GatewayRequest) -> Iterator[list[Recomposition]]:
-    """A transaction over all that a request's end changes, with the rows that wait for it.
+def _locked_rows(request: GatewayRequest) -> Iterator[list[Recomposition]]:
+    """Open a transaction for all that a request's end changes; yield the rows that wait for it.
 
-    The image's lock comes first, as in every transaction that touches an image's purchases.
+    The image is locked first, as in every transaction that touches an image's purchases.
     """
     with transaction.atomic():
         ImageVersion.lock(request.image_id)
-        yield list(rows_of(request))
+        yield list(recompositions_of(request))
 
 
-def _ask_again(
+def _repeat_request(
     request: GatewayRequest,
     rows: list[Recomposition],
     when: dt.datetime,
     tried: Mapping[int, int],
 ) -> None:
-    """A person's request is sent as it was: prompt, count, seed and batch."""
+    """Create a person's request again, unchanged: prompt, count, seed and batch."""
     if not rows:
         return
-    again = GatewayRequest.objects.create(
+    repeated = GatewayRequest.objects.create(
         **{name: getattr(request, name) for name in REPEATED},
         source_token=new_token(),
-        next_step=when,
+        next_step_at=when,
     )
     for row in rows:
-        row.move(where={"request": request.pk}, request=again, attempts=tried[row.pk])
+        row.update_if(where={"request": request.pk}, request=repeated, attempts=tried[row.pk])
 
 
 REPEATED = (
@@ -117,7 +121,7 @@ REPEATED = (
     "safety_tolerance",
     "seed",
     "sizes",
-    "per_size",
+    "images_per_size",
     "outputs_asked",
     "price",
     "currency",
@@ -128,9 +132,13 @@ REPEATED = (
 
 
 def withdraw(request: GatewayRequest, reasons: Mapping[int, Reason | None], code: str) -> None:
-    """Nothing is sent, and the budget goes back. `reasons`: by recomposition, the rule that
-    forbids it; those without one are looked at again at once."""
-    with _settling(request) as rows:
+    """Close a request that was not sent, and give its budget back.
+
+    `reasons`: by the recomposition's id, the rule that forbids it; rows without one are assessed
+    again at once. `code`: why, as the request's detail. The rows of a person's request fail with
+    "withdrawn".
+    """
+    with _locked_rows(request) as rows:
         if not _close(request, Status.FAILED, "withdrawn", code, Charged.NO):
             return
         for row in rows:
@@ -138,24 +146,24 @@ def withdraw(request: GatewayRequest, reasons: Mapping[int, Reason | None], code
             if request.by_person:
                 row.fail("withdrawn", code)
             else:
-                when = look_again(reason) if reason else clock.now()
+                when = revisit_at(reason) if reason else clock.now()
                 row.want_again(when, attempts=row.attempts, reason=reason or "")
 
 
 def pause(request: GatewayRequest, error: GatewayError, seconds: float | None) -> None:
-    """429: no submission until then, and no alarm."""
+    """Pause submissions after a 429, for `seconds` or `DEFAULT_PAUSE`, and raise no alarm."""
     until = clock.now() + dt.timedelta(seconds=seconds or DEFAULT_PAUSE)
-    PipelineState.load().move(where={}, paused_until=until)
+    PipelineState.get_current().update_if(where={}, paused_until=until)
     try_again(request, error, until, counts=False)
 
 
 def open_circuit(request: GatewayRequest, code: str, error: GatewayError) -> None:
-    """Every other request would fail as well: stop, and let one try from time to time."""
-    probe_at = _break_circuit(PipelineState.load(), code, error)
+    """Open the circuit, since every other request would fail as well; probes go on meanwhile."""
+    probe_at = _trip_circuit(PipelineState.get_current(), code, error)
     try_again(request, error, probe_at, counts=False, reason=Reason.CIRCUIT_OPEN)
 
 
-def _break_circuit(state: PipelineState, code: str, error: GatewayError) -> dt.datetime:
+def _trip_circuit(state: PipelineState, code: str, error: GatewayError) -> dt.datetime:
     probe_at = clock.now() + PROBE_INTERVAL
     state.open_circuit(code, error.detail, probe_at)
     logger.error("Nothing is asked of the gateway for now: %s", error.detail)
@@ -163,33 +171,44 @@ def _break_circuit(state: PipelineState, code: str, error: GatewayError) -> dt.d
 
 
 def _count_outage(error: GatewayError) -> int:
-    """How many submissions in a row went wrong; too many open the circuit."""
-    state = PipelineState.load()
-    outages = state.count_outage()
-    if outages >= MAX_OUTAGES:
-        _break_circuit(state, error.code, error)
-    return outages
+    """Return the number of consecutive outages, this one included; too many open the circuit."""
+    state = PipelineState.get_current()
+    consecutive_outages = state.count_outage()
+    if consecutive_outages >= MAX_OUTAGES:
+        _trip_circuit(state, error.code, error)
+    return consecutive_outages
 
 
-def outage(request: GatewayRequest, error: GatewayError, *, counts: bool) -> None:
-    """The gateway could not be reached or said that it is out of order."""
-    outages = _count_outage(error)
-    when = clock.now() + clock.backoff(max(outages, request.attempts + 1))
-    reason = Reason.CIRCUIT_OPEN if outages >= MAX_OUTAGES else ""
+def note_outage(request: GatewayRequest, error: GatewayError, *, counts: bool) -> None:
+    """Retry the request later: the gateway could not be reached, or said that it is out of order.
+
+    `counts`: as for `try_again`. Too many consecutive outages open the circuit.
+    """
+    consecutive_outages = _count_outage(error)
+    when = clock.now() + clock.backoff(max(consecutive_outages, request.attempts + 1))
+    reason = Reason.CIRCUIT_OPEN if consecutive_outages >= MAX_OUTAGES else ""
     try_again(request, error, when, counts=counts, reason=reason)
 
 
-def unknown(request: GatewayRequest, error: GatewayError) -> None:
-    """It may have been accepted and charged. If that goes on, no more is risked."""
+def settle_as_unknown(request: GatewayRequest, error: GatewayError) -> None:
+    """Fail a request that may have been accepted and charged.
+
+    It counts as an outage, so that the circuit opens if this goes on, and no more is risked.
+    """
     logger.error("Whether request %s was accepted is not known: %s", request.pk, error.detail)
     _count_outage(error)
-    fail(request, "unknown", error.detail, charged=Charged.UNKNOWN)
+    settle_as_failed(request, "unknown", error.detail, charged=Charged.UNKNOWN)
 
 
-def fail(request: GatewayRequest, code: str, detail: str, *, charged: "Charged") -> None:
-    """It failed for good, for this file and recipe; only a person asks again."""
+def settle_as_failed(
+    request: GatewayRequest, code: str, detail: str, *, charged: "Charged"
+) -> None:
+    """Fail the request for good, for this file and recipe; only a person can ask again.
+
+    The code "unknown" gives the request the status of that name.
+    """
     status = Status.UNKNOWN if code == "unknown" else Status.FAILED
-    with _settling(request) as rows:
+    with _locked_rows(request) as rows:
         if not _close(request, status, code, detail, charged):
             return
         for row in rows:
@@ -199,7 +218,7 @@ def fail(request: GatewayRequest, code: str, detail: str, *, charged: "Charged")
 def _close(
     request: GatewayRequest, status: "Status", code: str, detail: str, charged: "Charged"
 ) -> bool:
-    """End the request; its budget goes back where it was not charged."""
+    """Finish the request, giving its budget back if not charged; return whether the lease held."""
     reserved_on, outputs = request.reserved_on, request.outputs_asked
     give_back = charged == Charged.NO and reserved_on is not None
     done = request.finish(
@@ -210,5 +229,5 @@ def _close(
         reserved_on=None if give_back else reserved_on,
     )
     if done and give_back:
-        Spend.give_back(outputs, reserved_on)
+        BudgetPeriod.give_back(outputs, reserved_on)
     return done

@@ -1,4 +1,4 @@
-"""One pass over all that is due: claim, send, ask, fetch, flip, purge.
+"""One pass over all that is due: claim, send, poll, fetch, flip, purge.
 
 Passes may run in any number of processes at once: leases and conditional updates keep them apart.
 What a pass leaves undone, or a process loses, the next pass finds in the tables.
@@ -17,28 +17,29 @@ from wagtail_smart_resize.publishing import frontend_cache, publication
 from wagtail_smart_resize.settings import settings
 
 from . import demand, fetching, plan, polling, submission
-from .schedule import claims_blocked_until, next_due
-from .thread_pool import Crew, Job
+from .schedule import claims_blocked_until, next_step_at
+from .thread_pool import Job, ThreadPool
 
 logger = logging.getLogger(__name__)
 
-#: A step ends within its lease: the longest is one POST, or a turn of downloads.
-LEASE = dt.timedelta(minutes=5)
-#: The same for a question for the status, which takes `client.STATUS_SECONDS` at most: so long
-#: after a process died somebody else asks.
+#: Lease of a step, which ends within it: the longest is one POST, or a turn of downloads.
+STEP_LEASE = dt.timedelta(minutes=5)
+#: Lease of a poll for the status, which takes `client.STATUS_SECONDS` at most. After a process has
+#: died, another one polls when this has passed.
 POLL_LEASE = dt.timedelta(seconds=30)
-#: The same for preparing an image's renditions. Were it not enough, two would make the same ones.
+#: Lease for preparing an image's renditions. If it were too short, two processes would make the
+#: same ones.
 FLIP_LEASE = dt.timedelta(minutes=1)
-#: When an image is looked at again that kept changing while its renditions were prepared.
-CHANGING = dt.timedelta(seconds=5)
-#: So much is taken on in one pass, so that a task's pass ends soon.
-MOST = 40
+#: Delay before an image that kept changing while its renditions were prepared is tried again.
+RETRY_CHANGING_AFTER = dt.timedelta(seconds=5)
+#: Maximum number of steps of each kind in one pass, so that a task's pass ends soon.
+MAX_STEPS = 40
 
 Status = GatewayRequest.Status
 
 
-class Pass(NamedTuple):
-    """What a pass did: how many steps, how many failed, and when the next pass is due."""
+class _Pass(NamedTuple):
+    """What a pass did: the number of steps and of failed ones, and when the next pass is due."""
 
     did: int
     failed: int
@@ -46,23 +47,24 @@ class Pass(NamedTuple):
 
 
 def run_pass(
-    workers: int = 4, go_on: Callable[[], bool] = lambda: True, crew: Crew | None = None
-) -> Pass:
-    """Do all that is due now, at most `MOST` of each kind, on so many threads.
+    workers: int = 4, go_on: Callable[[], bool] = lambda: True, crew: ThreadPool | None = None
+) -> _Pass:
+    """Do all that is due now, at most `MAX_STEPS` of each kind, on `workers` threads.
 
-    With one worker everything happens in the calling thread. One picture's failure stops no
-    other's: it is logged, and due again later. Before each step `go_on` is asked: once it says
-    no, what is left stays due. A `crew` of the caller's own may leave a pass before it is done.
+    With one worker everything runs in the calling thread. A step that fails is logged and due again
+    later, and stops no other. `go_on` is called before each step: once it returns False, what is
+    left stays due. A `crew` replaces the pool of this call; with one that has a patience the pass
+    may return before its steps have ended.
     """
-    crew = crew or Crew(workers)
-    demand.write()
-    PipelineState.load().move(where={}, heartbeat=clock.now())
+    crew = crew or ThreadPool(workers)
+    demand.write_noted_demand()
+    PipelineState.get_current().update_if(where={}, last_pass_at=clock.now())
     work = [*_claims(), *_steps(), *_flips(), *_purges()]
-    results = crew.work_off(work, go_on)
-    # What has just been claimed, completed or fetched is not left waiting for the next pass.
-    results += crew.work_off([*_steps(), *_flips()], go_on)
-    results += crew.work_off(_flips(), go_on)
-    return Pass(len(results), results.count(False), next_due())
+    results = crew.run_jobs(work, go_on)
+    # What was just claimed, completed or fetched does not wait for the next pass.
+    results += crew.run_jobs([*_steps(), *_flips()], go_on)
+    results += crew.run_jobs(_flips(), go_on)
+    return _Pass(len(results), results.count(False), next_step_at())
 
 
 # Claims
@@ -71,26 +73,26 @@ def run_pass(
 def _claims() -> list[Job]:
     if not settings.API_KEY:
         return []
-    now, state = clock.now(), PipelineState.load()
+    now, state = clock.now(), PipelineState.get_current()
     blocked = claims_blocked_until(state, now)
     if blocked and blocked > now:
         return []
     room = settings.MAX_IN_FLIGHT - GatewayRequest.objects.unfinished().count()
-    # While the circuit is open, what is due now is the one try.
-    most = min(room, 1 if state.circuit_open else MOST)
-    groups = plan.due_groups(now, most) if most > 0 else []
-    return [_bound(_claim, group) for group in groups]
+    # While the circuit is open, one claim is allowed: the probe.
+    limit = min(room, 1 if state.circuit_open else MAX_STEPS)
+    groups = plan.due_groups(now, limit) if limit > 0 else []
+    return [_bind(_claim, group) for group in groups]
 
 
-def _claim(group: plan.Group) -> None:
+def _claim(group: plan.DueGroup) -> None:
     try:
-        plan.claim(group)
+        plan.plan_request(group)
     except Exception:
         plan.postpone(group, dt.timedelta(minutes=1))
         raise
 
 
-def _bound(function: Callable[..., Any], *args: Any) -> Job:
+def _bind(function: Callable[..., Any], *args: Any) -> Job:
     return lambda: function(*args)
 
 
@@ -98,84 +100,85 @@ def _bound(function: Callable[..., Any], *args: Any) -> Job:
 
 
 def _steps() -> list[Job]:
-    due = GatewayRequest.objects.due(clock.now()).order_by("next_step", "pk")[:MOST]
+    due = GatewayRequest.objects.due(clock.now()).order_by("next_step_at", "pk")[:MAX_STEPS]
     client = GatewayClient.from_settings()
-    return [_bound(_step, request, client) for request in due]
+    return [_bind(_step, request, client) for request in due]
 
 
 def _step(request: GatewayRequest, client: GatewayClient) -> None:
-    """One step of one request, under its lease."""
-    length = POLL_LEASE if request.status == Status.SENT else LEASE
+    """Take the lease of a request and do its next step."""
+    length = POLL_LEASE if request.status == Status.SENT else STEP_LEASE
     if not request.take(clock.now(), length):
         return
     lease = request.lease
     try:
         _advance(request, client)
     except Exception:
-        _excuse(request.pk, lease)
+        _release_for_retry(request.pk, lease)
         raise
 
 
 def _advance(request: GatewayRequest, client: GatewayClient) -> None:
     if request.status == Status.NEW:
-        submission.send(request, client)
+        submission.submit(request, client)
     elif request.status == Status.SENDING:
-        submission.lost(request)
+        submission.settle_as_lost(request)
     elif request.status == Status.SENT:
-        polling.poll(request, client)
+        polling.poll_status(request, client)
     elif request.status == Status.FETCHING:
-        fetching.fetch(request)
+        fetching.fetch_outputs(request)
 
 
-def _excuse(pk: Any, lease: str) -> None:
-    """Our storage or database failed: the state stays as it was, for another try later.
+def _release_for_retry(pk: Any, lease: str) -> None:
+    """Release a request after the storage or database failed: its state stays, for a later retry.
 
-    A request that was being sent keeps its lease: when that ends, it counts as lost. The row is
-    read anew, since the instance has what a transaction took back.
+    A request that was being sent keeps its lease; when that ends, the request counts as lost. The
+    row is read again, since the instance still has changes that a transaction rolled back.
     """
     held = GatewayRequest.objects.filter(pk=pk, lease=lease).exclude(status=Status.SENDING)
     for request in held:
-        troubles = request.troubles + 1
-        later = clock.now() + clock.backoff(troubles)
-        request.release(troubles=troubles, next_step=later)
+        consecutive_errors = request.consecutive_errors + 1
+        later = clock.now() + clock.backoff(consecutive_errors)
+        request.release(consecutive_errors=consecutive_errors, next_step_at=later)
 
 
 # Flips and purges
 
 
 def _flips() -> list[Job]:
-    due = ImageVersion.objects.filter(flip_due__lte=clock.now()).order_by("flip_due")
-    return [_bound(_flip, version) for version in due[:MOST]]
+    due = ImageVersion.objects.filter(publish_due_at__lte=clock.now()).order_by("publish_due_at")
+    return [_bind(_flip, version) for version in due[:MAX_STEPS]]
 
 
 def _flip(version: ImageVersion) -> None:
-    """Take the image's flip, so that of all runners one prepares its renditions."""
+    """Publish an image under a lease on its flip, so that one runner alone prepares renditions."""
     held = clock.now() + FLIP_LEASE
-    if not version.move(where={"flip_due": version.flip_due}, flip_due=held):
+    if not version.update_if(where={"publish_due_at": version.publish_due_at}, publish_due_at=held):
         return
-    again = partial(version.move, where={"flip_due": held})
+    reschedule = partial(version.update_if, where={"publish_due_at": held})
     try:
         publication.publish(version.pk)
     except publication.StillChanging as changing:
-        # No failure: people or other processes are at it, and each change makes it due anyway.
+        # Not a failure: people or other processes are changing it, and each change makes it due
+        # anyway.
         logger.info("%s It is looked at again.", changing)
-        again(flip_due=clock.now() + CHANGING)
+        reschedule(publish_due_at=clock.now() + RETRY_CHANGING_AFTER)
     except Exception:
-        attempts = version.flip_attempts + 1
+        attempts = version.publish_attempts + 1
         later = clock.now() + clock.backoff(attempts, first=5)
-        again(flip_due=later, flip_attempts=attempts)
+        reschedule(publish_due_at=later, publish_attempts=attempts)
         raise
 
 
 def _purges() -> list[Job]:
-    due = ImageVersion.objects.filter(purge_due__lte=clock.now()).order_by("purge_due")
-    return [_bound(_purge, version) for version in due[:MOST]]
+    due = ImageVersion.objects.filter(purge_due_at__lte=clock.now()).order_by("purge_due_at")
+    return [_bind(_purge, version) for version in due[:MAX_STEPS]]
 
 
 def _purge(version: ImageVersion) -> None:
     try:
-        frontend_cache.purge(version)
+        frontend_cache.purge_pages(version)
     except Exception:
         later = clock.now() + dt.timedelta(minutes=1)
-        version.move(where={"purge_due": version.purge_due}, purge_due=later)
+        version.update_if(where={"purge_due_at": version.purge_due_at}, purge_due_at=later)
         raise

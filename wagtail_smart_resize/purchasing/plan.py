@@ -1,7 +1,7 @@
-"""From wanted to asked for: the rules, the budget, and one request with all of an image's shapes.
+"""From wanted to requested: the rules, the budget, and one request for all shapes of an image.
 
-All shapes of an image and recipe that are wanted join in one request. Shapes within 3 % of one
-that is bought, or about to be, join that one instead of being bought themselves.
+All wanted shapes of an image and recipe are put into one request. A shape within 3 % of one that is
+bought, or about to be, joins that one instead of being bought itself.
 """
 
 import dataclasses
@@ -17,96 +17,96 @@ from wagtail.images import get_image_model
 from wagtail_smart_resize.core import clock, storage_errors
 from wagtail_smart_resize.core.sizes import Slot, request_size, same_shape
 from wagtail_smart_resize.exceptions import SourceUnavailable
-from wagtail_smart_resize.models import GatewayRequest, ImageVersion, Recomposition, Spend
+from wagtail_smart_resize.models import BudgetPeriod, GatewayRequest, ImageVersion, Recomposition
 from wagtail_smart_resize.models.gateway_request import new_token
 from wagtail_smart_resize.rules import assess
 from wagtail_smart_resize.rules.verdict import Reason, Verdict
 from wagtail_smart_resize.settings import Recipe, UnknownRecipe, settings
 
 from . import source_image
-from .schedule import PATIENCE, look_again
+from .schedule import REVISIT_AFTER, revisit_at
 
 logger = logging.getLogger(__name__)
 
-#: So many times a source that is missing or damaged is tried before its purchase fails.
+#: Number of times a missing or damaged source is tried before its purchase fails.
 MAX_SOURCE_TROUBLES = 5
 
 
-class Group(NamedTuple):
-    """What is bought together."""
+class DueGroup(NamedTuple):
+    """An image and a recipe's name, whose shapes are bought together."""
 
     image_id: Any
     recipe: str
 
 
-def due_groups(now: dt.datetime, limit: int) -> list[Group]:
-    """The groups with something due: those first that were due first, then the oldest.
+def due_groups(now: dt.datetime, limit: int) -> list[DueGroup]:
+    """Return at most `limit` groups with rows due at `now`, by when they were due, then by age.
 
-    What was tried and failed is due later than what was not tried yet. So the one try that an
-    open circuit allows is another image's each time, and one image can't keep it open.
+    A row that was tried and failed is due later than one that was not tried yet. So the one probe
+    that an open circuit allows is for another image each time, and one image can't keep it open.
     """
     rows = Recomposition.objects.due(now).values_list("image_id", "recipe")
-    waiting = rows.annotate(due=Min("next_attempt"), since=Min("wanted_at"))
-    return [Group(*row[:2]) for row in waiting.order_by("due", "since")[:limit]]
+    waiting = rows.annotate(due=Min("next_attempt_at"), since=Min("wanted_at"))
+    return [DueGroup(*row[:2]) for row in waiting.order_by("due", "since")[:limit]]
 
 
-def claim(group: Group) -> GatewayRequest | None:
-    """Write the request for what is wanted and allowed of the group, its budget reserved.
+def plan_request(group: DueGroup) -> GatewayRequest | None:
+    """Write the request for what is wanted and allowed of the group, and reserve its budget.
 
-    Returns None where nothing is to be asked for; what is not allowed waits, with its reason.
+    Return None if there is nothing to request; rows that are not allowed wait, with their reason.
     """
     image = get_image_model()._default_manager.filter(pk=group.image_id).first()
-    recipe = _recipe(group)
+    recipe = _get_recipe(group)
     if image is None or recipe is None:
-        postpone(group, PATIENCE)
+        postpone(group, REVISIT_AFTER)
         return None
     try:
-        opened = _opened(image)
+        opened = _read_facts(image)
     except SourceUnavailable as error:
-        _no_source(group, error)
+        _handle_unavailable_source(group, error)
         return None
     identify(image)
-    allowed = _allowed(image, opened, list(_wanted(image, group.recipe)))
+    allowed = _filter_allowed(image, opened, list(_wanted_rows(image, group.recipe)))
     if not allowed:
         return None
-    ImageVersion.of(image.pk)
-    Spend.open(clock.today())
+    ImageVersion.get_for(image.pk)
+    BudgetPeriod.ensure_rows(clock.today())
     try:
         with transaction.atomic():
-            return _write(image, recipe, allowed)
+            return _write_request(image, recipe, allowed)
     except _Overtaken:
         return None
 
 
-def postpone(group: Group, wait: dt.timedelta) -> None:
-    """Look at the group again later: for now nothing can be said about it."""
+def postpone(group: DueGroup, wait: dt.timedelta) -> None:
+    """Make the group's due rows due after `wait`, since nothing can be said about them now."""
     rows = Recomposition.objects.filter(image_id=group.image_id, recipe=group.recipe)
     rows.postpone_due(clock.now(), clock.now() + wait)
 
 
-def _opened(image: Any) -> Any:
-    """What the opened file tells; None for an SVG, which has no pixels to look at."""
-    return None if image.is_svg() else source_image.inspect(image)
+def _read_facts(image: Any) -> Any:
+    """Return the facts of the opened file; None for an SVG, which has no pixels."""
+    return None if image.is_svg() else source_image.read_facts(image)
 
 
 def identify(image: Any) -> None:
-    """Fill in the hash of the image's file where it is blank, before it is used as identity.
+    """Fill in the hash of the image's file if it is blank, before it is used as identity.
 
-    Rows that were written while it was blank, or for an earlier file and never bought, give way.
-    Raises StorageTrouble if the file can't be read.
+    Rows that were written while it was blank, or for an earlier file and never bought, move to the
+    present file or give way to its rows. Raise StorageError if the file can't be read.
     """
     if not image.file_hash:
-        with storage_errors.calls():
+        with storage_errors.translate_storage_errors():
             image.file_hash = image.get_file_hash()
         blank = type(image)._default_manager.filter(pk=image.pk, file_hash="")
         blank.update(file_hash=image.file_hash)
     others = Recomposition.objects.filter(image_id=image.pk).exclude(source_hash=image.file_hash)
     for row in others.wanted():
-        _renew(row, image)
+        _move_to_present_file(row, image)
 
 
-def _renew(row: Recomposition, image: Any) -> None:
-    """Make a row that waits speak of the image's present file, unless another does already."""
+def _move_to_present_file(row: Recomposition, image: Any) -> None:
+    """Move a waiting row to the image's present file, or join it to the row already there."""
     twin = Recomposition.objects.filter(
         image_id=image.pk, source_hash=image.file_hash, shape=row.shape, recipe=row.recipe
     ).first()
@@ -115,12 +115,14 @@ def _renew(row: Recomposition, image: Any) -> None:
     elif row.candidates.exists():
         row.leave()
     else:
-        row.move(where={"purchase": row.Purchase.WANTED}, source_hash=image.file_hash)
+        row.update_if(where={"purchase": row.Purchase.WANTED}, source_hash=image.file_hash)
 
 
-def _recipe(group: Group) -> Recipe | None:
-    """The group's recipe as the settings have it now, or None: a preset may come back with the
-    next deployment."""
+def _get_recipe(group: DueGroup) -> Recipe | None:
+    """Return the group's recipe by the present settings.
+
+    Return None for an unknown one: a removed preset may come back with the next deployment.
+    """
     try:
         return settings.recipe(group.recipe)
     except UnknownRecipe as error:
@@ -128,8 +130,8 @@ def _recipe(group: Group) -> Recipe | None:
         return None
 
 
-def _wanted(image: Any, recipe: str) -> Any:
-    """All that is wanted for the image and recipe, due or not: a page's shapes join."""
+def _wanted_rows(image: Any, recipe: str) -> Any:
+    """Return all rows wanted for the image and recipe, due or not, so that a page's shapes join."""
     rows = Recomposition.objects.wanted().filter(
         image_id=image.pk, source_hash=image.file_hash, recipe=recipe
     )
@@ -140,66 +142,74 @@ def _wanted(image: Any, recipe: str) -> Any:
 # The rules
 
 
-def _allowed(image: Any, opened: Any, rows: list[Recomposition]) -> list[Recomposition]:
-    """Those that may be bought now, by the opened file; the others wait with their reason."""
+def _filter_allowed(image: Any, opened: Any, rows: list[Recomposition]) -> list[Recomposition]:
+    """Return the rows that may be bought now, by the opened file; the others wait with a reason."""
     if not rows:
         return []
-    # While the circuit is open the pass claims nothing, but for the one try that may close it.
-    about = dataclasses.replace(assess.About.of(image, opened), circuit_closed=True)
+    # While the circuit is open, the pass claims nothing but the probe that may close it.
+    image_facts = dataclasses.replace(
+        assess.ImageFacts.for_image(image, opened), circuit_closed=True
+    )
     allowed = []
     for row in rows:
-        reason = verdict_on(row, about).reason
+        reason = verdict_on(row, image_facts).reason
         if reason is None:
             allowed.append(row)
         else:
-            row.wait(reason, look_again(reason))
+            row.wait(reason, revisit_at(reason))
     return allowed
 
 
 def verdict_on(
     row: Recomposition,
-    about: assess.About,
+    image_facts: assess.ImageFacts,
     *,
-    overruled: bool | None = None,
+    rules_overridden: bool | None = None,
     ask_site: bool = True,
 ) -> Verdict:
-    """The rules' verdict on a row, with the site's own say."""
+    """Return the verdict of the rules on a row.
+
+    `rules_overridden`: None for what the row says. `ask_site`: whether the site's own rule is asked
+    too.
+    """
     return assess.assess(
-        about,
+        image_facts,
         row.shape,
         [Slot.parse(slot) for slot in row.slots],
         row.recipe,
         preview_only=row.wanted_by == row.WantedBy.PREVIEW,
         by_person=row.wanted_by == row.WantedBy.PERSON,
-        overruled=row.overruled if overruled is None else overruled,
+        rules_overridden=row.rules_overridden if rules_overridden is None else rules_overridden,
         ask_site=ask_site,
     )
 
 
-def _no_source(group: Group, error: SourceUnavailable) -> None:
-    """The file can't be read: a storage that is down comes back, a file that is gone may not."""
+def _handle_unavailable_source(group: DueGroup, error: SourceUnavailable) -> None:
+    """Retry later, or fail the rows: a storage that is down comes back, a missing file may not."""
     rows = Recomposition.objects.due(clock.now())
     for row in rows.filter(image_id=group.image_id, recipe=group.recipe):
-        troubles = row.attempts + (error.code != "storage")
-        if troubles >= MAX_SOURCE_TROUBLES:
+        consecutive_errors = row.attempts + (error.code != "storage")
+        if consecutive_errors >= MAX_SOURCE_TROUBLES:
             row.fail(error.code, error.detail)
         else:
-            later = clock.now() + clock.backoff(troubles, first=60)
-            row.try_later(error.code, error.detail, later, attempts=troubles)
+            later = clock.now() + clock.backoff(consecutive_errors, first=60)
+            row.try_later(error.code, error.detail, later, attempts=consecutive_errors)
 
 
 # Writing the request
 
 
 class _Overtaken(Exception):
-    """Another process was faster, or there is no room or budget left: nothing was written."""
+    """Another process was faster, or there is no room or budget left; nothing was written."""
 
 
-def _write(image: Any, recipe: Recipe, allowed: list[Recomposition]) -> GatewayRequest | None:
-    """In one transaction: join shapes, reserve the budget, claim the rows, write the request."""
+def _write_request(
+    image: Any, recipe: Recipe, allowed: list[Recomposition]
+) -> GatewayRequest | None:
+    """Join shapes, reserve the budget, claim the rows and write the request, in one transaction."""
     ImageVersion.lock(image.pk)
-    rows = _wanted(image, recipe.name).filter(pk__in=[row.pk for row in allowed])
-    leaders = _leaders(image, recipe.name, list(rows))
+    rows = _wanted_rows(image, recipe.name).filter(pk__in=[row.pk for row in allowed])
+    leaders = _join_shapes(image, recipe.name, list(rows))
     affordable = assess.budget_left() // settings.CANDIDATES
     leaders, too_many = leaders[:affordable], leaders[affordable:]
     for row in too_many:
@@ -207,16 +217,16 @@ def _write(image: Any, recipe: Recipe, allowed: list[Recomposition]) -> GatewayR
     if not leaders:
         return None
     request = new_request(image, recipe, leaders)
-    # Claims queue at the budget's row: from here on each sees all that others have written.
+    # Claims queue on the lock of the budget's row: from here on each sees what the others wrote.
     if not reserve(request) or GatewayRequest.objects.unfinished().count() > settings.MAX_IN_FLIGHT:
         raise _Overtaken
     for row in leaders:
-        if not row.move(where={"purchase": row.Purchase.WANTED}, **_requested(request)):
+        if not row.update_if(where={"purchase": row.Purchase.WANTED}, **_claimed_fields(request)):
             raise _Overtaken
     return request
 
 
-def _requested(request: GatewayRequest) -> dict[str, Any]:
+def _claimed_fields(request: GatewayRequest) -> dict[str, Any]:
     return {
         "purchase": Recomposition.Purchase.REQUESTED,
         "request": request,
@@ -226,32 +236,34 @@ def _requested(request: GatewayRequest) -> dict[str, Any]:
     }
 
 
-def _leaders(image: Any, recipe: str, rows: list[Recomposition]) -> list[Recomposition]:
-    """The rows to buy, oldest first; rows of nearly the same shape have joined them."""
+def _join_shapes(image: Any, recipe: str, rows: list[Recomposition]) -> list[Recomposition]:
+    """Return the rows to buy, oldest first, after joining rows of nearly the same shape to them."""
     leaders: list[Recomposition] = []
-    bought = list(_bought(image, recipe))
+    bought = list(_bought_rows(image, recipe))
     for row in sorted(rows, key=_largest_area, reverse=True):
-        joined = next((other for other in [*bought, *leaders] if _alike(row, other)), None)
+        joined = next(
+            (other for other in [*bought, *leaders] if _have_same_shape(row, other)), None
+        )
         if joined is None:
             leaders.append(row)
         else:
             _join(row, joined)
-    for row in _wanted(image, recipe).exclude(pk__in=[row.pk for row in leaders]):
-        joined = next((other for other in leaders if _alike(row, other)), None)
+    for row in _wanted_rows(image, recipe).exclude(pk__in=[row.pk for row in leaders]):
+        joined = next((other for other in leaders if _have_same_shape(row, other)), None)
         if joined is not None:
             _join(row, joined)
     return sorted(leaders, key=lambda row: (row.wanted_at, row.pk))
 
 
-def _bought(image: Any, recipe: str) -> Any:
-    """What was bought, is being bought, failed or was decided: its shapes are not bought again."""
+def _bought_rows(image: Any, recipe: str) -> Any:
+    """Return the rows bought, requested, failed or decided, whose shapes are not bought again."""
     rows = Recomposition.objects.filter(
         image_id=image.pk, source_hash=image.file_hash, recipe=recipe
     )
-    return rows.exclude(pk__in=_wanted(image, recipe).values("pk"))
+    return rows.exclude(pk__in=_wanted_rows(image, recipe).values("pk"))
 
 
-def _alike(row: Recomposition, other: Recomposition) -> bool:
+def _have_same_shape(row: Recomposition, other: Recomposition) -> bool:
     return same_shape(row.shape, other.shape)
 
 
@@ -261,13 +273,13 @@ def _largest_area(row: Recomposition) -> int:
 
 
 def _join(row: Recomposition, other: Recomposition) -> None:
-    """Let `other` serve what `row` was wanted for; `row` was never bought, and goes."""
+    """Let `other` serve the slots of `row`, and delete `row`, which was never bought."""
     if row.candidates.exists():
         row.leave()
         return
     slots = [*other.slots, *(slot for slot in row.slots if slot not in other.slots)]
     wanted_by = row.wanted_by if other.wanted_by == row.WantedBy.PREVIEW else other.wanted_by
-    other.move(where={}, slots=slots, wanted_by=wanted_by)
+    other.update_if(where={}, slots=slots, wanted_by=wanted_by)
     row.delete()
 
 
@@ -276,13 +288,16 @@ def new_request(
     recipe: Recipe,
     rows: list[Recomposition],
     *,
-    per_size: int | None = None,
+    images_per_size: int | None = None,
     **fields: Any,
 ) -> GatewayRequest:
-    """Write the request for these rows; `per_size` outputs each, the setting's number if None."""
+    """Write the request for these rows and return it.
+
+    `images_per_size`: None for the setting's number. `fields`: further fields of the request.
+    """
     price = settings.PRICE_PER_OUTPUT
-    per_size = per_size or settings.CANDIDATES
-    outputs = len(rows) * per_size
+    images_per_size = images_per_size or settings.CANDIDATES
+    outputs = len(rows) * images_per_size
     return GatewayRequest.objects.create(
         image_id=image.pk,
         image_title=image.title[:255],
@@ -294,7 +309,7 @@ def new_request(
         output_format=settings.OUTPUT_FORMAT,
         safety_tolerance=recipe.safety_tolerance or "",
         sizes=[asked_size(row.shape, recipe.resolution, row.pk) for row in rows],
-        per_size=per_size,
+        images_per_size=images_per_size,
         outputs_asked=outputs,
         attempts=max(row.attempts for row in rows),
         price=price.amount * outputs if price else None,
@@ -304,13 +319,17 @@ def new_request(
 
 
 def asked_size(shape: Decimal, resolution: str, recomposition_id: int) -> dict[str, Any]:
+    """Return an entry of `GatewayRequest.sizes`."""
     return {"size": str(request_size(shape, resolution)), "recomposition": recomposition_id}
 
 
 def reserve(request: GatewayRequest) -> bool:
-    """Reserve the request's outputs in today's budget. Roll back where this is False."""
+    """Reserve the request's outputs in today's budget; return whether the limits allow it.
+
+    The caller must roll its transaction back if this returns False.
+    """
     today = clock.today()
     limits = settings.DAILY_LIMIT, settings.MONTHLY_LIMIT
-    if not Spend.reserve(request.outputs_asked, today, *limits):
+    if not BudgetPeriod.reserve(request.outputs_asked, today, *limits):
         return False
-    return request.move(where={"reserved_on": None}, reserved_on=today)
+    return request.update_if(where={"reserved_on": None}, reserved_on=today)

@@ -1,12 +1,11 @@
-"""From sent to completed: asking how far a request is."""
+"""From sent to completed: polling the status of a request."""
 
 import datetime as dt
 import logging
 
 from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.exceptions import NotSent, StatusUnavailable
-from wagtail_smart_resize.gateway.client import Answer, GatewayClient, Output
-from wagtail_smart_resize.gateway.client import Status as Word
+from wagtail_smart_resize.gateway.client import Answer, GatewayClient, JobStatus, Output
 from wagtail_smart_resize.models import GatewayRequest
 from wagtail_smart_resize.settings import settings
 
@@ -17,104 +16,110 @@ logger = logging.getLogger(__name__)
 Status = GatewayRequest.Status
 Charged = GatewayRequest.Charged
 
-#: So many times the deadline a request is still asked about, slowly, before it is given up.
-PATIENCE = 6
-#: How often one that is past its deadline is asked about.
-SLOW = dt.timedelta(seconds=60)
-#: How often a site without a key looks whether it has one again.
-NO_KEY = dt.timedelta(minutes=10)
+#: Number of deadlines after which a request is given up. After the first it is polled slowly.
+GIVE_UP_AFTER_DEADLINES = 6
+#: Interval of polls for a request that is past its deadline.
+SLOW_INTERVAL = dt.timedelta(seconds=60)
+#: Interval at which a site without an API key checks whether it has one again.
+NO_KEY_INTERVAL = dt.timedelta(minutes=10)
 
 
-def poll(request: GatewayRequest, client: GatewayClient) -> None:
-    """Ask once how far a request is whose lease is ours."""
+def poll_status(request: GatewayRequest, client: GatewayClient) -> None:
+    """Poll the status once of a request that is leased by this process."""
     if not settings.API_KEY:
-        # It may come back with the next deployment, and what is paid for is still to be had.
-        request.release(next_step=clock.now() + NO_KEY)
+        # The key may return with the next deployment, and what is paid for can still be fetched.
+        request.release(next_step_at=clock.now() + NO_KEY_INTERVAL)
         return
     try:
         answer = client.status(request.request_id, request.polling_url)
     except StatusUnavailable as error:
-        _no_word(request, error)
+        _handle_poll_failure(request, error)
     else:
-        take_in(request, answer)
+        store_answer(request, answer)
 
 
-def take_in(request: GatewayRequest, answer: Answer) -> None:
-    """Move on with what the gateway said, at the submission or later."""
-    if answer.status == Word.COMPLETED:
-        _completed(request, answer)
-    elif answer.status == Word.FAILED or (answer.status == Word.ERROR and answer.outputs):
-        # An error that shows pictures contradicts itself: they may have been charged.
+def store_answer(request: GatewayRequest, answer: Answer) -> None:
+    """Move the request on by the gateway's answer, to the submission or to a poll."""
+    if answer.status == JobStatus.COMPLETED:
+        _handle_completed(request, answer)
+    elif answer.status == JobStatus.FAILED or (answer.status == JobStatus.ERROR and answer.outputs):
+        # An ERROR that names outputs contradicts itself: they may have been charged.
         detail = answer.error or "The service could not recompose the picture."
-        outcomes.fail(request, "failed", detail, charged=Charged.UNKNOWN)
-    elif answer.status == Word.ERROR:
-        _not_charged(request, answer)
-    elif _given_up(request):
-        _too_late(request)
+        outcomes.settle_as_failed(request, "failed", detail, charged=Charged.UNKNOWN)
+    elif answer.status == JobStatus.ERROR:
+        _handle_error(request, answer)
+    elif _has_timed_out(request):
+        _fail_as_timed_out(request)
     else:
-        request.release(next_step=clock.now() + interval(request), troubles=0)
+        request.release(next_step_at=clock.now() + interval(request), consecutive_errors=0)
 
 
 def interval(request: GatewayRequest) -> dt.timedelta:
-    """How long until the next question: the setting's interval, longer as the wait gets long."""
-    waited = _waited(request)
+    """Return the time until the next poll.
+
+    It grows from `POLL_INTERVAL` at first to four times that at the deadline. After it, it is
+    `SLOW_INTERVAL`, or `POLL_INTERVAL` if that is longer.
+    """
+    waited = _seconds_waited(request)
     if waited > settings.DEADLINE:
-        return max(SLOW, dt.timedelta(seconds=settings.POLL_INTERVAL))
+        return max(SLOW_INTERVAL, dt.timedelta(seconds=settings.POLL_INTERVAL))
     stretch = 1 + 3 * waited / settings.DEADLINE
     return dt.timedelta(seconds=settings.POLL_INTERVAL * stretch)
 
 
-def _waited(request: GatewayRequest) -> float:
-    """Seconds since it was sent."""
+def _seconds_waited(request: GatewayRequest) -> float:
+    """Return the seconds since the request was sent."""
     return (clock.now() - (request.sent_at or request.created_at)).total_seconds()
 
 
-def _given_up(request: GatewayRequest) -> bool:
-    return _waited(request) > settings.DEADLINE * PATIENCE
+def _has_timed_out(request: GatewayRequest) -> bool:
+    return _seconds_waited(request) > settings.DEADLINE * GIVE_UP_AFTER_DEADLINES
 
 
-def _too_late(request: GatewayRequest) -> None:
+def _fail_as_timed_out(request: GatewayRequest) -> None:
     detail = "The service did not finish in time."
-    outcomes.fail(request, "deadline", detail, charged=Charged.UNKNOWN)
+    outcomes.settle_as_failed(request, "deadline", detail, charged=Charged.UNKNOWN)
 
 
-def _no_word(request: GatewayRequest, error: StatusUnavailable) -> None:
-    """Trouble with asking says nothing about the request: ask again, until its time is over."""
-    if _given_up(request):
-        _too_late(request)
+def _handle_poll_failure(request: GatewayRequest, error: StatusUnavailable) -> None:
+    """Poll again later, or give the request up: a failed poll says nothing about the request."""
+    if _has_timed_out(request):
+        _fail_as_timed_out(request)
         return
     logger.warning("No word on request %s: %s", request.pk, error.detail)
-    troubles = request.troubles + 1
-    wait = clock.backoff(troubles, first=settings.POLL_INTERVAL * 2, most=60)
+    consecutive_errors = request.consecutive_errors + 1
+    wait = clock.backoff(consecutive_errors, first=settings.POLL_INTERVAL * 2, most=60)
     asked_for = dt.timedelta(seconds=error.retry_after or 0)
-    request.release(next_step=clock.now() + max(wait, asked_for), troubles=troubles)
+    request.release(
+        next_step_at=clock.now() + max(wait, asked_for), consecutive_errors=consecutive_errors
+    )
 
 
-def _not_charged(request: GatewayRequest, answer: Answer) -> None:
-    """ERROR: documented as not charged."""
+def _handle_error(request: GatewayRequest, answer: Answer) -> None:
+    """Retry after the status ERROR, which the gateway documents as not charged."""
     error = NotSent("error", answer.error or "The service had a system error.")
     when = clock.now() + clock.backoff(request.attempts + 1, first=30)
     outcomes.try_again(request, error, when)
 
 
-def _completed(request: GatewayRequest, answer: Answer) -> None:
+def _handle_completed(request: GatewayRequest, answer: Answer) -> None:
     now = clock.now()
     if not answer.outputs:
         detail = "The service says that it is done, and names no picture."
-        outcomes.fail(request, "empty", detail, charged=Charged.UNKNOWN)
+        outcomes.settle_as_failed(request, "empty", detail, charged=Charged.UNKNOWN)
         return
     request.release(
         status=Status.FETCHING,
         charged=Charged.YES,
-        outputs=[_stored(output) for output in answer.outputs],
+        outputs=[_output_to_json(output) for output in answer.outputs],
         outputs_received=len(answer.outputs),
         completed_at=now,
-        next_step=now,
-        troubles=0,
+        next_step_at=now,
+        consecutive_errors=0,
     )
 
 
-def _stored(output: Output) -> dict[str, str]:
+def _output_to_json(output: Output) -> dict[str, str]:
     return {
         "url": output.url,
         "file_name": output.file_name,

@@ -1,7 +1,7 @@
-"""The picture as the gateway may see it: where it finds it, and what it is given there.
+"""The source picture for the gateway: the URL at which it is found, and what is served there.
 
-A Wagtail rendition would stay public for good. Ours is made on the fly for whoever has the signed
-URL, as long as the request that it was made for is in flight.
+A Wagtail rendition would stay public for good. This picture is drawn on request for whoever has the
+signed URL, as long as the gateway request that it was made for is in flight.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from django.urls import NoReverseMatch, reverse
 from PIL import Image, ImageCms, ImageOps
 
 from wagtail_smart_resize.core import storage_errors
-from wagtail_smart_resize.core.storage_errors import StorageTrouble
+from wagtail_smart_resize.core.storage_errors import StorageError
 from wagtail_smart_resize.exceptions import SourceUnavailable
 from wagtail_smart_resize.gateway.deadlines import Deadline
 from wagtail_smart_resize.imaging import pixel_budget
@@ -27,25 +27,25 @@ from wagtail_smart_resize.models import GatewayRequest
 from wagtail_smart_resize.rules.facts import SourceFacts
 from wagtail_smart_resize.settings import settings
 
-MAX_SIDE = 2048
-QUALITY = 90
-SMALL = 1_000_000
-"""Pixels below which a lossless picture stays lossless."""
+MAX_SENT_SIDE_PIXELS = 2048
+JPEG_QUALITY = 90
+#: Number of pixels below which a lossless picture stays lossless.
+SMALL_PIXELS = 1_000_000
 
-# Those that Wagtail takes. Pillow knows more, and some of them run programs.
-FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "HEIF", "TIFF", "BMP")
+# The formats that Wagtail accepts. Pillow reads more, and some of its plug-ins run programs.
+SOURCE_FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "HEIF", "TIFF", "BMP")
 LOSSLESS = ("PNG", "GIF", "TIFF", "BMP")
-# Several frames of a JPEG or HEIC are other shots, previews or depth maps, not an animation.
+# In a JPEG or HEIC, further frames are other shots, previews or depth maps, not an animation.
 ANIMATED = ("PNG", "GIF", "WEBP", "AVIF")
 
 SALT = "wagtail_smart_resize.source"
-MAX_AGE = 24 * 60 * 60
-REACH_TIMEOUT = (3, 10)
+URL_MAX_AGE_SECONDS = 24 * 60 * 60
+REACH_TIMEOUT_SECONDS = (3, 10)
 
 
 @dataclass(frozen=True)
 class SourcePicture:
-    """An image without anything that is not in its pixels."""
+    """An encoded picture with nothing but its pixels; sizes in pixels."""
 
     content: bytes
     content_type: str
@@ -57,7 +57,10 @@ class SourcePicture:
 
 
 def base_url() -> str:
-    """The site's address as the gateway knows it. Raises SourceUnavailable where there is none."""
+    """Return the site's address for the gateway, without a trailing slash.
+
+    Raise SourceUnavailable ("no_address") if there is none.
+    """
     base = settings.SOURCE_BASE_URL or getattr(django_settings, "WAGTAILADMIN_BASE_URL", None) or ""
     if not urlsplit(base).hostname:
         raise SourceUnavailable(
@@ -69,7 +72,10 @@ def base_url() -> str:
 
 
 def source_url(request: GatewayRequest) -> str:
-    """Where the gateway finds the picture while that request is in flight."""
+    """Return the URL where the gateway finds the picture while the request is in flight.
+
+    Raise SourceUnavailable: "no_address", or "no_urls" if the site does not include the app's URLs.
+    """
     token = signing.dumps([request.pk, request.source_token], salt=SALT)
     try:
         return base_url() + reverse("smart_resize:source", kwargs={"token": token})
@@ -80,9 +86,9 @@ def source_url(request: GatewayRequest) -> str:
 
 
 def request_of(token: str) -> GatewayRequest | None:
-    """The request in flight that a token was made for."""
+    """Return the request in flight that a token was made for, or None."""
     try:
-        pk, source_token = signing.loads(token, salt=SALT, max_age=MAX_AGE)
+        pk, source_token = signing.loads(token, salt=SALT, max_age=URL_MAX_AGE_SECONDS)
     except signing.BadSignature:
         return None
     in_flight = GatewayRequest.objects.in_flight().select_related("image")
@@ -90,25 +96,26 @@ def request_of(token: str) -> GatewayRequest | None:
 
 
 def check_reachable(url: str) -> None:
-    """Ask whether the gateway will find the picture.
+    """Check that the gateway will find the picture at `url`.
 
-    Raises SourceUnavailable if the answer is no picture. No answer at all says nothing: a site may
-    not reach itself under its public name.
+    Raise SourceUnavailable if the answer is not a picture: "source_redirects", "source_html" or
+    "source_" with the HTTP status. No answer at all proves nothing: a site may be unable to reach
+    itself under its public name.
 
-    HEAD spares the site to draw a picture that nobody reads. What stands before a site may not know
-    HEAD, so that only a GET, as the gateway's, is believed when it says no.
+    HEAD spares the site from drawing a picture that nobody reads. A proxy in front of the site may
+    not support HEAD, so only a refused GET, which is what the gateway sends, is believed.
     """
     with requests.Session() as session:
-        # A far end that sends a byte now and then is never late for `timeout`.
-        Deadline(sum(REACH_TIMEOUT)).limit(session)
-        # The gateway has none of the passwords that this machine's .netrc has.
+        # A server that sends a byte now and then never exceeds the `timeout` of requests.
+        Deadline(sum(REACH_TIMEOUT_SECONDS)).limit(session)
+        # The gateway has none of the passwords in this machine's .netrc.
         session.trust_env = False
         session.max_redirects = 3
         try:
-            with session.head(url, allow_redirects=True, timeout=REACH_TIMEOUT) as response:
+            with session.head(url, allow_redirects=True, timeout=REACH_TIMEOUT_SECONDS) as response:
                 if response.ok and _content_type(response).startswith("image/"):
                     return
-            with session.get(url, stream=True, timeout=REACH_TIMEOUT) as response:
+            with session.get(url, stream=True, timeout=REACH_TIMEOUT_SECONDS) as response:
                 _check_answer(response)
         except requests.TooManyRedirects as error:
             raise SourceUnavailable(
@@ -143,13 +150,13 @@ def _host(url: str) -> str:
 # Its pixels
 
 
-def inspect(image: Any) -> SourceFacts:
-    """Look into an image's file.
+def read_facts(image: Any) -> SourceFacts:
+    """Decode the image's file and return its upright size in pixels, animation and transparency.
 
-    Raises SourceUnavailable if it can't be read to its end: that must show before anything is
-    bought.
+    Raise SourceUnavailable ("file_missing", "storage" or "unreadable") if the file can't be decoded
+    to its end: that must show before anything is bought.
     """
-    with _opened(image) as picture:
+    with _open_image(image) as picture:
         frames = getattr(picture, "n_frames", 1)
         animated = frames > 1 and picture.format in ANIMATED
         with pixel_budget.budget.hold(picture.width * picture.height):
@@ -160,47 +167,47 @@ def inspect(image: Any) -> SourceFacts:
 
 
 def source_picture(image: Any) -> SourcePicture:
-    """An upright sRGB picture of at most `MAX_SIDE`, on white where the image is transparent.
+    """Draw an upright sRGB picture, `MAX_SENT_SIDE_PIXELS` a side at most, white where transparent.
 
-    Raises SourceUnavailable if the file can't be read.
+    Raise SourceUnavailable, as `read_facts` does, if the file can't be read.
     """
-    with _opened(image) as picture:
-        format = _sent_as(picture)
+    with _open_image(image) as picture:
+        format = _encoding_format(picture)
         canvas = _upright_on_white(picture)
     content = BytesIO()
     if format == "JPEG":
-        canvas.save(content, format, quality=QUALITY)
+        canvas.save(content, format, quality=JPEG_QUALITY)
     else:
         canvas.save(content, format)
     return SourcePicture(content.getvalue(), Image.MIME[format], *canvas.size)
 
 
 def source_content_type(image: Any) -> str:
-    """The content type that `source_picture` gives it, without drawing it.
+    """Return the content type of the image's `source_picture` without drawing it.
 
-    Raises SourceUnavailable if the file can't be read.
+    Raise SourceUnavailable, as `read_facts` does, if the file can't be read.
     """
-    with _opened(image) as picture:
-        return Image.MIME[_sent_as(picture)]
+    with _open_image(image) as picture:
+        return Image.MIME[_encoding_format(picture)]
 
 
-def _sent_as(picture: Image.Image) -> str:
-    lossless = picture.format in LOSSLESS and picture.width * picture.height < SMALL
+def _encoding_format(picture: Image.Image) -> str:
+    lossless = picture.format in LOSSLESS and picture.width * picture.height < SMALL_PIXELS
     return "PNG" if lossless else "JPEG"
 
 
 @contextlib.contextmanager
-def _opened(image: Any) -> Iterator[Image.Image]:
+def _open_image(image: Any) -> Iterator[Image.Image]:
     content = BytesIO(_read(image))
-    # Without this, Pillow does not know which of the formats it can open.
+    # Without this, Pillow does not know yet which of the formats it can open.
     Image.init()
     try:
         with Image.open(
-            content, formats=[name for name in FORMATS if name in Image.OPEN]
+            content, formats=[name for name in SOURCE_FORMATS if name in Image.OPEN]
         ) as opened:
             yield opened
     except Exception as error:
-        # Pillow's decoders raise whatever a damaged file makes them stumble over.
+        # Pillow's decoders raise exceptions of any class on a damaged file.
         raise SourceUnavailable(
             "unreadable", f"The image's file can't be read as a picture ({type(error).__name__})."
         ) from error
@@ -208,9 +215,9 @@ def _opened(image: Any) -> Iterator[Image.Image]:
 
 def _read(image: Any) -> bytes:
     try:
-        with storage_errors.calls(), image.open_file() as file:
+        with storage_errors.translate_storage_errors(), image.open_file() as file:
             return file.read()
-    except StorageTrouble as error:
+    except StorageError as error:
         if error.is_missing_file:
             raise SourceUnavailable("file_missing", "The image's file is missing.") from error
         name = type(error.__cause__).__name__
@@ -220,7 +227,7 @@ def _read(image: Any) -> bytes:
 
 
 def _is_transparent(picture: Image.Image) -> bool:
-    """Whether any pixel lets the background through; many files have an alpha channel unused."""
+    """Return whether any pixel is transparent: many files have an alpha channel that is unused."""
     if not picture.has_transparency_data:
         return False
     alpha = picture.convert("RGBA").getchannel("A")
@@ -228,21 +235,21 @@ def _is_transparent(picture: Image.Image) -> bool:
 
 
 def _upright_on_white(picture: Image.Image) -> Image.Image:
-    """A new picture in sRGB; what else the file held, such as EXIF, stays behind."""
+    """Return a new upright sRGB picture, without what else the file held, such as EXIF."""
     profile = picture.info.get("icc_profile")
-    picture = _in_eight_bits(picture)
-    picture.thumbnail((MAX_SIDE, MAX_SIDE))
+    picture = _convert_to_eight_bits(picture)
+    picture.thumbnail((MAX_SENT_SIDE_PIXELS, MAX_SENT_SIDE_PIXELS))
     picture = ImageOps.exif_transpose(picture)
     alpha = picture.getchannel("A") if "A" in picture.getbands() else None
     if alpha:
         picture = picture.convert("RGB")
     canvas = Image.new("RGB", picture.size, "white")
-    canvas.paste(_in_srgb(picture, profile), mask=alpha)
+    canvas.paste(_convert_to_srgb(picture, profile), mask=alpha)
     return canvas
 
 
-def _in_eight_bits(picture: Image.Image) -> Image.Image:
-    """Resolve palettes and transparent colours, and bring 16 bits per channel down to 8."""
+def _convert_to_eight_bits(picture: Image.Image) -> Image.Image:
+    """Return the picture without palette or transparent colour, and with 8 bits per channel."""
     if picture.mode.startswith("I"):
         return picture.convert("I").point(lambda value: value * (1 / 256)).convert("L")
     if picture.has_transparency_data:
@@ -250,7 +257,7 @@ def _in_eight_bits(picture: Image.Image) -> Image.Image:
     return picture.convert("RGB") if picture.mode in {"P", "1"} else picture
 
 
-def _in_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
+def _convert_to_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
     if not profile:
         return picture.convert("RGB")
     try:
@@ -258,6 +265,6 @@ def _in_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
         srgb = ImageCms.createProfile("sRGB")
         converted = ImageCms.profileToProfile(picture, embedded, srgb, outputMode="RGB")
     except (ImageCms.PyCMSError, OSError):
-        # A profile that is damaged, or made for another colour space.
+        # The profile is damaged, or made for another colour space.
         return picture.convert("RGB")
     return converted or picture

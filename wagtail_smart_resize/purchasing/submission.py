@@ -1,4 +1,4 @@
-"""From reserved to sent: one POST, its request id stored at once."""
+"""From reserved to sent: one POST, whose request id is stored at once."""
 
 import dataclasses
 import logging
@@ -21,13 +21,13 @@ from wagtail_smart_resize.exceptions import (
     SourceUnavailable,
     Unavailable,
 )
-from wagtail_smart_resize.gateway.client import Answer, GatewayClient, Job
+from wagtail_smart_resize.gateway.client import Answer, GatewayClient, GenerateRequest
 from wagtail_smart_resize.models import (
+    BudgetPeriod,
     GatewayRequest,
     ImageVersion,
     PipelineState,
     Recomposition,
-    Spend,
 )
 from wagtail_smart_resize.rules import assess
 from wagtail_smart_resize.rules.verdict import Reason
@@ -39,13 +39,13 @@ logger = logging.getLogger(__name__)
 Status = GatewayRequest.Status
 Charged = GatewayRequest.Charged
 
-#: How long recording an answer is tried while the database is in trouble, seconds.
-REMEMBER_SECONDS = 30
+#: Seconds for which recording an answer is retried while the database fails.
+RECORD_FOR_SECONDS = 30
 
 
-def send(request: GatewayRequest, client: GatewayClient) -> None:
-    """Send a request whose lease is ours, if it is still allowed and nothing holds it up."""
-    if _withdrawn(request) or _held_up(request):
+def submit(request: GatewayRequest, client: GatewayClient) -> None:
+    """Send a request leased by this process, if it is still allowed and nothing blocks it."""
+    if _withdraw_if_obsolete(request) or _release_if_blocked(request):
         return
     try:
         url = source_image.source_url(request)
@@ -53,26 +53,26 @@ def send(request: GatewayRequest, client: GatewayClient) -> None:
     except SourceUnavailable as error:
         outcomes.open_circuit(request, error.code, NotSent(error.code, error.detail))
         return
-    # Last, so that it is the day of the POST whose budget holds it.
-    if _hold_budget(request) and _begin(request):
-        _post(request, client, _job(request, url))
+    # Last, so that the budget is that of the day of the POST.
+    if _hold_budget(request) and _mark_as_sending(request):
+        _post(request, client, _build_job(request, url))
 
 
-def _begin(request: GatewayRequest) -> bool:
-    """From here on a crash leaves it unknown whether the request was sent."""
+def _mark_as_sending(request: GatewayRequest) -> bool:
+    """Mark the request as being sent: after a crash from here on, whether it was is unknown."""
     return request.step(status=Status.SENDING, sent_at=clock.now(), error_code="")
 
 
 # What may have changed since the claim
 
 
-def _withdrawn(request: GatewayRequest) -> bool:
-    """Take back a request for what may not be bought any more, or need not be."""
-    rows = list(outcomes.rows_of(request))
+def _withdraw_if_obsolete(request: GatewayRequest) -> bool:
+    """Withdraw the request if a row may not, or need not, be bought any more; return whether so."""
+    rows = list(outcomes.recompositions_of(request))
     try:
-        reasons = _reasons(request, rows) if _is_current(request, rows) else {}
+        reasons = _reasons_against(request, rows) if _is_current(request, rows) else {}
     except SourceUnavailable:
-        # The next claim says what to do about the file.
+        # The next claim handles the unreadable file.
         reasons = {}
     if reasons and not any(reasons.values()):
         return False
@@ -82,38 +82,46 @@ def _withdrawn(request: GatewayRequest) -> bool:
 
 
 def _is_current(request: GatewayRequest, rows: list[Recomposition]) -> bool:
-    """Whether the image is there with the same file, and nobody has decided meanwhile."""
+    """Return whether the image still has the same file and nobody has decided meanwhile."""
     image = request.image
     if image is None or image.file_hash != request.source_hash:
         return False
-    # A person may well ask for another candidate where one was chosen before.
+    # A person may ask for another candidate where one was chosen before.
     return request.by_person or all(row.is_open for row in rows)
 
 
-def _reasons(request: GatewayRequest, rows: list[Recomposition]) -> dict[int, Reason | None]:
-    """What the rules say now: a picture may have become private, or a page gone, meanwhile.
+def _reasons_against(
+    request: GatewayRequest, rows: list[Recomposition]
+) -> dict[int, Reason | None]:
+    """Return the reason against each row now, by its id: None where it is still allowed.
 
-    What is a matter of taste was settled when a person asked.
+    An image may have become private, or a page unpublished, since the claim. The rules that a
+    person may override are not applied to a person's own request.
     """
-    about = assess.About.of(request.image, source_image.inspect(request.image))
-    about = dataclasses.replace(about, budget_left=True, circuit_closed=True)
+    image_facts = assess.ImageFacts.for_image(request.image, source_image.read_facts(request.image))
+    image_facts = dataclasses.replace(image_facts, budget_left=True, circuit_closed=True)
     return {
-        row.pk: plan.verdict_on(row, about, overruled=row.overruled or request.by_person).reason
+        row.pk: plan.verdict_on(
+            row, image_facts, rules_overridden=row.rules_overridden or request.by_person
+        ).reason
         for row in rows
     }
 
 
-def _held_up(request: GatewayRequest) -> bool:
-    """Whether the gateway asked for a pause, or the circuit is open and this is not its try."""
+def _release_if_blocked(request: GatewayRequest) -> bool:
+    """Release the request and return True if a pause or the open circuit blocks it now.
+
+    The open circuit lets the request through that takes its probe.
+    """
     now = clock.now()
-    state = PipelineState.load()
+    state = PipelineState.get_current()
     until = None
     if state.paused_until and state.paused_until > now:
         until = state.paused_until
     elif state.circuit_open and not state.take_probe(now, now + outcomes.PROBE_INTERVAL):
         until = state.probe_at
     if until:
-        request.release(next_step=max(until, now))
+        request.release(next_step_at=max(until, now))
     return until is not None
 
 
@@ -121,18 +129,18 @@ def _held_up(request: GatewayRequest) -> bool:
 
 
 def _hold_budget(request: GatewayRequest) -> bool:
-    """Make sure that today's budget holds the request's outputs; else it waits for tomorrow's."""
+    """Hold the outputs in today's budget; else release the request until tomorrow, return False."""
     today = clock.today()
     if request.reserved_on == today:
         return True
-    Spend.open(today)
+    BudgetPeriod.ensure_rows(today)
     try:
         with transaction.atomic():
             _move_to_today(request)
     except _NoBudget:
-        # What the transaction took back is still in the instance.
+        # The instance still has the value that the transaction rolled back.
         request.refresh_from_db(fields=["reserved_on"])
-        request.release(next_step=clock.tomorrow(), error_code=Reason.BUDGET)
+        request.release(next_step_at=clock.tomorrow(), error_code=Reason.BUDGET)
         return False
     return True
 
@@ -144,18 +152,18 @@ class _NoBudget(Exception):
 def _move_to_today(request: GatewayRequest) -> None:
     reserved_on = request.reserved_on
     if reserved_on is not None:
-        Spend.give_back(request.outputs_asked, reserved_on)
-        request.move(where={"reserved_on": reserved_on}, reserved_on=None)
+        BudgetPeriod.give_back(request.outputs_asked, reserved_on)
+        request.update_if(where={"reserved_on": reserved_on}, reserved_on=None)
     if not plan.reserve(request):
         raise _NoBudget
 
 
-def _job(request: GatewayRequest, url: str) -> Job:
-    return Job(
+def _build_job(request: GatewayRequest, url: str) -> GenerateRequest:
+    return GenerateRequest(
         image_url=url,
         target_sizes=tuple(Size.parse(asked["size"]) for asked in request.sizes),
         prompt=request.prompt,
-        num_images_per_size=request.per_size,
+        num_images_per_size=request.images_per_size,
         resolution=request.resolution,
         output_format=request.output_format,
         safety_tolerance=request.safety_tolerance or None,
@@ -166,52 +174,52 @@ def _job(request: GatewayRequest, url: str) -> Job:
 # The POST, and what came of it
 
 
-def _post(request: GatewayRequest, client: GatewayClient, job: Job) -> None:
-    """Exactly one POST; what it brought may be paid for and is recorded with patience."""
+def _post(request: GatewayRequest, client: GatewayClient, job: GenerateRequest) -> None:
+    """Send exactly one POST; its outcome may be paid for, and recording it is retried."""
     try:
         answer = client.submit(job)
     except GatewayError as error:
-        _record(request, partial(_refused, error=error))
+        _record(request, partial(_handle_error, error=error))
     else:
-        _record(request, partial(_accepted, answer=answer))
+        _record(request, partial(_handle_accepted, answer=answer))
 
 
-def _refused(request: GatewayRequest, error: GatewayError) -> None:
-    """The one table that says what each error means."""
+def _handle_error(request: GatewayRequest, error: GatewayError) -> None:
+    """Handle a gateway error; the only place that maps each error to its outcome."""
     match error:
         case NotSent():
-            outcomes.outage(request, error, counts=False)
+            outcomes.note_outage(request, error, counts=False)
         case RateLimited():
             outcomes.pause(request, error, error.retry_after)
         case AccessDenied():
             outcomes.open_circuit(request, error.code, error)
         case Rejected():
-            outcomes.fail(request, error.code, error.detail, charged=Charged.NO)
+            outcomes.settle_as_failed(request, error.code, error.detail, charged=Charged.NO)
         case Unavailable():
-            outcomes.outage(request, error, counts=True)
+            outcomes.note_outage(request, error, counts=True)
         case OutcomeUnknown():
             request.step(request_id=error.request_id)
-            outcomes.unknown(request, error)
+            outcomes.settle_as_unknown(request, error)
 
 
-def _accepted(request: GatewayRequest, answer: Answer) -> None:
+def _handle_accepted(request: GatewayRequest, answer: Answer) -> None:
     request.step(
         status=Status.SENT,
         request_id=answer.request_id,
         polling_url=answer.polling_url,
         charged=Charged.YES,
-        troubles=0,
+        consecutive_errors=0,
     )
-    polling.take_in(request, answer)
-    state = PipelineState.load()
-    if state.circuit_open or state.outages:
+    polling.store_answer(request, answer)
+    state = PipelineState.get_current()
+    if state.circuit_open or state.consecutive_outages:
         state.close_circuit()
 
 
 def _record(request: GatewayRequest, outcome: Callable[[GatewayRequest], None]) -> None:
-    """Write all of an outcome or nothing of it, trying again while the database is in trouble."""
+    """Write an outcome in full or not at all, retrying while the database fails."""
     attempts = Retrying(
-        stop=stop_after_delay(REMEMBER_SECONDS),
+        stop=stop_after_delay(RECORD_FOR_SECONDS),
         wait=wait_random_exponential(multiplier=0.2, max=5),
         retry=retry_if_exception_type(DatabaseError),
         before_sleep=lambda _state: close_old_connections(),
@@ -224,7 +232,7 @@ def _record(request: GatewayRequest, outcome: Callable[[GatewayRequest], None]) 
 def _record_once(request: GatewayRequest, outcome: Callable[[GatewayRequest], None]) -> None:
     with transaction.atomic():
         ImageVersion.lock(request.image_id)
-        # What a failed try changed is still in the instance.
+        # The instance still has the changes of a failed try.
         request.refresh_from_db()
         if request.status == Status.SENDING:
             outcome(request)
@@ -232,7 +240,7 @@ def _record_once(request: GatewayRequest, outcome: Callable[[GatewayRequest], No
             logger.error("Request %s was given up before its answer came", request.pk)
 
 
-def lost(request: GatewayRequest) -> None:
-    """A process ended between the POST and storing the request id."""
+def settle_as_lost(request: GatewayRequest) -> None:
+    """Fail a request whose process ended between the POST and storing the request id."""
     detail = "The process that sent the request ended before it had stored the answer."
-    outcomes.fail(request, "unknown", detail, charged=Charged.UNKNOWN)
+    outcomes.settle_as_failed(request, "unknown", detail, charged=Charged.UNKNOWN)

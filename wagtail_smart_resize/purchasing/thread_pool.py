@@ -1,7 +1,7 @@
-"""Several jobs at once, on threads that never hold up the end of the process.
+"""Concurrent jobs on daemon threads, which never delay the end of the process.
 
-An executor of the standard library would: its threads are waited for at exit, and one of them may
-be waiting for the gateway.
+An executor of the standard library would: Python joins its threads at exit, and one of them may be
+waiting for the gateway.
 """
 
 import logging
@@ -16,92 +16,93 @@ logger = logging.getLogger(__name__)
 Job = Callable[[], object]
 
 
-def _nothing() -> None:
+def _do_nothing() -> None:
     pass
 
 
-class Crew:
-    """So many threads at most. With one, all happens in the calling thread.
+class ThreadPool:
+    """A pool of at most `workers` threads. With one, jobs run in the calling thread.
 
-    With `patience`, seconds, jobs that take longer are not waited for: they end by themselves,
-    under their leases, and `finished` is called when they do. The seconds are the caller's: a
-    thread that a busy machine starts late has fewer.
+    `patience`: seconds after which `run_jobs` no longer waits for jobs. Those end by themselves,
+    under their leases, and `finished` is called when they do. The time is measured in the caller: a
+    thread that a busy machine starts late has less of it.
     """
 
     def __init__(
         self,
         workers: int = 4,
         patience: float | None = None,
-        finished: Callable[[], object] = _nothing,
+        finished: Callable[[], object] = _do_nothing,
     ) -> None:
         self._workers = workers
         self._patience = patience
         self._finished = finished
         self._threads: list[threading.Thread] = []
 
-    def work_off(self, jobs: list[Job], go_on: Callable[[], bool]) -> list[bool]:
-        """Do the jobs; tell of each that has ended whether it succeeded.
+    def run_jobs(self, jobs: list[Job], go_on: Callable[[], bool]) -> list[bool]:
+        """Run the jobs; return for each one that has ended whether it succeeded.
 
-        `go_on` is asked before each: once it says no, the rest is left for another pass.
+        `go_on` is called before each job: once it returns False, the rest is not run.
         """
-        heap = _Heap(jobs, go_on)
+        queue = _JobQueue(jobs, go_on)
         if self._workers <= 1 or (len(jobs) <= 1 and self._patience is None):
-            heap.work()
+            queue.work()
         else:
-            threads = self._start(heap, len(jobs))
+            threads = self._start(queue, len(jobs))
             _join(threads, self._patience)
-            # Before the results are read: who ends later than that is told of by `finished`.
-            heap.is_left = any(thread.is_alive() for thread in threads)
-        return list(heap.results)
+            # Set before the results are read: jobs that end later than that are reported by
+            # `finished`.
+            queue.is_abandoned = any(thread.is_alive() for thread in threads)
+        return list(queue.results)
 
     def wait(self) -> None:
-        """Wait for all that is under way."""
+        """Wait for all jobs that are running."""
         _join(self._threads, None)
 
-    def _start(self, heap: "_Heap", jobs: int) -> list[threading.Thread]:
-        """There is always a hand for what comes, though others wait for the gateway."""
+    def _start(self, queue: "_JobQueue", jobs: int) -> list[threading.Thread]:
+        """Start threads for the queue: at least one, even if all others wait for the gateway."""
         self._threads = [thread for thread in self._threads if thread.is_alive()]
         free = max(1, self._workers - len(self._threads))
         started = []
         for number in range(min(free, jobs)):
             thread = threading.Thread(
-                target=self._work_apart, args=(heap,), name=f"smart-resize-{number}", daemon=True
+                target=self._run_worker, args=(queue,), name=f"smart-resize-{number}", daemon=True
             )
             thread.start()
             started.append(thread)
         self._threads += started
         return started
 
-    def _work_apart(self, heap: "_Heap") -> None:
+    def _run_worker(self, queue: "_JobQueue") -> None:
         try:
-            heap.work()
+            queue.work()
         finally:
             connections.close_all()
-            if heap.is_left:
+            if queue.is_abandoned:
                 self._finished()
 
 
 def _join(threads: Iterable[threading.Thread], seconds: float | None) -> None:
-    """Wait for all of them; so long at most."""
-    ends = None if seconds is None else time.monotonic() + seconds
+    """Wait for all threads, for `seconds` in total at most; None for no limit."""
+    deadline = None if seconds is None else time.monotonic() + seconds
     for thread in threads:
-        thread.join(None if ends is None else max(0.0, ends - time.monotonic()))
+        thread.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
 
 
-class _Heap:
-    """Jobs that several threads take from."""
+class _JobQueue:
+    """Jobs that several threads take from, and their results."""
 
     def __init__(self, jobs: Iterable[Job], go_on: Callable[[], bool]) -> None:
         self.results: list[bool] = []
-        self.is_left = False
-        """Whether the caller has gone on without those who are still at work."""
+        #: Whether the caller has gone on without waiting for the threads still at work.
+        self.is_abandoned = False
         self._jobs = iter(jobs)
         self._go_on = go_on
         self._lock = threading.Lock()
 
     def work(self) -> None:
         while (job := self._next()) is not None:
-            self.results.append(_guarded(job))
+            self.results.append(_run_guarded(job))
 
     def _next(self) -> Job | None:
         with self._lock:
@@ -109,8 +110,8 @@ class _Heap:
             return job if job is not None and self._go_on() else None
 
 
-def _guarded(job: Job) -> bool:
-    """One picture's failure stops no other's."""
+def _run_guarded(job: Job) -> bool:
+    """Run a job and return whether it succeeded: one failure stops no other job."""
     try:
         job()
     except Exception:

@@ -1,1 +1,1 @@
-"""Wagtail's seam: the operation, and what a process knows is published. Knows no model."""
+"""Integration with Wagtail: the filter operation, and the cache of published state. No models."""

@@ -1,4 +1,4 @@
-"""`image.smart_resize`, and the attributes that Wagtail hashes into the keys of renditions."""
+"""`image.smart_resize`, and the image attributes that Wagtail hashes into keys of renditions."""
 
 import logging
 from collections.abc import Callable
@@ -8,15 +8,15 @@ from typing import Any
 from django.db.models.fields.related_descriptors import ReverseOneToOneDescriptor
 
 from . import published_cache, request_tracking
-from .published import EMPTY, Live
+from .published import NOTHING_PUBLISHED, PublishedState
 
 logger = logging.getLogger(__name__)
 
 
-class LiveAccessor(ReverseOneToOneDescriptor):
+class PublishedStateDescriptor(ReverseOneToOneDescriptor):
     """`image.smart_resize`: what is live for the image, pinned to the instance that asked.
 
-    `refresh_from_db` clears it with the other cached relations.
+    `refresh_from_db` clears it together with the other cached relations.
     """
 
     def __get__(self, instance: Any, cls: Any = None) -> Any:
@@ -24,38 +24,40 @@ class LiveAccessor(ReverseOneToOneDescriptor):
             return self
         cache = instance._state.fields_cache
         live = cache.get(self.related.cache_name)
-        # `select_related` puts rows here, and pickling None.
-        if not isinstance(live, Live):
+        # `select_related` stores rows here, and unpickling stores None.
+        if not isinstance(live, PublishedState):
             live = cache[self.related.cache_name] = self._ask(instance)
         return live
 
     @staticmethod
-    def _ask(image: Any) -> Live:
+    def _ask(image: Any) -> PublishedState:
         try:
-            live = published_cache.memory.live(image.pk, image.file_hash)
+            live = published_cache.process_cache.live(image.pk, image.file_hash)
         except Exception:
             logger.exception("Can't tell what is live for image %s", image.pk)
-            live = EMPTY
+            live = NOTHING_PUBLISHED
         return live.in_preview() if request_tracking.in_admin() else live
 
 
-def pin(image: Any, live: Live) -> None:
-    """Make `live` what the instance shows: for preparing what is not live yet."""
+def pin(image: Any, live: PublishedState) -> None:
+    """Set what the instance shows, to prepare renditions of what is not live yet."""
     image._state.fields_cache["smart_resize"] = live
 
 
-def pinned(image: Any) -> Live | None:
-    """What the instance shows, without asking anybody. None if nobody asked it before, as with
-    images of another model than the site's: those have nothing of ours."""
+def pinned(image: Any) -> PublishedState | None:
+    """Return what the instance shows, without a look-up; None if nothing asked it before.
+
+    Images of another model than the site's always give None: this app has nothing for them.
+    """
     live = image._state.fields_cache.get("smart_resize")
-    return live if isinstance(live, Live) else None
+    return live if isinstance(live, PublishedState) else None
 
 
 def vary_field(shape: Decimal, recipe: str) -> str:
-    """The name of the image attribute whose text is the version live for this shape and recipe.
+    """Return the name of the image attribute whose text is the version live for shape and recipe.
 
     Wagtail hashes it into the keys of the renditions whose operation names it. The attribute is
-    added to the image model when a spec of that shape is first read.
+    added to the image model when a spec of that shape is first parsed.
     """
     from wagtail.images import get_image_model
 
@@ -67,7 +69,7 @@ def vary_field(shape: Decimal, recipe: str) -> str:
 
 
 def _version_reader(name: str, shape: Decimal, recipe: str) -> Callable[[Any], str]:
-    """Asked twice for every picture of every page: what was found is one look-up."""
+    """Return a getter that caches: Wagtail calls it twice for every image of every page."""
 
     def version(image: Any) -> str:
         live = image.smart_resize

@@ -1,7 +1,7 @@
-"""What templates wanted and did not get: noted in memory while a page renders.
+"""What templates wanted and did not get, noted in memory while a page renders.
 
 Notes are taken wherever a rendition is made, in the request's thread or in a thread of Wagtail's
-pool, so they are kept for the process, and the end of any request may write another's.
+pool. They are therefore kept per process, and the end of any request may write those of another.
 """
 
 import os
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from wagtail_smart_resize.settings import settings
 
 
-class Want(NamedTuple):
+class DemandNote(NamedTuple):
     """A slot of an image, as text, that was shown as a crop."""
 
     image_id: Any
@@ -20,69 +20,75 @@ class Want(NamedTuple):
     recipe: str
 
 
-class Noted(NamedTuple):
-    """Since when (monotonic seconds), and whether only previews asked."""
+class NotedAs(NamedTuple):
+    """When the slot was first wanted (monotonic seconds), and whether only previews wanted it."""
 
     since: float
     preview: bool
 
 
-class Notes:
-    """A bounded set of wants, and of images whose live candidate could not be read."""
+class DemandNotes:
+    """A bounded set of wanted slots, and of images whose live candidate could not be read."""
 
-    MOST = 10_000
-    #: So many seconds a want waits for its image to become visible.
-    PATIENCE = 60.0
+    MAX_NOTES = 10_000
+    #: Seconds for which a note waits at most for its image to become visible: the transaction that
+    #: creates the image may still be open.
+    MAX_WAIT_SECONDS = 60.0
 
     def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
         self._lock = threading.Lock()
-        self._wants: dict[Want, Noted] = {}
+        self._wants: dict[DemandNote, NotedAs] = {}
         self._damaged: set[Any] = set()
 
     def __bool__(self) -> bool:
         return bool(self._wants or self._damaged)
 
-    def __contains__(self, want: Want) -> bool:
+    def __contains__(self, want: DemandNote) -> bool:
         return want in self._wants
 
-    def add(self, want: Want, noted: Noted) -> None:
+    def add(self, want: DemandNote, noted: NotedAs) -> None:
+        """Note a slot, keeping its first time; drop it where the set is full.
+
+        Two notes of the same slot count as a preview's only if both are.
+        """
         with self._lock:
             before = self._wants.get(want)
             if before:
-                noted = Noted(before.since, before.preview and noted.preview)
-            if before or len(self._wants) < self.MOST:
+                noted = NotedAs(before.since, before.preview and noted.preview)
+            if before or len(self._wants) < self.MAX_NOTES:
                 self._wants[want] = noted
 
     def add_damage(self, image_id: Any) -> None:
+        """Note an image; drop it where the set is full."""
         with self._lock:
-            if len(self._damaged) < self.MOST:
+            if len(self._damaged) < self.MAX_NOTES:
                 self._damaged.add(image_id)
 
-    def take(self) -> tuple[dict[Want, Noted], set[Any]]:
-        """All that was noted; the set is empty afterwards."""
+    def take(self) -> tuple[dict[DemandNote, NotedAs], set[Any]]:
+        """Return all that was noted, and empty the set."""
         with self._lock:
             taken = self._wants, self._damaged
             self._wants, self._damaged = {}, set()
         return taken
 
-    def put_back(self, wants: dict[Want, Noted]) -> None:
-        """What could not be written yet, unless it waited too long already."""
+    def put_back(self, wants: dict[DemandNote, NotedAs]) -> None:
+        """Put back what could not be written yet, unless it is older than `MAX_WAIT_SECONDS`."""
         for want, noted in wants.items():
-            if time.monotonic() - noted.since < self.PATIENCE:
+            if time.monotonic() - noted.since < self.MAX_WAIT_SECONDS:
                 self.add(want, noted)
 
 
-notes = Notes()
+notes = DemandNotes()
 os.register_at_fork(after_in_child=notes.reset)
 
 
-def note(image_id: Any, slot: str, recipe: str, preview: bool = False) -> None:
-    """Note that a template wanted this slot; nothing, where nothing would be bought for it."""
+def note_demand(image_id: Any, slot: str, recipe: str, preview: bool = False) -> None:
+    """Note that a template wanted this slot, unless the settings rule out buying for it."""
     if settings.API_KEY and settings.AUTO_GENERATE:
-        notes.add(Want(image_id, slot, recipe), Noted(time.monotonic(), preview))
+        notes.add(DemandNote(image_id, slot, recipe), NotedAs(time.monotonic(), preview))
 
 
 def note_damage(image_id: Any) -> None:

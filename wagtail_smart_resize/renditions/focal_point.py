@@ -1,4 +1,4 @@
-"""Where the focal point is in a recomposed rendition: always within its picture."""
+"""The focal point of a recomposed rendition: always within its picture."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,11 +9,11 @@ from .recomposed import is_recomposed
 
 
 def focal_point(rendition: Any, in_the_crop: Callable[[Any], Rect | None]) -> Rect | None:
-    """The focal point in pixels of the rendition; `in_the_crop` is how Wagtail finds it.
+    """Return the focal point in pixels of the rendition; `in_the_crop` is Wagtail's own function.
 
     A candidate with fewer pixels than the crop is not enlarged, so its rendition is smaller than
-    the crop that the point was found in. And what the crop cuts off of a large focal area is
-    outside of the picture.
+    the crop in which the point was found. And the part of a large focal area that the crop cuts off
+    is outside of the picture.
     """
     found = in_the_crop(rendition)
     if found is None or not is_recomposed(rendition):

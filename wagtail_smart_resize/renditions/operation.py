@@ -1,4 +1,4 @@
-"""The rendition filter: `smartresize-1200x630`, `smartresize-hero`, each with `-c50` if wanted."""
+"""The rendition filter: `smartresize-1200x630` or `smartresize-hero`, optionally with `-c50`."""
 
 import logging
 from collections.abc import Iterable
@@ -20,27 +20,27 @@ logger = logging.getLogger(__name__)
 
 
 class SmartResizeOperation(FillOperation, FilterOperation):
-    """`fill`, until a recomposed picture is live for the shape.
+    """Wagtail's `fill`, until a recomposition is live for the shape.
 
-    As a transform it is Wagtail's `fill`, so that sizes and focal points are those of the crop. As
-    a filter it puts the live candidate, cut to the size that all transforms gave, in the place of
-    the cropped source. It never touches the database, and whatever fails leaves the crop.
+    As a transform it is `fill`, so that sizes and focal points are those of the crop. As a filter
+    it replaces the cropped source with the live candidate, cut to the size that all transforms
+    gave. It never touches the database, and any failure leaves the crop.
     """
 
     def construct(self, target: str, *extra: str) -> None:
-        read = _read(target, extra)
+        read = _parse(target, extra)
         self.slot, self.recipe, self.version_field = read.slot, read.recipe, read.version_field
         super().construct(*read.fill)
         self.vary_fields = read.vary_fields
 
     def run(self, subject: Any, *context: Any) -> Any:
-        """Wagtail calls it as a transform (transform, image) and a filter (willow, image, env)."""
+        """Run as transform (transform, image) or filter (willow, image, env): Wagtail does both."""
         if isinstance(subject, ImageTransform):
             return super().run(subject, *context)
         return self.recompose(subject, *context)
 
     def recompose(self, crop: Any, image: Any, env: dict[str, Any]) -> Any:
-        """The live candidate in the size of `crop`, or `crop` itself. Both are Willow images."""
+        """Return the live candidate in the size of `crop`, or `crop`. Both are Willow images."""
         shown = accessor.pinned(image)
         if shown is None or image.is_svg():
             return crop
@@ -61,37 +61,37 @@ class SmartResizeOperation(FillOperation, FilterOperation):
         return recomposed
 
 
-def ours_among(operations: Iterable[Any]) -> list[SmartResizeOperation]:
-    """Those of ours among a filter's operations, in their order."""
+def smart_resize_operations(operations: Iterable[Any]) -> list[SmartResizeOperation]:
+    """Return this app's operations among a filter's, in their order."""
     return [each for each in operations if isinstance(each, SmartResizeOperation)]
 
 
-class _Read(NamedTuple):
+class _ParsedSpec(NamedTuple):
     slot: Slot
     recipe: str
     version_field: str
     fill: tuple[str, ...]
-    """What Wagtail's `fill` is to read of it."""
+    """Arguments for Wagtail's `fill`."""
     vary_fields: tuple[str, ...]
 
 
 @lru_cache(maxsize=1024)
-def _read(target: str, extra: tuple[str, ...]) -> _Read:
-    """Remembered: Wagtail reads its specs anew for every picture of every page."""
-    slot, recipe = read_target(target, extra)
+def _parse(target: str, extra: tuple[str, ...]) -> _ParsedSpec:
+    """Parse and cache: Wagtail parses its specs again for every image of every page."""
+    slot, recipe = parse_target(target, extra)
     version_field = accessor.vary_field(slot.shape, recipe)
     closeness = [f"c{slot.closeness}"] if slot.closeness else []
     vary_fields = (*FillOperation.vary_fields, version_field)
     if is_preset_name(target):
         vary_fields += (slot_field(slot),)
-    return _Read(slot, recipe, version_field, (str(slot.size), *closeness), vary_fields)
+    return _ParsedSpec(slot, recipe, version_field, (str(slot.size), *closeness), vary_fields)
 
 
 def slot_field(slot: Slot) -> str:
-    """The name of the image attribute whose text is the slot. It is added to the image model.
+    """Return the name of the image attribute whose text is the slot; add it to the image model.
 
-    A preset's spec doesn't hold its size. Where the key of its renditions does, a size that is
-    changed in the settings finds none of the renditions of the former size.
+    A preset's spec doesn't contain its size. Since the key of its renditions does, a preset whose
+    size is changed in the settings finds none of the renditions of the former size.
     """
     name = f"smart_resize_slot_{slot}".replace("-", "_")
     setattr(get_image_model(), name, str(slot))
@@ -100,14 +100,14 @@ def slot_field(slot: Slot) -> str:
 
 @receiver(setting_changed, dispatch_uid="smart_resize_specs")
 def _forget_specs(**_kwargs: Any) -> None:
-    """Presets, or the image model, may be others now."""
-    _read.cache_clear()
+    """Clear the cache: presets, or the image model, may have changed."""
+    _parse.cache_clear()
 
 
-def read_target(target: str, extra: tuple[str, ...]) -> tuple[Slot, str]:
-    """Read the spec's arguments into a slot and the name of its recipe. Raises ValueError."""
+def parse_target(target: str, extra: tuple[str, ...]) -> tuple[Slot, str]:
+    """Return the slot and its recipe's name for the spec's arguments. Raises ValueError."""
     try:
         return settings.parse_slot("-".join((target, *extra)))
     except ImproperlyConfigured as error:
-        # Wagtail makes of a ValueError what templates know how to treat: a bad spec.
+        # Wagtail turns a ValueError into InvalidFilterSpecError, which templates handle.
         raise ValueError(str(error)) from error

@@ -1,6 +1,6 @@
-"""What the file of a recomposed rendition says of itself: how its picture came about, and no more.
+"""The label in a recomposed rendition's file: how the picture was made, and nothing else.
 
-The label is the IPTC's digital source type, as XMP, which Pillow writes as it saves the pixels.
+It is the IPTC's digital source type, as XMP, which Pillow writes as it saves the pixels.
 """
 
 import logging
@@ -19,10 +19,10 @@ DIGITAL_SOURCE_TYPE = (
     "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 )
 
-#: The key of a filter's `env` under which our operation says that its picture is recomposed.
+#: Key of a filter's `env` under which the operation says that its picture is recomposed.
 RECOMPOSED = "smart-resize-recomposed"
 
-# The id is that of every packet: XMP specification, part 1, section 7.3.2.
+# The id is the same in every packet: XMP specification, part 1, section 7.3.2.
 XMP = f"""<?xpacket begin="\N{BYTE ORDER MARK}" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/">
 <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
@@ -33,35 +33,38 @@ XMP = f"""<?xpacket begin="\N{BYTE ORDER MARK}" id="W5M0MpCehiHzreSzNTczkc9d"?>
 </x:xmpmeta>
 <?xpacket end="r"?>"""
 
-_TAKE_XMP = {"AVIF", "HEIF", "JPEG", "WEBP"}
+_XMP_FORMATS = {"AVIF", "HEIF", "JPEG", "WEBP"}
 
-#: What belongs to the pixels. All else that a candidate's file says is not ours to pass on.
-_OF_THE_PIXELS = {"icc_profile", "transparency"}
+#: Pillow's `info` keys that belong to the pixels. The candidate's other metadata is not passed on.
+_PIXEL_INFO_KEYS = {"icc_profile", "transparency"}
 
 
 def bare(willow: PillowImage) -> PillowImage:
-    """The picture without its file's metadata, such as EXIF, which Willow and Pillow pass on."""
+    """Remove the file's metadata, such as EXIF, which Willow and Pillow would pass on.
+
+    Return the same Willow image, changed in place.
+    """
     info = willow.image.info
-    willow.image.info = {key: info[key] for key in _OF_THE_PIXELS & info.keys()}
+    willow.image.info = {key: info[key] for key in _PIXEL_INFO_KEYS & info.keys()}
     return willow
 
 
 class Label(FilterOperation):
-    """The last step of a spec with an operation of ours: whatever is saved then is labelled."""
+    """The last operation of a spec with one of this app's: labels whatever is saved then."""
 
     def construct(self) -> None:
         pass
 
     def run(self, willow: Any, image: Any, env: dict[str, Any]) -> Any:
-        """The Willow image, or one that saves the same pixels with the label. Never raises."""
+        """Return the Willow image, or one that saves the same pixels labelled. Never raises."""
         try:
-            return labelled(willow) if env.get(RECOMPOSED) and _is_on() else willow
+            return labelled(willow) if env.get(RECOMPOSED) and _is_enabled() else willow
         except Exception:
             logger.exception("Can't label a rendition of image %s", image.pk)
             return willow
 
 
-def _is_on() -> bool:
+def _is_enabled() -> bool:
     try:
         return settings.LABEL_RENDITIONS
     except ImproperlyConfigured:
@@ -69,12 +72,12 @@ def _is_on() -> bool:
 
 
 def labelled(willow: Any) -> "LabelledImage":
-    """A Willow image of the same pixels; one of another library becomes one of Pillow's."""
+    """Return a labelled Willow image of the same pixels, held by Pillow whatever the library."""
     return LabelledImage(_Picture.of(willow.get_pillow_image()))
 
 
 class LabelledImage(PillowImage):
-    """Stays labelled through what Wagtail and Willow do to a picture just before it is saved."""
+    """A Willow image that stays labelled when Wagtail and Willow convert it just before saving."""
 
     def set_background_color_rgb(self, color: Any) -> PillowImage:
         return labelled(super().set_background_color_rgb(color))
@@ -84,11 +87,11 @@ class LabelledImage(PillowImage):
 
 
 class _Picture(Image.Image):
-    """Adds the label to what Pillow's `save` is given: Willow passes on nothing of the kind."""
+    """A Pillow image whose `save` adds the label: Willow has no way to pass metadata on."""
 
     @classmethod
     def of(cls, picture: Image.Image) -> "_Picture":
-        """The same picture, not a copy: pixels are shared."""
+        """Return the same picture, not a copy: pixels are shared."""
         picture.load()
         made = cls()
         vars(made).update(vars(picture))
@@ -102,9 +105,9 @@ class _Picture(Image.Image):
 
 
 def _params(format: str | None) -> dict[str, Any]:
-    """What Pillow's `save` takes to write the label; nothing where a format has no place for it."""
+    """Return the arguments of Pillow's `save` for the label; none where a format can't hold it."""
     if format == "PNG":
         texts = PngImagePlugin.PngInfo()
         texts.add_itxt("XML:com.adobe.xmp", XMP)
         return {"pnginfo": texts}
-    return {"xmp": XMP.encode()} if format in _TAKE_XMP else {}
+    return {"xmp": XMP.encode()} if format in _XMP_FORMATS else {}

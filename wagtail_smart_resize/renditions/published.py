@@ -1,4 +1,4 @@
-"""What is published for an image: a value that the image instance keeps, and no query.
+"""What is published for an image: a value that is kept on the image instance, without a query.
 
 It is pinned to the instance that first asked (see `accessor`), so that the key of a rendition and
 its pixels always agree.
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from wagtail.images.rect import Rect
 from willow.plugins.pillow import PillowImage
 
-from wagtail_smart_resize.core.sizes import Size, cut, nearest
+from wagtail_smart_resize.core.sizes import Size, cover, nearest_shape
 from wagtail_smart_resize.settings import settings
 
 from . import demand_notes
@@ -21,8 +21,8 @@ from . import demand_notes
 logger = logging.getLogger(__name__)
 
 
-class Entry(NamedTuple):
-    """What is live for one shape and recipe. `file` is "" where it is the standard crop."""
+class PublishedEntry(NamedTuple):
+    """What is live for one shape and recipe. `file` is "" for the standard crop."""
 
     shape: Decimal
     recipe: str
@@ -31,19 +31,19 @@ class Entry(NamedTuple):
     generation: int
 
     @classmethod
-    def load(cls, stored: Iterable[Any]) -> "Entry":
+    def from_json(cls, stored: Iterable[Any]) -> "PublishedEntry":
         shape, *rest = stored
         return cls(Decimal(shape), *rest)
 
-    def dump(self) -> list[Any]:
+    def to_json(self) -> list[Any]:
         return [str(self.shape), *self[1:]]
 
 
-def digest(file: str, file_digest: str, generation: int) -> str:
-    """The version under which a candidate or, with no file, the crop is served.
+def version_digest(file: str, file_digest: str, generation: int) -> str:
+    """Return the version under which a candidate or, without a file, the crop is served.
 
-    "" for the crop that never had to be told apart from an earlier one: its renditions are those
-    of the days before anything was live.
+    It is "" for a crop that never had to be distinguished from an earlier one: its renditions are
+    those from before anything was live.
     """
     if not file and not generation:
         return ""
@@ -55,79 +55,88 @@ def _unpinned() -> None:
     return None
 
 
-class Live:
-    """What is live for one image: immutable, and good for the source file that it names."""
+class PublishedState:
+    """What is live for one image: immutable, and valid for the source file of `source_hash`."""
 
     __slots__ = ("_found", "entries", "preview", "source_hash", "versions")
 
     def __init__(
-        self, entries: Iterable[Entry] = (), source_hash: str = "", preview: bool = False
+        self, entries: Iterable[PublishedEntry] = (), source_hash: str = "", preview: bool = False
     ) -> None:
         self.entries = tuple(entries)
         self.source_hash = source_hash
         self.preview = preview
-        self._found: dict[tuple[Decimal, str], Entry | None] = {}
-        #: By the name of the attribute that asked: see `vary_field`.
+        self._found: dict[tuple[Decimal, str], PublishedEntry | None] = {}
+        #: By the name of the attribute that reads it: see `vary_field`.
         self.versions: dict[str, str] = {}
 
     def __reduce__(self) -> Any:
-        # A pickled image may come back in another process, or later: it must ask anew.
+        # A pickled image may be restored in another process, or later: it must look up again.
         return _unpinned, ()
 
-    def entry(self, shape: Decimal, recipe: str) -> Entry | None:
-        """What serves this shape: the nearest one within 3 % that is live or decided."""
+    def entry(self, shape: Decimal, recipe: str) -> PublishedEntry | None:
+        """Return what serves this shape: the nearest entry within 3 % that is live or decided."""
         if not self.entries:
             return None
         asked = shape, recipe
-        # Asked several times for each picture of every page: the search is for the first.
+        # Called several times for each image of every page: only the first call searches.
         if asked not in self._found:
             self._found[asked] = self._nearest(shape, recipe)
         return self._found[asked]
 
-    def _nearest(self, shape: Decimal, recipe: str) -> Entry | None:
+    def _nearest(self, shape: Decimal, recipe: str) -> PublishedEntry | None:
         ours = {entry.shape: entry for entry in self.entries if entry.recipe == recipe}
-        found = shape if shape in ours else nearest(shape, ours)
+        found = shape if shape in ours else nearest_shape(shape, ours)
         return None if found is None else ours[found]
 
     def version(self, shape: Decimal, recipe: str) -> str:
+        """Return the version that serves this shape, or ""."""
         entry = self.entry(shape, recipe)
         return entry.version if entry else ""
 
-    def in_preview(self) -> "Live":
-        return Live(self.entries, self.source_hash, preview=True)
+    def in_preview(self) -> "PublishedState":
+        """Return a copy that notes what it shows as wanted by previews only."""
+        return PublishedState(self.entries, self.source_hash, preview=True)
 
-    def open(self, entry: Entry) -> Any:
-        """The candidate as a Willow image. Raises what the storage or the decoder raises."""
+    def open(self, entry: PublishedEntry) -> Any:
+        """Return the candidate as a Willow image. Raises what the storage or the decoder raises."""
         with settings.candidate_storage().open(entry.file) as file:
             return self.decode(file)
 
     def decode(self, file: Any) -> Any:
-        # Not at the start of every process: what Pillow's plugins bring takes its time.
-        from wagtail_smart_resize.imaging.decoding import upright
+        """Return the upright picture in a file as a Willow image. Raises what Pillow raises."""
+        # Imported here, since Pillow's plugins are slow to load and not every process needs them.
+        from wagtail_smart_resize.imaging.decoding import apply_orientation
 
-        return PillowImage(upright(file))
+        return PillowImage(apply_orientation(file))
 
-    def cut_out(self, entry: Entry, wanted: Size) -> Any:
-        """The candidate cut to the shape of `wanted`, from its middle, and down to that size."""
+    def cut_out(self, entry: PublishedEntry, wanted: Size) -> Any:
+        """Return the candidate as a Willow image, cropped to the shape of `wanted` and scaled down.
+
+        The crop is centred. Nothing is enlarged. Raises what the storage or the decoder raises.
+        """
         candidate = self.open(entry)
         whole = Size(*candidate.get_size())
-        box, size = cut(whole, wanted)
-        # The whole would be copied, too.
+        box, size = cover(whole, wanted)
+        # A crop to the whole image would still copy it.
         if box != (0, 0, *whole):
             candidate = candidate.crop(Rect(*box))
         return candidate.resize(tuple(size))
 
     def want(self, image_id: Any, slot: str, recipe: str) -> None:
-        """A template showed the crop because nothing is there yet."""
+        """Note that a template showed the crop because nothing is there yet. Never raises."""
         try:
-            demand_notes.note(image_id, slot, recipe, self.preview)
+            demand_notes.note_demand(image_id, slot, recipe, self.preview)
         except Exception:
             logger.exception("Can't note that %s of image %s is wanted", slot, image_id)
 
-    def unreadable(self, image_id: Any, entry: Entry) -> None:
-        """The crop is being stored under the version of a candidate that can't be read."""
+    def unreadable(self, image_id: Any, entry: PublishedEntry) -> None:
+        """Log and note that the crop is stored under the version of an unreadable candidate.
+
+        Call it while the exception is being handled.
+        """
         logger.exception("The candidate %s of image %s can't be read", entry.file, image_id)
         demand_notes.note_damage(image_id)
 
 
-EMPTY = Live()
+NOTHING_PUBLISHED = PublishedState()

@@ -1,20 +1,21 @@
-"""Whether a rendition that somebody holds shows a recomposed picture, told without a query."""
+"""Whether a rendition shows a recomposition, determined without a query."""
 
 from typing import Any
 
 from wagtail.images.exceptions import InvalidFilterSpecError
 from wagtail.images.models import Filter, ResponsiveImage
 
-from .operation import SmartResizeOperation, ours_among
-from .published import EMPTY
+from .operation import SmartResizeOperation, smart_resize_operations
+from .published import NOTHING_PUBLISHED
 
 __all__ = ["is_recomposed"]
 
 
 def is_recomposed(rendition: Any) -> bool:
-    """True of a rendition of Wagtail's, or of several in a `<picture>`, that a candidate is in.
+    """Return whether a candidate is in the rendition, or in any rendition of a `<picture>`.
 
-    A key is a hash: it doesn't tell what it was made of. So it is made again of what the image
+    `rendition` is a rendition of Wagtail's or a `ResponsiveImage`. The key of a rendition is a hash
+    that doesn't reveal what it was made of. It is therefore computed again from what the image
     shows, which is pinned to the image through which the rendition was found.
     """
     if isinstance(rendition, ResponsiveImage):
@@ -25,31 +26,32 @@ def is_recomposed(rendition: Any) -> bool:
 
 
 def our_operations(spec: str) -> list[SmartResizeOperation]:
-    """Those of ours in a filter spec; none in one that can't be read any more."""
+    """Return this app's operations in a filter spec; none if it can't be parsed any more."""
     if "smartresize-" not in spec:
         return []
     try:
-        return ours_among(Filter(spec).operations)
+        return smart_resize_operations(Filter(spec).operations)
     except InvalidFilterSpecError:
-        return []  # of a preset that there was
+        return []  # names a preset that was removed
 
 
 def _is_recomposed(rendition: Any, spec: Filter, ours: list[SmartResizeOperation]) -> bool:
     image = rendition.image
-    shown = getattr(image, "smart_resize", EMPTY)
+    shown = getattr(image, "smart_resize", NOTHING_PUBLISHED)
     found = (shown.entry(each.slot.shape, each.recipe) for each in ours)
     entries = [entry for entry in found if entry is not None]
     if not entries or image.is_svg():
         return False
     if rendition.focal_point_key == spec.get_cache_key(image):
         return any(entry.file for entry in entries)
-    # One from before or after: the crop that was there first, or a candidate.
-    untouched = _Untouched(image, {each.version_field for each in ours})
+    # Made for another version than the live one: the crop from before anything was live, or a
+    # candidate.
+    untouched = _WithoutVersions(image, {each.version_field for each in ours})
     return rendition.focal_point_key != spec.get_cache_key(untouched)
 
 
-class _Untouched:
-    """The image as the keys of its renditions see it while nothing is live for it."""
+class _WithoutVersions:
+    """Proxy of an image whose version attributes are blank, as while nothing is live for it."""
 
     def __init__(self, image: Any, versions: set[str]) -> None:
         self._image = image

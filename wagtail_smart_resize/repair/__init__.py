@@ -1,1 +1,1 @@
-"""What `smart_resize_sync` mends, by what the tables say."""
+"""The repairs of `smart_resize_sync`, by what the database tables say."""

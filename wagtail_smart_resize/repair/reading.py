@@ -1,4 +1,4 @@
-"""Reading whole tables in bounded memory, and what concerns many images in a few queries."""
+"""Reading whole tables in bounded memory, and the records of many images in a few queries."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -14,11 +14,11 @@ from wagtail_smart_resize.renditions import accessor, published
 
 
 def chunks(queryset: QuerySet, field: str = "pk", size: int = 200) -> Iterator[list[Any]]:
-    """The different values of a field, in their order, so many at a time.
+    """Yield the distinct values of a field in their order, as lists of at most `size`.
 
-    Each chunk is a query of its own that goes on where the last one ended. No cursor stays open
-    while rows are changed or deleted, and no client library reads the whole table at once, as
-    MariaDB's does for `iterator()`.
+    Each list is a query of its own that continues after the last value. No cursor stays open while
+    rows are changed or deleted, and no client library reads the whole table at once, as MariaDB's
+    does for `iterator()`.
     """
     ordered = queryset.order_by(field).values_list(field, flat=True).distinct()
     values = list(ordered[:size])
@@ -28,23 +28,23 @@ def chunks(queryset: QuerySet, field: str = "pk", size: int = 200) -> Iterator[l
 
 
 @dataclass
-class Seen:
-    """An image, its version, and its recompositions for the present file."""
+class ImageRecords:
+    """An image, its version, and its recompositions for its present file."""
 
     image: Any
     version: ImageVersion | None
     rows: list[Recomposition]
 
     def show(self) -> Any:
-        """The image with what is live now pinned to it: its keys are those of a page's images."""
+        """Pin what is live to the image, so that its keys are those on pages; return the image."""
         known = self.version if self.image.file_hash else None
-        entries = publication.current(known, self.image) if known else ()
-        accessor.pin(self.image, published.Live(entries, self.image.file_hash))
+        entries = publication.published_entries(known, self.image) if known else ()
+        accessor.pin(self.image, published.PublishedState(entries, self.image.file_hash))
         return self.image
 
 
-def see(ids: Iterable[Any]) -> list[Seen]:
-    """Those of the images that are of the site's model, in three queries."""
+def read_images(ids: Iterable[Any]) -> list[ImageRecords]:
+    """Return the records of those ids that are images of the site's model, in three queries."""
     ids = list(ids)
     images = get_image_model()._default_manager.in_bulk(ids)
     versions = ImageVersion.objects.in_bulk(ids)
@@ -52,4 +52,4 @@ def see(ids: Iterable[Any]) -> list[Seen]:
     current = Recomposition.objects.filter(image_id__in=ids, source_hash=F("image__file_hash"))
     for row in current.select_related("live"):
         rows[row.image_id].append(row)
-    return [Seen(images[pk], versions.get(pk), rows[pk]) for pk in ids if pk in images]
+    return [ImageRecords(images[pk], versions.get(pk), rows[pk]) for pk in ids if pk in images]

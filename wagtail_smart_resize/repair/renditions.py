@@ -1,4 +1,4 @@
-"""The renditions table tells what is wanted, and which of our renditions are of the past."""
+"""Finds what the renditions table says is wanted, and which of the app's renditions are retired."""
 
 import datetime as dt
 from collections import defaultdict
@@ -16,24 +16,24 @@ from wagtail_smart_resize.core.sizes import Slot, same_shape
 from wagtail_smart_resize.models import ImageVersion, RetiredRendition
 from wagtail_smart_resize.purchasing import demand
 from wagtail_smart_resize.renditions import rendition_files
-from wagtail_smart_resize.renditions.operation import SmartResizeOperation, ours_among
+from wagtail_smart_resize.renditions.operation import SmartResizeOperation, smart_resize_operations
 from wagtail_smart_resize.settings import settings
 
-from .reading import Seen, chunks, see
+from .reading import ImageRecords, chunks, read_images
 from .report import Finding, Repair
 
-#: Images at a time: each has a rendition per shape, size and format.
-IMAGES = 100
+#: Number of images read at a time: each has a rendition for every shape, size and format.
+IMAGES_PER_CHUNK = 100
 
 
 def ours() -> QuerySet:
-    """The renditions whose spec names our filter, valid or not."""
+    """Return the renditions whose filter spec names the app's filter, valid or not."""
     model = get_image_model().get_rendition_model()
     return model._default_manager.filter(filter_spec__contains="smartresize-")
 
 
 class Stored(NamedTuple):
-    """A rendition, as far as it matters here."""
+    """The fields of a rendition that the repairs need."""
 
     pk: Any
     spec: str
@@ -41,40 +41,46 @@ class Stored(NamedTuple):
 
 
 class Specs:
-    """Filters by their specs, each read once."""
+    """Filters by their specs, each parsed once."""
 
     def __init__(self) -> None:
         self._filters: dict[str, Filter | None] = {}
 
     def filter(self, spec: str) -> Filter | None:
-        """None for a spec that is not ours, or no longer valid: a preset that was removed."""
+        """Return the spec's filter, or None.
+
+        It is None for a spec without the app's filter, and for one that is no longer valid, since
+        its preset was removed.
+        """
         if spec not in self._filters:
             self._filters[spec] = self._read(spec)
         return self._filters[spec]
 
     def operations(self, spec: str) -> list[SmartResizeOperation]:
         found = self.filter(spec)
-        return ours_among(found.operations) if found else []
+        return smart_resize_operations(found.operations) if found else []
 
     @staticmethod
     def _read(spec: str) -> Filter | None:
         try:
             found = Filter(spec)
-            return found if ours_among(found.operations) else None
+            return found if smart_resize_operations(found.operations) else None
         except InvalidFilterSpecError:
             return None
 
     def is_current(self, rendition: Stored, image: Any) -> bool | None:
-        """Whether it has the key that its spec has now; None where that can't be said. What is
-        live must be pinned to the image."""
+        """Return whether the rendition has its spec's present key, or None if that can't be told.
+
+        What is live must be pinned to the image.
+        """
         found = self.filter(rendition.spec)
         return None if found is None else found.get_cache_key(image) == rendition.key
 
 
-def judged() -> Iterator[Finding]:
-    """Shapes that nobody has noted as wanted, and renditions that come, stay and go."""
+def find_stored_renditions() -> Iterator[Finding]:
+    """Yield the shapes not noted as wanted, and the renditions to retire, keep or delete."""
     specs = Specs()
-    for ids in chunks(ours(), "image_id", IMAGES):
+    for ids in chunks(ours(), "image_id", IMAGES_PER_CHUNK):
         stored = defaultdict(list)
         rows = ours().filter(image_id__in=ids)
         for image_id, *values in rows.values_list(
@@ -82,27 +88,27 @@ def judged() -> Iterator[Finding]:
         ):
             stored[image_id].append(Stored(*values))
         notes = RetiredRendition.objects.filter(image_id__in=ids)
-        since = dict(notes.values_list("rendition_id", "first_seen"))
-        for seen in see(ids):
-            yield from _of_image(seen, stored[seen.image.pk], since, specs)
+        since = dict(notes.values_list("rendition_id", "first_seen_at"))
+        for seen in read_images(ids):
+            yield from _findings_for_image(seen, stored[seen.image.pk], since, specs)
 
 
-def _of_image(
-    seen: Seen, stored: list[Stored], since: dict[str, dt.datetime], specs: Specs
+def _findings_for_image(
+    seen: ImageRecords, stored: list[Stored], since: dict[str, dt.datetime], specs: Specs
 ) -> Iterator[Finding]:
     image = seen.show()
     current = {each: specs.is_current(each, image) for each in stored}
     on_key = [each for each in stored if current[each] is True]
     off_key = [each for each in stored if current[each] is False]
-    yield from _wants(seen, on_key, specs)
-    yield from _retirement(image.pk, on_key, off_key, since, specs)
+    yield from _find_wanted(seen, on_key, specs)
+    yield from _find_retirements(image.pk, on_key, off_key, since, specs)
 
 
 # Wanted
 
 
-def _wants(seen: Seen, on_key: Iterable[Stored], specs: Specs) -> Iterator[Finding]:
-    """Shapes that are shown as crops and have no row: a process was lost that knew of them."""
+def _find_wanted(seen: ImageRecords, on_key: Iterable[Stored], specs: Specs) -> Iterator[Finding]:
+    """Yield the shapes shown as crops without a row: the process that knew of them was lost."""
     if not (settings.API_KEY and settings.AUTO_GENERATE) or seen.image.is_svg():
         return
     missing = defaultdict(set)
@@ -112,23 +118,26 @@ def _wants(seen: Seen, on_key: Iterable[Stored], specs: Specs) -> Iterator[Findi
                 missing[operation.recipe].add(operation.slot)
     for recipe, slots in missing.items():
         size = len({slot.shape for slot in slots})
-        yield Finding(Repair.WANTED, size, partial(_record, seen.image, slots, recipe))
+        yield Finding(Repair.WANTED, size, partial(_record_demand, seen.image, slots, recipe))
 
 
-def _has_row(seen: Seen, operation: SmartResizeOperation) -> bool:
+def _has_row(seen: ImageRecords, operation: SmartResizeOperation) -> bool:
     alike = (row for row in seen.rows if row.recipe == operation.recipe)
     return any(same_shape(row.shape, operation.slot.shape) for row in alike)
 
 
-def _record(image: Any, slots: Iterable[Slot], recipe: str) -> int:
-    """By a preview: nobody knows better, and a published page is known to the rules."""
-    return len(demand.record(image, sorted(slots), recipe, by="preview"))
+def _record_demand(image: Any, slots: Iterable[Slot], recipe: str) -> int:
+    """Record the demand as a preview's.
+
+    Who wanted it is not known, and the rules look up whether a published page uses the image.
+    """
+    return len(demand.record_demand(image, sorted(slots), recipe, by="preview"))
 
 
 # Retired
 
 
-def _retirement(
+def _find_retirements(
     image_id: Any,
     on_key: Iterable[Stored],
     off_key: Iterable[Stored],
@@ -142,32 +151,32 @@ def _retirement(
     if new:
         yield Finding(Repair.RETIRED, len(new), partial(_retire, image_id, new))
     if back:
-        yield Finding(Repair.RETURNED, len(back), partial(_forget, back))
+        yield Finding(Repair.RETURNED, len(back), partial(_delete_notes, back))
     if over:
-        yield Finding(Repair.DELETED, len(over), partial(_delete, image_id, over, specs))
+        yield Finding(Repair.DELETED, len(over), partial(_delete_retired, image_id, over, specs))
 
 
 def _retire(image_id: Any, pks: Iterable[Any]) -> int:
     notes = [RetiredRendition(image_id=image_id, rendition_id=str(pk)) for pk in pks]
-    # Another run may have noted them meanwhile: the earlier note counts.
+    # Another run may have noted them meanwhile; then the earlier note holds.
     return len(RetiredRendition.objects.bulk_create(notes, ignore_conflicts=True))
 
 
-def _forget(pks: Iterable[Any]) -> int:
+def _delete_notes(pks: Iterable[Any]) -> int:
     names = [str(pk) for pk in pks]
     return RetiredRendition.objects.filter(rendition_id__in=names).delete()[0]
 
 
-def _delete(image_id: Any, pks: Iterable[Any], specs: Specs) -> int:
-    """Delete files and rows of those that are off their key even now.
+def _delete_retired(image_id: Any, pks: Iterable[Any], specs: Specs) -> int:
+    """Delete the files and rows of those renditions that are still off their key.
 
-    Their generations rise first, on the condition that no flip came in between: one that is
-    being prepared starts over, so that what goes live never has the key of a deleted row, which
-    another process's cache may still remember. What a killed process leaves of it, the next run
+    Their generations are raised first, on the condition that no flip came in between. A flip that
+    is being prepared starts over, so that what goes live never has the key of a deleted row, which
+    another process's cache may still hold. What a killed process leaves undone, the next run
     deletes.
     """
-    version = ImageVersion.of(image_id)
-    for seen in see([image_id]):
+    version = ImageVersion.get_for(image_id)
+    for seen in read_images([image_id]):
         seen.version = version
         image = seen.show()
         stored = ours().filter(pk__in=pks).select_related("image")
@@ -183,22 +192,22 @@ def _is_off_key(rendition: Any, image: Any, specs: Specs) -> bool:
 
 
 def _keys(rows: Iterable[Any], specs: Specs) -> set[tuple[Any, str]]:
-    """The shapes and recipes of some renditions."""
+    """Return the shapes and recipes of the renditions."""
     operations = (each for row in rows for each in specs.operations(row.filter_spec))
     return {(operation.slot.shape, operation.recipe) for operation in operations}
 
 
 def _delete_all(off_key: list[Any]) -> int:
-    """The notes go last: until then the next run knows that their time is over."""
+    """Delete the renditions, then their notes, by which the next run would go on after a crash."""
     pks = [rendition.pk for rendition in off_key]
     for rendition in off_key:
-        rendition_files.delete(rendition)
-    _forget(pks)
+        rendition_files.delete_rendition(rendition)
+    _delete_notes(pks)
     return len(pks)
 
 
-def gone() -> Iterator[Finding]:
-    """Notes about renditions that somebody else has deleted."""
+def find_gone() -> Iterator[Finding]:
+    """Yield the notes about renditions that other code has deleted."""
     model = get_image_model().get_rendition_model()
     for ids in chunks(RetiredRendition.objects.all(), size=500):
         notes = RetiredRendition.objects.filter(pk__in=ids).values_list("rendition_id", flat=True)
@@ -206,4 +215,4 @@ def gone() -> Iterator[Finding]:
         there = model._default_manager.filter(pk__in=pks).values_list("pk", flat=True)
         missing = pks - set(there)
         if missing:
-            yield Finding(Repair.GONE, len(missing), partial(_forget, missing))
+            yield Finding(Repair.GONE, len(missing), partial(_delete_notes, missing))

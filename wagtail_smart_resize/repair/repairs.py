@@ -1,8 +1,8 @@
-"""Repairs what a lost process left undone, by what the tables say.
+"""Repairs what a lost process left undone, by what the database tables say.
 
-It reads every table of ours in bounded memory and asks nothing of the gateway. What it makes due
-(purchases, flips, purges) is done by the next passes. Any number of runs may overlap: what changes
-a row's state is conditional on the state that it leaves.
+A run reads every table of the app in bounded memory and requests nothing of the gateway. What it
+makes due (purchases, flips, purges) is done by the next passes. Any number of runs may overlap:
+each change of a row's state is conditional on the state that it leaves.
 """
 
 import datetime as dt
@@ -15,34 +15,34 @@ from wagtail_smart_resize.purchasing import demand
 
 from .report import Report
 
-__all__ = ["Report", "next_due", "run", "run_if_due"]
+__all__ = ["Report", "next_repair_at", "run", "run_if_due"]
 
-INTERVAL = dt.timedelta(hours=1)
+REPAIR_INTERVAL = dt.timedelta(hours=1)
 
 
-def next_due(state: PipelineState) -> dt.datetime:
-    """When a runner repairs again."""
-    return state.last_sync + INTERVAL if state.last_sync else clock.now()
+def next_repair_at(state: PipelineState) -> dt.datetime:
+    """Return when a runner next repairs."""
+    return state.last_repair_at + REPAIR_INTERVAL if state.last_repair_at else clock.now()
 
 
 def run_if_due(state: PipelineState) -> bool:
-    """Repair, if nobody has within the last hour; tell whether this runner did."""
+    """Repair, if no runner has within `REPAIR_INTERVAL`; return whether this one did."""
     now = clock.now()
-    due = Q(last_sync=None) | Q(last_sync__lte=now - INTERVAL)
-    if PipelineState.objects.filter(due, pk=state.pk).update(last_sync=now):
-        state.last_sync = now
+    due = Q(last_repair_at=None) | Q(last_repair_at__lte=now - REPAIR_INTERVAL)
+    if PipelineState.objects.filter(due, pk=state.pk).update(last_repair_at=now):
+        state.last_repair_at = now
         run()
         return True
-    state.refresh_from_db(fields=["last_sync"])
+    state.refresh_from_db(fields=["last_repair_at"])
     return False
 
 
 def run(*, dry_run: bool = False) -> Report:
-    """Repair all that there is to repair, or only count it."""
+    """Repair all that needs it, or only count it in a dry run; return what was found."""
     report = Report(dry_run)
     if not dry_run:
-        demand.write()
-    # Only here, since every web process imports this module to know when a repair is due.
+        demand.write_noted_demand()
+    # Imported here, since every web process imports this module to know when a repair is due.
     from .steps import STEPS
 
     for step in STEPS:

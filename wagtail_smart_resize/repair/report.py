@@ -1,4 +1,4 @@
-"""What a repair found, and what became of it."""
+"""The findings of a repair, and what became of them."""
 
 import logging
 from collections import Counter
@@ -10,7 +10,7 @@ logger = logging.getLogger(__name__)
 
 
 class Repair(Enum):
-    """The kinds of repairs, with the words in which the command counts them."""
+    """Kinds of repairs, with the words under which the command counts them."""
 
     HASHES = "image file hashes filled in"
     COUNTER = "flips numbered anew"
@@ -33,8 +33,11 @@ class Repair(Enum):
 
 @dataclass(frozen=True)
 class Finding:
-    """Something to repair. `act` repairs it and returns how many it came to; it may be fewer than
-    `size`, where somebody else was faster."""
+    """Something to repair.
+
+    `act` repairs it and returns the number of repairs made. That may be fewer than `size`, where
+    another process was faster.
+    """
 
     repair: Repair
     size: int
@@ -43,14 +46,14 @@ class Finding:
 
 @dataclass
 class Report:
-    """How many repairs of each kind were made or, in a dry run, would be."""
+    """Number of repairs of each kind that were made or, in a dry run, would be."""
 
     dry_run: bool = False
     counts: Counter[Repair] = field(default_factory=Counter)
     failed: int = 0
 
     def settle(self, finding: Finding) -> None:
-        """Repair what was found; one repair's failure stops no other."""
+        """Repair a finding, or count it in a dry run; one failure stops no other repair."""
         if self.dry_run:
             self.counts[finding.repair] += finding.size
             return
@@ -61,7 +64,7 @@ class Report:
             self.failed += 1
 
     def take(self, step: Callable[[], Iterable[Finding]]) -> None:
-        """Settle all that a step finds."""
+        """Settle all findings of a step."""
         try:
             for finding in step():
                 self.settle(finding)

@@ -1,19 +1,19 @@
-"""What is repaired, in which order."""
+"""The steps of a repair and their order."""
 
 from . import purchases, renditions, versions, waiting
 
-#: Identity first, then what is live, which tells the keys of renditions.
+#: Image hashes come first, then what is live, on which the renditions' keys depend.
 STEPS = (
-    versions.hashes,
-    versions.counter,
-    purchases.stranded,
-    purchases.unstored,
-    purchases.overlooked,
-    versions.lost,
-    versions.outdated,
-    renditions.gone,
-    renditions.judged,
-    purchases.restored,
-    purchases.replaced,
-    waiting.waiting,
+    versions.find_missing_hashes,
+    versions.find_counter_gap,
+    purchases.find_stranded,
+    purchases.find_unstored,
+    purchases.find_overlooked,
+    versions.find_lost_versions,
+    versions.find_outdated_versions,
+    renditions.find_gone,
+    renditions.find_stored_renditions,
+    purchases.find_restored,
+    purchases.find_replaced,
+    waiting.find_waiting,
 )

@@ -1,4 +1,4 @@
-"""What is published must be what the recompositions say, and be known to every process."""
+"""Repairs versions: they must match the recompositions, and be known to every process."""
 
 import logging
 from collections.abc import Iterator
@@ -9,20 +9,20 @@ from django.db import transaction
 from django.db.models import Exists, F, Max, OuterRef, Q
 from wagtail.images import get_image_model
 
-from wagtail_smart_resize.core.storage_errors import StorageTrouble
-from wagtail_smart_resize.models import FeedCounter, ImageVersion, Recomposition
+from wagtail_smart_resize.core.storage_errors import StorageError
+from wagtail_smart_resize.models import ImageVersion, PublicationCounter, Recomposition
 from wagtail_smart_resize.purchasing import plan
-from wagtail_smart_resize.renditions.published import Entry
+from wagtail_smart_resize.renditions.published import PublishedEntry
 
-from .reading import Seen, chunks, see
+from .reading import ImageRecords, chunks, read_images
 from .renditions import ours
 from .report import Finding, Repair
 
 logger = logging.getLogger(__name__)
 
 
-def hashes() -> Iterator[Finding]:
-    """Images of ours whose file was never hashed: the hash is their identity for us."""
+def find_missing_hashes() -> Iterator[Finding]:
+    """Yield the images used by this app that lack a file hash, by which it identifies files."""
     model = get_image_model()
     used = [
         Exists(ours().filter(image_id=OuterRef("pk"))),
@@ -30,7 +30,7 @@ def hashes() -> Iterator[Finding]:
         Exists(ImageVersion.objects.filter(pk=OuterRef("pk"))),
     ]
     blank = model._default_manager.filter(used[0] | used[1] | used[2], file_hash="")
-    # A file is read for each.
+    # Small chunks, since a file is read for each image.
     for ids in chunks(blank, size=50):
         for image in model._default_manager.filter(pk__in=ids):
             yield Finding(Repair.HASHES, 1, partial(_identify, image))
@@ -39,18 +39,21 @@ def hashes() -> Iterator[Finding]:
 def _identify(image: Any) -> int:
     try:
         plan.identify(image)
-    except StorageTrouble as error:
-        # Nothing of ours failed: the file is missing, or its storage is down.
+    except StorageError as error:
+        # Not a failed repair: the file is missing, or its storage is down.
         logger.warning("Can't read the file of image %s: %s", image.pk, error)
         return 0
     return 1
 
 
-def counter() -> Iterator[Finding]:
-    """A counter that fell behind (its row was lost): processes that look for what came after the
-    highest number that they know would never see the flips that it numbered."""
+def find_counter_gap() -> Iterator[Finding]:
+    """Yield a counter that fell behind because its row was lost.
+
+    Processes look for flips numbered above the highest that they know, and would never see those
+    that it numbered.
+    """
     highest = ImageVersion.objects.aggregate(highest=Max("seq"))["highest"] or 0
-    value = FeedCounter.objects.aggregate(value=Max("value"))["value"] or 0
+    value = PublicationCounter.objects.aggregate(value=Max("value"))["value"] or 0
     if value < highest:
         missed = ImageVersion.objects.filter(seq__lte=value)
         yield Finding(Repair.COUNTER, missed.count() or 1, partial(_renumber, highest, value))
@@ -58,58 +61,58 @@ def counter() -> Iterator[Finding]:
 
 def _renumber(highest: int, fell_to: int) -> int:
     with transaction.atomic():
-        FeedCounter.next()
-        FeedCounter.objects.filter(value__lt=highest).update(value=highest)
+        PublicationCounter.next()
+        PublicationCounter.objects.filter(value__lt=highest).update(value=highest)
         missed = list(ImageVersion.objects.filter(seq__lte=fell_to).values_list("pk", flat=True))
         for pk in missed:
-            ImageVersion.objects.filter(pk=pk).update(seq=FeedCounter.next())
+            ImageVersion.objects.filter(pk=pk).update(seq=PublicationCounter.next())
     return len(missed) or 1
 
 
-def lost() -> Iterator[Finding]:
-    """Images with something live or decided, and no version."""
+def find_lost_versions() -> Iterator[Finding]:
+    """Yield the images that have something live or decided, but no version."""
     version = ImageVersion.objects.filter(pk=OuterRef("image_id"))
-    unpublished = _decided().filter(~Exists(version), source_hash=F("image__file_hash"))
+    unpublished = _decided_rows().filter(~Exists(version), source_hash=F("image__file_hash"))
     for ids in chunks(unpublished, "image_id"):
         for image_id in ids:
             yield Finding(Repair.REBUILT, 1, partial(_rebuild, image_id))
 
 
-def _decided() -> Any:
+def _decided_rows() -> Any:
     crop = Q(decision=Recomposition.Decision.CROP)
     return Recomposition.objects.filter(crop | Q(live__isnull=False))
 
 
 def _rebuild(image_id: Any) -> int:
-    """A version from nothing: nobody knows which keys there were, so none of them may return."""
+    """Create the version with raised generations: none of the unknown former keys may return."""
     rows = Recomposition.objects.filter(image_id=image_id).values_list("shape", "recipe")
     keys = set(rows)
-    if not ImageVersion.of(image_id).raise_generations(keys):
+    if not ImageVersion.get_for(image_id).raise_generations(keys):
         return 0
-    ImageVersion.mark_due(image_id)
+    ImageVersion.mark_publish_due(image_id)
     return 1
 
 
-def outdated() -> Iterator[Finding]:
-    """Images whose version says something else than their recompositions, or is an old file's."""
-    for ids in chunks(ImageVersion.objects.filter(flip_due=None)):
-        for seen in see(ids):
-            if not _agrees(seen):
+def find_outdated_versions() -> Iterator[Finding]:
+    """Yield the images whose version contradicts their recompositions, or is of a former file."""
+    for ids in chunks(ImageVersion.objects.filter(publish_due_at=None)):
+        for seen in read_images(ids):
+            if not _is_consistent(seen):
                 yield Finding(Repair.FLIPS, 1, partial(_mark_due, seen.image.pk))
 
 
-def _agrees(seen: Seen) -> bool:
+def _is_consistent(seen: ImageRecords) -> bool:
     version = seen.version
     if version is None:
-        return True  # it has just been deleted
+        return True  # Just deleted.
     rows = [row for row in seen.rows if row.live or row.decision == row.Decision.CROP]
     planned = {(row.shape, row.recipe, row.live.file.name if row.live else "") for row in rows}
-    entries = [Entry.load(stored) for stored in version.live]
+    entries = [PublishedEntry.from_json(stored) for stored in version.live]
     published = {(entry.shape, entry.recipe, entry.file) for entry in entries}
     of_this_file = version.source_hash == seen.image.file_hash
     return planned == published and (of_this_file or not published)
 
 
 def _mark_due(image_id: Any) -> int:
-    ImageVersion.mark_due(image_id)
+    ImageVersion.mark_publish_due(image_id)
     return 1

@@ -1,4 +1,4 @@
-"""What waits is assessed again: a page may be published, a setting or the budget changed."""
+"""Assesses waiting rows again: a page may be published, a setting or the budget changed."""
 
 import dataclasses
 import datetime as dt
@@ -20,14 +20,14 @@ from wagtail_smart_resize.settings import UnknownRecipe, settings
 from .reading import chunks
 from .report import Finding, Repair
 
-#: Only the opened file tells these, and a file never changes: another file is another row.
-SETTLED = (Reason.ANIMATED, Reason.TRANSPARENT)
-MONEY = (None, Reason.NO_KEY, Reason.CIRCUIT_OPEN, Reason.BUDGET)
+#: Reasons that only the opened file tells. They are final, as another file is another row.
+SETTLED_REASONS = (Reason.ANIMATED, Reason.TRANSPARENT)
+MONEY_REASONS = (None, Reason.NO_KEY, Reason.CIRCUIT_OPEN, Reason.BUDGET)
 
 
-def waiting() -> Iterator[Finding]:
-    """Rows that wait for more than their turn, by what the database says now."""
-    about = _about()
+def find_waiting() -> Iterator[Finding]:
+    """Yield the rows whose reason to wait has gone or changed, by what the database says now."""
+    image_facts = _facts_reader()
     rows = _waiting_rows()
     for ids in chunks(rows):
         found = list(rows.filter(pk__in=ids))
@@ -38,29 +38,32 @@ def waiting() -> Iterator[Finding]:
         uses = cache(usage.usage_of)
         for row in found:
             if image := images.get(row.image_id):
-                yield from _assessed(row, about(image, image.pk in opted_out), uses)
+                yield from _assess(row, image_facts(image, image.pk in opted_out), uses)
 
 
 def _waiting_rows() -> Any:
     wanted = Recomposition.objects.wanted().filter(
         source_hash=F("image__file_hash"), decision=Recomposition.Decision.NONE, live=None
     )
-    waits = Q(waiting_reason__gt="") | Q(next_attempt=None)
-    return wanted.filter(waits).exclude(waiting_reason__in=SETTLED)
+    waits = Q(waiting_reason__gt="") | Q(next_attempt_at=None)
+    return wanted.filter(waits).exclude(waiting_reason__in=SETTLED_REASONS)
 
 
 def _images(ids: set[Any]) -> dict[Any, Any]:
     return get_image_model()._default_manager.in_bulk(ids)
 
 
-def _about() -> Callable[[Any, bool], assess.About]:
-    """What concerns all images is asked once. Their uses are asked only where all else allows."""
+def _facts_reader() -> Callable[[Any, bool], assess.ImageFacts]:
+    """Return a function that gives an image's facts; what concerns all images is queried once.
+
+    `uses` is a stand-in there, since uses are queried only where all else allows the purchase.
+    """
     private = usage.private_collection_ids()
     budget_left = assess.budget_left() >= settings.CANDIDATES
     circuit_closed = not PipelineState.objects.filter(circuit_opened_at__isnull=False).exists()
 
-    def about(image: Any, opted_out: bool) -> assess.About:
-        return assess.About(
+    def image_facts(image: Any, opted_out: bool) -> assess.ImageFacts:
+        return assess.ImageFacts(
             image=image,
             is_private=image.collection_id in private,
             opted_out=opted_out,
@@ -69,47 +72,54 @@ def _about() -> Callable[[Any, bool], assess.About]:
             circuit_closed=circuit_closed,
         )
 
-    return about
+    return image_facts
 
 
-def _assessed(
-    row: Recomposition, about: assess.About, uses: Callable[[Any], Usage]
+def _assess(
+    row: Recomposition, image_facts: assess.ImageFacts, uses: Callable[[Any], Usage]
 ) -> Iterator[Finding]:
     try:
         settings.recipe(row.recipe)
     except UnknownRecipe:
         return
-    reason = _reason(row, about, uses)
+    reason = _reason(row, image_facts, uses)
     if reason is None:
         yield Finding(Repair.WOKEN, 1, partial(_wake, row))
     elif reason != row.waiting_reason:
-        yield Finding(Repair.WAITING, 1, partial(row.wait, reason, _look_again(reason)))
+        yield Finding(Repair.WAITING, 1, partial(row.wait, reason, _revisit_at(reason)))
 
 
-def _reason(row: Recomposition, about: assess.About, uses: Callable[[Any], Usage]) -> Reason | None:
-    """Why it goes on waiting. The index of uses and the site's `ALLOW` are asked last."""
-    if row.waiting_reason == Reason.CROP_KEEPS_ENOUGH and _kept_if_turned(row, about):
+def _reason(
+    row: Recomposition, image_facts: assess.ImageFacts, uses: Callable[[Any], Usage]
+) -> Reason | None:
+    """Return the reason to go on waiting; the index of uses and the site's `ALLOW` come last."""
+    if row.waiting_reason == Reason.CROP_KEEPS_ENOUGH and _crop_keeps_enough_turned(
+        row, image_facts
+    ):
         return Reason.CROP_KEEPS_ENOUGH
-    reason = plan.verdict_on(row, about, ask_site=False).reason
-    if reason not in MONEY:
+    reason = plan.verdict_on(row, image_facts, ask_site=False).reason
+    if reason not in MONEY_REASONS:
         return reason
-    about = dataclasses.replace(about, uses=uses(about.image))
-    return plan.verdict_on(row, about).reason
+    image_facts = dataclasses.replace(image_facts, uses=uses(image_facts.image))
+    return plan.verdict_on(row, image_facts).reason
 
 
-def _kept_if_turned(row: Recomposition, about: assess.About) -> bool:
-    """The opened file said that the crop keeps enough; if its EXIF data turn it, the database's
-    width and height would say otherwise for ever."""
-    turned = SourceFacts(about.image.height, about.image.width, False, False)
-    about = dataclasses.replace(about, opened=turned)
-    return plan.verdict_on(row, about, ask_site=False).reason == Reason.CROP_KEEPS_ENOUGH
+def _crop_keeps_enough_turned(row: Recomposition, image_facts: assess.ImageFacts) -> bool:
+    """Return whether the crop keeps enough of the image with width and height exchanged.
+
+    The opened file said that the crop keeps enough. If its EXIF data turn it, the width and height
+    in the database would say otherwise for ever.
+    """
+    turned = SourceFacts(image_facts.image.height, image_facts.image.width, False, False)
+    image_facts = dataclasses.replace(image_facts, opened=turned)
+    return plan.verdict_on(row, image_facts, ask_site=False).reason == Reason.CROP_KEEPS_ENOUGH
 
 
-def _look_again(reason: Reason) -> dt.datetime | None:
-    # Nothing is claimed while the circuit is open, but the one try needs something that is due.
-    return clock.now() if reason == Reason.CIRCUIT_OPEN else plan.look_again(reason)
+def _revisit_at(reason: Reason) -> dt.datetime | None:
+    # Nothing is claimed while the circuit is open, but its probe needs a row that is due.
+    return clock.now() if reason == Reason.CIRCUIT_OPEN else plan.revisit_at(reason)
 
 
 def _wake(row: Recomposition) -> int:
-    changes = {"waiting_reason": "", "next_attempt": clock.now()}
-    return int(row.move(where={"purchase": row.Purchase.WANTED}, **changes))
+    changes = {"waiting_reason": "", "next_attempt_at": clock.now()}
+    return int(row.update_if(where={"purchase": row.Purchase.WANTED}, **changes))

@@ -1,1 +1,1 @@
-"""Whether a picture is bought at all."""
+"""Rules that decide whether a recomposition is bought."""

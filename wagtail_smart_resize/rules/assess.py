@@ -1,4 +1,4 @@
-"""The rules' verdict on a wanted shape of an image, from what database, file and settings say."""
+"""The rules' verdict on a wanted shape, from facts in the database, the file and the settings."""
 
 import logging
 from collections.abc import Iterable, Sequence
@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.core.sizes import Slot
-from wagtail_smart_resize.models import OptOut, PipelineState, Spend
+from wagtail_smart_resize.models import BudgetPeriod, OptOut, PipelineState
 from wagtail_smart_resize.settings import settings
 
 from . import usage
-from .verdict import Facts, Policy, Usage, Verdict, verdict
+from .verdict import Policy, RuleInput, Usage, Verdict, verdict
 
 if TYPE_CHECKING:
     from .facts import SourceFacts
@@ -21,11 +21,11 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class About:
-    """What concerns all shapes of an image: asked once, used for each.
+class ImageFacts:
+    """Facts that all shapes of an image share, collected once.
 
-    Without `opened` (see `source.inspect`) width and height are the database's, which ignore EXIF
-    orientation, and animation and transparency are not known.
+    Without `opened` (see `source_image.read_facts`), width and height are the database's, which
+    ignore EXIF orientation, and animation and transparency are unknown.
     """
 
     image: Any
@@ -37,7 +37,8 @@ class About:
     opened: "SourceFacts | None" = None
 
     @classmethod
-    def of(cls, image: Any, opened: "SourceFacts | None" = None) -> "About":
+    def for_image(cls, image: Any, opened: "SourceFacts | None" = None) -> "ImageFacts":
+        """Return the facts of one image. Opens no file: `opened` is what a caller read from it."""
         return cls(
             image=image,
             is_private=usage.is_private(image),
@@ -49,8 +50,8 @@ class About:
         )
 
     @classmethod
-    def of_many(cls, images: Sequence[Any]) -> "dict[Any, About]":
-        """By image's key, in as many queries as for one. No file is opened."""
+    def for_images(cls, images: Sequence[Any]) -> "dict[Any, ImageFacts]":
+        """Return facts by the images' keys, in as many queries as for one. Open no file."""
         keys = [image.pk for image in images]
         opted_out = set(OptOut.objects.filter(image_id__in=keys).values_list("image_id", flat=True))
         private, uses = usage.private_collection_ids(), usage.usages_of(images)
@@ -70,54 +71,58 @@ class About:
 
 
 def assess(
-    about: About,
+    image_facts: ImageFacts,
     shape: Decimal,
     slots: Iterable[Slot],
     recipe: str,
     *,
     preview_only: bool = False,
     by_person: bool = False,
-    overruled: bool = False,
+    rules_overridden: bool = False,
     ask_site: bool = False,
 ) -> Verdict:
-    """The verdict on one shape. `ask_site`: call the site's own `ALLOW` too."""
+    """Return the verdict on one shape, which `slots` ask for.
+
+    `preview_only`: wanted by previews alone. `by_person`: wanted by a person. `rules_overridden`:
+    ignore the reasons in `OVERRULABLE`. `ask_site`: call the site's own `ALLOW` too.
+    """
     slots = tuple(slots)
-    opened = about.opened
-    facts = Facts(
-        width=opened.width if opened else about.image.width,
-        height=opened.height if opened else about.image.height,
+    opened = image_facts.opened
+    facts = RuleInput(
+        width=opened.width if opened else image_facts.image.width,
+        height=opened.height if opened else image_facts.image.height,
         shape=shape,
         slots=slots,
-        is_svg=about.image.is_svg(),
+        is_svg=image_facts.image.is_svg(),
         is_animated=bool(opened and opened.is_animated),
         is_transparent=bool(opened and opened.is_transparent),
-        is_private=about.is_private,
-        opted_out=about.opted_out,
+        is_private=image_facts.is_private,
+        opted_out=image_facts.opted_out,
         preview_only=preview_only,
-        uses=about.uses,
-        allowed_by_site=not ask_site or site_allows(about.image, shape, slots, recipe),
+        uses=image_facts.uses,
+        allowed_by_site=not ask_site or site_allows(image_facts.image, shape, slots, recipe),
         has_key=bool(settings.API_KEY),
         automatic=settings.AUTO_GENERATE,
         wanted_by_person=by_person,
-        budget_left=about.budget_left,
-        circuit_closed=about.circuit_closed,
+        budget_left=image_facts.budget_left,
+        circuit_closed=image_facts.circuit_closed,
     )
-    return verdict(facts, policy(), overruled)
+    return verdict(facts, policy(), rules_overridden)
 
 
 def policy() -> Policy:
-    """The thresholds as the site has set them."""
+    """Return the thresholds that the site has set."""
     return Policy(settings.MIN_CROP_LOSS, settings.MIN_SLOT_SIDE, settings.MIN_KEPT)
 
 
 def budget_left() -> int:
-    """Outputs that today's and this month's limits still allow."""
-    today, month = Spend.used(clock.today())
+    """Return how many outputs today's and this month's limits still allow."""
+    today, month = BudgetPeriod.spent_on(clock.today())
     return max(0, min(settings.DAILY_LIMIT - today, settings.MONTHLY_LIMIT - month))
 
 
 def site_allows(image: Any, shape: Decimal, slots: Iterable[Slot], recipe: str) -> bool:
-    """What the site's `ALLOW` says; an error in it counts as a no."""
+    """Return what the site's `ALLOW` decides, True without one; an exception counts as False."""
     if settings.ALLOW is None:
         return True
     sizes = [str(slot) for slot in slots]

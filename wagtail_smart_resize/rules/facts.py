@@ -1,11 +1,11 @@
-"""What the rules want to know of a picture."""
+"""Facts about an image file that the rules need."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class SourceFacts:
-    """What only the opened file tells. Width and height are as displayed."""
+    """Facts that only the opened file reveals. Width and height are in pixels, as displayed."""
 
     width: int
     height: int

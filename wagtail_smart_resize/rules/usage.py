@@ -1,4 +1,4 @@
-"""Where an image is used and who may see it, as Wagtail's reference index and collections know."""
+"""Where an image is used and who may see it, from Wagtail's reference index and collections."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -21,14 +21,14 @@ from wagtail_smart_resize.compat import get_page_model
 from .verdict import Usage
 
 MAX_DEPTH = 3
-"""How far uses are followed: an image in a snippet in a snippet in a page."""
+"""Maximum number of references followed: an image in a snippet in a snippet in a page."""
 
 Key = tuple[int, str]
-"""An object as the reference index names it: the content type of its base model, and its key."""
+"""An object in the reference index: the content type id of its base model, and its key as text."""
 
 
 def pages_using(image: Model) -> QuerySet:
-    """The live pages that show the image, themselves or through snippets.
+    """Return the live pages that show the image, directly or through snippets.
 
     Pages that find it by a query of their own, such as listings, are not in the index.
     """
@@ -36,12 +36,12 @@ def pages_using(image: Model) -> QuerySet:
 
 
 def usage_of(image: Model) -> Usage:
-    """Whether a live page shows the image; UNKNOWN where something else may show it as well."""
+    """Return whether a live page shows the image; UNKNOWN where something else may show it too."""
     return usages_of([image])[image.pk]
 
 
 def usages_of(images: Sequence[Model]) -> dict[Any, Usage]:
-    """The same for many images, by their keys, in as many queries as for one."""
+    """Return the usage of many images by their keys, in as many queries as for one."""
     traced = _trace(images)
     pages = {pk for uses in traced.values() for pk in uses.pages}
     live = {str(pk) for pk in _live_pages(pages).values_list("pk", flat=True)}
@@ -49,12 +49,12 @@ def usages_of(images: Sequence[Model]) -> dict[Any, Usage]:
 
 
 def is_private(image: Any) -> bool:
-    """Whether the image's collection, or one above it, has view restrictions."""
+    """Return whether the image's collection, or one above it, has view restrictions."""
     return image.collection.get_view_restrictions().exists()
 
 
 def private_collection_ids() -> set[int]:
-    """The collections whose images are private, in two queries."""
+    """Return the ids of the collections whose images are private, in two queries."""
     paths = CollectionViewRestriction.objects.values_list("collection__path", flat=True)
     below = [Q(path__startswith=path) for path in set(paths)]
     if not below:
@@ -64,23 +64,23 @@ def private_collection_ids() -> set[int]:
 
 @dataclass
 class _Uses:
-    """What a search along the references of one image met, level by level."""
+    """What a breadth-first search along the references to one image has found."""
 
     level: set[Key]
-    """Where the search goes on from."""
+    """Objects from which the search continues."""
     seen: set[Key] = field(default_factory=set)
     pages: set[str] = field(default_factory=set)
     """Keys of pages, live or not."""
     elsewhere: bool = False
-    """Something that no page refers to shows it: a setting, a snippet that a query finds."""
+    """Whether something without a page shows the image: a setting, a snippet found by a query."""
     withdrawn: bool = False
-    """A snippet that is not published shows it."""
+    """Whether an unpublished snippet shows the image."""
 
     def __post_init__(self) -> None:
         self.start = set(self.level)
 
     def follow(self, sources: dict[Key, set[Key]], page_type: int) -> set[Key]:
-        """Take one step; returns what is no page, of which drafts are to be left out."""
+        """Follow one level. Return the objects that aren't pages; the caller removes drafts."""
         self.elsewhere |= any(key not in sources for key in self.level - self.start)
         self.seen |= self.level
         found = {key for at in self.level for key in sources.get(at, ())} - self.seen
@@ -89,6 +89,7 @@ class _Uses:
         return {key for key in found if key[0] != page_type}
 
     def as_usage(self, live: set[str]) -> Usage:
+        """Return the usage, given the keys of the pages that are live."""
         if self.pages & live:
             return Usage.PUBLISHED
         if (self.pages or self.withdrawn) and not self.elsewhere:
@@ -97,7 +98,7 @@ class _Uses:
 
 
 def _trace(images: Sequence[Model]) -> dict[Any, _Uses]:
-    """Follow the references to images, but not those to pages: a link shows no picture."""
+    """Follow the references to images, but not those to pages: a link shows no image."""
     traced = {image.pk: _Uses({(_type_id(type(image)), str(image.pk))}) for image in images}
     page_type = _type_id(get_page_model())
     for _depth in range(MAX_DEPTH):
@@ -113,13 +114,13 @@ def _trace(images: Sequence[Model]) -> dict[Any, _Uses]:
 
 
 def _type_id(model: type[Model]) -> int:
-    """The content type by which the index names objects of a model: that of its first table."""
+    """Return the id of the content type that the index uses for a model: its first table's."""
     base = [model, *model._meta.get_parent_list()][-1]
     return ContentType.objects.get_for_model(base, for_concrete_model=False).pk
 
 
 def _references_to(keys: set[Key]) -> dict[Key, set[Key]]:
-    """What refers to each of the objects; those without references are left out."""
+    """Return what refers to each of the objects; those without references are left out."""
     sources: defaultdict[Key, set[Key]] = defaultdict(set)
     if not keys:
         return sources
@@ -134,7 +135,7 @@ def _references_to(keys: set[Key]) -> dict[Key, set[Key]]:
 
 
 def _without_drafts(keys: set[Key]) -> set[Key]:
-    """The objects without those that can be published and are not."""
+    """Return the objects without those that can be published and are not."""
     kept = set(keys)
     for type_id, pks in _by_type(keys).items():
         model = ContentType.objects.get_for_id(type_id).model_class()

@@ -1,7 +1,7 @@
-"""When a picture may be recomposed: a pure function from what is known to a verdict.
+"""When an image may be recomposed: a pure function from facts to a verdict.
 
-Nothing here asks the database, the file or the settings: whoever calls has put what they say into
-`Facts` and `Policy`.
+Nothing here reads the database, the file or the settings: the caller puts what they say into
+`RuleInput` and `Policy`.
 """
 
 import math
@@ -13,14 +13,14 @@ from enum import Enum, StrEnum
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from wagtail_smart_resize.core.sizes import Slot, crop_kept, preset_kept
+from wagtail_smart_resize.core.sizes import Slot, share_kept_by_crop, share_kept_by_engine
 
-TINY_SIDE = 64
-"""A picture whose shorter side has fewer pixels than this holds too little to recompose from."""
+MIN_SOURCE_SIDE_PIXELS = 64
+"""Minimum length of the shorter side. Smaller images hold too little to recompose from."""
 
 
 class Reason(StrEnum):
-    """Why a picture is not recomposed. The values are stored."""
+    """Why an image is not recomposed. The values are stored."""
 
     PRIVATE = "private"
     OPTED_OUT = "opted_out"
@@ -40,7 +40,7 @@ class Reason(StrEnum):
 
     @property
     def label(self) -> Promise:
-        """A few words, for a table or a filter."""
+        """A short label, for a table or a filter."""
         return LABELS[self]
 
 
@@ -70,11 +70,11 @@ OVERRULABLE = frozenset(
         Reason.AUTOMATIC_OFF,
     }
 )
-"""What an editor may overrule: matters of taste, never of privacy or money."""
+"""Reasons that an editor may overrule: matters of taste, never of privacy or money."""
 
 
 class Usage(Enum):
-    """What the reference index knows of the pages that use a picture."""
+    """What the reference index knows about the pages that use an image."""
 
     UNKNOWN = "unknown"
     PUBLISHED = "published"
@@ -82,27 +82,27 @@ class Usage(Enum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Facts:
-    """What is known of a picture, of the shape that is wanted of it, and of the moment."""
+class RuleInput:
+    """What is known about an image, about the shape wanted of it, and about the site's state."""
 
     width: int
-    """In pixels, as the picture is displayed: EXIF orientation applied where it is known."""
+    """In pixels, as the image is displayed: EXIF orientation is applied where it is known."""
     height: int
     shape: Decimal
     slots: tuple[Slot, ...]
-    """The slots of that shape that have been asked for."""
+    """Slots of that shape that have been asked for."""
     is_svg: bool = False
     is_animated: bool = False
     is_transparent: bool = False
     is_private: bool = False
     opted_out: bool = False
     preview_only: bool = False
-    """Wanted while a preview was shown, and by nothing else."""
+    """Whether it was wanted only while a preview was shown."""
     uses: Usage = Usage.UNKNOWN
     allowed_by_site: bool = True
     has_key: bool = True
     automatic: bool = True
-    """Whether the site has pictures recomposed that only templates ask for."""
+    """Whether the site recomposes images that only templates ask for."""
     wanted_by_person: bool = False
     budget_left: bool = True
     circuit_closed: bool = True
@@ -113,21 +113,21 @@ class Policy:
     """The site's thresholds."""
 
     min_crop_loss: float
-    """Share (0 to 1) of the picture that a crop must lose before it is worth recomposing."""
+    """Share (0 to 1) of the image that a crop must lose before it is worth recomposing."""
     min_slot_side: int
-    """Pixels that the longer side of a slot must have."""
+    """Minimum length of a slot's longer side, in pixels."""
     min_kept: float
-    """Share (0 to 1) of the engine's picture that the shape must be able to keep."""
+    """Minimum share (0 to 1) of the engine's picture that the shape must keep."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """`reason` is None where the picture may be recomposed."""
+    """The result of the rules. `reason` is None where the image may be recomposed."""
 
     reason: Reason | None
     kept: float
-    """Share (0 to 1) of the picture that the standard crop keeps."""
-    facts: Facts
+    """Share (0 to 1) of the image that the standard crop keeps."""
+    facts: RuleInput
     policy: Policy
 
     @property
@@ -140,16 +140,16 @@ class Verdict:
 
     @property
     def message(self) -> str:
-        """A sentence for an editor, with figures, in the language that is active now."""
+        """A sentence for an editor, with figures, in the active language."""
         return str(SENTENCES[self.reason]) % self._figures()
 
     def _figures(self) -> dict[str, int]:
         return {
             "width": self.facts.width,
             "height": self.facts.height,
-            "tiny": TINY_SIDE,
+            "tiny": MIN_SOURCE_SIDE_PIXELS,
             "kept": _percent(self.kept),
-            "engine_kept": _percent(preset_kept(self.facts.shape)),
+            "engine_kept": _percent(share_kept_by_engine(self.facts.shape)),
             "min_kept": _percent(self.policy.min_kept),
             "shown": _longest_side(self.facts),
             "min_shown": self.policy.min_slot_side,
@@ -196,18 +196,18 @@ SENTENCES: dict[Reason | None, Promise] = {
 }
 
 
-def verdict(facts: Facts, policy: Policy, overruled: bool = False) -> Verdict:
-    """Whether the picture may be recomposed: privacy first, then the picture, taste, and money.
+def verdict(facts: RuleInput, policy: Policy, rules_overridden: bool = False) -> Verdict:
+    """Return the verdict, with the first reason in this order: privacy, picture, taste, money.
 
-    `overruled`: a person has asked in spite of what is `OVERRULABLE`.
+    `rules_overridden`: a person has asked in spite of the reasons in `OVERRULABLE`.
     """
-    kept = crop_kept(facts.width, facts.height, facts.shape)
+    kept = share_kept_by_crop(facts.width, facts.height, facts.shape)
     reasons = (*_privacy(facts), *_picture(facts, policy), *_taste(facts, policy), *_money(facts))
-    standing = (reason for reason in reasons if not (overruled and reason in OVERRULABLE))
+    standing = (reason for reason in reasons if not (rules_overridden and reason in OVERRULABLE))
     return Verdict(next(standing, None), kept, facts, policy)
 
 
-def _privacy(facts: Facts) -> Iterator[Reason]:
+def _privacy(facts: RuleInput) -> Iterator[Reason]:
     if facts.is_private:
         yield Reason.PRIVATE
     if facts.opted_out:
@@ -216,20 +216,20 @@ def _privacy(facts: Facts) -> Iterator[Reason]:
         yield Reason.REFUSED_BY_SITE
 
 
-def _picture(facts: Facts, policy: Policy) -> Iterator[Reason]:
+def _picture(facts: RuleInput, policy: Policy) -> Iterator[Reason]:
     if facts.is_svg:
         yield Reason.SVG
     if facts.is_animated:
         yield Reason.ANIMATED
     if facts.is_transparent:
         yield Reason.TRANSPARENT
-    if min(facts.width, facts.height) < TINY_SIDE:
+    if min(facts.width, facts.height) < MIN_SOURCE_SIDE_PIXELS:
         yield Reason.TINY
-    if preset_kept(facts.shape) < policy.min_kept:
+    if share_kept_by_engine(facts.shape) < policy.min_kept:
         yield Reason.HOPELESS_SHAPE
 
 
-def _taste(facts: Facts, policy: Policy) -> Iterator[Reason]:
+def _taste(facts: RuleInput, policy: Policy) -> Iterator[Reason]:
     published = facts.uses is Usage.PUBLISHED
     if facts.uses is Usage.UNPUBLISHED or (facts.preview_only and not published):
         yield Reason.NOT_PUBLISHED
@@ -241,7 +241,7 @@ def _taste(facts: Facts, policy: Policy) -> Iterator[Reason]:
         yield Reason.AUTOMATIC_OFF
 
 
-def _money(facts: Facts) -> Iterator[Reason]:
+def _money(facts: RuleInput) -> Iterator[Reason]:
     if not facts.has_key:
         yield Reason.NO_KEY
     if not facts.circuit_closed:
@@ -250,15 +250,21 @@ def _money(facts: Facts) -> Iterator[Reason]:
         yield Reason.BUDGET
 
 
-def _longest_side(facts: Facts) -> int:
+def _longest_side(facts: RuleInput) -> int:
     return max((max(slot.size) for slot in facts.slots), default=0)
 
 
-def _crop_loss(facts: Facts) -> float:
-    """Rounded, so that a loss of exactly the threshold counts as that and not as a hair less."""
-    return round(1 - crop_kept(facts.width, facts.height, facts.shape), 6)
+def _crop_loss(facts: RuleInput) -> float:
+    """Return the share (0 to 1) of the image that the crop loses.
+
+    It is rounded, so that a float error does not put a loss of exactly the threshold below it.
+    """
+    return round(1 - share_kept_by_crop(facts.width, facts.height, facts.shape), 6)
 
 
 def _percent(share: float) -> int:
-    """Rounded down: what falls just short of a threshold must not read as if it met it."""
+    """Return a whole percentage.
+
+    It is rounded down: a value just short of a threshold must not read as if it met it.
+    """
     return math.floor(round(share * 100, 6))

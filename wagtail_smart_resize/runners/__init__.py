@@ -1,1 +1,1 @@
-"""Who makes the passes of the pipeline, and when."""
+"""Runners: what makes the passes of the pipeline, and when."""

@@ -14,12 +14,12 @@ from wagtail_smart_resize.settings import settings
 
 from . import loop
 
-#: The longest rest between two passes, seconds: another process may have made something due.
-MOST_REST = 2.0
+#: Maximum number of seconds between two passes: another process may have made something due.
+MAX_DRAIN_REST_SECONDS = 2.0
 
 
 class Outstanding(NamedTuple):
-    """What is still to be done. What waits for a reason (budget, circuit, rules) is not."""
+    """Counts of what is still to be done, without what waits for budget, circuit or rules."""
 
     wanted: int
     in_flight: int
@@ -34,21 +34,20 @@ class Outstanding(NamedTuple):
         circuit_open = PipelineState.peek().circuit_open
         versions = ImageVersion.objects
         return cls(
-            wanted=0 if circuit_open or not settings.API_KEY else _wanted().count(),
-            in_flight=_in_flight(circuit_open).count(),
-            flips=versions.filter(flip_due__isnull=False).count(),
-            purges=versions.filter(purge_due__isnull=False).count(),
+            wanted=0 if circuit_open or not settings.API_KEY else _wanted_rows().count(),
+            in_flight=_requests_in_flight(circuit_open).count(),
+            flips=versions.filter(publish_due_at__isnull=False).count(),
+            purges=versions.filter(purge_due_at__isnull=False).count(),
         )
 
 
-def _wanted() -> Any:
-    rows = Recomposition.objects.wanted().filter(waiting_reason="", next_attempt__isnull=False)
+def _wanted_rows() -> Any:
+    rows = Recomposition.objects.wanted().filter(waiting_reason="", next_attempt_at__isnull=False)
     return rows.filter(decision=Recomposition.Decision.NONE, live=None)
 
 
-def _in_flight(circuit_open: bool) -> Any:
-    """Requests under way, without those that are held back: unsent, for want of budget or by an
-    open circuit."""
+def _requests_in_flight(circuit_open: bool) -> Any:
+    """Return the unfinished requests, without unsent ones held back by budget or open circuit."""
     unsent = GatewayRequest.objects.filter(status=GatewayRequest.Status.NEW)
     held = unsent if circuit_open else unsent.filter(error_code=Reason.BUDGET)
     return GatewayRequest.objects.unfinished().exclude(pk__in=held.values("pk"))
@@ -56,7 +55,7 @@ def _in_flight(circuit_open: bool) -> Any:
 
 @dataclass(frozen=True)
 class Ending:
-    """How it came out: steps and purchases that failed meanwhile, and what was not done in time."""
+    """The result of a drain: steps and purchases that failed, and what was not done in time."""
 
     failed_steps: int
     failed_purchases: int
@@ -72,13 +71,13 @@ def finish(
     tell: Callable[[Outstanding], None],
     sleep: Callable[[float], None] = time.sleep,
 ) -> Ending:
-    """Make passes until nothing is outstanding, for so many seconds at most.
+    """Make passes until nothing is outstanding, or until `seconds` have passed.
 
-    A pass that is under way when the time is over is not interrupted. `tell` is called with what
-    is outstanding after each pass.
+    A pass that is running when the time is over is not interrupted. `tell` is called with what is
+    outstanding after each pass.
     """
     ends = time.monotonic() + seconds
-    failed_before, failed_steps = _failed(), 0
+    failed_before, failed_steps = _failed_purchases(), 0
     while True:
         result = passes.run_pass(workers=loop.workers())
         failed_steps += result.failed
@@ -86,16 +85,16 @@ def finish(
         tell(left)
         remaining = ends - time.monotonic()
         if not left or remaining <= 0:
-            return Ending(failed_steps, len(_failed() - failed_before), left)
-        sleep(min(_rest(result.due), remaining))
+            return Ending(failed_steps, len(_failed_purchases() - failed_before), left)
+        sleep(min(_rest_seconds(result.due), remaining))
 
 
-def _rest(due: dt.datetime | None) -> float:
-    until = (due - clock.now()).total_seconds() if due else MOST_REST
-    return min(max(loop.REST, until), MOST_REST)
+def _rest_seconds(due: dt.datetime | None) -> float:
+    until = (due - clock.now()).total_seconds() if due else MAX_DRAIN_REST_SECONDS
+    return min(max(loop.REST_SECONDS, until), MAX_DRAIN_REST_SECONDS)
 
 
-def _failed() -> set[tuple[Any, ...]]:
-    """The purchases that failed, each with its request: one bought anew may fail anew."""
+def _failed_purchases() -> set[tuple[Any, ...]]:
+    """Return the failed purchases, each with its request, since one bought again may fail again."""
     rows = Recomposition.objects.filter(purchase=Recomposition.Purchase.FAILED)
     return set(rows.values_list("pk", "request_id"))

@@ -9,19 +9,19 @@ from . import loop
 
 logger = logging.getLogger(__name__)
 
-#: How long the end of the process waits for what is under way, seconds. A submission that is cut
-#: off may have been bought, and nobody could tell.
-GRACE = 5.0
+#: Seconds that the end of the process waits for the step under way. A submission that is cut off
+#: may have been bought, and nobody could tell.
+SHUTDOWN_SECONDS = 5.0
 
 
 class EmbeddedThread:
-    """One daemon thread of this process, started when it is first needed."""
+    """A daemon thread of this process, started when it is first needed."""
 
     def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
-        """In a forked child the parent's thread does not run."""
+        """Start over in a forked child, where the parent's thread does not run."""
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._loop = loop.Loop(alone=True)
@@ -31,7 +31,7 @@ class EmbeddedThread:
         return self._thread is not None and self._thread.is_alive()
 
     def wake(self) -> None:
-        """Let it look for work; start it if it does not run."""
+        """Have the thread look for work, and start it if it does not run."""
         with self._lock:
             if not self.is_alive:
                 self._loop = loop.Loop(alone=True)
@@ -42,7 +42,7 @@ class EmbeddedThread:
         self._loop.wake()
 
     def stop(self, seconds: float = 10.0) -> bool:
-        """Let it end after the step under way; tell whether it did within so many seconds."""
+        """End the thread after the step under way; return whether it ended within `seconds`."""
         if self._thread is None:
             return True
         self._loop.stop()
@@ -50,11 +50,11 @@ class EmbeddedThread:
         return not self.is_alive
 
     def leave(self) -> None:
-        """The process ends."""
-        if not self.stop(GRACE):
+        """Stop the thread at the end of the process, waiting `SHUTDOWN_SECONDS` at most."""
+        if not self.stop(SHUTDOWN_SECONDS):
             logger.warning("The process ends in the middle of a step of the pipeline")
 
 
-thread = EmbeddedThread()
-os.register_at_fork(after_in_child=thread.reset)
-atexit.register(thread.leave)
+embedded_thread = EmbeddedThread()
+os.register_at_fork(after_in_child=embedded_thread.reset)
+atexit.register(embedded_thread.leave)

@@ -1,4 +1,4 @@
-"""Who makes the pipeline's passes: the tasks backend, a thread of this process, or nobody here."""
+"""Which runner makes the passes: the tasks backend, a thread of this process, or none here."""
 
 import logging
 import os
@@ -14,20 +14,20 @@ from wagtail_smart_resize.renditions import demand_notes, request_tracking
 from wagtail_smart_resize.settings import settings
 
 from . import sqlite, task_chain
-from .embedded_thread import thread
+from .embedded_thread import embedded_thread
 
-__all__ = ["connect", "mode", "thread", "wake"]
+__all__ = ["connect_runners", "embedded_thread", "mode", "wake"]
 
 logger = logging.getLogger(__name__)
 
-#: How often, in seconds, a process makes sure that whoever worked has not died.
-CHECK_INTERVAL = 20.0
+#: Seconds between two checks, by a process, that the runner has not died.
+CHECK_INTERVAL_SECONDS = 20.0
 
 
 def mode() -> str:
-    """ "thread", "tasks" or "off": what `RUNNER` comes to here.
+    """Return the effective `RUNNER` of this process: "thread", "tasks" or "off".
 
-    The thread, too, where the tasks backend can't run a tick at a later time. "auto" is nothing
+    It is "thread", too, where the tasks backend can't defer a task to a later time. "auto" is "off"
     while Django's test environment is set up: no site's test suite may buy a picture.
     """
     chosen = settings.RUNNER
@@ -43,23 +43,24 @@ def _in_test_suite() -> bool:
 
 
 def wake() -> None:
-    """There may be something to do. Returns at once; safe in requests and transactions.
+    """Wake the runner, since there may be something to do.
 
-    A command or a shell starts no thread, which would die with it, perhaps in the middle of a
-    purchase: the web processes find what is due at their next check.
+    Return at once; safe in requests and transactions. A command or shell starts no thread, which
+    would die with it, perhaps in the middle of a purchase: the web processes find what is due at
+    their next check.
     """
     chosen = mode()
     if chosen == "tasks":
         transaction.on_commit(task_chain.start, using=sqlite.alias(), robust=True)
-    elif chosen == "thread" and request_tracking.requests.any_yet:
-        transaction.on_commit(thread.wake, using=sqlite.alias(), robust=True)
+    elif chosen == "thread" and request_tracking.request_tracker.any_yet:
+        transaction.on_commit(embedded_thread.wake, using=sqlite.alias(), robust=True)
 
 
 # The end of a request
 
 
-class _Checked:
-    """When this process last made sure that somebody runs the pipeline (monotonic seconds)."""
+class _LastCheck:
+    """When this process last checked that a runner is alive, in seconds of the monotonic clock."""
 
     at: float | None = None
 
@@ -68,47 +69,51 @@ class _Checked:
         cls.at = None
 
 
-os.register_at_fork(after_in_child=_Checked.reset)
+os.register_at_fork(after_in_child=_LastCheck.reset)
 
 
 def _on_request_finished(**_kwargs: Any) -> None:
-    """After the response: write what templates wanted, wake who works on it."""
-    noted, check = bool(demand_notes.notes), _check_is_due()
+    """Write what templates wanted and wake the runner, after the response."""
+    noted, check = bool(demand_notes.notes), _is_check_due()
     if not noted and not check:
         return
     try:
-        # A site's tests count their queries: what one of them noted is nothing to the next.
+        # A site's tests may count queries: what one of them noted must add none to the next.
         if not _in_test_suite():
             _write_and_wake(noted)
     except Exception:
         logger.exception("Can't write what templates wanted, or wake the pipeline")
     finally:
-        # Django's own receiver ran before this one. A transaction that is still open is a test's.
+        # Django's own receiver, `close_old_connections`, ran before this one. A transaction that is
+        # still open is a test's.
         for connection in connections.all(initialized_only=True):
             if not connection.in_atomic_block:
                 connection.close_if_unusable_or_obsolete()
 
 
-def _check_is_due() -> bool:
-    """At the process's first request, and from time to time: a comparison in memory."""
+def _is_check_due() -> bool:
+    """Return whether to check the runner: at the process's first request, and then at intervals.
+
+    This only compares in memory.
+    """
     now = time.monotonic()
-    if _Checked.at is not None and now < _Checked.at + CHECK_INTERVAL:
+    if _LastCheck.at is not None and now < _LastCheck.at + CHECK_INTERVAL_SECONDS:
         return False
-    _Checked.at = now
+    _LastCheck.at = now
     return True
 
 
 def _write_and_wake(noted: bool) -> None:
     chosen = mode()
-    # On SQLite the thread writes, when no page is being answered.
+    # On SQLite the thread writes, at a time when no page is being answered.
     if not (chosen == "thread" and sqlite.is_sqlite()):
-        demand.write()
+        demand.write_noted_demand()
     if chosen == "thread":
-        thread.wake()
+        embedded_thread.wake()
     elif chosen == "tasks":
         task_chain.start() if noted else task_chain.start_if_due()
 
 
-def connect() -> None:
-    """Listen to the ends of requests. From `AppConfig.ready`."""
+def connect_runners() -> None:
+    """Connect the receiver for the end of requests. Called by `AppConfig.ready`."""
     request_finished.connect(_on_request_finished, dispatch_uid="smart_resize_runners")

@@ -1,7 +1,7 @@
-"""On SQLite: writing while no page is being answered.
+"""Writing to SQLite only while this process answers no request.
 
-Without IMMEDIATE transactions, SQLite refuses a page at once that has read in a transaction and
-then wants to write, if anybody has written, or is writing, in between. No time-out helps.
+Without IMMEDIATE transactions, SQLite fails a page at once that has read in a transaction and then
+wants to write, if another connection has written, or is writing, in between. No timeout helps.
 """
 
 import sqlite3
@@ -14,13 +14,13 @@ from django.db import connections, router
 from wagtail_smart_resize.models import PipelineState
 from wagtail_smart_resize.renditions import request_tracking
 
-#: The longest that a write waits for the requests under way, seconds.
-PATIENCE = 5.0
+#: Maximum number of seconds that a write waits for the requests under way.
+GATE_TIMEOUT_SECONDS = 5.0
 WRITES = ("BEGIN", "INSERT", "UPDATE", "DELETE", "REPLACE")
 
 
 def alias() -> str:
-    """The database of our tables."""
+    """Return the alias of the database with this app's tables."""
     return router.db_for_write(PipelineState)
 
 
@@ -28,26 +28,26 @@ def is_sqlite() -> bool:
     return connections[alias()].vendor == "sqlite"
 
 
-def is_due() -> bool:
-    """Whether our writes can make pages of this process fail."""
+def needs_gate() -> bool:
+    """Return whether writes of this app can make pages of this process fail."""
     options = connections[alias()].settings_dict["OPTIONS"]
     mode = str(options.get("transaction_mode") or "").upper()
     return is_sqlite() and mode not in {"IMMEDIATE", "EXCLUSIVE"}
 
 
-def polite() -> AbstractContextManager[Any]:
-    """Let this thread's writes wait until this process answers no request."""
-    return connections[alias()].execute_wrapper(_write_politely) if is_due() else nullcontext()
+def write_gate() -> AbstractContextManager[Any]:
+    """Return a context manager that has this thread's writes wait while requests are answered."""
+    return connections[alias()].execute_wrapper(_execute_gated) if needs_gate() else nullcontext()
 
 
-def _write_politely(
+def _execute_gated(
     execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]
 ) -> Any:
-    # A transaction of ours that has begun must end soon: it waits for nobody.
+    # A transaction that this thread has begun must end soon, so its statements don't wait.
     if context["connection"].in_atomic_block or not sql.startswith(WRITES):
         return execute(sql, params, many, context)
     write = _Write(context["connection"])
-    request_tracking.requests.begin_writing(write.is_under_way, PATIENCE)
+    request_tracking.request_tracker.begin_writing(write.is_under_way, GATE_TIMEOUT_SECONDS)
     try:
         return execute(sql, params, many, context)
     finally:
@@ -62,7 +62,7 @@ class _Write:
         self.executing = True
 
     def is_under_way(self) -> bool:
-        """Asked by other threads: their requests wait to begin."""
+        """Return whether the write goes on; called by other threads, whose requests wait for it."""
         return self.executing or self._in_transaction()
 
     def _in_transaction(self) -> bool:

@@ -1,8 +1,8 @@
 """The chain of ticks: short passes on the site's tasks backend, each of which enqueues the next.
 
-One chain works at a time, under the runner's lease, whose token its ticks hand on. A tick whose
-chain another has followed ends at once, so that chains never double; a chain that died with its
-worker is followed by the next one that anybody starts, when its lease has ended.
+One chain works at a time, under the runner's lease, whose token each tick hands on to the next. A
+tick whose chain was succeeded by another ends at once, so that chains never multiply. A chain that
+died with its worker is succeeded by the next one started after its lease has ended.
 """
 
 import datetime as dt
@@ -22,19 +22,19 @@ from . import loop
 
 logger = logging.getLogger(__name__)
 
-#: A tick that takes longer than this and has more to do calls for another worker, seconds.
-HELP_AFTER = 2.0
-#: Between two ticks there is at least this much rest.
-REST = dt.timedelta(seconds=1)
+#: Seconds after which a tick that has more to do enqueues a second one for another worker.
+HELP_AFTER_SECONDS = 2.0
+#: Minimum time between two ticks.
+TICK_REST = dt.timedelta(seconds=1)
 
-#: The task, found as the backends find it: by the path that they store. It calls `run_tick`.
+#: Dotted path of the task that calls `run_tick`. Imported by this path, which the backends store.
 TICK = "wagtail_smart_resize.tasks.tick"
 
 _enqueuing = threading.local()
 
 
 def backend_defers() -> bool:
-    """Whether the tasks backend can run a tick at a later time."""
+    """Return whether the tasks backend can defer a tick to a later time."""
     try:
         return bool(compat.get_task_backend().supports_defer)
     except ImproperlyConfigured:
@@ -42,12 +42,15 @@ def backend_defers() -> bool:
 
 
 def enqueuing_here() -> bool:
-    """Whether this very thread is enqueuing a tick now: then its body runs inline."""
+    """Return whether this very thread is enqueuing a tick now, so that its body runs inline."""
     return getattr(_enqueuing, "now", False)
 
 
 def enqueue_tick(when: dt.datetime | None = None, *, lease: str = "", extra: bool = False) -> None:
-    """Put a tick on the backend. A backend that is out of order is a log line, not an error."""
+    """Enqueue a tick, to run at `when` or at once. A failing backend is logged, not raised.
+
+    `lease`: the token of the chain's lease. `extra`: a tick that only helps with a pass.
+    """
     _enqueuing.now = True
     try:
         tick = import_string(TICK)
@@ -61,7 +64,7 @@ def enqueue_tick(when: dt.datetime | None = None, *, lease: str = "", extra: boo
 def start() -> None:
     """Enqueue a tick, unless a chain is at work already."""
     try:
-        at_work = _is_at_work(PipelineState.load())
+        at_work = _is_chain_running(PipelineState.get_current())
     except DatabaseError:
         logger.exception("Can't tell whether the pipeline is running; trying again later")
         return
@@ -70,76 +73,85 @@ def start() -> None:
 
 
 def start_if_due() -> None:
-    """Start a chain if something waits that none takes care of: one has died, or lost a tick."""
-    state = PipelineState.load()
-    due = None if _is_at_work(state) else loop.next_due(state)
+    """Start a chain if something is due and no chain is at work: one has died, or lost a tick."""
+    state = PipelineState.get_current()
+    due = None if _is_chain_running(state) else loop.next_pass_at(state)
     if due is not None and due <= clock.now():
         enqueue_tick()
 
 
-def _is_at_work(state: PipelineState) -> bool:
+def _is_chain_running(state: PipelineState) -> bool:
     return state.runner_until is not None and state.runner_until > clock.now()
 
 
 def run_tick(lease: str = "", extra: bool = False) -> None:
-    """What a tick does: a pass under the chain's lease, and the next tick."""
+    """Make a pass under the chain's lease, and enqueue the next tick.
+
+    `lease`: the token that the tick before handed on. `extra`: only help with a pass.
+    """
     if extra:
         from wagtail_smart_resize.purchasing import passes
 
-        passes.run_pass(workers=loop.workers(), go_on=_Shift())
+        passes.run_pass(workers=loop.workers(), go_on=_TickTimer())
         return
-    state = PipelineState.load()
-    token = _token(state, lease)
+    state = PipelineState.get_current()
+    token = _obtain_lease(state, lease)
     if token:
-        _go_on(state, token, _pass(state))
+        _enqueue_next(state, token, _run_pass(state))
 
 
-def _token(state: PipelineState, lease: str) -> str:
-    """The lease: the one handed on, or one of our own where it is free. "" ends this tick.
+def _obtain_lease(state: PipelineState, lease: str) -> str:
+    """Return the token handed on, or a new one if the lease is free; "" ends this tick.
 
-    A chain that ended in good order has left a tick of its own for what is to come: then an
-    earlier chain's tick is not needed.
+    A chain that ended properly has left a tick of its own for what is to come: then a tick of an
+    earlier chain is not needed.
     """
     now = clock.now()
-    if lease and state.keep_lease(lease, now + loop.LEASE):
+    if lease and state.keep_lease(lease, now + loop.RUNNER_LEASE):
         return lease
     if lease and state.runner_until is None:
         return ""
-    return state.take_lease(now, loop.LEASE)
+    return state.take_lease(now, loop.RUNNER_LEASE)
 
 
-def _pass(state: PipelineState) -> dt.datetime | None:
+def _run_pass(state: PipelineState) -> dt.datetime | None:
     try:
-        return loop.work_once(state, _Shift())
+        return loop.work_once(state, _TickTimer())
     except Exception:
         logger.exception("A pass of the pipeline failed; trying again")
-        return clock.now() + dt.timedelta(seconds=loop.TROUBLE)
+        return clock.now() + dt.timedelta(seconds=loop.ERROR_REST_SECONDS)
 
 
-def _go_on(state: PipelineState, token: str, due: dt.datetime | None) -> None:
-    """Enqueue the next tick. The lease is kept only while work is near, so that a chain of its
-    own can be started for what comes before a distant moment."""
+def _enqueue_next(state: PipelineState, token: str, due: dt.datetime | None) -> None:
+    """Enqueue the next tick.
+
+    The lease is kept only while work is near, so that another chain can be started for what becomes
+    due earlier than a distant moment.
+    """
     if not loop.is_near(due):
         state.keep_lease(token, None)
-        # Whoever came in between found a chain at work, and counts on it.
-        due = loop.next_due(state)
+        # Processes that looked in between found a chain at work, and count on it.
+        due = loop.next_pass_at(state)
     if due is None:
         return
-    when = max(due, clock.now() + REST)
-    if not loop.is_near(due) or state.keep_lease(token, when + loop.LEASE):
+    when = max(due, clock.now() + TICK_REST)
+    if not loop.is_near(due) or state.keep_lease(token, when + loop.RUNNER_LEASE):
         enqueue_tick(when, lease=token)
 
 
-class _Shift:
-    """A tick's time. Asked before each step: whether to begin it; may call for help."""
+class _TickTimer:
+    """The time of a tick: called before each step, it returns whether to start it.
+
+    It enqueues an extra tick once, after `HELP_AFTER_SECONDS`.
+    """
 
     def __init__(self) -> None:
         self._began = time.monotonic()
-        self._called = False
+        self._has_called_for_help = False
 
     def __call__(self) -> bool:
         passed = time.monotonic() - self._began
-        if passed > HELP_AFTER and not self._called:
-            self._called = True
+        if passed > HELP_AFTER_SECONDS and not self._has_called_for_help:
+            self._has_called_for_help = True
             enqueue_tick(extra=True)
         return passed < loop.PASS_SECONDS

@@ -1,6 +1,6 @@
-"""A local stand-in for the gateway: to develop, show and test a site without a key.
+"""A local stand-in for the gateway, to develop, demonstrate and test a site without a key.
 
-It stands for somebody else's machine, so it shares nothing with the code that talks to it.
+It represents another party's server, so it shares nothing with the code that talks to it.
 """
 
 from .gateway import SandboxGateway

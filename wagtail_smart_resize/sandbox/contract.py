@@ -1,4 +1,4 @@
-"""The reference, seen from the gateway's side: what it accepts, and the bodies of its answers."""
+"""The reference from the gateway's side: which requests are valid, and the bodies of answers."""
 
 import json
 import re
@@ -14,7 +14,7 @@ SUBMIT_PATH = "/smart-resize/v1/smart-resize-request"
 RESULT_PATH = "/smart-resize/v1/smart-resize-request-result"
 STATUS_PATH = "/v2/requests/status/"
 
-# Not in the reference: what keeps a typing error from filling a laptop's memory.
+# Not in the reference: limits that keep a typing error from filling a laptop's memory.
 MAX_SIDE = 10_000
 MAX_OUTPUTS = 100
 
@@ -22,7 +22,7 @@ _SIZE = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})")
 
 
 class Refusal(Exception):
-    """The request is not accepted; ``reply`` says so."""
+    """The request is not accepted. ``reply`` is the answer that says so."""
 
     def __init__(self, status: int, message: str, details: str) -> None:
         super().__init__(f"{message}: {details}")
@@ -31,7 +31,7 @@ class Refusal(Exception):
 
 @dataclass(frozen=True)
 class Order:
-    """A valid request, defaults filled in as the reference has them."""
+    """A valid request, with the reference's defaults filled in."""
 
     image_url: str
     target_sizes: tuple[tuple[int, int], ...]
@@ -45,7 +45,11 @@ class Order:
 
 
 def read_order(payload: Any) -> Order:
-    """Raises Refusal with the documented body. A field that the reference lacks is refused too."""
+    """Return the order in a request's JSON.
+
+    Raises Refusal, with the documented body, for an invalid request and for any field that the
+    reference lacks.
+    """
     fields = _object(payload)
     for name in fields:
         if name not in Order.__dataclass_fields__:
@@ -59,6 +63,7 @@ def read_order(payload: Any) -> Order:
 
 
 def read_request_id(payload: Any) -> str:
+    """Return the ``request_id`` in a status request's JSON. Raises Refusal."""
     request_id = _object(payload).get("request_id")
     if not isinstance(request_id, str) or not request_id:
         raise _invalid("request_id", "request_id is required and must be a string")
@@ -66,6 +71,7 @@ def read_request_id(payload: Any) -> str:
 
 
 def read_json(body: bytes, content_type: str) -> Any:
+    """Return the parsed body. Raises Refusal for another content type or invalid JSON."""
     if content_type.partition(";")[0].strip().lower() != "application/json":
         raise Refusal(400, "Invalid Content-Type", "The Content-Type must be application/json")
     try:
@@ -83,7 +89,7 @@ def queued_body(request_id: str, origin: str) -> dict[str, Any]:
 
 
 def immediate_body(pictures: list[tuple[str, str]], content_type: str) -> dict[str, Any]:
-    """``pictures`` are names and URLs."""
+    """Return the body of an immediate answer. ``pictures`` are pairs of file name and URL."""
     images = [{"file_name": n, "content_type": content_type, "url": url} for n, url in pictures]
     return {"images": images, "description": ""}
 
@@ -91,6 +97,7 @@ def immediate_body(pictures: list[tuple[str, str]], content_type: str) -> dict[s
 def status_body(
     request_id: str, status: str, *, error: str | None, output: Any, created: float, updated: float
 ) -> dict[str, Any]:
+    """Return the body of a status answer. ``created`` and ``updated`` are Unix timestamps."""
     ended = status in {"COMPLETED", "FAILED", "ERROR"}
     return {
         "request_id": request_id,
@@ -171,7 +178,7 @@ def _boolean(name: str, value: Any) -> bool:
 
 
 def _typed(name: str, value: Any, kind: type, words: str) -> Any:
-    if type(value) is not kind:  # True is an int
+    if type(value) is not kind:  # isinstance() takes True for an int
         raise _invalid(name, f"{name} must be {words}")
     return value
 

@@ -1,4 +1,4 @@
-"""The sandbox as its users hold it: a local gateway that starts, stops, and tells what it saw."""
+"""The sandbox's public class: a local gateway that starts, stops, and records its calls."""
 
 import contextlib
 import ipaddress
@@ -21,11 +21,12 @@ KEPT_CALLS = 10_000
 
 
 class SandboxGateway:
-    """Speaks the reference on ``url``, from ``with`` or ``start()`` on until ``stop()``.
+    """Serves the reference on ``url``, from ``with`` or ``start()`` on until ``stop()``.
 
-    ``latency`` is the least time that a job takes, ``slow`` how late a slow answer is, ``trickle``
+    ``latency`` is the minimum duration of a job, ``slow`` the delay of a slow answer, ``trickle``
     the pause between two bytes, ``fetch_seconds`` the time for fetching a source: all in seconds.
-    ``report`` is called with a line per call. All that it keeps is kept in memory.
+    ``report`` is called with a line per call. Everything is kept in memory.
+
     Raises ValueError for a host that is not loopback, unless ``allow_remote``.
     """
 
@@ -66,7 +67,7 @@ class SandboxGateway:
         self._listener.start()
 
     def stop(self) -> None:
-        """End at once: calls still being answered are cut off, and no thread stays."""
+        """Stop at once: calls still being answered are cut off, and no thread remains."""
         self._listener.stop()
         self._desk.close()
 
@@ -80,11 +81,11 @@ class SandboxGateway:
         """The base URL, for the setting ``BASE_URL``."""
         return f"{self.origin}/smart-resize/v1"
 
-    # What it was asked
+    # Recorded calls
 
     @property
     def calls(self) -> list[Call]:
-        """Every call so far, the oldest first, whatever its answer."""
+        """The last ``KEPT_CALLS`` calls, the oldest first, whatever their answers."""
         with self._lock:
             return list(self._calls)
 
@@ -95,21 +96,21 @@ class SandboxGateway:
 
     @property
     def polls(self) -> list[str]:
-        """The request id of every question for a status."""
+        """The request id of every status request."""
         return [call.request_id for call in self._calls_at(Step.STATUS)]
 
     @property
     def downloads(self) -> list[str]:
-        """The file name of every fetch of a result."""
+        """The file name of every download of a result."""
         return [call.file_name for call in self._calls_at(Step.DOWNLOAD)]
 
     def _calls_at(self, step: Step) -> list[Call]:
         return [call for call in self.calls if call.step is step]
 
-    # Misbehaving
+    # Faults
 
     def misbehave(self, word: str, times: int | None = None, where: str | None = None) -> None:
-        """Ask for a fault in the next ``times`` answers or jobs; without, until ``behave``.
+        """Request a fault in the next ``times`` answers or jobs; without it, until ``behave``.
 
         ``where`` is submit, status, download or job, as far as the word allows. Raises ValueError.
         """
@@ -119,12 +120,12 @@ class SandboxGateway:
         self._faults.add(fault)
 
     def behave(self) -> None:
-        """Forget every fault that was asked for."""
+        """Clear every fault that was requested."""
         self._faults.clear()
 
     @contextlib.contextmanager
     def away(self) -> Iterator[None]:
-        """Refuse all connections until the block ends, as if nobody were there; forget nothing."""
+        """Refuse all connections during the block, as if the server were down; keep all state."""
         self._listener.stop()
         try:
             yield

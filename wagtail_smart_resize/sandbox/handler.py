@@ -1,4 +1,4 @@
-"""Who answers a call: checks the key, knows the jobs, sees to the faults that were asked for."""
+"""Answers to calls: checks the key, keeps the jobs, applies the faults that were requested."""
 
 import threading
 from collections import OrderedDict
@@ -24,6 +24,8 @@ KEPT_JOBS = 200
 
 
 class Desk:
+    """Answers calls. ``latency`` and ``fetch_seconds`` are in seconds."""
+
     def __init__(self, faults: Faults, *, key: str, latency: float, fetch_seconds: float) -> None:
         self._faults = faults
         self._key = key
@@ -37,22 +39,25 @@ class Desk:
         self._executor.shutdown(wait=True, cancel_futures=True)
 
     def settle(self, seconds: float) -> None:
-        """Wait until the pictures of all jobs are made, or can't be. Raises TimeoutError."""
+        """Wait until the pictures of all jobs are made or have failed. Raises TimeoutError."""
         with self._lock:
             jobs = list(self._jobs.values())
         if not all(job.wait(seconds) for job in jobs):
             raise TimeoutError(f"The sandbox is still at work after {seconds} seconds.")
 
     def answer(self, call: Call, origin: str) -> tuple[Reply, str]:
-        """The reply, and the word for the fault that it shows or that its sending shall show."""
+        """Return the reply, and the word of the fault that it, or its sending, must show."""
         try:
             word = self._word(call)
         except Refusal as e:
             return e.reply, ""
-        return refusal(word) or spoilt(self._right_answer(call, origin), word), word
+        return refusal(word) or spoilt(self._correct_answer(call, origin), word), word
 
     def _word(self, call: Call) -> str:
-        """The fault for this call, or "". Raises Refusal for calls that nobody asked faults for."""
+        """Return the word of the fault for this call, or "".
+
+        Raises Refusal for an unknown path or a wrong key, to which no fault applies.
+        """
         if call.step is None:
             raise Refusal(404, "Resource not found", "The requested endpoint does not exist")
         if call.step is not Step.DOWNLOAD:
@@ -67,7 +72,7 @@ class Desk:
             raise Refusal(401, "Unauthorized", f"The key in {KEY_HEADER} is not valid")
 
     def _prompt(self, call: Call) -> str:
-        """The prompt that speaks for this call. The words in a new one are learnt."""
+        """Return the prompt that applies to this call, and record the faults in a new one."""
         if call.step is not Step.SUBMIT:
             job = self._find(call.request_id)
             return job.order.prompt if job else ""
@@ -78,13 +83,13 @@ class Desk:
             raise Refusal(400, "Invalid prompt", str(e)) from e
         return str(prompt)
 
-    def _right_answer(self, call: Call, origin: str) -> Reply:
+    def _correct_answer(self, call: Call, origin: str) -> Reply:
         try:
             if call.step is Step.SUBMIT:
                 return self._accept(call, origin)
             if call.step is Step.STATUS:
-                return self._tell(call, origin)
-            return self._hand_out(call)
+                return self._report_status(call, origin)
+            return self._serve_result(call)
         except Refusal as e:
             return e.reply
 
@@ -98,12 +103,12 @@ class Desk:
             return as_json(job.immediate_payload(origin))
         return as_json(queued_body(job.request_id, origin))
 
-    def _tell(self, call: Call, origin: str) -> Reply:
+    def _report_status(self, call: Call, origin: str) -> Reply:
         if call.path == RESULT_PATH:
             read_request_id(read_json(call.content, call.headers.get("Content-Type", "")))
         return as_json(self._job(call.request_id).status_payload(origin))
 
-    def _hand_out(self, call: Call) -> Reply:
+    def _serve_result(self, call: Call) -> Reply:
         reply = self._job(call.request_id).result(call.file_name)
         if reply is None:
             raise Refusal(404, "Resource not found", "There is no such result")

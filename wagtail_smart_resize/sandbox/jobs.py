@@ -1,4 +1,4 @@
-"""A job: what was accepted, the pictures made for it, and how far it is."""
+"""A job: an accepted request, the pictures made for it, and its status."""
 
 import base64
 import logging
@@ -12,11 +12,11 @@ from typing import Any
 from .contract import Order, Refusal, immediate_body, status_body
 from .recompose import encode, open_picture, recompose
 from .responses import Reply
-from .source_fetch import SourceUnavailable, fetch_source
+from .source_fetch import SourceFetchError, fetch_source
 
 logger = logging.getLogger(__name__)
 
-#: Where machines in a data centre find secrets of theirs.
+#: Where machines in a data centre find their own secrets (link-local).
 PRIVATE = "http://169.254.169.254"
 
 Pair = tuple[int, int]
@@ -24,7 +24,7 @@ Pair = tuple[int, int]
 
 @dataclass(frozen=True)
 class Planned:
-    """One picture to make: ``size`` as asked for, ``made`` as it will be."""
+    """A picture to make: ``size`` as requested, ``made`` as it will be."""
 
     name: str
     size: Pair
@@ -33,13 +33,13 @@ class Planned:
 
 
 @dataclass(frozen=True)
-class Picture:
+class StoredPicture:
     name: str
     content: bytes
 
 
 def plan(order: Order, words: frozenset[str]) -> list[Planned]:
-    """The pictures in the order in which they are named, with what the words do to them."""
+    """Return the pictures in the order in which they are named, changed by the fault words."""
     planned = [
         _planned(order, size, index, words)
         for size in order.target_sizes
@@ -65,13 +65,13 @@ def _planned(order: Order, size: Pair, index: int, words: frozenset[str]) -> Pla
 
 
 def _other_shape(size: Pair) -> Pair:
-    """Far from all that one request is likely to ask for: a third as wide."""
+    """Return a shape that one request is unlikely to ask for as well: a third as wide."""
     width, height = size
     return max(1, width // 3), height
 
 
 class Job:
-    """One accepted request. ``words`` are the faults that it will show."""
+    """One accepted request. ``words`` are its faults, ``latency`` its duration in seconds."""
 
     def __init__(self, order: Order, words: frozenset[str], *, latency: float) -> None:
         self.request_id = f"smart-resize_{uuid.uuid4()}"
@@ -80,17 +80,20 @@ class Job:
         self.content_type = f"image/{order.output_format}"
         self._created = time.time()
         self._latency = latency
-        self._pictures: Future[list[Picture]] = Future()
+        self._pictures: Future[list[StoredPicture]] = Future()
 
     def start(self, executor: Executor, fetch_seconds: float) -> None:
         self._pictures = executor.submit(_make, self.order, self.words, fetch_seconds)
 
     def wait(self, seconds: float) -> bool:
-        """Whether the pictures are made, or can't be, within so many seconds."""
+        """Return whether the pictures are made, or have failed, within so many seconds."""
         return not wait([self._pictures], seconds).not_done
 
     def status(self) -> str:
-        """QUEUED for a third of the latency, then PROCESSING, until the pictures are made too."""
+        """Return QUEUED for a third of the latency, then PROCESSING, then the final status.
+
+        A job ends once the latency has passed and its pictures are made or have failed.
+        """
         age = time.time() - self._created
         if age < self._latency / 3:
             return "QUEUED"
@@ -116,7 +119,10 @@ class Job:
         )
 
     def immediate_payload(self, origin: str) -> dict[str, Any]:
-        """The other form of answer, for which the caller waits. Raises Refusal without pictures."""
+        """Wait for the pictures and return the immediate form of answer.
+
+        Raises Refusal if they can't be made.
+        """
         if self._pictures.exception():
             raise Refusal(400, "Invalid image_url", self.error())
         named = [(picture.name, self._url(picture, origin)) for picture in self._pictures.result()]
@@ -128,12 +134,12 @@ class Job:
         if "ERROR" in self.words:
             return "A system error, as asked for. The request was not charged."
         problem = self._pictures.exception()
-        if isinstance(problem, SourceUnavailable):
+        if isinstance(problem, SourceFetchError):
             return str(problem)
         return "image_url does not point at an image that could be read"
 
     def result(self, name: str) -> Reply | None:
-        """One picture by its name, once the job is completed."""
+        """Return one picture by its name, or None; also None while the job is not completed."""
         if self.status() != "COMPLETED":
             return None
         found = (p.content for p in self._pictures.result() if p.name == name)
@@ -145,7 +151,7 @@ class Job:
         media_url = urls[0] if urls and "string-media-url" in self.words else urls
         return {"media_url": media_url, "media_type": self.content_type}
 
-    def _url(self, picture: Picture, origin: str) -> str:
+    def _url(self, picture: StoredPicture, origin: str) -> str:
         if self.order.sync_mode:
             data = base64.b64encode(picture.content).decode()
             return f"data:{self.content_type};base64,{data}"
@@ -154,7 +160,7 @@ class Job:
         return f"{origin}/results/{self.request_id}/{picture.name}"
 
 
-def _make(order: Order, words: frozenset[str], fetch_seconds: float) -> list[Picture]:
+def _make(order: Order, words: frozenset[str], fetch_seconds: float) -> list[StoredPicture]:
     try:
         source = open_picture(fetch_source(order.image_url, fetch_seconds))
         seed = random.randrange(2**31) if order.seed is None else order.seed
@@ -164,6 +170,6 @@ def _make(order: Order, words: frozenset[str], fetch_seconds: float) -> list[Pic
         raise
 
 
-def _picture(source: Any, planned: Planned, order: Order, seed: int) -> Picture:
+def _picture(source: Any, planned: Planned, order: Order, seed: int) -> StoredPicture:
     drawn = recompose(source, planned.made, seed=seed, index=planned.index)
-    return Picture(planned.name, encode(drawn, order.output_format))
+    return StoredPicture(planned.name, encode(drawn, order.output_format))

@@ -1,7 +1,7 @@
-"""A recomposition without a model: the whole picture over a blurred, darkened extension of itself.
+"""Recomposition without a model: the whole picture over a blurred, darkened extension of itself.
 
-Not what the engine draws, but what a site sees of it: the shape asked for, nothing of the subject
-cut off, another picture for another seed, and plainly not the crop.
+It is not what the engine draws, but what a site sees of it: the requested shape, nothing of the
+subject cut off, another picture for another seed, and plainly not the crop.
 """
 
 import io
@@ -9,7 +9,7 @@ import random
 
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
 
-# The shapes in which the engine renders before it cuts to the size asked for.
+# Sizes in which the engine renders before it cuts to the requested one.
 PRESETS = (
     (1584, 672),
     (1376, 768),
@@ -27,13 +27,13 @@ Pair = tuple[int, int]
 
 
 def open_picture(content: bytes) -> Image.Image:
-    """Decode a source picture, the right way up and in RGB. Raises what Pillow raises."""
+    """Return a decoded source picture, upright and in RGB. Raises what Pillow raises."""
     with Image.open(io.BytesIO(content)) as image:
         return ImageOps.exif_transpose(image).convert("RGB")
 
 
 def recompose(source: Image.Image, size: Pair, *, seed: int, index: int) -> Image.Image:
-    """Draw ``source`` anew in exactly ``size``; the same seed and index give the same picture."""
+    """Return ``source`` recomposed in exactly ``size``: the same for the same seed and index."""
     canvas = _canvas_size(size)
     variant = random.Random(f"{seed}/{index}")
     picture = _background(source, canvas, variant)
@@ -44,7 +44,7 @@ def recompose(source: Image.Image, size: Pair, *, seed: int, index: int) -> Imag
 
 
 def encode(picture: Image.Image, output_format: str) -> bytes:
-    """As ``jpeg``, ``png`` or ``webp``: quick to write rather than small."""
+    """Return the picture as ``jpeg``, ``png`` or ``webp``, encoded for speed rather than size."""
     options = {
         "jpeg": {"quality": 88},
         "png": {"compress_level": 2},
@@ -56,14 +56,14 @@ def encode(picture: Image.Image, output_format: str) -> bytes:
 
 
 def _canvas_size(size: Pair) -> Pair:
-    """The engine's preset nearest in shape, at the scale that fills ``size``."""
+    """Return the engine's preset nearest in shape, at the scale that fills ``size``."""
     width, height = min(PRESETS, key=lambda preset: 1 - _kept(preset, size))
     scale = max(size[0] / width, size[1] / height)
     return max(size[0], round(width * scale)), max(size[1], round(height * scale))
 
 
 def _kept(preset: Pair, size: Pair) -> float:
-    """The share of a preset that is left when it is cut to the shape of ``size``."""
+    """Return the share of a preset that is left when it is cut to the shape of ``size``."""
     ratio = (preset[0] * size[1]) / (preset[1] * size[0])
     return min(ratio, 1 / ratio)
 
@@ -78,7 +78,7 @@ def _background(source: Image.Image, canvas: Pair, variant: random.Random) -> Im
 
 
 def _place(canvas: Image.Image, source: Image.Image, variant: random.Random) -> None:
-    """Put the whole source on the canvas, somewhere near the middle, with soft inner edges."""
+    """Paste the whole source on the canvas, somewhere near the middle, with soft inner edges."""
     fitted = ImageOps.contain(source, canvas.size, Image.Resampling.LANCZOS)
     free = (canvas.width - fitted.width, canvas.height - fitted.height)
     corner = (
@@ -89,7 +89,7 @@ def _place(canvas: Image.Image, source: Image.Image, variant: random.Random) -> 
 
 
 def _soft_edges(size: Pair, free: Pair) -> Image.Image:
-    """Fade where the picture ends before the canvas does."""
+    """Return a mask that fades where the picture ends before the canvas does."""
     fade = max(1, min(size) // 40)
     left, top = (fade if room > 2 * fade else -fade for room in free)
     mask = Image.new("L", size, 0)

@@ -1,4 +1,4 @@
-"""What comes in: one HTTP request, read as far as the reference goes."""
+"""Incoming HTTP requests, parsed as far as the reference goes."""
 
 import json
 import re
@@ -17,9 +17,9 @@ _HOST = re.compile(r"[A-Za-z0-9.:\[\]-]+")
 
 @dataclass(frozen=True)
 class Call:
-    """``step`` is None for an address that there is not; ``body`` is the JSON sent, None without.
+    """A parsed request. ``step`` is None for an unknown address.
 
-    ``headers`` are looked up without regard to case.
+    ``body`` is the JSON that was sent, or None. ``headers`` are looked up case-insensitively.
     """
 
     step: Step | None
@@ -38,7 +38,7 @@ class Call:
         return cls(step, method, path, headers, content, body, request_id, file_name)
 
     def origin(self, default: str) -> str:
-        """Where the caller finds us: the host that it named itself, as behind any proxy."""
+        """Return the origin that the caller used: its Host header, as behind a proxy."""
         host = self.headers.get("Host", "")
         return f"http://{host}" if _HOST.fullmatch(host) else default
 

@@ -1,4 +1,4 @@
-"""What goes back over HTTP, before anything spoils it."""
+"""HTTP answers, before any fault is applied."""
 
 import json
 from collections.abc import Mapping
@@ -20,12 +20,12 @@ def as_json(payload: Any, status: int = 200) -> Reply:
 
 
 def error(status: int, error: str, details: str) -> Reply:
-    """An error body as the reference documents it."""
+    """Return an error answer as the reference documents it."""
     return as_json({"error": error, "details": details}, status)
 
 
 def page(status: int) -> Reply:
-    """What a proxy or a maintenance switch answers in the gateway's place."""
+    """Return what a proxy or a maintenance switch answers in the gateway's place."""
     title = HTTPStatus(status).phrase
     body = f"<!doctype html><html><title>{title}</title><h1>{title}</h1></html>"
     return Reply(status, body.encode(), "text/html; charset=utf-8")

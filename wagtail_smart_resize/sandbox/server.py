@@ -1,4 +1,4 @@
-"""The HTTP side: a listener with a thread per connection, and what can go wrong on a wire."""
+"""The HTTP listener, with a thread per connection, and faults of the connection itself."""
 
 import contextlib
 import logging
@@ -21,7 +21,11 @@ Answering = Callable[[str, str, Message, bytes], tuple[Reply, str]]
 
 
 class Listener:
-    """Answers on ``host`` and ``port`` (0: a free one) between ``start`` and ``stop``."""
+    """Listens on ``host`` and ``port`` (0: a free one) between ``start`` and ``stop``.
+
+    ``slow`` and ``trickle`` are seconds: the delay of a slow answer, and the pause between two
+    bytes.
+    """
 
     def __init__(
         self, answer: Answering, host: str, port: int, *, slow: float, trickle: float
@@ -54,7 +58,7 @@ class Listener:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = False
-    request_queue_size = 128  # beyond it, which is 5 by default, connections wait or are reset
+    request_queue_size = 128  # beyond it (5 by default), connections wait or are reset
 
     def set_up(self, answer: Answering, *, slow: float, trickle: float) -> None:
         self.answer = answer
@@ -65,7 +69,7 @@ class _Server(ThreadingHTTPServer):
         self._lock = threading.Lock()
 
     def server_bind(self) -> None:
-        # Not HTTPServer's: it looks the host's name up, which can take long.
+        # Not HTTPServer's, which looks up the host's name: that can take long.
         socketserver.TCPServer.server_bind(self)
 
     def process_request(self, request: Any, client_address: Any) -> None:
@@ -102,13 +106,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _handle(self) -> None:
         self.close_connection = True
-        with contextlib.suppress(ConnectionError):  # whoever called has gone
+        with contextlib.suppress(ConnectionError):  # the caller has disconnected
             body = self._body()
             if body is None:
                 self.send(error(413, "Request too large", "The body is larger than it may be"))
                 return
             reply, word = self.server.answer(self.command, self.path, self.headers, body)
-            _WAYS.get(word, _Handler.send)(self, reply)
+            _SENDERS.get(word, _Handler.send)(self, reply)
 
     def _body(self) -> bytes | None:
         length = self.headers.get("Content-Length", "0")
@@ -120,7 +124,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(_head(reply) + reply.body)
 
     def wait(self, seconds: float | None) -> bool:
-        """Whether the time has passed, rather than the server being stopped."""
+        """Wait, and return True if the time has passed, False if the server was stopped."""
         return not self.server.stopping.wait(seconds)
 
     def log_message(self, format: str, *args: Any) -> None:
@@ -138,7 +142,7 @@ def _head(reply: Reply) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode()
 
 
-# Ways of sending that go wrong
+# Faulty ways of sending
 
 
 def _slow(handler: _Handler, reply: Reply) -> None:
@@ -167,7 +171,7 @@ def _byte_by_byte(handler: _Handler, content: bytes) -> None:
 
 
 def _reset(handler: _Handler, reply: Reply) -> None:
-    """Close so that the other end gets a reset, not an orderly end."""
+    """Close the connection by a TCP reset instead of an orderly end."""
     linger = struct.pack("ii", 1, 0)
     handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
     socket.close(handler.connection.detach())
@@ -178,14 +182,14 @@ def _broken_off(handler: _Handler, reply: Reply) -> None:
 
 
 def _huge(handler: _Handler, reply: Reply) -> None:
-    """Send 200 MB, as far as anybody wants to have them."""
+    """Send 200 MB, as far as the client reads them."""
     length = {"Content-Length": str(200 * 1024 * 1024)}
     handler.wfile.write(_head(Reply(200, b"", reply.content_type, length)))
     for _ in range(200):
         handler.wfile.write(b" " * 1024 * 1024)
 
 
-_WAYS: dict[str, Callable[[_Handler, Reply], None]] = {
+_SENDERS: dict[str, Callable[[_Handler, Reply], None]] = {
     "slow": _slow,
     "hang": _hang,
     "trickle": _trickle,

@@ -1,4 +1,4 @@
-"""What our screens in the admin need of templates."""
+"""Template tags and filters of the app's admin screens."""
 
 import json
 from typing import Any
@@ -16,13 +16,13 @@ register = template.Library()
 
 @register.filter(name="json")
 def as_json(value: Any) -> str:
-    """For a Stimulus value in an attribute, which Django's escaping makes safe."""
+    """Return JSON for a Stimulus value. Django's autoescaping makes it safe in an attribute."""
     return json.dumps(value)
 
 
 @register.filter
 def chosen(texts: dict[str, str], count: int) -> str:
-    return price_preview.chosen(texts, count)
+    return price_preview.chosen_preview(texts, count)
 
 
 @register.simple_tag

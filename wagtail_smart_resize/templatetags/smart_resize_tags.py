@@ -1,6 +1,7 @@
-"""`{{ photo|smart_resize:"1200x630-c50|format-webp" }}`: a rendition where a tag is too much.
+"""Template filters for renditions.
 
-`{% if rendition|is_recomposed %}`: whether it shows a recomposed picture.
+`{{ photo|smart_resize:"1200x630-c50|format-webp" }}` gives a rendition without a tag.
+`{% if rendition|is_recomposed %}` tests whether it shows a recomposed picture.
 """
 
 from typing import Any
@@ -17,7 +18,7 @@ register.filter(is_recomposed)
 
 
 class Shown:
-    """A rendition that a template prints as its `<img>` tag, and asks for its attributes."""
+    """Wrapper of a rendition that prints as its `<img>` tag and exposes its attributes."""
 
     def __init__(self, rendition: Any) -> None:
         self.rendition = rendition
@@ -26,19 +27,19 @@ class Shown:
         return getattr(self.rendition, name)
 
     def __str__(self) -> str:
-        return mark_safe(self.rendition.img_tag())  # Wagtail has escaped the attributes
+        return mark_safe(self.rendition.img_tag())  # Wagtail escapes the attributes.
 
     __html__ = __str__
 
 
 @register.filter
 def smart_resize(image: Any, spec: str) -> Any:
-    """The image's rendition for a slot or preset, with further operations after a bar.
+    """Return the image's rendition for a slot or preset; other operations may follow after "|".
 
-    Printed it is the `<img>` tag; `url`, `width` and the rest are the rendition's.
+    The result prints as the `<img>` tag; `url`, `width` and the rest are the rendition's.
 
-    "" for no image; for an image whose file is gone, what `{% image %}` shows then. Raises
-    `InvalidFilterSpecError` for a bad spec.
+    Returns "" for no image and, for an image whose file is missing, the placeholder that
+    `{% image %}` shows. Raises `InvalidFilterSpecError` for a bad spec.
     """
     if not image:
         return ""

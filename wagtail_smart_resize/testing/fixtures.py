@@ -1,6 +1,7 @@
-"""The fixture `smart_resize`, by `pytest_plugins = ["wagtail_smart_resize.testing.fixtures"]`.
+"""Pytest plugin with the fixture `smart_resize`.
 
-It needs pytest-django. Nothing of Django's is loaded before a test asks for the fixture.
+Load it by `pytest_plugins = ["wagtail_smart_resize.testing.fixtures"]`. It needs pytest-django.
+Nothing of Django is imported before a test requests the fixture.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ import pytest
 
 @pytest.fixture
 def smart_resize(db: None) -> Iterator[Callable[..., Any]]:
-    """`wagtail_smart_resize.testing.recomposed`, whose files are deleted after the test."""
+    """Provide `wagtail_smart_resize.testing.recomposed`, and delete its files after the test."""
     from . import recomposed
 
     files = []

@@ -1,4 +1,4 @@
-"""What `wagtail_smart_resize.testing.recomposed` does; needs Django to be set up."""
+"""Implementation of `wagtail_smart_resize.testing.recomposed`; needs Django to be set up."""
 
 import hashlib
 import io
@@ -7,31 +7,32 @@ from typing import Any
 from PIL import Image
 
 from wagtail_smart_resize.core.sizes import Size, same_shape, shape_of
-from wagtail_smart_resize.editorial.actions import Wish
+from wagtail_smart_resize.editorial.actions import ResizeTarget
 from wagtail_smart_resize.models import Candidate, Recomposition
 from wagtail_smart_resize.publishing import publication
 from wagtail_smart_resize.purchasing import demand, plan
 
-#: Of the picture that is drawn where a test brings none.
+#: Colour of the picture that is drawn where a test provides none.
 COLOUR = "rebeccapurple"
 
 
 def make_live(image: Any, spec: str, picture: bytes | None) -> Candidate:
-    wish = Wish.parse(spec)
-    content = picture if picture is not None else _drawn(wish.slot.size)
+    """Store a recomposition and make it live: see `wagtail_smart_resize.testing.recomposed`."""
+    target = ResizeTarget.parse(spec)
+    content = picture if picture is not None else _drawn(target.slot.size)
     with Image.open(io.BytesIO(content)) as opened:
         size, extension = Size(*opened.size), (opened.format or "").lower()
-    if not same_shape(shape_of(*size), wish.shape):
+    if not same_shape(shape_of(*size), target.shape):
         raise ValueError(f"A picture of {size} has not the shape of {spec}.")
     plan.identify(image)
     by = Recomposition.WantedBy.TEMPLATE
-    (row,) = demand.record(image, [wish.slot], wish.recipe, by=by)
+    (row,) = demand.record_demand(image, [target.slot], target.recipe, by=by)
     candidate = _stored(row, content, size, extension)
     row.leave()
     if not row.go_live(candidate):
         row.choose(candidate, None)
     publication.publish(image.pk)
-    # What the instance has looked up before.
+    # Clear what the instance looked up before.
     image._state.fields_cache.pop("smart_resize", None)
     return candidate
 

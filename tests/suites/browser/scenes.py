@@ -6,7 +6,7 @@ from support.factories import photo
 from testapp.models import PicturePage
 
 from wagtail_smart_resize.editorial import actions
-from wagtail_smart_resize.editorial.actions import Wish, Wording
+from wagtail_smart_resize.editorial.actions import GenerationOptions, ResizeTarget
 from wagtail_smart_resize.models import Recomposition
 
 
@@ -30,10 +30,12 @@ def photos(collection: Any) -> list[Any]:
     return images
 
 
-def ask(image: Any, user: Any, wish: str = "teaser", count: int = 2, prompt: str = "") -> Any:
+def ask(image: Any, user: Any, target: str = "teaser", count: int = 2, prompt: str = "") -> Any:
     """Ask for pictures as an editor does; returns the row."""
-    wording = Wording(prompt, "1K", count, None)
-    actions.ask(image, [Wish.parse(wish)], user=user, wording=wording, overrule=True)
+    options = GenerationOptions(prompt, "1K", count, None)
+    actions.request_recomposition(
+        image, [ResizeTarget.parse(target)], user=user, options=options, override_rules=True
+    )
     return Recomposition.objects.filter(image=image).latest("pk")
 
 

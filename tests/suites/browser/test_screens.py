@@ -94,8 +94,8 @@ def queue(site, settings, people, run):
     review_mode(settings)
     image = photo(title="Rocket on the pad", collection=people.here)
     page_with(image)
-    for wish in ("teaser", "portrait"):
-        ask(image, people.editor, wish)
+    for target in ("teaser", "portrait"):
+        ask(image, people.editor, target)
     run()
     return [("the review queue", "/admin/reports/smart-resize/review/", open_forms)]
 
@@ -105,11 +105,11 @@ def stopped(site, people):
     """The service turns the site down; a shape waits for it, and another could not be published."""
     image = photo(title="Rocket on the pad", collection=people.here)
     page_with(image)
-    recomposition(image, "1200x630", next_attempt=clock.now())
+    recomposition(image, "1200x630", next_attempt_at=clock.now())
     row = recomposition(image, "800x1000", purchase="idle")
     actions.choose(candidate(row), user=people.editor)
-    ImageVersion.objects.update(flip_attempts=3)
-    PipelineState.load().open_circuit("http_402", "HTTP 402: Payment Required", clock.now())
+    ImageVersion.objects.update(publish_attempts=3)
+    PipelineState.get_current().open_circuit("http_402", "HTTP 402: Payment Required", clock.now())
     return [
         ("a screen while nothing is sent", screen_of(image), None),
         ("the report while nothing is sent", "/admin/reports/smart-resize/", None),

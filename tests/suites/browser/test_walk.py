@@ -151,7 +151,7 @@ def test_the_review_queue_is_worked_off_by_keyboard_alone(site, settings, people
         ask(image, people.editor)
     run()
     # Several are fetched at once: which came first is not the order in which they were asked for.
-    first, second, third = Recomposition.objects.order_by("review_since", "pk")
+    first, second, third = Recomposition.objects.order_by("awaiting_review_since", "pk")
     screen = sit_down(people.editor)
     tab = screen.open("/admin/")
     for _press in range(40):

@@ -14,11 +14,11 @@ from PIL import Image
 from wagtail.images import get_image_model
 
 from wagtail_smart_resize.models import (
+    BudgetPeriod,
     Candidate,
     GatewayRequest,
     PipelineState,
     Recomposition,
-    Spend,
 )
 from wagtail_smart_resize.purchasing import passes, schedule
 from wagtail_smart_resize.repair import repairs
@@ -50,8 +50,8 @@ class Clock:
 class Way:
     """What one process does from its start on; each step can be repeated by another process."""
 
-    def __init__(self, clock: Clock) -> None:
-        self.clock = clock
+    def __init__(self, moving_clock: Clock) -> None:
+        self.moving_clock = moving_clock
 
     def show(self) -> None:
         """A page is rendered; the response has not been sent yet."""
@@ -64,23 +64,23 @@ class Way:
         """All that is to be done, as thread, tick and worker do it, but without waiting."""
         for _pass in range(60):
             passes.run_pass(workers=1)
-            repairs.run_if_due(PipelineState.load())
-            due = schedule.next_due()
+            repairs.run_if_due(PipelineState.get_current())
+            due = schedule.next_step_at()
             if due is None:
                 return
-            self.clock.leap_to(due)
+            self.moving_clock.leap_to(due)
         raise AssertionError(f"After 60 passes something is due at {due}")
 
     def finish(self) -> None:
         """All, and what the hourly repair finds to be done."""
         self.work()
-        self.clock.leap(HOUR)
+        self.moving_clock.leap(HOUR)
         self.work()
 
     def tidy(self) -> None:
         """What is retired is noted and, when its time is over, goes."""
         self.finish()
-        self.clock.leap(dt.timedelta(days=our_settings.KEEP_RETIRED_DAYS, hours=1))
+        self.moving_clock.leap(dt.timedelta(days=our_settings.KEEP_RETIRED_DAYS, hours=1))
         self.finish()
 
 
@@ -95,7 +95,7 @@ def facts() -> dict[str, Any]:
             requests.values("status", "charged", "error_code", "outputs_asked", "lease")
         ),
         "reserved": sum(r.outputs_asked for r in requests.exclude(reserved_on=None)),
-        "spent": {row.period: row.outputs for row in Spend.objects.all()},
+        "spent": {row.period: row.outputs for row in BudgetPeriod.objects.all()},
         "rows": list(rows.values("purchase", "failure_code", "live__file")),
         "of_nobody": sorted(_stored() - _named()),
         "missing": sorted(_needed() - _stored()),

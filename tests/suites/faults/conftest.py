@@ -10,7 +10,7 @@ RESULTS = pytest.StashKey[dict]()
 
 
 @pytest.fixture
-def stage(live_server, settings, monkeypatch, clock, client, django_user_model):
+def stage(live_server, settings, monkeypatch, moving_clock, client, django_user_model):
     """A site in front of a sandbox that draws small pictures and takes no time."""
     from support.quarters import QUARTERS
     from testapp.models import PicturePage
@@ -33,7 +33,7 @@ def stage(live_server, settings, monkeypatch, clock, client, django_user_model):
             "OUTPUT_FORMAT": "jpeg",
             "PRESETS": {},
         }
-        stage = Stage(gateway, live_server.url, settings, clock, client)
+        stage = Stage(gateway, live_server.url, settings, moving_clock, client)
 
         def hasty_client():
             times = (stage.seconds, stage.seconds)

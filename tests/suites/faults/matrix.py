@@ -96,7 +96,7 @@ class Outcome:
     charged: str = "no"
     circuit: str = ""
     """The code under which the circuit is open."""
-    may_look_again: bool = False
+    may_recheck: bool = False
     """Whether the screen offers to ask the service once more."""
     live: bool = False
 
@@ -127,7 +127,7 @@ LIVE = _outcome("idle", Reads.LIVE, charged="yes", live=True)
 SECOND_TRY_LIVE = replace(LIVE, posts=2)
 READY = _outcome("idle", Reads.READY, charged="yes")
 UNKNOWN = _outcome("failed", Reads.UNKNOWN, code="unknown", charged="unknown")
-UNKNOWN_WITH_ID = replace(UNKNOWN, may_look_again=True)
+UNKNOWN_WITH_ID = replace(UNKNOWN, may_recheck=True)
 SENDING = _outcome("requested", Reads.SENDING)
 WORKING = _outcome("requested", Reads.WORKING, charged="yes")
 FETCHING = _outcome("requested", Reads.FETCHING, charged="yes")
@@ -136,7 +136,7 @@ NOT_STORED = _outcome("requested", Reads.NOT_STORED, charged="yes")
 PUBLISHING = _outcome("idle", Reads.PUBLISHING, charged="yes")
 HELD = _outcome("requested", Reads.OURS, posts=0)
 NOT_SENT = _outcome("requested", Reads.QUEUED, posts=0)
-LATE = _outcome("failed", Reads.LATE, code="deadline", charged="unknown", may_look_again=True)
+LATE = _outcome("failed", Reads.LATE, code="deadline", charged="unknown", may_recheck=True)
 
 
 def queued(posts: int | None) -> Outcome:
@@ -160,7 +160,7 @@ def failed(code: str, reads: Reads, posts: int = 1, circuit: str = "") -> Outcom
 
 def paid(code: str, reads: Reads, charged: str = "yes") -> Outcome:
     """It failed after it had been bought; the service can be asked again."""
-    return _outcome("failed", reads, code=code, charged=charged, may_look_again=code != "failed")
+    return _outcome("failed", reads, code=code, charged=charged, may_recheck=code != "failed")
 
 
 def _submit() -> Iterable[Row]:

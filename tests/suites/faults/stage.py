@@ -22,13 +22,13 @@ from support.factories import plain_image
 from support.patience import until
 from wagtail.models import Site
 
-from wagtail_smart_resize.core import clock as moments
+from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.models import (
+    BudgetPeriod,
     Candidate,
     GatewayRequest,
     PipelineState,
     Recomposition,
-    Spend,
 )
 from wagtail_smart_resize.purchasing import passes, schedule
 
@@ -49,11 +49,13 @@ class Seen(NamedTuple):
 
 
 class Stage:
-    def __init__(self, gateway: Any, url: str, settings: Any, clock: Any, editor: Any) -> None:
+    def __init__(
+        self, gateway: Any, url: str, settings: Any, moving_clock: Any, editor: Any
+    ) -> None:
         self.gateway = gateway
         self.settings = settings
         self.url = url
-        self.clock = clock
+        self.moving_clock = moving_clock
         self.editor = editor
         self.seconds = 5.0
         """The time that the client gives the gateway."""
@@ -89,9 +91,9 @@ class Stage:
     @contextmanager
     def standing_still(self) -> Iterator[None]:
         """Let no time pass: what a pause of two seconds says is looked at for longer than that."""
-        now = moments.now()
+        now = clock.now()
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(moments, "now", lambda: now)
+            patch.setattr(clock, "now", lambda: now)
             yield
 
     # Visitors and editors
@@ -130,7 +132,7 @@ class Stage:
         """The editor presses "Look again" at the first shape that has failed."""
         row = next(row for row in self.rows() if row.purchase == "failed")
         url = reverse("smart_resize_admin:failed", args=[self.image.pk])
-        pressed = {"row": row.pk, "action": "look_again", "key": uuid.uuid4()}
+        pressed = {"row": row.pk, "action": "recheck", "key": uuid.uuid4()}
         assert self.editor.post(url, pressed).status_code == 302
 
     # How things stand
@@ -158,24 +160,24 @@ class Stage:
         try:
             passes.run_pass(workers=1, go_on=lambda: next(left, None) is not None)
         except DatabaseError:
-            self.clock.skip(seconds=TROUBLE.total_seconds())
+            self.moving_clock.skip(seconds=TROUBLE.total_seconds())
         self.gateway.settle()
 
     def due(self) -> dt.datetime | None:
         """When the next pass is due; None where nothing is to come."""
         try:
-            return schedule.next_due()
+            return schedule.next_step_at()
         except DatabaseError:
-            return moments.now()
+            return clock.now()
 
     def skip_to(self, moment: dt.datetime) -> None:
-        self.clock.skip(seconds=max(0.0, (moment - moments.now()).total_seconds()) + 0.001)
+        self.moving_clock.skip(seconds=max(0.0, (moment - clock.now()).total_seconds()) + 0.001)
 
     def go_on_until(self, condition: Callable[[], bool], jobs: int | None = None) -> None:
         for _round in range(60):
             if condition():
                 return
-            self.skip_to(self.due() or moments.now())
+            self.skip_to(self.due() or clock.now())
             self.one_pass(jobs)
         raise AssertionError("it has not come to that")
 
@@ -183,16 +185,16 @@ class Stage:
         """Do what is due without waiting."""
         for _round in range(6):
             due = self.due()
-            if due is None or due > moments.now() + SOON:
+            if due is None or due > clock.now() + SOON:
                 return
             self.skip_to(due)
             self.one_pass()
 
     def live_through(self, hours: float, step: dt.timedelta = dt.timedelta()) -> None:
         """Let hours pass, with a pass whenever one is due, but no more often than every `step`."""
-        ends = moments.now() + dt.timedelta(hours=hours)
+        ends = clock.now() + dt.timedelta(hours=hours)
         while (due := self.due()) is not None and due < ends:
-            self.skip_to(max(due, moments.now() + step))
+            self.skip_to(max(due, clock.now() + step))
             self.one_pass()
         self.skip_to(ends)
 
@@ -219,13 +221,13 @@ def stored_files() -> list[str]:
 
 
 def circuit() -> str:
-    state = PipelineState.load()
+    state = PipelineState.get_current()
     return state.circuit_code if state.circuit_open else ""
 
 
 def held() -> int:
     """Outputs that the budget holds, of whichever day; the months must say the same."""
-    outputs = dict(Spend.objects.values_list("period", "outputs"))
+    outputs = dict(BudgetPeriod.objects.values_list("period", "outputs"))
     days = sum(count for period, count in outputs.items() if len(period) == len("2026-11-22"))
     assert sum(outputs.values()) == 2 * days
     return days

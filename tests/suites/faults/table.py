@@ -63,7 +63,7 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 
 def _reads(outcome: Outcome) -> str:
-    return f"{outcome.reads} [Look again]" if outcome.may_look_again else outcome.reads
+    return f"{outcome.reads} [Look again]" if outcome.may_recheck else outcome.reads
 
 
 def _both(row: Row) -> str:

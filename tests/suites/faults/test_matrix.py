@@ -46,7 +46,7 @@ def test_a_fault_that_lasts(stage: Stage, row: Row) -> None:
 
 def expect_another_look(stage: Stage, row: Row, ended: Outcome) -> None:
     """Where an editor may look again, what has been paid for comes, and nothing is bought."""
-    if not (row.second or ended).may_look_again:
+    if not (row.second or ended).may_recheck:
         return
     stage.look_again()
     stage.live_through(hours=26, step=STEP)
@@ -94,7 +94,7 @@ def _expect_words(stage: Stage, outcomes: list[Outcome]) -> None:
         assert label in card
         assert sentence in card
         assert ("Look again Try again" in card or "Look again Buy it again" in card) is (
-            each.may_look_again
+            each.may_recheck
         )
 
 

@@ -71,7 +71,7 @@ def test_a_storm_buys_nothing_twice_and_leaves_nothing_behind(stage: Stage, seed
     assert held() == sum(request.outputs_asked for request in _paid())
     ended = Recomposition.objects.filter(purchase__in=["idle", "failed"])
     assert ended.count() == 2 * IMAGES
-    assert not ImageVersion.objects.exclude(flip_due=None).exists()
+    assert not ImageVersion.objects.exclude(publish_due_at=None).exists()
     for candidate in Candidate.objects.filter(stored=True):
         assert candidate.file.storage.exists(candidate.file.name)
 

@@ -71,8 +71,8 @@ def hasty(way: Way) -> Way:
     def impatient(stage: Any) -> Iterator[Struck]:
         with way(stage) as struck, pytest.MonkeyPatch.context() as patch:
             patch.setattr(stage, "seconds", 0.15)
-            patch.setattr(downloads, "CONNECT_SECONDS", 0.3)
-            patch.setattr(downloads, "MAX_SECONDS", 0.3)
+            patch.setattr(downloads, "CONNECT_TIMEOUT_SECONDS", 0.3)
+            patch.setattr(downloads, "TIMEOUT_SECONDS", 0.3)
             yield struck
 
     return impatient
@@ -95,7 +95,7 @@ def away(step: str) -> Way:
 
 def _in_trouble() -> bool:
     failed = GatewayRequest.objects.filter(status=Status.FAILED)
-    return (failed | GatewayRequest.objects.filter(troubles__gt=0)).exists()
+    return (failed | GatewayRequest.objects.filter(consecutive_errors__gt=0)).exists()
 
 
 @contextlib.contextmanager
@@ -147,7 +147,7 @@ def site_away(stage: Any) -> Iterator[Struck]:
 def silent_site(stage: Any) -> Iterator[Struck]:
     """The site takes the connection and says nothing."""
     with RawServer(b"", keep_open=True) as silent, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(source_image, "REACH_TIMEOUT", (0.3, 0.3))
+        patch.setattr(source_image, "REACH_TIMEOUT_SECONDS", (0.3, 0.3))
         url = f"http://{silent.authority}"
         with _address(stage, url, lambda: bool(stage.gateway.polls)) as struck:
             yield struck
@@ -244,7 +244,7 @@ def refusing(stage: Any, refused: Callable[[str], bool]) -> Iterator[Callable[[]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(CursorWrapper, "_execute_with_wrappers", execute)
         # So long an answer is held in memory, without sleeping in between.
-        patch.setattr(submission, "REMEMBER_SECONDS", 0.2)
+        patch.setattr(submission, "RECORD_FOR_SECONDS", 0.2)
         patch.setattr(submission, "sleep", lambda seconds: None)
         yield lambda: len(refusals)
 

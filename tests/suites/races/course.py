@@ -35,8 +35,8 @@ from support.quarters import QUARTERS  # noqa: E402
 from testapp.models import PicturePage  # noqa: E402
 
 from suites.races import facts, pictures  # noqa: E402
+from suites.races.consecutive_errors import Troubles  # noqa: E402
 from suites.races.racer import Racer, look  # noqa: E402
-from suites.races.troubles import Troubles  # noqa: E402
 from wagtail_smart_resize.core import sizes  # noqa: E402
 from wagtail_smart_resize.models import (  # noqa: E402
     GatewayRequest,
@@ -53,8 +53,8 @@ from wagtail_smart_resize.rules.verdict import Reason  # noqa: E402
 PicturePage.template = "races/page.html"
 sizes.ENGINE_PRESETS = QUARTERS
 # Nobody waits for anybody: what is wanted, flipped and to be purged is due at once.
-demand.GATHERING = publication.PURGE_DELAY = dt.timedelta()
-published_cache.Memory.INTERVAL = 0.05
+demand.GATHERING_TIME = publication.PURGE_DELAY = dt.timedelta()
+published_cache.PublishedCache.REFRESH_SECONDS = 0.05
 
 
 def main(plan: dict[str, Any]) -> dict[str, Any]:
@@ -133,14 +133,14 @@ def _race(plan: dict[str, Any], images: list[Any], heat: int) -> list[dict[str, 
 
 def _run_child(racer: Racer, operations: int, file: Path) -> None:
     # Short passes: more of them meet.
-    passes.MOST = 10
-    troubles = Troubles()
+    passes.MAX_STEPS = 10
+    consecutive_errors = Troubles()
     try:
-        with troubles:
+        with consecutive_errors:
             racer.race(operations)
     except BaseException:
         racer.errors.append(traceback.format_exc())
-    told = {"counts": racer.counts, "errors": racer.errors, **troubles.told()}
+    told = {"counts": racer.counts, "errors": racer.errors, **consecutive_errors.told()}
     file.write_text(json.dumps(told))
     connections.close_all()
     os._exit(0)
@@ -176,10 +176,10 @@ def _hasten() -> None:
     """All is due that waits for a moment, but for what waits for another day's budget."""
     past = timezone.now() - dt.timedelta(seconds=1)
     unfinished = GatewayRequest.objects.unfinished().exclude(error_code=Reason.BUDGET)
-    unfinished.update(next_step=past)
-    waiting = Recomposition.objects.wanted().exclude(next_attempt=None)
-    waiting.filter(waiting_reason__in=["", Reason.CIRCUIT_OPEN]).update(next_attempt=past)
-    for due in ("flip_due", "purge_due"):
+    unfinished.update(next_step_at=past)
+    waiting = Recomposition.objects.wanted().exclude(next_attempt_at=None)
+    waiting.filter(waiting_reason__in=["", Reason.CIRCUIT_OPEN]).update(next_attempt_at=past)
+    for due in ("publish_due_at", "purge_due_at"):
         ImageVersion.objects.exclude(**{due: None}).update(**{due: past})
     PipelineState.objects.exclude(probe_at=None).update(probe_at=past)
     PipelineState.objects.update(paused_until=None)

@@ -39,14 +39,14 @@ def main() -> dict[str, list[str]]:
     now = timezone.now()
     # One of each is due and the others are at rest: an index looks best where it names few rows.
     versions = [ImageVersion(image_id=pk) for pk in image_ids]
-    versions[0].flip_due = versions[0].purge_due = now
-    requests = [GatewayRequest(image_id=pk, status="done", next_step=None) for pk in image_ids]
-    requests[0].status, requests[0].next_step = "sent", now
+    versions[0].publish_due_at = versions[0].purge_due_at = now
+    requests = [GatewayRequest(image_id=pk, status="done", next_step_at=None) for pk in image_ids]
+    requests[0].status, requests[0].next_step_at = "sent", now
     rows = [
         Recomposition(image_id=pk, source_hash="file", shape="1.5", purchase="idle")
         for pk in image_ids
     ]
-    rows[0].purchase, rows[0].next_attempt = "wanted", now
+    rows[0].purchase, rows[0].next_attempt_at = "wanted", now
     rows[0].waiting_reason = Reason.NOT_PUBLISHED
     for made in (versions, requests, rows):
         type(made[0]).objects.bulk_create(made)
@@ -56,24 +56,30 @@ def main() -> dict[str, list[str]]:
     its = Recomposition.objects.filter(image_id=row.image_id)
     later = now + dt.timedelta(minutes=1)
     return {
-        "lease": _cross(request, {"next_step": later}, lambda: request.take(now, dt.timedelta(1))),
+        "lease": _cross(
+            request, {"next_step_at": later}, lambda: request.take(now, dt.timedelta(1))
+        ),
         "flip": _cross(
             version,
-            {"flip_due": later},
-            lambda: version.move(where={"flip_due": version.flip_due}, flip_due=None),
+            {"publish_due_at": later},
+            lambda: version.update_if(
+                where={"publish_due_at": version.publish_due_at}, publish_due_at=None
+            ),
         ),
         "purge": _cross(
             version,
-            {"purge_due": later},
-            lambda: version.move(where={"purge_due": version.purge_due}, purge_due=None),
+            {"purge_due_at": later},
+            lambda: version.update_if(
+                where={"purge_due_at": version.purge_due_at}, purge_due_at=None
+            ),
         ),
         "wake": _cross(
             row,
-            {"waiting_reason": "", "next_attempt": later},
+            {"waiting_reason": "", "next_attempt_at": later},
             lambda: its.wake(Reason.NOT_PUBLISHED, now),
         ),
-        "postpone": _cross(row, {"next_attempt": later}, lambda: its.postpone_due(now, later)),
-        "review": _cross(row, {"review_since": now}, its.note_review),
+        "postpone": _cross(row, {"next_attempt_at": later}, lambda: its.postpone_due(now, later)),
+        "review": _cross(row, {"awaiting_review_since": now}, its.note_review),
         "fail": _cross(row, {"purchase": "idle"}, lambda: row.fail("no_file", "None was named.")),
     }
 
@@ -108,7 +114,7 @@ def _told(function: Callable[[], Any], told: list[str]) -> None:
 
 def _plain(row: models.Model) -> str:
     """A column that no index holds."""
-    return {"GatewayRequest": "troubles", "ImageVersion": "revision"}.get(
+    return {"GatewayRequest": "consecutive_errors", "ImageVersion": "revision"}.get(
         type(row).__name__, "attempts"
     )
 

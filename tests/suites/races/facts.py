@@ -13,11 +13,11 @@ from suites.races import pictures
 from suites.races.racer import look
 from wagtail_smart_resize.editorial import audit
 from wagtail_smart_resize.models import (
+    BudgetPeriod,
     Candidate,
     GatewayRequest,
     ImageVersion,
     Recomposition,
-    Spend,
 )
 from wagtail_smart_resize.renditions import published, published_cache
 
@@ -34,11 +34,11 @@ def bought() -> int:
 
 
 def spent() -> dict[str, int]:
-    return dict(Spend.objects.values_list("period", "outputs"))
+    return dict(BudgetPeriod.objects.values_list("period", "outputs"))
 
 
 def final() -> dict[str, Any]:
-    published_cache.memory.reset()
+    published_cache.process_cache.reset()
     return {
         "requests": list(
             GatewayRequest.objects.order_by("pk").values(
@@ -54,7 +54,7 @@ def final() -> dict[str, Any]:
                 "error_code",
                 "by_person",
                 "batch",
-                "per_size",
+                "images_per_size",
             )
         ),
         "rows": [_row(row) for row in Recomposition.objects.select_related("live")],
@@ -63,8 +63,8 @@ def final() -> dict[str, Any]:
         "left": {
             "unfinished": GatewayRequest.objects.unfinished().count(),
             "wanted": Recomposition.objects.wanted().count(),
-            "flips": ImageVersion.objects.exclude(flip_due=None).count(),
-            "purges": ImageVersion.objects.exclude(purge_due=None).count(),
+            "flips": ImageVersion.objects.exclude(publish_due_at=None).count(),
+            "purges": ImageVersion.objects.exclude(purge_due_at=None).count(),
             "unstored": Candidate.objects.filter(stored=False).count(),
         },
     }
@@ -102,8 +102,8 @@ def _last_decision(row: Recomposition) -> list[Any] | None:
 def _page(version: ImageVersion) -> dict[str, Any]:
     """What the image's page shows, and what its version says that it should."""
     image = version.image
-    entries = [published.Entry.load(stored) for stored in version.live]
-    said = published.Live(entries, image.file_hash)
+    entries = [published.PublishedEntry.from_json(stored) for stored in version.live]
+    said = published.PublishedState(entries, image.file_hash)
     shown = []
     for file, picture in zip(look(image.pk), pictures.SHOWN, strict=True):
         entry = said.entry(picture.shape, picture.recipe)

@@ -99,17 +99,19 @@ class Racer:
         same heat has pressed the same button."""
         key = uuid.uuid5(uuid.NAMESPACE_OID, f"{self.heat}/{image_id}")
         chance = random.Random(str(key))
-        wishes = [actions.Wish.parse(text) for text in chance.choice(WISHES)]
+        targets = [actions.ResizeTarget.parse(text) for text in chance.choice(WISHES)]
         prompt = f"{chance.choice(FIRST_ANSWERS)}Wish {key}"
-        wording = actions.Wording(prompt=prompt, candidates=2)
+        options = actions.GenerationOptions(prompt=prompt, candidates=2)
         user = get_user_model().objects.get(username=f"editor-{self.number}")
         image = get_image_model().objects.get(pk=image_id)
-        actions.ask(image, wishes, user=user, wording=wording, overrule=True, key=key)
+        actions.request_recomposition(
+            image, targets, user=user, options=options, override_rules=True, key=key
+        )
         self.counts["asked"] += 1
 
     def flip(self, _image_id: Any) -> None:
         """One of the images that others are about to flip."""
-        due = ImageVersion.objects.exclude(flip_due=None).order_by("flip_due")[:WINDOW]
+        due = ImageVersion.objects.exclude(publish_due_at=None).order_by("publish_due_at")[:WINDOW]
         for version in self.random.sample(list(due), min(1, len(due))):
             try:
                 self.counts["flipped"] += publication.publish(version.pk)
@@ -118,9 +120,9 @@ class Racer:
 
     def purge(self, _image_id: Any) -> None:
         """All that work may want to purge the same page."""
-        due = ImageVersion.objects.exclude(purge_due=None).order_by("purge_due")
+        due = ImageVersion.objects.exclude(purge_due_at=None).order_by("purge_due_at")
         for version in due[:3]:
-            frontend_cache.purge(version)
+            frontend_cache.purge_pages(version)
 
     def repair(self, _image_id: Any) -> None:
         self.counts["repairs"] += sum(repairs.run().counts.values())

@@ -13,7 +13,7 @@ from django.core import signing
 from support.gateways import answering, picture
 from support.paths import TESTS
 
-from wagtail_smart_resize.purchasing import source_image as source
+from wagtail_smart_resize.purchasing import source_image
 from wagtail_smart_resize.sandbox import SandboxGateway
 from wagtail_smart_resize.sandbox.gateway import KEPT_CALLS
 from wagtail_smart_resize.sandbox.responses import Reply
@@ -68,11 +68,11 @@ class Post(NamedTuple):
 
     request: int
     sizes: tuple[str, ...]
-    per_size: int
+    images_per_size: int
 
     @property
     def outputs(self) -> int:
-        return len(self.sizes) * self.per_size
+        return len(self.sizes) * self.images_per_size
 
 
 class Race:
@@ -137,7 +137,7 @@ class Race:
 
 def _post(body: dict[str, Any]) -> Post:
     token = body["image_url"].rstrip("/").rpartition("/")[2]
-    request, _secret = signing.loads(token, salt=source.SALT)
+    request, _secret = signing.loads(token, salt=source_image.SALT)
     return Post(request, tuple(body["target_sizes"]), body["num_images_per_size"])
 
 

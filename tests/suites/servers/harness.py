@@ -201,8 +201,8 @@ class Site:
     def end_leases(self) -> None:
         """As if their time were over: tests don't wait for minutes."""
         past = "'2020-01-01 00:00:00'"
-        self.sql(f"UPDATE {TABLE} SET lease_until = {past} WHERE lease_until IS NOT NULL")
-        self.sql(f"UPDATE {VERSIONS} SET flip_due = {past} WHERE flip_due IS NOT NULL")
+        self.sql(f"UPDATE {TABLE} SET leased_until = {past} WHERE leased_until IS NOT NULL")
+        self.sql(f"UPDATE {VERSIONS} SET publish_due_at = {past} WHERE publish_due_at IS NOT NULL")
         self.sql(f"UPDATE wagtail_smart_resize_pipelinestate SET runner_until = {past}")
 
 

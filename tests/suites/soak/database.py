@@ -49,7 +49,7 @@ UNDONE = """
         (SELECT count(*) FROM wagtail_smart_resize_recomposition
             WHERE purchase = 'wanted' AND waiting_reason IN ('', 'circuit_open')),
         (SELECT count(*) FROM wagtail_smart_resize_imageversion
-            WHERE flip_due IS NOT NULL OR purge_due IS NOT NULL)
+            WHERE publish_due_at IS NOT NULL OR purge_due_at IS NOT NULL)
 """
 
 FLIPS = "SELECT coalesce(max(value), 0) FROM wagtail_smart_resize_feedcounter"

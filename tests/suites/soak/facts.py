@@ -14,11 +14,11 @@ from wagtail.images import get_image_model  # noqa: E402
 
 from suites.soak.models import NEWS, Gallery  # noqa: E402
 from wagtail_smart_resize.models import (  # noqa: E402
+    BudgetPeriod,
     Candidate,
     GatewayRequest,
     ImageVersion,
     Recomposition,
-    Spend,
 )
 from wagtail_smart_resize.repair import repairs  # noqa: E402
 
@@ -32,7 +32,7 @@ def facts() -> dict[str, Any]:
                 "source_hash",
                 "recipe",
                 "sizes",
-                "per_size",
+                "images_per_size",
                 "by_person",
                 "status",
                 "charged",
@@ -41,14 +41,14 @@ def facts() -> dict[str, Any]:
             )
         ),
         "candidates": Candidate.objects.count(),
-        "spent": dict(Spend.objects.values_list("period", "outputs")),
+        "spent": dict(BudgetPeriod.objects.values_list("period", "outputs")),
         "left": {
             "unfinished": GatewayRequest.objects.unfinished().count(),
             "wanted": Recomposition.objects.wanted()
             .filter(waiting_reason__in=["", "circuit_open"])
             .count(),
-            "flips": ImageVersion.objects.exclude(flip_due=None).count(),
-            "purges": ImageVersion.objects.exclude(purge_due=None).count(),
+            "flips": ImageVersion.objects.exclude(publish_due_at=None).count(),
+            "purges": ImageVersion.objects.exclude(purge_due_at=None).count(),
             "unstored": Candidate.objects.filter(stored=False).count(),
         },
         "files": files(),

@@ -64,7 +64,7 @@ def quicken() -> None:
     from wagtail_smart_resize.runners import loop, modes
 
     clocks: list[tuple[Any, str]] = [
-        (published_cache.Memory, "INTERVAL"),
+        (published_cache.PublishedCache, "REFRESH_SECONDS"),
         (loop, "NEAR"),
         (loop, "REST"),
         (loop, "LONG_REST"),
@@ -77,4 +77,4 @@ def quicken() -> None:
     ]
     for owner, name in clocks:
         setattr(owner, name, getattr(owner, name) / PACE)
-    repairs.INTERVAL = dt.timedelta(seconds=REPAIR_SECONDS / PACE)
+    repairs.REPAIR_INTERVAL = dt.timedelta(seconds=REPAIR_SECONDS / PACE)

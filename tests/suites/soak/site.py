@@ -131,7 +131,7 @@ class Stretch:
         self._told = paths[1]
         self._told.unlink(missing_ok=True)
         paths[0].write_text(json.dumps(plan))
-        self._process = site.start(f"suites.soak.{name}", *map(str, paths), stdin=subprocess.PIPE)
+        self._process = site.start(f"soak.{name}", *map(str, paths), stdin=subprocess.PIPE)
 
     def is_under_way(self) -> bool:
         return self._process.poll() is None

@@ -45,7 +45,9 @@ def site_storages(setup, s3, settings, monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def stage(site_storages, s3, live_server, settings, monkeypatch, clock, client, django_user_model):
+def stage(
+    site_storages, s3, live_server, settings, monkeypatch, moving_clock, client, django_user_model
+):
     from support.quarters import QUARTERS
     from testapp.models import PicturePage
 
@@ -68,4 +70,4 @@ def stage(site_storages, s3, live_server, settings, monkeypatch, clock, client, 
             "PRESETS": {},
             **site_storages,
         }
-        yield Stage(gateway, live_server.url, settings, clock, client, s3)
+        yield Stage(gateway, live_server.url, settings, moving_clock, client, s3)

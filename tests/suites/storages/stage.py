@@ -51,10 +51,10 @@ def difference(one: bytes, other: bytes) -> float:
 
 class Stage(faults.Stage):
     def __init__(
-        self, gateway: Any, url: str, settings: Any, clock: Any, editor: Any, s3: "StandIn"
+        self, gateway: Any, url: str, settings: Any, moving_clock: Any, editor: Any, s3: "StandIn"
     ) -> None:
         self.s3 = s3
-        super().__init__(gateway, url, settings, clock, editor)
+        super().__init__(gateway, url, settings, moving_clock, editor)
 
     # Visitors and editors
 
@@ -91,11 +91,11 @@ class Stage(faults.Stage):
 
     def _is_done(self) -> bool:
         under_way = any(row.purchase != row.Purchase.IDLE for row in self.rows())
-        return not under_way and not ImageVersion.objects.exclude(flip_due=None).exists()
+        return not under_way and not ImageVersion.objects.exclude(publish_due_at=None).exists()
 
     def ask_again(self) -> None:
-        wishes = [actions.Wish(Slot.parse(slot)) for slot in faults.SLOTS]
-        actions.ask(self.fresh_image(), wishes, overrule=True)
+        targets = [actions.ResizeTarget(Slot.parse(slot)) for slot in faults.SLOTS]
+        actions.request_recomposition(self.fresh_image(), targets, override_rules=True)
         self.go_on()
 
     def choose(self, position: int) -> None:
@@ -112,7 +112,9 @@ class Stage(faults.Stage):
     def let_retire(self) -> None:
         """What is retired is noted, and deleted after its days."""
         assert repairs.run().failed == 0
-        self.clock.skip(days=django_settings.WAGTAIL_SMART_RESIZE.get("KEEP_RETIRED_DAYS", 7) + 1)
+        self.moving_clock.skip(
+            days=django_settings.WAGTAIL_SMART_RESIZE.get("KEEP_RETIRED_DAYS", 7) + 1
+        )
         assert repairs.run().failed == 0
 
     def fresh_image(self) -> Any:

@@ -26,7 +26,7 @@ TROUBLES = {
 
 
 def is_live():
-    versions = ImageVersion.objects.filter(flip_due=None)
+    versions = ImageVersion.objects.filter(publish_due_at=None)
     return any(version.live for version in versions)
 
 
@@ -74,7 +74,9 @@ def test_the_crop_is_shown_and_all_comes_right_by_itself(stage, trouble):
 def test_nobody_answering_at_its_address_is_no_other_trouble(stage, begins):
     stage.want()
     if begins == "before the flip":
-        stage.go_on_until(lambda: ImageVersion.objects.exclude(flip_due=None).exists(), jobs=1)
+        stage.go_on_until(
+            lambda: ImageVersion.objects.exclude(publish_due_at=None).exists(), jobs=1
+        )
     posts = len(stage.gateway.requests)
     crops = stage.page()
     with stage.s3.away():

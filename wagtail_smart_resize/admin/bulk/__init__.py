@@ -1,1 +1,1 @@
-"""Smart resize for the images that are selected in the listing."""
+"""Bulk action: recompose the images selected in Wagtail's listing."""

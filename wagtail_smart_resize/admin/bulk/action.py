@@ -1,4 +1,4 @@
-"""Smart resize among the actions for the images that are selected in Wagtail's listing."""
+"""The bulk action as registered with Wagtail's image listing."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from .base import SmartResizeAction
 
 
 class SmartResizeBulkAction(SmartResizeAction, ImageBulkAction):
-    """What the listing needs to know of it. All else is loaded by the first who opens it."""
+    """The attributes that the listing needs. The view itself is imported on first use."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         from .views import BulkView

@@ -1,10 +1,10 @@
-"""What Wagtail's listing and the action's own page both need to know of it."""
+"""Attributes of the bulk action that Wagtail's listing and the action's own page share."""
 
 from django.utils.translation import gettext_lazy as _
 
 
 class SmartResizeAction:
-    """Mix into Wagtail's bulk action for images."""
+    """Mixin for Wagtail's `ImageBulkAction`."""
 
     display_name = _("Smart resize")
     action_type = "smart_resize"

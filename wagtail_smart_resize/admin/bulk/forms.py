@@ -1,4 +1,4 @@
-"""What editors fill in for the images that they have selected in the listing."""
+"""The bulk action's form."""
 
 import re
 from typing import Any
@@ -11,11 +11,11 @@ from django.utils.translation import gettext_lazy
 
 from wagtail_smart_resize.admin.image.shape import written
 from wagtail_smart_resize.core.sizes import Slot
-from wagtail_smart_resize.editorial.actions import Wish
+from wagtail_smart_resize.editorial.actions import ResizeTarget
 from wagtail_smart_resize.settings import settings
 
-#: So many sizes beside the presets.
-MOST_SIZES = 10
+#: Maximum number of sizes that can be typed, in addition to presets.
+MAX_SIZES = 10
 
 
 def preset_choices() -> list[tuple[str, Any]]:
@@ -26,7 +26,7 @@ def preset_choices() -> list[tuple[str, Any]]:
 
 
 class BulkForm(forms.Form):
-    """The shapes that the selected images are to have."""
+    """Form for the shapes to recompose the selected images into."""
 
     presets = forms.MultipleChoiceField(
         label=gettext_lazy("Presets"),
@@ -41,7 +41,7 @@ class BulkForm(forms.Form):
         help_text=gettext_lazy("Several are separated by commas."),
         widget=forms.TextInput(attrs={"placeholder": "1080x1350, 600x600", "dir": "ltr"}),
     )
-    overrule = forms.BooleanField(
+    override_rules = forms.BooleanField(
         label=gettext_lazy("Even where the crop would do"),
         required=False,
         help_text=gettext_lazy(
@@ -49,7 +49,7 @@ class BulkForm(forms.Form):
             "published page uses it."
         ),
     )
-    #: Tells one press of the button from another: pressed twice, bought once.
+    #: Idempotency key: submitting the same form twice buys once.
     key = forms.UUIDField(widget=forms.HiddenInput(attrs={"autocomplete": "off"}))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -60,23 +60,24 @@ class BulkForm(forms.Form):
     def clean_sizes(self) -> list[Slot]:
         text = re.sub(r"(\d)\s*[x×]\s*(\d)", r"\1x\2", self.cleaned_data["sizes"].lower())
         sizes = [_slot(word) for word in re.split(r"[\s,;]+", text) if word]
-        if len(sizes) > MOST_SIZES:
+        if len(sizes) > MAX_SIZES:
             raise ValidationError(
-                _("Write no more than %(most)d sizes."), "too_many", {"most": MOST_SIZES}
+                _("Write no more than %(most)d sizes."), "too_many", {"most": MAX_SIZES}
             )
         return sizes
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
-        if not self.errors and not self.wishes:
+        if not self.errors and not self.targets:
             raise ValidationError(_("Choose a preset, or write a size."), "nothing")
         return data
 
     @property
-    def wishes(self) -> list[Wish]:
+    def targets(self) -> list[ResizeTarget]:
+        """Return the targets chosen: presets first, then typed sizes."""
         given = self.cleaned_data
-        presets = [Wish.parse(name) for name in given.get("presets", ())]
-        return [*presets, *(Wish(slot) for slot in given.get("sizes", ()))]
+        presets = [ResizeTarget.parse(name) for name in given.get("presets", ())]
+        return [*presets, *(ResizeTarget(slot) for slot in given.get("sizes", ()))]
 
 
 def _slot(text: str) -> Slot:

@@ -1,4 +1,4 @@
-"""Smart resize for the images that are selected in Wagtail's listing."""
+"""The bulk action's page: estimate and purchase for the images selected in Wagtail's listing."""
 
 import contextlib
 import uuid
@@ -16,7 +16,7 @@ from wagtail.admin import messages
 from wagtail.images.views.bulk_actions.image_bulk_action import ImageBulkAction
 
 from wagtail_smart_resize.core.formatting import price_text
-from wagtail_smart_resize.core.storage_errors import StorageTrouble
+from wagtail_smart_resize.core.storage_errors import StorageError
 from wagtail_smart_resize.editorial import actions, estimates, permissions
 from wagtail_smart_resize.editorial.actions import Refused
 from wagtail_smart_resize.models import GatewayRequest, ImageVersion
@@ -26,46 +26,52 @@ from wagtail_smart_resize.settings import settings
 from .base import SmartResizeAction
 from .forms import BulkForm
 
-#: So many images at once: they are asked for in one request of the browser's.
-MOST_IMAGES = 500
-#: So many images that could not be asked for are named.
-MOST_NAMED = 5
+#: Maximum number of images per action: all are handled within one HTTP request.
+MAX_IMAGES = 500
+#: Maximum number of refused images named in a message.
+MAX_NAMED = 5
 
 
 class OutOfBudget(Exception):
-    """Somebody else took what was left in the meantime: nothing at all is asked for."""
+    """The remaining budget was used by somebody else meanwhile. Nothing is requested."""
 
 
 @dataclass
 class Outcome:
-    """What became of a press of the button."""
+    """Result of submitting the bulk action."""
 
     asked: list[GatewayRequest] = field(default_factory=list)
     refused: list[tuple[Any, str]] = field(default_factory=list)
-    """Images for which nothing could be asked, and why."""
+    """Images for which nothing could be requested, each with the reason."""
 
     @property
     def pictures(self) -> int:
+        """Return the number of outputs requested."""
         return sum(request.outputs_asked for request in self.asked)
 
     @property
     def images(self) -> int:
+        """Return the number of distinct images requested."""
         return len({request.image_id for request in self.asked})
 
 
-def ask(estimate: estimates.Estimate, *, user: Any, overrule: bool, key: uuid.UUID) -> Outcome:
-    """Ask for all of it; what one image is refused stops no other. In a transaction.
+def request_all(
+    estimate: estimates.Estimate, *, user: Any, override_rules: bool, key: uuid.UUID
+) -> Outcome:
+    """Request everything in the estimate; an image that is refused doesn't stop the others.
 
-    Raises OutOfBudget: then roll back. All images are locked before anything is read or spent,
-    always in the same order, so that two who do this at once wait for one another and don't
-    deadlock. For that their `ImageVersion` rows must be there.
+    Call it within a transaction, and roll that back if it raises OutOfBudget. All images are
+    locked before anything is read or spent, always in the same order, so that concurrent calls
+    wait for one another rather than deadlock. Their `ImageVersion` rows must exist for that.
     """
     outcome = Outcome()
-    for image, _wishes in estimate.by_image:
+    for image, _targets in estimate.by_image:
         ImageVersion.lock(image.pk)
-    for image, wishes in estimate.by_image:
+    for image, targets in estimate.by_image:
         try:
-            requests = actions.ask(image, wishes, user=user, overrule=overrule, key=key)
+            requests = actions.request_recomposition(
+                image, targets, user=user, override_rules=override_rules, key=key
+            )
         except Refused as error:
             if error.code == "budget":
                 raise OutOfBudget(str(error)) from error
@@ -76,7 +82,7 @@ def ask(estimate: estimates.Estimate, *, user: Any, overrule: bool, key: uuid.UU
 
 
 class BulkView(SmartResizeAction, ImageBulkAction):
-    """Shows what it takes before it is asked for; that is worked out anew when it is."""
+    """Show an estimate, and request it on confirmation, once it has been computed again."""
 
     template_name = "wagtail_smart_resize/bulk/confirm.html"
     estimate_template_name = "wagtail_smart_resize/bulk/estimate.html"
@@ -84,10 +90,13 @@ class BulkView(SmartResizeAction, ImageBulkAction):
 
     outcome: Outcome | None = None
 
-    # Which images
+    # Selection
 
     def get_all_objects_in_listing_query(self, parent_id: Any) -> list[Any]:
-        """What the listing shows with its filters: Wagtail's own look at its search alone."""
+        """Return the ids of all images that the filtered listing shows.
+
+        Wagtail's own implementation respects the search term but not the listing's filters.
+        """
         from wagtail.images.views.images import IndexView
 
         view = IndexView()
@@ -100,7 +109,10 @@ class BulkView(SmartResizeAction, ImageBulkAction):
 
     @cached_property
     def chosen(self) -> list[Any]:
-        """The keys of the images that are selected, whether they are still there or not."""
+        """Return the ids of the selected images, including any deleted since.
+
+        Raises Http404 for an id that can't be read.
+        """
         keys = self.request.GET.getlist("id")
         try:
             if "all" in keys:
@@ -111,7 +123,7 @@ class BulkView(SmartResizeAction, ImageBulkAction):
 
     @cached_property
     def selection(self) -> tuple[list[Any], dict[str, list[Any]]]:
-        """What Wagtail asks for by `get_actionable_objects`; nothing where it is too much."""
+        """Compute the return value of `get_actionable_objects`; empty if too many are selected."""
         images = [] if self.too_many else self.get_queryset(self.model, self.chosen)
         mine = permissions.images_for(self.request.user)
         keys = set(mine.filter(pk__in=[each.pk for each in images]).values_list("pk", flat=True))
@@ -136,8 +148,9 @@ class BulkView(SmartResizeAction, ImageBulkAction):
 
     @property
     def too_many(self) -> str:
+        """Return an error message if more than `MAX_IMAGES` are selected, else ""."""
         count = len(self.chosen)
-        if count <= MOST_IMAGES:
+        if count <= MAX_IMAGES:
             return ""
         text = ngettext(
             "You have selected %(count)d image. No more than %(most)d are done at once: narrow "
@@ -146,7 +159,7 @@ class BulkView(SmartResizeAction, ImageBulkAction):
             "the listing down, by a collection or a tag, and select again.",
             count,
         )
-        return text % {"count": count, "most": MOST_IMAGES}
+        return text % {"count": count, "most": MAX_IMAGES}
 
     # The form
 
@@ -169,69 +182,72 @@ class BulkView(SmartResizeAction, ImageBulkAction):
 
     @property
     def is_fragment(self) -> bool:
-        """Whether a script asks for what it takes, to put it into the page."""
+        """Return whether a script requests the estimate alone, to insert it into the page."""
         return self.request.headers.get("X-Requested-With") == "XMLHttpRequest"
 
     def get_template_names(self) -> list[str]:
         return [self.estimate_template_name if self.is_fragment else self.template_name]
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Without `confirm`: only what it takes is wanted, and nothing is asked for."""
+        """Show the estimate; buy only if the form was sent with `confirm`."""
         if "confirm" not in request.POST:
             return self.render_to_response(self.get_context_data())
         return super().post(request, *args, **kwargs)
 
     def estimate(self, form: BulkForm) -> estimates.Estimate:
-        overrule = form.cleaned_data["overrule"]
-        return estimates.of(self.images, form.wishes, overrule=overrule)
+        override_rules = form.cleaned_data["override_rules"]
+        return estimates.estimate_for(self.images, form.targets, override_rules=override_rules)
 
-    # Asking
+    # Requesting
 
     def form_valid(self, form: BulkForm) -> HttpResponseBase:
         self.key = form.cleaned_data["key"]
-        if self._asked_before():
+        if self._is_repeat():
             text = _("This had been asked for already: nothing was bought twice.")
             messages.warning(self.request, text)
             return redirect(self.report_url)
         self.agreed = self.estimate(form)
         problem = self.too_many or self._problem()
         if problem:
-            return self._turn_down(form, problem)
+            return self._reject(form, problem)
         try:
             response = super().form_valid(form)
         except OutOfBudget as error:
-            return self._turn_down(form, str(error))
-        # Without an outcome a hook of the site's has answered instead.
-        return response if self.outcome is None else self._tell(self.outcome)
+            return self._reject(form, str(error))
+        # Without an outcome, a `before_bulk_action` hook of the site has answered instead.
+        return response if self.outcome is None else self._respond(self.outcome)
 
-    def _asked_before(self) -> bool:
+    def _is_repeat(self) -> bool:
         mine = GatewayRequest.objects.filter(batch=self.key, asked_by=self.request.user.pk)
         return mine.exists()
 
     def _problem(self) -> str:
-        """Why what was agreed to can't be done; "" where it can."""
+        """Return why what the user agreed to can't be done, or ""."""
         if not self.agreed.asked:
             return _("Nothing was bought: there is nothing to ask for.")
         if self.request.POST.get("agreed") != self.agreed.digest:
             return _("Nothing was bought: what this takes has changed. Have another look.")
         return "" if self.agreed.is_affordable else estimates.over_budget(self.agreed)
 
-    def _turn_down(self, form: BulkForm, problem: str) -> HttpResponseBase:
-        """The page once more, with what it takes now."""
+    def _reject(self, form: BulkForm, problem: str) -> HttpResponseBase:
+        """Show the page again with the problem and the current estimate."""
         form.add_error(None, problem)
         estimate = self.estimate(form) if self.images else None
         return self.render_to_response(self.get_context_data(form=form, estimate=estimate))
 
     def prepare_action(self, objects: Any, objects_without_access: Any) -> None:
-        """Before Wagtail's transaction: the rows by which `ask` locks the images, and a look into
-        the files that nobody has hashed, which a storage may take its time to give."""
-        keys = [image.pk for image, _wishes in self.agreed.by_image]
+        """Do what is slow, or must exist to be locked, before Wagtail opens its transaction.
+
+        Create the rows by which `request_all` locks the images, and hash files that have no hash
+        yet: reading them from a storage may be slow.
+        """
+        keys = [image.pk for image, _targets in self.agreed.by_image]
         there = self.model._default_manager.filter(pk__in=keys)
         rows = [ImageVersion(pk=key) for key in there.values_list("pk", flat=True)]
         ImageVersion.objects.bulk_create(rows, ignore_conflicts=True)
-        for image, _wishes in self.agreed.by_image:
-            # What can't be read now is told by `ask`.
-            with contextlib.suppress(StorageTrouble):
+        for image, _targets in self.agreed.by_image:
+            # `request_all` reports files that can't be read.
+            with contextlib.suppress(StorageError):
                 plan.identify(image)
 
     def get_execution_context(self) -> dict[str, Any]:
@@ -239,21 +255,21 @@ class BulkView(SmartResizeAction, ImageBulkAction):
 
     @classmethod
     def execute_action(cls, images: Any, action: Any = None, **kwargs: Any) -> tuple[int, int]:
-        action.outcome = ask(
+        action.outcome = request_all(
             action.agreed,
             user=action.request.user,
-            overrule=action.cleaned_form.cleaned_data["overrule"],
+            override_rules=action.cleaned_form.cleaned_data["override_rules"],
             key=action.key,
         )
         return action.outcome.images, 0
 
-    # Afterwards
+    # Response
 
     @property
     def report_url(self) -> str:
         return f"{reverse('smart_resize_admin:report')}?batch={self.key}"
 
-    def _tell(self, outcome: Outcome) -> HttpResponseBase:
+    def _respond(self, outcome: Outcome) -> HttpResponseBase:
         if outcome.refused:
             messages.warning(self.request, refused_text(outcome.refused))
         if not outcome.asked:
@@ -263,10 +279,11 @@ class BulkView(SmartResizeAction, ImageBulkAction):
         return redirect(self.report_url)
 
 
-# Words
+# Messages
 
 
 def asked_text(outcome: Outcome) -> str:
+    """Return how many pictures were requested, with their price if the site has set one."""
     pictures = ngettext(
         "%(count)d picture is being made.",
         "%(count)d pictures are being made.",
@@ -280,7 +297,7 @@ def asked_text(outcome: Outcome) -> str:
 
 
 def refused_text(refused: list[tuple[Any, str]]) -> str:
-    """Each image with its reason, the first few by name."""
+    """Return how many images were refused, naming the first `MAX_NAMED` with their reasons."""
     text = ngettext(
         "Nothing could be asked for %(count)d image.",
         "Nothing could be asked for %(count)d images.",
@@ -288,6 +305,6 @@ def refused_text(refused: list[tuple[Any, str]]) -> str:
     ) % {"count": len(refused)}
     named = [
         _("“%(title)s”: %(reason)s") % {"title": image.title, "reason": reason}
-        for image, reason in refused[:MOST_NAMED]
+        for image, reason in refused[:MAX_NAMED]
     ]
     return " ".join([text, *named])

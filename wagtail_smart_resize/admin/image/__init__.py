@@ -1,1 +1,1 @@
-"""The screen of one image: its shapes, and the pictures that each can show."""
+"""The screen of one image: its shapes and the pictures available for each."""

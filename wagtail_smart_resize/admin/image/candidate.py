@@ -1,7 +1,7 @@
-"""A candidate's picture, for those who may see it.
+"""The view that serves a candidate's picture to users with permission to see it.
 
-The file itself may lie in public storage under a name that can't be guessed; the admin shows it by
-this view, which asks for rights, so that the name stays with those who have them.
+The file itself may lie in public storage under a name that can't be guessed. The admin shows it
+through this view, which checks permissions, so that the name stays secret.
 """
 
 import io
@@ -15,40 +15,44 @@ from PIL import Image
 
 from wagtail_smart_resize.admin.base import ImageMixin
 from wagtail_smart_resize.core import storage_errors
-from wagtail_smart_resize.core.sizes import Size, Slot, cut
+from wagtail_smart_resize.core.sizes import Size, Slot, cover
 from wagtail_smart_resize.models import Candidate
 
-#: The longer sides that can be asked for: no others, so that nobody has us make thousands.
-SIDES = (800, 1600)
-MAX_AGE = 60 * 60
+#: Values allowed for `side`, the longer side in pixels: a fixed set, so that nobody can have
+#: thousands of sizes rendered.
+SIDES_PIXELS = (800, 1600)
+MAX_AGE_SECONDS = 60 * 60
 
 
 class PictureResponse(SimpleTemplateResponse):
-    """A picture that the browser may keep for itself.
+    """Response with a picture that the browser may cache privately.
 
-    Wagtail marks whatever an admin view returns as not to be stored. Django renders responses
-    after that, which is when this one says otherwise: a candidate's picture never changes.
+    Wagtail marks every response of an admin view as uncacheable. Django renders template responses
+    after that, so this one replaces the headers once rendered: a candidate's picture never changes.
     """
 
     def __init__(self, picture: bytes, content_type: str) -> None:
         super().__init__(template="", content_type=content_type)
         self._picture = picture
-        self.add_post_render_callback(_let_be_kept)
+        self.add_post_render_callback(_allow_private_caching)
 
     @property
     def rendered_content(self) -> Any:
         return self._picture
 
 
-def _let_be_kept(response: Any) -> None:
+def _allow_private_caching(response: Any) -> None:
     for header in ("Cache-Control", "Expires"):
         response.headers.pop(header, None)
-    patch_cache_control(response, private=True, max_age=MAX_AGE)
+    patch_cache_control(response, private=True, max_age=MAX_AGE_SECONDS)
     response.headers["X-Content-Type-Options"] = "nosniff"
 
 
 class CandidateView(ImageMixin):
-    """GET: the picture in its slot's shape. `?side=800` or 1600: no larger than that."""
+    """GET: the picture in its slot's shape, as WebP.
+
+    `?side=800` or `?side=1600`, the default, limits the longer side in pixels.
+    """
 
     http_method_names = ["get"]
 
@@ -57,7 +61,7 @@ class CandidateView(ImageMixin):
         mine = {"pk": self.kwargs["pk"], "recomposition__image_id": self.image.pk}
         candidate = get_object_or_404(candidates, **mine)
         try:
-            picture = _drawn(candidate, self._side(request))
+            picture = _render(candidate, self._side(request))
         except (OSError, ValueError) as error:
             raise Http404("The picture can't be read.") from error
         return PictureResponse(picture, "image/webp")
@@ -65,22 +69,25 @@ class CandidateView(ImageMixin):
     @staticmethod
     def _side(request: HttpRequest) -> int:
         side = request.GET.get("side", "")
-        return int(side) if side in {str(each) for each in SIDES} else max(SIDES)
+        return int(side) if side in {str(each) for each in SIDES_PIXELS} else max(SIDES_PIXELS)
 
 
-def _drawn(candidate: Candidate, side: int) -> bytes:
-    """The picture cut to its largest slot's shape, at most so large. Raises OSError."""
-    with storage_errors.calls(), candidate.file.open("rb") as file:
+def _render(candidate: Candidate, side: int) -> bytes:
+    """Return the picture as WebP, cropped to its largest slot's shape.
+
+    Its longer side has at most `side` pixels. Raises OSError if the file can't be read.
+    """
+    with storage_errors.translate_storage_errors(), candidate.file.open("rb") as file:
         stored = file.read()
     with Image.open(io.BytesIO(stored)) as opened:
         picture = opened.convert("RGB")
-    box, size = cut(Size(*picture.size), _at_most(candidate, side))
+    box, size = cover(Size(*picture.size), _size_within(candidate, side))
     content = io.BytesIO()
     picture.resize(size, Image.Resampling.LANCZOS, box=box, reducing_gap=2).save(content, "WEBP")
     return content.getvalue()
 
 
-def _at_most(candidate: Candidate, side: int) -> Size:
+def _size_within(candidate: Candidate, side: int) -> Size:
     slots = [Slot.parse(text) for text in candidate.recomposition.slots]
     shown = max((slot.size for slot in slots), default=Size(candidate.width, candidate.height))
     scale = side / max(shown)

@@ -1,4 +1,4 @@
-"""What all shapes of an image's screen have in common."""
+"""The data that all shapes of an image's screen share."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from .preview import Preview
 
 
 class ImageContext:
-    """What is known of an image, and what its user may do with it: each asked for once."""
+    """Facts about an image and the user's permissions on it, each looked up once."""
 
     def __init__(self, image: Any, user: Any) -> None:
         self.image, self.user = image, user
@@ -24,17 +24,18 @@ class ImageContext:
 
     @cached_property
     def preview(self) -> Preview:
-        return Preview.of(self.image)
+        return Preview.for_image(self.image)
 
     @cached_property
-    def about(self) -> Any:
-        return assess.About.of(self.image, self.preview.facts)
+    def image_facts(self) -> Any:
+        return assess.ImageFacts.for_image(self.image, self.preview.facts)
 
     @cached_property
     def usual(self) -> Any:
+        """Return how long a request usually takes, as a timedelta."""
         return progress_estimate.usual()
 
-    # What the user may do
+    # Permissions
 
     @cached_property
     def may_smart_resize(self) -> bool:

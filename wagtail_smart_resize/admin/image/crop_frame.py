@@ -1,4 +1,4 @@
-"""What Wagtail's own crop takes out of a picture, as a rectangle that can be drawn. Pure."""
+"""Wagtail's own crop of a picture, as a rectangle to draw. Opens no file and runs no query."""
 
 import math
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ from wagtail_smart_resize.core.sizes import Size, Slot
 
 
 class Frame(NamedTuple):
-    """The picture's size as displayed, and the crop's rectangle in it. In pixels of the source."""
+    """The picture's size as displayed and the crop's rectangle in it, in pixels of the source."""
 
     width: int
     height: int
@@ -20,13 +20,13 @@ class Frame(NamedTuple):
 
     @property
     def lost(self) -> int:
-        """Per cent of the picture that the crop cuts away, rounded up."""
+        """Return how much of the picture the crop cuts away, in percent, rounded up."""
         kept = self.crop_width * self.crop_height / (self.width * self.height)
         return 100 - math.floor(round(kept * 100, 6))
 
     @property
     def mask(self) -> str:
-        """An SVG path over all that is cut away: the picture, with the crop as a hole."""
+        """Return an SVG path over what is cut away: the picture with the crop as a hole."""
         return (
             f"M0 0H{self.width}V{self.height}H0Z"
             f"M{self.left} {self.top}v{self.crop_height}h{self.crop_width}v-{self.crop_height}Z"
@@ -34,14 +34,14 @@ class Frame(NamedTuple):
 
     @property
     def crop_box(self) -> str:
-        """The crop alone, as an SVG view box."""
+        """Return the crop as the value of an SVG `viewBox`."""
         return f"{self.left} {self.top} {self.crop_width} {self.crop_height}"
 
 
 def frame_of(image: Any, slot: Slot, size: Size) -> Frame:
-    """The frame of `fill-<slot>`, focal point and closeness included.
+    """Return the frame of `fill-<slot>`, respecting the focal point and closeness.
 
-    `size`: the image's as displayed; Wagtail crops what it has turned upright.
+    `size` is the image's as displayed, since Wagtail applies the EXIF orientation before it crops.
     """
     rect = Filter(f"fill-{slot}").get_transform(image, size).get_rect()
     left, top = max(0, round(rect.left)), max(0, round(rect.top))
@@ -54,8 +54,11 @@ def frame_of(image: Any, slot: Slot, size: Size) -> Frame:
     )
 
 
-def upright(image: Any, rendition: Any) -> Size:
-    """The image's size as displayed. The database's is that of the file, before EXIF turns it."""
+def upright_box(image: Any, rendition: Any) -> Size:
+    """Return the image's size as displayed, judging by the orientation of a rendition.
+
+    The size in the database is that of the file, before the EXIF orientation is applied.
+    """
     size = Size(image.width, image.height)
     lying, shown_lying = size.width > size.height, rendition.width > rendition.height
     turned = rendition.width and rendition.width != rendition.height and lying != shown_lying

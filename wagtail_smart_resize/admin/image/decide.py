@@ -1,4 +1,4 @@
-"""What the buttons of an image's screen do, but for Generate."""
+"""Views behind the buttons of an image's screen, except Generate."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from wagtail.admin import messages
 
 from wagtail_smart_resize.admin.base import ImageMixin
 from wagtail_smart_resize.editorial import actions
-from wagtail_smart_resize.editorial.actions import Refused, Wish
+from wagtail_smart_resize.editorial.actions import Refused, ResizeTarget
 from wagtail_smart_resize.models import GatewayRequest, Recomposition
 
 from .forms import ChooseForm, FailedForm, OptOutForm
@@ -19,24 +19,29 @@ from .shape import Shape
 
 
 class ActionMixin(ImageMixin):
-    """A button's view: POST alone; a page that is loaded again leads back to the screen."""
+    """Base view for a button. It acts on POST; GET, such as a reload, redirects to the screen."""
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         return self.back()
 
     def back(self, shape: str = "") -> HttpResponseBase:
+        """Redirect to the image's screen, at the section of the shape with this key if given."""
         url = reverse("smart_resize_admin:image", args=[self.image.pk])
         return redirect(f"{url}#shape-{shape}-section" if shape else url)
 
     def row_back(self, row: Recomposition) -> HttpResponseBase:
-        return self.back(Shape(Wish.parse(row.slots[0]), [], row).key if row.slots else "")
+        """Redirect to the section of the row's shape."""
+        return self.back(Shape(ResizeTarget.parse(row.slots[0]), [], row).key if row.slots else "")
 
     @property
     def rows(self) -> Any:
         return Recomposition.objects.filter(image_id=self.image.pk).select_related("image")
 
     def refuse(self, text: str) -> HttpResponseBase:
-        """Back to the screen with the reason; a deleted image is the reason for all else."""
+        """Redirect to the screen with an error message.
+
+        If the image has been deleted, that is reported instead, as the cause of any other error.
+        """
         if self.is_deleted:
             return self.gone()
         messages.error(self.request, text)
@@ -44,7 +49,7 @@ class ActionMixin(ImageMixin):
 
 
 class ChooseView(ActionMixin):
-    """Use this one, or the standard crop: recorded at once, public a few seconds later."""
+    """Choose a candidate or the standard crop: recorded at once, published seconds later."""
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         form = ChooseForm(request.POST, rows=self.rows)
@@ -70,7 +75,7 @@ class ChooseView(ActionMixin):
 
 
 class FailedView(ActionMixin):
-    """Try again, look again, or leave it."""
+    """Retry a failed purchase, check its status again, or dismiss it."""
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         self.require(self.may_smart_resize)
@@ -79,19 +84,19 @@ class FailedView(ActionMixin):
             return self.refuse(_("This shape is not there any more: nothing was done."))
         row = form.cleaned_data["row"]
         try:
-            text = self._do(row, form.cleaned_data["action"], form.cleaned_data["key"])
+            text = self._perform(row, form.cleaned_data["action"], form.cleaned_data["key"])
         except Refused as error:
             return self.refuse(str(error))
         messages.success(request, text)
         return self.row_back(row)
 
-    def _do(self, row: Recomposition, action: str, key: Any) -> str:
+    def _perform(self, row: Recomposition, action: str, key: Any) -> str:
         user = self.request.user
-        if action == FailedForm.LOOK_AGAIN:
-            actions.look_again(row, user=user)
+        if action == FailedForm.RECHECK:
+            actions.recheck_status(row, user=user)
             return _("The service is being asked what became of it. Nothing is bought.")
-        if action == FailedForm.LEAVE:
-            actions.leave(row, user=user)
+        if action == FailedForm.DISMISS:
+            actions.dismiss_failure(row, user=user)
             return _("Left as it is. Nothing is bought.")
         if GatewayRequest.objects.filter(image_id=self.image.pk, batch=key).exists():
             return _("This had been asked for already: nothing was bought twice.")
@@ -100,7 +105,7 @@ class FailedView(ActionMixin):
 
 
 class OptOutView(ActionMixin):
-    """Never send this image to the service; or allow it again."""
+    """Opt the image out of recomposition, or in again if `allow` is posted."""
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         self.require(self.may_smart_resize)
@@ -109,16 +114,16 @@ class OptOutView(ActionMixin):
         if not allow and not form.is_valid():
             return self.refuse(" ".join(map(str, form.errors["reason"])))
         try:
-            text = self._allow() if allow else self._forbid(form.cleaned_data["reason"])
+            text = self._opt_in() if allow else self._opt_out(form.cleaned_data["reason"])
         except Refused as error:
             return self.refuse(str(error))
         messages.success(request, text)
         return self.back()
 
-    def _allow(self) -> str:
+    def _opt_in(self) -> str:
         actions.opt_in(self.image, user=self.request.user)
         return _("The image may be sent to the service again.")
 
-    def _forbid(self, reason: str) -> str:
+    def _opt_out(self, reason: str) -> str:
         actions.opt_out(self.image, user=self.request.user, reason=reason)
         return _("The image is never sent to the service from now on.")

@@ -1,4 +1,4 @@
-"""What editors fill in on an image's screen."""
+"""Forms of an image's screen."""
 
 import uuid
 from typing import Any
@@ -7,17 +7,17 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.widgets import AdminAutoHeightTextInput
 
-from wagtail_smart_resize.core.sizes import TIERS
-from wagtail_smart_resize.editorial.actions import Wish, Wording
+from wagtail_smart_resize.core.sizes import RESOLUTIONS
+from wagtail_smart_resize.editorial.actions import GenerationOptions, ResizeTarget
 from wagtail_smart_resize.models import Recomposition
 from wagtail_smart_resize.settings import Recipe, settings
 
-MOST_CANDIDATES = 4
+MAX_CANDIDATES = 4
 MAX_SEED = 2**31 - 1
 
 
 class GenerateForm(forms.Form):
-    """A further picture of one shape, as an editor wants it."""
+    """Form to request another picture of one shape."""
 
     prompt = forms.CharField(
         label=_("Instruction"),
@@ -29,52 +29,56 @@ class GenerateForm(forms.Form):
     candidates = forms.TypedChoiceField(
         label=_("Number of pictures"),
         coerce=int,
-        choices=[(number, number) for number in range(1, MOST_CANDIDATES + 1)],
+        choices=[(number, number) for number in range(1, MAX_CANDIDATES + 1)],
     )
-    resolution = forms.ChoiceField(label=_("Resolution"), choices=[(tier, tier) for tier in TIERS])
+    resolution = forms.ChoiceField(
+        label=_("Resolution"), choices=[(tier, tier) for tier in RESOLUTIONS]
+    )
     seed = forms.IntegerField(
         label=_("Seed"),
         required=False,
         min_value=0,
         max_value=MAX_SEED,
     )
-    #: Tells one press of the button from another: pressed twice, bought once.
+    #: Idempotency key: submitting the same form twice buys once.
     key = forms.UUIDField(widget=forms.HiddenInput(attrs={"autocomplete": "off"}))
-    #: The file that the editor saw.
+    #: Hash of the file that the editor saw.
     source = forms.CharField(required=False, widget=forms.HiddenInput)
     what = forms.CharField(widget=forms.HiddenInput)
-    overrule = forms.BooleanField(required=False, widget=forms.HiddenInput)
+    override_rules = forms.BooleanField(required=False, widget=forms.HiddenInput)
 
     @classmethod
     def blank(cls, prefix: str, recipe: Recipe, **initial: Any) -> "GenerateForm":
-        """The form as it is first shown: as the recipe would make it."""
+        """Return an unbound form with the recipe's values; `prefix` prefixes its HTML ids."""
         return cls(
             auto_id=f"id_{prefix}_%s",
             initial={
                 "prompt": recipe.prompt,
                 "resolution": recipe.resolution,
-                "candidates": min(settings.CANDIDATES, MOST_CANDIDATES),
+                "candidates": min(settings.CANDIDATES, MAX_CANDIDATES),
                 "key": uuid.uuid4(),
                 **initial,
             },
         )
 
     @property
-    def wording(self) -> Wording:
+    def options(self) -> GenerationOptions:
         given = self.cleaned_data
-        return Wording(given["prompt"], given["resolution"], given["candidates"], given["seed"])
+        return GenerationOptions(
+            given["prompt"], given["resolution"], given["candidates"], given["seed"]
+        )
 
     @property
     def count(self) -> int:
-        """The number of pictures that is chosen now, in whatever state the form is."""
+        """Return the number of pictures chosen, even if the form is unbound or invalid."""
         try:
-            return min(max(int(self["candidates"].value()), 1), MOST_CANDIDATES)
+            return min(max(int(self["candidates"].value()), 1), MAX_CANDIDATES)
         except (TypeError, ValueError):
             return 1
 
 
 class SizeForm(forms.Form):
-    """A size that no template has asked for yet."""
+    """Form for a size that no template has asked for yet."""
 
     size = forms.CharField(
         label=_("Another size, in pixels"),
@@ -83,12 +87,12 @@ class SizeForm(forms.Form):
         widget=forms.TextInput(attrs={"placeholder": "1080x1350", "dir": "ltr"}),
     )
 
-    def clean_size(self) -> Wish | None:
+    def clean_size(self) -> ResizeTarget | None:
         text = self.cleaned_data["size"].lower().replace("×", "x").replace(" ", "")
         if not text:
             return None
         try:
-            return Wish.parse(text)
+            return ResizeTarget.parse(text)
         except ValueError as error:
             raise forms.ValidationError(
                 _("Write width x height in pixels, such as 1080x1350."), code="invalid"
@@ -96,7 +100,7 @@ class SizeForm(forms.Form):
 
 
 class ChooseForm(forms.Form):
-    """Which picture visitors are to see: the crop, or a candidate of the row."""
+    """Form for the picture that visitors see: the crop or one of the row's candidates."""
 
     CROP = "crop"
 
@@ -119,12 +123,12 @@ class ChooseForm(forms.Form):
 
 
 class FailedForm(forms.Form):
-    """What to do about a purchase that failed."""
+    """Form for what to do about a failed purchase."""
 
-    RETRY, LOOK_AGAIN, LEAVE = "retry", "look_again", "leave"
+    RETRY, RECHECK, DISMISS = "retry", "recheck", "dismiss"
 
     row = forms.ModelChoiceField(Recomposition.objects.none())
-    action = forms.ChoiceField(choices=[(RETRY, RETRY), (LOOK_AGAIN, LOOK_AGAIN), (LEAVE, LEAVE)])
+    action = forms.ChoiceField(choices=[(RETRY, RETRY), (RECHECK, RECHECK), (DISMISS, DISMISS)])
     key = forms.UUIDField()
 
     def __init__(self, *args: Any, rows: Any, **kwargs: Any) -> None:
@@ -133,7 +137,7 @@ class FailedForm(forms.Form):
 
 
 class OptOutForm(forms.Form):
-    """Keeping an image in."""
+    """Form for the reason why an image is never sent to the service."""
 
     reason = forms.CharField(
         label=_("Reason"),

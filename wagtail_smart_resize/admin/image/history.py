@@ -1,4 +1,4 @@
-"""All that the audit log holds of an image. Wagtail has no such screen for images."""
+"""An image's audit log entries. Wagtail has no history view for images."""
 
 from typing import Any
 
@@ -22,7 +22,10 @@ class HistoryFilterSet(history.HistoryFilterSet):
 
 
 class HistoryView(ImageMixin, history.HistoryView):
-    """`results_only`: the table alone. Rights are `ImageMixin`'s to check, by collection."""
+    """List an image's log entries; with `results_only`, the table alone.
+
+    Wagtail's own permission check is off: `ImageMixin` checks permissions by collection.
+    """
 
     pk_url_kwarg = "image_id"
     any_permission_required = None

@@ -1,4 +1,4 @@
-"""Whether there is a screen to lead to: asked by the image chooser's menu."""
+"""The endpoint by which the image chooser's menu decides whether to link to an image's screen."""
 
 from django.http import HttpRequest, JsonResponse
 from django.views.generic import View
@@ -8,7 +8,7 @@ from wagtail_smart_resize.admin.base import may_see
 
 
 class MaySeeView(View):
-    """Whether the user may see the image's screen; no for an image that doesn't exist, too."""
+    """Return as JSON whether the image exists and the user may see its screen."""
 
     http_method_names = ["get"]
 

@@ -1,4 +1,4 @@
-"""The image as its screen draws it: one rendition serves the original and all crops."""
+"""The rendition that an image's screen draws: one serves for the original and all crops."""
 
 import logging
 from dataclasses import dataclass
@@ -14,37 +14,38 @@ from . import crop_frame
 
 logger = logging.getLogger(__name__)
 
-#: Wide enough that a crop of it can be looked at closely.
+#: Large enough for a crop of it to be examined closely.
 SPEC = "max-1600x1600|format-webp"
 SPEC_SVG = "max-1600x1600"
 
 
 @dataclass(frozen=True)
 class Preview:
-    """`url` is "" where the image's file is missing or damaged, or a storage is in trouble."""
+    """The rendition's URL: "" if the image's file is missing or damaged, or its storage fails."""
 
     image: Any
     url: str
     size: Size
-    """The image's, as displayed."""
+    """The image's size as displayed, in pixels."""
 
     @classmethod
-    def of(cls, image: Any) -> "Preview":
+    def for_image(cls, image: Any) -> "Preview":
         spec = SPEC_SVG if image.is_svg() else SPEC
         try:
             rendition = get_rendition_or_not_found(image, spec)
         except DatabaseError:
             raise
         except Exception:
-            # Storages and decoders raise what they like: the screen opens without the picture.
+            # Storages and decoders raise exceptions of any kind. Show the screen without the
+            # picture.
             logger.exception("Can't show a preview of image %s", image.pk)
             return cls(image, "", Size(image.width, image.height))
         url = rendition.url if rendition.width else ""
-        return cls(image, url, crop_frame.upright(image, rendition))
+        return cls(image, url, crop_frame.upright_box(image, rendition))
 
     @property
     def facts(self) -> SourceFacts:
-        """What is known without opening the file: which way is up."""
+        """Return the facts known without opening the file: the size as displayed."""
         return SourceFacts(*self.size, is_animated=False, is_transparent=False)
 
     def frame(self, slot: Slot) -> crop_frame.Frame:

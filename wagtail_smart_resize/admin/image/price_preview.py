@@ -1,4 +1,4 @@
-"""What a press of Generate would buy, in words, before it is pressed."""
+"""Sentences that say what Generate would buy, before it is pressed."""
 
 from dataclasses import dataclass
 
@@ -9,12 +9,12 @@ from wagtail_smart_resize.core.formatting import price_text
 from wagtail_smart_resize.editorial import actions
 from wagtail_smart_resize.rules import assess
 
-from .forms import MOST_CANDIDATES
+from .forms import MAX_CANDIDATES
 
 
 @dataclass(frozen=True)
-class Offer:
-    """The sentences for each number of pictures, keyed by that number as text, for the browser."""
+class PricePreview:
+    """Texts for each number of pictures, keyed by the number as a string, for the browser."""
 
     left: int
     """Outputs that the budget allows now."""
@@ -23,21 +23,22 @@ class Offer:
     anyway: dict[str, str]
 
     @classmethod
-    def now(cls) -> "Offer":
-        left, counts = assess.budget_left(), range(1, MOST_CANDIDATES + 1)
+    def now(cls) -> "PricePreview":
+        """Return the texts for the budget and price of the moment."""
+        left, counts = assess.budget_left(), range(1, MAX_CANDIDATES + 1)
         return cls(
             left,
             {str(count): _sentence(count, left) for count in counts},
-            {str(count): _button(count) for count in counts},
-            {str(count): _anyway(count) for count in counts},
+            {str(count): _button_text(count) for count in counts},
+            {str(count): _override_text(count) for count in counts},
         )
 
 
 def _sentence(count: int, left: int) -> str:
-    return f"{_bought(count)} {_budget(count, left)}"
+    return f"{_price_text(count)} {_budget_text(count, left)}"
 
 
-def _bought(count: int) -> str:
+def _price_text(count: int) -> str:
     price = actions.price_of(count)
     if price is None:
         text = ngettext("%(count)d picture is bought.", "%(count)d pictures are bought.", count)
@@ -50,7 +51,7 @@ def _bought(count: int) -> str:
     return text % {"count": count, "price": price_text(price)}
 
 
-def _budget(count: int, left: int) -> str:
+def _budget_text(count: int, left: int) -> str:
     if count > left:
         text = ngettext(
             "That is too much: the budget allows only %(left)d more now.",
@@ -66,18 +67,18 @@ def _budget(count: int, left: int) -> str:
     return text % {"left": left - count}
 
 
-def _button(count: int) -> str:
+def _button_text(count: int) -> str:
     text = ngettext("Generate %(count)d picture", "Generate %(count)d pictures", count)
     return text % {"count": count}
 
 
-def _anyway(count: int) -> str:
+def _override_text(count: int) -> str:
     text = ngettext(
         "Generate %(count)d picture anyway", "Generate %(count)d pictures anyway", count
     )
     return text % {"count": count}
 
 
-def chosen(texts: dict[str, str], count: int) -> str:
-    """The text for a number, and for what is none the first."""
+def chosen_preview(texts: dict[str, str], count: int) -> str:
+    """Return the text for `count`, or else the first."""
     return texts.get(str(count)) or next(iter(texts.values()), _("Generate"))

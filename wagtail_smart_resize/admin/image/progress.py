@@ -1,4 +1,4 @@
-"""How an image's shapes come along, for its screen to ask while it is open."""
+"""The endpoint that an open image screen polls for the progress of its shapes."""
 
 from typing import Any
 
@@ -14,7 +14,10 @@ from .shape import Shape
 
 
 class ProgressView(ImageMixin):
-    """GET: those cards that differ from what the browser has (`have=key:etag,...`)."""
+    """GET: JSON with the cards that differ from what the browser has (`?have=key:etag,...`).
+
+    With `?source=` the hash of a file that the image no longer has, `replaced` is true.
+    """
 
     http_method_names = ["get"]
 
@@ -45,7 +48,7 @@ class ProgressView(ImageMixin):
 
 
 def summary(screen: Screen) -> str:
-    """One sentence on all shapes."""
+    """Return one sentence about all shapes: those under way, or else those that failed."""
     busy = screen.under_way
     if busy:
         text = ngettext("%(count)d shape is under way.", "%(count)d shapes are under way.", busy)

@@ -1,27 +1,30 @@
-"""How long recomposing usually takes, and how far a request is by that."""
+"""Estimate of how long a recomposition takes and how far a request has got."""
 
 import datetime as dt
 import statistics
 from typing import NamedTuple
 
 from wagtail_smart_resize.core import clock
-from wagtail_smart_resize.editorial.states import State, Word
+from wagtail_smart_resize.editorial.states import State, StateName
 from wagtail_smart_resize.models import GatewayRequest, Recomposition
 
-#: What the service says is common, until the site has requests of its own to go by.
-COMMON = dt.timedelta(seconds=75)
-#: So many of the last requests tell the pace.
-SAMPLE = 20
-#: Where the bar stands, in per cent, when the usual time is over and the picture is not there.
-EXPECTED_END = 90
+#: Duration that the service calls common, used until the site has completed requests of its own.
+COMMON_DURATION = dt.timedelta(seconds=75)
+#: Number of recent requests that the estimate is computed from.
+SAMPLE_SIZE = 20
+#: Percentage that the bar has reached when the usual time is over.
+EXPECTED_END_PERCENT = 90
 
 
-#: So many times the usual time is said to be long.
-SLOW = 1.5
+#: Multiple of the usual time beyond which a request counts as slow.
+SLOW_FACTOR = 1.5
 
 
 class Bar(NamedTuple):
-    """A progress bar, moved on by the browser. Seconds; `value` in per cent, None: no telling."""
+    """A progress bar, which the browser advances if `moves`.
+
+    `elapsed` and `usual` are seconds. `value` is a percentage, or None if unknown.
+    """
 
     value: int | None
     elapsed: int
@@ -30,27 +33,30 @@ class Bar(NamedTuple):
 
     @property
     def is_slow(self) -> bool:
-        return self.elapsed > self.usual * SLOW
+        return self.elapsed > self.usual * SLOW_FACTOR
 
 
 def usual() -> dt.timedelta:
-    """The median of the last requests that were done, from sending to the end."""
+    """Return the median time that recent completed requests took from being sent to the end."""
     done = GatewayRequest.objects.filter(
         status=GatewayRequest.Status.DONE, sent_at__isnull=False, finished_at__isnull=False
     )
-    moments_of = done.order_by("-pk").values_list("sent_at", "finished_at")[:SAMPLE]
+    moments_of = done.order_by("-pk").values_list("sent_at", "finished_at")[:SAMPLE_SIZE]
     taken = [(finished - sent).total_seconds() for sent, finished in moments_of]
-    return dt.timedelta(seconds=statistics.median(taken)) if taken else COMMON
+    return dt.timedelta(seconds=statistics.median(taken)) if taken else COMMON_DURATION
 
 
 def bar(row: Recomposition, state: State, usual: dt.timedelta) -> Bar | None:
-    """The row's bar; None where nothing is under way that ends by itself soon."""
+    """Return the row's bar; None if nothing is under way that will soon end by itself.
+
+    `usual` is how long a request usually takes.
+    """
     seconds = max(1, round(usual.total_seconds()))
-    if state.word in {Word.QUEUED, Word.SENDING, Word.PUBLISHING}:
+    if state.name in {StateName.QUEUED, StateName.SENDING, StateName.PUBLISHING}:
         return Bar(None, 0, seconds, moves=False)
-    if state.word is Word.FETCHING:
+    if state.name is StateName.FETCHING:
         return Bar(97, 0, seconds, moves=False)
-    if state.word is not Word.WORKING or row.request is None:
+    if state.name is not StateName.WORKING or row.request is None:
         return None
     since = row.request.sent_at or row.request.created_at
     elapsed = max(0, round((clock.now() - since).total_seconds()))
@@ -58,8 +64,11 @@ def bar(row: Recomposition, state: State, usual: dt.timedelta) -> Bar | None:
 
 
 def reached(elapsed: float, usual: float) -> int:
-    """Per cent: evenly up to `EXPECTED_END` in the usual time, and ever slower from there on."""
+    """Return the bar's percentage after `elapsed` of the `usual` seconds.
+
+    It grows linearly up to `EXPECTED_END_PERCENT` in the usual time, and ever more slowly after it.
+    """
     if elapsed <= usual:
-        return round(EXPECTED_END * elapsed / usual)
+        return round(EXPECTED_END_PERCENT * elapsed / usual)
     over = (elapsed - usual) / usual
-    return min(96, round(EXPECTED_END + 7 * over / (1 + over)))
+    return min(96, round(EXPECTED_END_PERCENT + 7 * over / (1 + over)))

@@ -1,7 +1,7 @@
-"""All that an image's screen shows, and the shapes of the image.
+"""The data of an image's screen: the image's shapes.
 
-These come from three places: what templates and people have asked for (the recompositions), the
-site's presets, and a size that the editor has typed. Shapes that share a recomposition are one.
+They come from three sources: the recompositions, which templates and people have asked for, the
+site's presets, and a size that the editor has typed. Shapes that share a recomposition are merged.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,7 +12,7 @@ from django.utils.functional import cached_property
 
 from wagtail_smart_resize.core.sizes import same_shape
 from wagtail_smart_resize.editorial import states
-from wagtail_smart_resize.editorial.actions import Wish
+from wagtail_smart_resize.editorial.actions import ResizeTarget
 from wagtail_smart_resize.models import Candidate, Recomposition
 from wagtail_smart_resize.settings import settings
 
@@ -21,9 +21,9 @@ from .shape import Shape
 
 
 class Screen(ImageContext):
-    """All that an image's screen shows, asked for once. `user` sees it; nothing is changed."""
+    """The data of an image's screen as `user` sees it, looked up once. Read only."""
 
-    def __init__(self, image: Any, user: Any, typed: Wish | None = None) -> None:
+    def __init__(self, image: Any, user: Any, typed: ResizeTarget | None = None) -> None:
         super().__init__(image, user)
         self.typed = typed
 
@@ -39,29 +39,35 @@ class Screen(ImageContext):
         return next((shape for shape in self.shapes if shape.typed), None)
 
     def find(self, what: str) -> Shape | None:
-        """The shape that a form named."""
+        """Return the shape that a form names by its `what`, or None."""
         return next((shape for shape in self.shapes if shape.what == what), None)
 
     @property
     def under_way(self) -> int:
+        """Return the number of shapes that will soon change by themselves."""
         return sum(shape.state.is_busy for shape in self.shapes)
 
 
 def rows_of(image: Any) -> QuerySet:
-    """The recompositions of the image's present file, with their stored candidates."""
+    """Return the recompositions of the image's current file.
+
+    Each has its stored candidates as `ready_candidates`.
+    """
     stored = Candidate.objects.filter(stored=True).select_related("request", "request__asked_by")
     rows = Recomposition.objects.filter(image_id=image.pk, source_hash=image.file_hash)
     candidates = Prefetch("candidates", stored, to_attr="ready_candidates")
-    return states.load(rows).prefetch_related(candidates).order_by("pk")
+    return states.with_state_relations(rows).prefetch_related(candidates).order_by("pk")
 
 
-def _shapes(rows: list[Recomposition], typed: Wish | None) -> Iterator[Shape]:
-    """The typed one first, then the presets as the settings name them, then the rest."""
-    presets = [Shape(Wish(each.slot, each.recipe_name), [str(each.label)]) for each in _presets()]
-    ours = [Shape(Wish.of(row), [], row) for row in rows]
-    shapes = _merged([*presets, *ours])
+def _shapes(rows: list[Recomposition], typed: ResizeTarget | None) -> Iterator[Shape]:
+    """Yield the typed shape first, then the presets in the order of the settings, then the rest."""
+    presets = [
+        Shape(ResizeTarget(each.slot, each.recipe_name), [str(each.label)]) for each in _presets()
+    ]
+    ours = [Shape(ResizeTarget.for_row(row), [], row) for row in rows]
+    shapes = _merge([*presets, *ours])
     if typed is not None:
-        shapes = _merged([Shape(typed, [], typed=True), *shapes])
+        shapes = _merge([Shape(typed, [], typed=True), *shapes])
     yield from shapes
 
 
@@ -69,8 +75,8 @@ def _presets() -> Iterable[Any]:
     return settings.PRESETS.values()
 
 
-def _merged(shapes: list[Shape]) -> list[Shape]:
-    """Those within 3 % of one another, and of one recipe, as one. Each row stays its own."""
+def _merge(shapes: list[Shape]) -> list[Shape]:
+    """Merge shapes of one recipe within 3 % of one another, but never two that have rows."""
     merged: list[Shape] = []
     for shape in shapes:
         same = next((other for other in merged if _is_same(shape, other)), None)
@@ -80,11 +86,11 @@ def _merged(shapes: list[Shape]) -> list[Shape]:
         same.labels += [label for label in shape.labels if label not in same.labels]
         same.typed |= shape.typed
         if shape.row:
-            same.row, same.wish = shape.row, shape.wish
+            same.row, same.target = shape.row, shape.target
     return merged
 
 
 def _is_same(shape: Shape, other: Shape) -> bool:
     if shape.row and other.row:
         return False
-    return shape.wish.recipe == other.wish.recipe and same_shape(shape.shape, other.shape)
+    return shape.target.recipe == other.target.recipe and same_shape(shape.shape, other.shape)

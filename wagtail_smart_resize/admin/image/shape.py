@@ -1,4 +1,4 @@
-"""One shape of an image, and the pictures that it can show, as the image's screen tells of them."""
+"""One shape of an image and the pictures available for it, for the image's screen."""
 
 import hashlib
 import uuid
@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from wagtail_smart_resize.core.sizes import Size, Slot
 from wagtail_smart_resize.editorial import actions, states
-from wagtail_smart_resize.editorial.actions import Wish
+from wagtail_smart_resize.editorial.actions import ResizeTarget
 from wagtail_smart_resize.models import Candidate, Recomposition
 from wagtail_smart_resize.rules.verdict import Reason
 from wagtail_smart_resize.settings import Recipe, UnknownRecipe, settings
@@ -33,46 +33,46 @@ CLOSE_UP = gettext_lazy(
 
 
 def written(size: Size) -> SafeString:
-    """A size as people write it, which stays so from right to left."""
+    """Return a size such as 1200×630 as HTML that stays left-to-right in right-to-left text."""
     return format_html('<bdi dir="ltr">{}×{}</bdi>', size.width, size.height)
 
 
 @dataclass
 class Shape:
-    """One shape: its row if there is one, and how it is asked for."""
+    """One shape: its target, and its row if it has one."""
 
-    wish: Wish
+    target: ResizeTarget
     labels: list[str]
-    """Of the presets that it serves."""
+    """Labels of the presets that it serves."""
     row: Recomposition | None = None
     typed: bool = False
     context: ImageContext = field(init=False, repr=False)
     generate: GenerateForm | None = field(default=None, repr=False)
-    """Set by the view; None where nothing can be asked for."""
+    """Set by the view; None if nothing can be requested."""
 
     @property
     def key(self) -> str:
-        """The same in every answer for this image, and fit for an id in HTML."""
-        return f"{self.wish.recipe or 'any'}-{round(self.shape * 1000)}"
+        """Return a key, the same in every response for this image and valid in an HTML id."""
+        return f"{self.target.recipe or 'any'}-{round(self.shape * 1000)}"
 
     @property
     def shape(self) -> Decimal:
-        return self.row.shape if self.row else self.wish.shape
+        return self.row.shape if self.row else self.target.shape
 
     @property
     def what(self) -> str:
-        """How the forms name it."""
-        return str(self.row.pk) if self.row else f"{self.wish.slot} {self.wish.recipe}".strip()
+        """Return the value by which forms identify the shape: its row's id, or slot and recipe."""
+        return str(self.row.pk) if self.row else f"{self.target.slot} {self.target.recipe}".strip()
 
     @cached_property
     def slots(self) -> list[Slot]:
-        """The largest first."""
+        """Return its slots, the largest first."""
         slots = {Slot.parse(text) for text in self.row.slots} if self.row else set()
-        return sorted(slots or {self.wish.slot}, key=lambda slot: (slot.size, slot), reverse=True)
+        return sorted(slots or {self.target.slot}, key=lambda slot: (slot.size, slot), reverse=True)
 
     @property
     def slot(self) -> Slot:
-        """The one whose crop is drawn."""
+        """Return the slot whose crop is drawn, the largest."""
         return self.slots[0]
 
     @cached_property
@@ -85,7 +85,7 @@ class Shape:
 
     @property
     def title(self) -> SafeString:
-        """What people call it: the presets' labels, and the largest size."""
+        """Return the presets' labels and the largest size."""
         name = ", ".join(self.labels)
         return format_html("{} {}", name, self.sizes[0]) if name else self.sizes[0]
 
@@ -95,15 +95,15 @@ class Shape:
 
     @property
     def format(self) -> str:
-        """ "wide", "tall" or "": how much room its pictures take beside one another."""
+        """Return "wide", "tall" or "": how much room its pictures take side by side."""
         return "wide" if self.shape >= 2 else "tall" if self.shape < Decimal("0.8") else ""
 
-    # Where it stands
+    # State
 
     @cached_property
     def state(self) -> states.State:
         if self.row is None:
-            return states.State(states.Word.CROP)
+            return states.State(states.StateName.CROP)
         return states.state_of(self.row, self.context.version)
 
     @cached_property
@@ -112,12 +112,12 @@ class Shape:
 
     @cached_property
     def published(self) -> str:
-        """The file that visitors see; "" where it is the crop."""
+        """Return the name of the file that visitors see; "" if they see the crop."""
         return states.published_file(self.row, self.context.version) if self.row else ""
 
     @cached_property
     def options(self) -> "list[Option]":
-        """The crop, then the candidates in the order in which they came."""
+        """Return the crop, then the candidates in the order in which they arrived."""
         candidates = self.row.ready_candidates if self.row else []
         numbered = enumerate(candidates, start=1)
         return [Option(self, None, 0), *(Option(self, each, number) for number, each in numbered)]
@@ -128,7 +128,7 @@ class Shape:
 
     @property
     def may_be_declined(self) -> bool:
-        """Whether a picture could still be bought for it without anybody asking."""
+        """Return whether a picture could still be bought without anybody requesting it."""
         row = self.row
         if row is None or row.decision != Decision.NONE:
             return False
@@ -136,16 +136,20 @@ class Shape:
 
     @property
     def message(self) -> Any:
-        """The state's; where a template asks for a close-up, the shares of the shape mislead."""
+        """Return the state's message.
+
+        Where a template asks for a close-up, the share of the picture that the shape keeps would
+        mislead: `CLOSE_UP` is returned instead.
+        """
         row = self.row
         misled = row is not None and row.waiting_reason == Reason.CROP_KEEPS_ENOUGH
         return CLOSE_UP if misled and self.slot.closeness else self.state.message
 
     @property
     def etag(self) -> str:
-        """Changes with all that the card says, and with nothing else."""
+        """Return a digest that changes when the card's content does, and only then."""
         row, state = self.row, self.state
-        facts: list[Any] = [state.word, state.message, self.published, len(self.options)]
+        facts: list[Any] = [state.name, state.message, self.published, len(self.options)]
         if row:
             facts += [row.pk, row.request_id, row.live_id, row.decision, row.decided_at]
             facts += [row.failure_code, row.slots]
@@ -153,22 +157,22 @@ class Shape:
 
     @cached_property
     def retry_key(self) -> uuid.UUID:
-        """Tells one press of Retry from another."""
+        """Return an idempotency key for Retry: submitting the same form twice buys once."""
         return uuid.uuid4()
 
-    # Asking
+    # Requesting
 
     @cached_property
     def recipe(self) -> Recipe | None:
-        """None for a preset that the settings don't hold any more."""
+        """Return the recipe; None for a preset that the settings no longer hold."""
         try:
-            return settings.recipe(self.wish.recipe)
+            return settings.recipe(self.target.recipe)
         except UnknownRecipe:
             return None
 
     @cached_property
     def verdict(self) -> Any:
-        return actions.verdict_for(self.context.image, self.wish, self.context.about)
+        return actions.verdict_for(self.context.image, self.target, self.context.image_facts)
 
     @property
     def verdict_text(self) -> Any:
@@ -179,6 +183,7 @@ class Shape:
 
     @property
     def may_ask(self) -> bool:
+        """Return whether the user may request a picture, overruling the rules if need be."""
         ours = self.context.may_smart_resize and self.recipe is not None
         return ours and (self.verdict.allowed or self.verdict.overrulable)
 
@@ -189,7 +194,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Option:
-    """One of the pictures that can be shown in a shape: the crop, or a candidate."""
+    """One of the pictures available for a shape: the crop (`candidate` is None) or a candidate."""
 
     shape: Shape
     candidate: Candidate | None
@@ -212,12 +217,12 @@ class Option:
 
     @property
     def is_public(self) -> bool:
-        """Whether visitors see it now."""
+        """Return whether visitors see it now."""
         return self.shape.published == (self.candidate.file.name if self.candidate else "")
 
     @property
     def is_open(self) -> bool:
-        """Whether this user may choose it."""
+        """Return whether the user may choose it."""
         context = self.shape.context
         return context.may_choose if self.candidate else context.may_decline
 
@@ -228,6 +233,6 @@ class Option:
 
     @property
     def is_small(self) -> bool:
-        """Whether it has fewer pixels than the largest slot asks for."""
+        """Return whether it has fewer pixels than the largest slot asks for."""
         candidate = self.candidate
         return candidate is not None and candidate.width < self.shape.slot.size.width * 0.97

@@ -1,4 +1,4 @@
-"""An image's screen, and Generate, which shows it again if it is turned down."""
+"""Views of an image's screen and of Generate, which shows the screen again on errors."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from wagtail.admin.widgets import Button, HeaderButton
 
 from wagtail_smart_resize.admin.base import ImageMixin
 from wagtail_smart_resize.editorial import actions
-from wagtail_smart_resize.editorial.actions import Refused, Wish
+from wagtail_smart_resize.editorial.actions import Refused, ResizeTarget
 from wagtail_smart_resize.models import GatewayRequest, OptOut
 
 from . import price_preview, progress
@@ -24,13 +24,13 @@ from .shape import Shape
 
 
 class ScreenMixin(ImageMixin, WagtailAdminTemplateMixin):
-    """Renders an image's screen; a form that was turned down is shown as it was filled in."""
+    """Render an image's screen, with a rejected form as it was filled in."""
 
     page_title = gettext_lazy("Smart resize")
     header_icon = "smart-resize"
     template_name = "wagtail_smart_resize/image/screen.html"
 
-    #: What was sent and could not be done: the form, and the `what` of its shape.
+    #: Rejected form, which names its shape by `what`.
     turned_down: GenerateForm | None = None
 
     @cached_property
@@ -43,8 +43,8 @@ class ScreenMixin(ImageMixin, WagtailAdminTemplateMixin):
         return Screen(self.image, self.request.user, self.typed)
 
     @property
-    def typed(self) -> Wish | None:
-        """The size that the editor has typed, if it is one."""
+    def typed(self) -> ResizeTarget | None:
+        """Return the size that the editor has typed, if valid."""
         form = self.size_form
         return form.cleaned_data["size"] if form.is_bound and form.is_valid() else None
 
@@ -83,7 +83,7 @@ class ScreenMixin(ImageMixin, WagtailAdminTemplateMixin):
             opt_out_form=OptOutForm(),
             size_form=self.size_form,
             summary=progress.summary(screen),
-            offer=price_preview.Offer.now(),
+            offer=price_preview.PricePreview.now(),
             **kwargs,
         )
 
@@ -92,6 +92,7 @@ class ScreenMixin(ImageMixin, WagtailAdminTemplateMixin):
         return reverse("smart_resize_admin:history", args=[self.image.pk])
 
     def generate_form(self, shape: Shape) -> GenerateForm | None:
+        """Return the shape's form, bound if it was rejected; None if nothing can be requested."""
         if not shape.may_ask or shape.recipe is None:
             return None
         sent = self.turned_down
@@ -103,41 +104,41 @@ class ScreenMixin(ImageMixin, WagtailAdminTemplateMixin):
             shape.recipe,
             what=shape.what,
             source=self.image.file_hash,
-            overrule=not shape.verdict.allowed,
+            override_rules=not shape.verdict.allowed,
         )
 
 
 class ImageView(ScreenMixin):
-    """GET: the screen. `?size=1080x1350` adds a shape to it, and changes nothing."""
+    """GET: the screen. `?size=1080x1350` shows another shape in it, without storing anything."""
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         return self.render_to_response(self.get_context_data())
 
 
 class AskView(ActionMixin, ScreenMixin):
-    """Generate: asks for pictures of one shape."""
+    """POST: request pictures of one shape (the Generate button)."""
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         self.require(self.may_smart_resize)
         form, shape = GenerateForm(request.POST), self.shape
         if shape is None:
             gone = _("This shape is not there any more: nothing was bought.")
-            return self.refuse(str(actions.replaced()) if self.is_replaced else gone)
+            return self.refuse(str(actions.file_replaced_error()) if self.is_replaced else gone)
         if not form.is_valid():
-            return self._again(form)
+            return self._show_again(form)
         try:
             repeated = self._ask(form, shape)
         except Refused as error:
             form.add_error(None, str(error))
-            return self._again(form)
-        self._tell(shape, form.cleaned_data["candidates"], repeated)
+            return self._show_again(form)
+        self._add_message(shape, form.cleaned_data["candidates"], repeated)
         return self.back(shape.key)
 
     @property
-    def typed(self) -> Wish | None:
-        """A size that has no row yet comes back in the form."""
+    def typed(self) -> ResizeTarget | None:
+        """Return the target that the form names, for a shape that has no row yet."""
         try:
-            return Wish.parse(self.request.POST.get("what", ""))
+            return ResizeTarget.parse(self.request.POST.get("what", ""))
         except ValueError:
             return None
 
@@ -148,29 +149,35 @@ class AskView(ActionMixin, ScreenMixin):
 
     @property
     def is_replaced(self) -> bool:
-        """Whether the image has another file than the editor saw. Its shapes go with the old."""
+        """Return whether the image's file has changed since the editor saw it.
+
+        The old file's shapes have then gone.
+        """
         seen = self.request.POST.get("source")
         return bool(seen) and seen != self.image.file_hash
 
     def _ask(self, form: GenerateForm, shape: Shape) -> bool:
-        """Ask, and tell whether this very press of the button had been answered before."""
+        """Make the request; return whether the same form had been submitted before.
+
+        Raises Refused, also if the image's file was replaced.
+        """
         given = form.cleaned_data
         if self.is_replaced:
-            raise actions.replaced()
+            raise actions.file_replaced_error()
         before = GatewayRequest.objects.filter(image_id=self.image.pk, batch=given["key"])
         repeated = before.exists()
-        actions.ask(
+        actions.request_recomposition(
             self.image,
-            [shape.wish],
+            [shape.target],
             user=self.request.user,
-            wording=form.wording,
-            overrule=given["overrule"],
+            options=form.options,
+            override_rules=given["override_rules"],
             key=given["key"],
         )
         return repeated
 
-    def _again(self, form: GenerateForm) -> HttpResponseBase:
-        """The screen once more, with all that was typed. A replaced file is seen from now on."""
+    def _show_again(self, form: GenerateForm) -> HttpResponseBase:
+        """Show the screen again with the rejected form, and with the image's current file."""
         if self.is_deleted:
             return self.gone()
         del self.image, self.screen
@@ -181,7 +188,7 @@ class AskView(ActionMixin, ScreenMixin):
         self.turned_down = form
         return self.render_to_response(self.get_context_data())
 
-    def _tell(self, shape: Shape, count: int, repeated: bool) -> None:
+    def _add_message(self, shape: Shape, count: int, repeated: bool) -> None:
         if repeated:
             text = _("This had been asked for already: nothing was bought twice.")
             messages.warning(self.request, text)

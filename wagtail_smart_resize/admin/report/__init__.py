@@ -1,1 +1,1 @@
-"""The report on all recompositions."""
+"""The report of all recompositions."""

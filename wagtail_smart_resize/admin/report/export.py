@@ -1,4 +1,4 @@
-"""The report as a spreadsheet: one record per recomposition."""
+"""Spreadsheet export of the report: one record per recomposition."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -16,30 +16,33 @@ from wagtail_smart_resize.editorial import delays, failures, listings
 from wagtail_smart_resize.editorial.states import cost_of
 from wagtail_smart_resize.models import GatewayRequest, Recomposition
 
-#: So many rows are loaded and held at once.
-CHUNK = 500
+#: Maximum number of rows held in memory.
+CHUNK_SIZE = 500
 
 _SIGNS = r"[=+\-@＝＋－＠]"  # noqa: RUF001
-_NOT_SEEN = (
+_INVISIBLE = (
     r"[ \x00-\x08\x0b\x0c\x0e-\x1f\x85\xa0\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]*"
 )
-#: What a spreadsheet program takes for the beginning of a formula. One whose separator is another
-#: than the comma begins cells of its own within ours.
-_FORMULA = re.compile(rf"(^|[;\t\r\n])({_NOT_SEEN}{_SIGNS})|^(?=[\t\r\n])")
-#: Control characters that a workbook can't hold.
+#: What spreadsheet programs read as the beginning of a formula. A program whose separator is not
+#: the comma splits a cell of the file into several, so a formula can begin within a cell, too.
+_FORMULA = re.compile(rf"(^|[;\t\r\n])({_INVISIBLE}{_SIGNS})|^(?=[\t\r\n])")
+#: Control characters that XML, and so an XLSX workbook, can't hold.
 _NOT_IN_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
 def csv_safe(value: str | Promise) -> str:
-    """Text that no spreadsheet program runs: a title may begin with "="."""
+    """Return the text with formulas quoted, since image titles may begin with "="."""
     return _FORMULA.sub(r"\1'\2", force_str(value))
 
 
 def xlsx_safe(value: str | Promise) -> str:
+    """Return the text without control characters that a workbook can't hold."""
     return _NOT_IN_XML.sub("", force_str(value))
 
 
 class Field(NamedTuple):
+    """A column of the export: its heading, and the function that reads its value from a row."""
+
     heading: str | Promise
     read: Callable[[Any], Any]
 
@@ -57,14 +60,14 @@ def _live_size(row: Recomposition) -> str:
 
 
 def _live_since(row: Recomposition) -> Any:
-    """When it was chosen; where nobody chose it, when it came."""
+    """Return when the live picture was chosen or, if nobody chose it, when it arrived."""
     if row.live is None:
         return None
     return row.decided_at or row.live.created_at
 
 
 def _live_by(row: Recomposition) -> Any:
-    """A decision whose user has been deleted since is still a person's."""
+    """Return who chose the live picture. A decision remains a person's if the user is deleted."""
     if row.live is None:
         return ""
     if row.decision == Recomposition.Decision.NONE:
@@ -72,23 +75,23 @@ def _live_by(row: Recomposition) -> Any:
     return _name(row.decided_by) or _("A person")
 
 
-def _made(row: Recomposition) -> GatewayRequest | None:
-    """The request that made the live picture: not the row's last where others followed."""
+def _live_request(row: Recomposition) -> GatewayRequest | None:
+    """Return the request that made the live picture, which may not be the row's last."""
     return row.live.request if row.live else None
 
 
-def _of_made(read: Callable[[GatewayRequest], Any]) -> Callable[[Recomposition], Any]:
-    """A fact of the request that made the live picture; None where there is none."""
+def _from_live_request(read: Callable[[GatewayRequest], Any]) -> Callable[[Recomposition], Any]:
+    """Return a reader that applies `read` to the live picture's request, or returns None."""
 
     def field(row: Recomposition) -> Any:
-        request = _made(row)
+        request = _live_request(row)
         return read(request) if request else None
 
     return field
 
 
 def _live_cost(row: Recomposition) -> Price | None:
-    return cost_of(_made(row))
+    return cost_of(_live_request(row))
 
 
 def _failure(row: Recomposition) -> Any:
@@ -101,7 +104,8 @@ def _seconds(row: Any) -> int | None:
     return round(row.state.took.total_seconds()) if row.state.took else None
 
 
-#: A row has its `state`. No words here are formatted: a program may read them.
+#: The export's columns. Each reader takes a row with its `state`. Values are not formatted for
+#: people, since programs may read them.
 FIELDS: dict[str, Field] = {
     "image_id": Field(_("Image ID"), lambda row: row.image_id),
     "image": Field(_("Image"), lambda row: row.image.title),
@@ -127,18 +131,26 @@ FIELDS: dict[str, Field] = {
     "seconds": Field(_("Seconds"), _seconds),
     "cost": Field(_("Cost"), lambda row: row.state.cost.amount if row.state.cost else None),
     "currency": Field(_("Currency"), lambda row: row.state.cost.currency if row.state.cost else ""),
-    # Where the live picture comes from.
+    # Provenance of the live picture.
     "source_digest": Field(_("Source file (SHA-1)"), lambda row: row.source_hash),
     "live_size": Field(_("Live size"), _live_size),
     "live_digest": Field(_("Live file (SHA-256)"), lambda row: row.live.digest if row.live else ""),
     "live_since": Field(_("Live since"), _live_since),
     "live_by": Field(_("Live by decision of"), _live_by),
-    "live_asked_by": Field(_("Live: asked by"), _of_made(lambda made: _name(made.asked_by))),
-    "live_prompt": Field(_("Live: prompt as sent"), _of_made(lambda made: made.prompt)),
-    "live_seed": Field(_("Live: seed"), _of_made(lambda made: made.seed)),
-    "live_resolution": Field(_("Live: resolution"), _of_made(lambda made: made.resolution)),
-    "live_request_id": Field(_("Live: request ID"), _of_made(lambda made: made.request_id)),
-    "live_sent_at": Field(_("Live: sent"), _of_made(lambda made: made.sent_at)),
+    "live_asked_by": Field(
+        _("Live: asked by"), _from_live_request(lambda request: _name(request.asked_by))
+    ),
+    "live_prompt": Field(
+        _("Live: prompt as sent"), _from_live_request(lambda request: request.prompt)
+    ),
+    "live_seed": Field(_("Live: seed"), _from_live_request(lambda request: request.seed)),
+    "live_resolution": Field(
+        _("Live: resolution"), _from_live_request(lambda request: request.resolution)
+    ),
+    "live_request_id": Field(
+        _("Live: request ID"), _from_live_request(lambda request: request.request_id)
+    ),
+    "live_sent_at": Field(_("Live: sent"), _from_live_request(lambda request: request.sent_at)),
     "live_cost": Field(
         _("Live: cost"), lambda row: cost.amount if (cost := _live_cost(row)) else None
     ),
@@ -150,24 +162,27 @@ FIELDS: dict[str, Field] = {
 
 
 def record(row: Recomposition) -> dict[str, Any]:
+    """Return the row's values by the names of `FIELDS`."""
     return {name: field.read(row) for name, field in FIELDS.items()}
 
 
 def stream(found: QuerySet) -> Iterator[Recomposition]:
-    """The rows in their order, each with its `state`, as they are read.
+    """Yield the rows in their order, each with its `state`, chunk by chunk.
 
-    One query cuts the keys, and a fixed number loads each chunk: a database that sorts all that a
-    row is shown with takes many times as long before its first row. What is deleted meanwhile is
-    left out.
+    One query selects the primary keys, and a fixed number of queries loads each chunk: a database
+    that has to sort the joined rows takes many times as long to return the first. Rows deleted
+    meanwhile are left out.
     """
-    keys = found.values_list("pk", flat=True).iterator(chunk_size=CHUNK)
-    while chunk := list(islice(keys, CHUNK)):
-        yield from _loaded(chunk)
+    keys = found.values_list("pk", flat=True).iterator(chunk_size=CHUNK_SIZE)
+    while chunk := list(islice(keys, CHUNK_SIZE)):
+        yield from _load(chunk)
 
 
-def _loaded(keys: Iterable[Any]) -> list[Recomposition]:
+def _load(keys: Iterable[Any]) -> list[Recomposition]:
     related = ("live__request", "live__request__asked_by__wagtail_userprofile")
-    by_key = listings.load(Recomposition.objects.select_related(*related)).in_bulk(list(keys))
+    by_key = listings.with_relations(Recomposition.objects.select_related(*related)).in_bulk(
+        list(keys)
+    )
     loaded = [by_key[key] for key in keys if key in by_key]
     listings.tell_states(loaded)
     return loaded

@@ -1,4 +1,4 @@
-"""What the report can be narrowed down by. Choices are what the user's own rows hold."""
+"""The report's filters. Their choices are limited to values of rows that the user may see."""
 
 import uuid
 from collections.abc import Iterable, Iterator
@@ -18,21 +18,21 @@ from wagtail.admin.filters import CollectionFilter, MultipleUserFilter, WagtailF
 from wagtail.models import Collection
 
 from wagtail_smart_resize.core import formatting
-from wagtail_smart_resize.core.sizes import SAME_SHAPE
+from wagtail_smart_resize.core.sizes import SHAPE_TOLERANCE
 from wagtail_smart_resize.editorial import delays, failures, listings
 from wagtail_smart_resize.models import GatewayRequest, Recomposition
 from wagtail_smart_resize.settings import settings
 
 Choices = list[tuple[str, Any]]
 
-#: So many of the last batches can be chosen; any other by its address.
+#: Number of recent batches offered as choices; any other can be named in the URL.
 RECENT_BATCHES = 20
-#: So many of the last requests that people made tell which batches those are.
+#: Number of recent requests of people that are searched for recent batches.
 RECENT_REQUESTS = 500
 
 
 class PlainDateRange(SuffixedMultiWidget):
-    """Two date inputs of the browser's own: Wagtail's need an inline script."""
+    """Two native date inputs: Wagtail's date widget needs an inline script."""
 
     template_name = "wagtailadmin/widgets/range_input.html"
     suffixes = ["from", "to"]
@@ -49,8 +49,8 @@ class PlainDateRange(SuffixedMultiWidget):
         return [value.start, value.stop] if value else [None, None]
 
 
-def _several(label: Any, **kwargs: Any) -> django_filters.MultipleChoiceFilter:
-    # A row is found once: none of these conditions joins another table.
+def _multiple_choice(label: Any, **kwargs: Any) -> django_filters.MultipleChoiceFilter:
+    # No `distinct`: none of these conditions joins another table, so no row is found twice.
     return django_filters.MultipleChoiceFilter(
         label=label, widget=forms.CheckboxSelectMultiple, distinct=False, **kwargs
     )
@@ -64,11 +64,11 @@ class RecompositionFilterSet(WagtailFilterSet):
         empty_label=_("All"),
         widget=forms.RadioSelect,
     )
-    purchase = _several(_("Purchase"), choices=Recomposition.Purchase.choices)
-    decision = _several(_("Decision"), choices=Recomposition.Decision.choices)
-    shape = _several(_("Shape or preset"), method="filter_shape")
-    failure = _several(_("Failure reason"), field_name="failure_code")
-    waiting = _several(_("Waits because"), field_name="waiting_reason")
+    purchase = _multiple_choice(_("Purchase"), choices=Recomposition.Purchase.choices)
+    decision = _multiple_choice(_("Decision"), choices=Recomposition.Decision.choices)
+    shape = _multiple_choice(_("Shape or preset"), method="filter_shape")
+    failure = _multiple_choice(_("Failure reason"), field_name="failure_code")
+    waiting = _multiple_choice(_("Waits because"), field_name="waiting_reason")
     user = MultipleUserFilter(
         label=_("User"),
         method="filter_user",
@@ -102,10 +102,10 @@ class RecompositionFilterSet(WagtailFilterSet):
         return queryset.filter(live__isnull=value != "recomposed")
 
     def filter_shape(self, queryset: QuerySet, name: str, value: list[str]) -> QuerySet:
-        return queryset.filter(_any(map(_shape_query, value))) if value else queryset
+        return queryset.filter(_any_of(map(_shape_query, value))) if value else queryset
 
     def filter_user(self, queryset: QuerySet, name: str, value: Any) -> QuerySet:
-        """Asked for or decided by one of these."""
+        """Return the rows requested or decided by any of these users."""
         if not value:
             return queryset
         return queryset.filter(Q(asked_by__in=value) | Q(decided_by__in=value))
@@ -115,12 +115,12 @@ class RecompositionFilterSet(WagtailFilterSet):
 
 
 def in_batch(batch: Any) -> set[int]:
-    """The keys of all that was asked for in a batch, whatever became of it."""
+    """Return the primary keys of all recompositions requested in a batch, whatever their state."""
     asked = GatewayRequest.objects.filter(batch=batch).values_list("sizes", flat=True)
     return {each["recomposition"] for sizes in asked for each in sizes}
 
 
-def _any(queries: Iterable[Q]) -> Q:
+def _any_of(queries: Iterable[Q]) -> Q:
     return reduce(or_, queries)
 
 
@@ -132,7 +132,7 @@ def _shape_query(value: str) -> Q:
     if kind == "shape":
         return Q(shape=_decimal(name))
     preset = settings.PRESETS[name]
-    near = 1 + SAME_SHAPE
+    near = 1 + SHAPE_TOLERANCE
     between = (preset.slot.shape / near, preset.slot.shape * near)
     return Q(shape__range=between, recipe=preset.recipe_name)
 
@@ -145,19 +145,19 @@ def _decimal(text: str) -> Decimal | None:
 
 
 def shape_choices(mine: QuerySet) -> Choices:
-    """The presets of the site, then the shapes that there are, each with a size of it."""
+    """Return the site's presets, then the shapes of the rows, each with one of its sizes."""
     presets = [
-        (f"preset:{name}", f"{preset.label} ({formatting.written(preset.slot.size)})")
+        (f"preset:{name}", f"{preset.label} ({formatting.size_text(preset.slot.size)})")
         for name, preset in settings.PRESETS.items()
     ]
-    shapes = [(f"shape:{row.shape}", _shape_label(row)) for row in _examples(mine, "shape")]
+    shapes = [(f"shape:{row.shape}", _shape_label(row)) for row in _one_per_value(mine, "shape")]
     return presets + shapes
 
 
-def _examples(mine: QuerySet, field: str) -> Iterator[Recomposition]:
-    """A row of each value of an indexed field, in their order.
+def _one_per_value(mine: QuerySet, field: str) -> Iterator[Recomposition]:
+    """Yield one row for each value of an indexed field, in the order of the values.
 
-    A query per value, from one to the next along the index: the values are few, the rows are not.
+    It runs one query per value, each along the index to the next: there are few values, many rows.
     """
     following = mine.order_by(field)
     row = following.first()
@@ -175,14 +175,16 @@ def _shape_label(row: Recomposition) -> str:
 
 
 def failure_choices(mine: QuerySet) -> Choices:
+    """Return the failure codes of the rows, each with its message."""
     failed = mine.filter(failure_code__gt="")
-    codes = [row.failure_code for row in _examples(failed, "failure_code")]
+    codes = [row.failure_code for row in _one_per_value(failed, "failure_code")]
     return [(code, failures.describe(code).message) for code in codes]
 
 
 def waiting_choices(mine: QuerySet) -> Choices:
+    """Return the reasons why wanted rows wait, each with its label."""
     waiting = mine.wanted().filter(waiting_reason__gt="")
-    reasons = [row.waiting_reason for row in _examples(waiting, "waiting_reason")]
+    reasons = [row.waiting_reason for row in _one_per_value(waiting, "waiting_reason")]
     return [(reason, delays.reason_label(reason)) for reason in reasons]
 
 
@@ -197,7 +199,7 @@ def _users(mine: QuerySet) -> QuerySet:
 
 
 def batch_choices(mine: QuerySet, asked: str | None) -> Choices:
-    """The last batches of several images, and the one that the address names."""
+    """Return recent batches of more than one image, and the batch `asked` that the URL names."""
     requests = GatewayRequest.objects.exclude(batch=None)
     theirs = requests.filter(Exists(mine.filter(image=OuterRef("image"))))
     batches = theirs.values("batch").annotate(
@@ -215,7 +217,7 @@ def batch_choices(mine: QuerySet, asked: str | None) -> Choices:
 
 def _batch_label(batch: dict[str, Any]) -> str:
     text = ngettext("%(date)s, %(count)d image", "%(date)s, %(count)d images", batch["images"])
-    return text % {"date": formatting.moment_text(batch["at"]), "count": batch["images"]}
+    return text % {"date": formatting.datetime_text(batch["at"]), "count": batch["images"]}
 
 
 def _is_uuid(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""The report: every recomposition that the user may see."""
+"""The report of every recomposition that the user may see."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from wagtail.admin.ui.tables import BaseColumn, Column, DateColumn, UserColumn
 from wagtail.admin.views.reports import ReportView as BaseReportView
 from wagtail.admin.widgets.button import Button
 
-from wagtail_smart_resize.core import formatting as words
+from wagtail_smart_resize.core import formatting
 from wagtail_smart_resize.editorial import (
     listings,
     monthly_figures,
@@ -41,17 +41,20 @@ class ShapeColumn(BaseColumn):
     cell_template_name = "wagtail_smart_resize/report/shape_cell.html"
 
 
-class StateColumn(BaseColumn):
+class ReportStateColumn(BaseColumn):
     cell_template_name = "wagtail_smart_resize/report/state_cell.html"
 
 
 @dataclass(frozen=True)
 class BatchProgress:
-    """How far a batch is. It is under way while one of its shapes will change by itself."""
+    """Progress of a batch, which is under way while any of its shapes will change by itself.
+
+    `words` holds the states that occur, each with its count.
+    """
 
     total: int
     busy: int
-    words: list[tuple[states.Word, int]]
+    words: list[tuple[states.StateName, int]]
 
     @property
     def done(self) -> int:
@@ -59,17 +62,17 @@ class BatchProgress:
 
     @classmethod
     def of(cls, batch: QuerySet) -> "BatchProgress":
-        found = states.states(states.load(batch))
-        counted = Counter(state.word for state in found)
-        words = [(word, counted[word]) for word in states.Word if counted[word]]
+        found = states.states(states.with_state_relations(batch))
+        counted = Counter(state.name for state in found)
+        words = [(name, counted[name]) for name in states.StateName if counted[name]]
         return cls(len(found), sum(state.is_busy for state in found), words)
 
 
 class ReportView(BaseReportView):
-    """`results_only`: the table alone, as Wagtail's search and filters ask for it."""
+    """The report; with `results_only`, the table alone, as Wagtail's search and filters need it."""
 
     model = Recomposition
-    # Rights are given by collection; Wagtail's own check asks for the model's.
+    # Permissions are granted by collection, whereas Wagtail's own check is for the model's.
     permission_policy = None
     page_title = gettext_lazy("Smart resize")
     header_icon = "smart-resize"
@@ -101,7 +104,7 @@ class ReportView(BaseReportView):
         columns = [
             ImageColumn("image", label=_("Image"), sort_key="image__title", width="26%"),
             ShapeColumn("shape", label=_("Shape"), sort_key="shape"),
-            StateColumn("state", label=_("State"), sort_key="purchase"),
+            ReportStateColumn("state", label=_("State"), sort_key="purchase"),
             UserColumn("user", label=_("User"), accessor="state.by", width="18%"),
             DateColumn("wanted_at", label=_("Wanted since"), sort_key="wanted_at"),
         ]
@@ -134,11 +137,14 @@ class ReportView(BaseReportView):
         return queryset.order_by(*queryset.query.order_by, "-pk")
 
     def get_filtered_queryset(self) -> QuerySet:
-        # `get_queryset` has filtered it: once is enough.
+        # Wagtail filters the result of `get_queryset`, which is filtered already, a second time.
         return self.get_queryset()
 
     def decorate_paginated_queryset(self, object_list: Any) -> Any:
-        """Complete the rows in place: the table holds the same ones. An export reads its own."""
+        """Complete the rows in place, since the table holds the same objects.
+
+        An export loads its rows itself.
+        """
         if self.is_export:
             return export.stream(object_list)
         listings.tell_states(object_list)
@@ -159,13 +165,13 @@ class ReportView(BaseReportView):
     def get_context_data(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         context = super().get_context_data(*args, **kwargs)
         if not self.is_export:
-            context["figures"] = monthly_figures.of(listings.visible_to(self.request.user))
+            context["figures"] = monthly_figures.figures_for(listings.visible_to(self.request.user))
             context["health"] = pipeline_health.check()
             context.update(self._batch_context())
         return context
 
     def _batch_context(self) -> dict[str, Any]:
-        """While something of the batch is under way, the table asks for itself again."""
+        """Return the batch's progress, with a URL to refresh the table from while it is busy."""
         batch = self._batch()
         if not batch:
             return {}
@@ -193,4 +199,4 @@ class ReportView(BaseReportView):
 
 def _cost(row: Any) -> str:
     cost = row.state.cost
-    return format_html('<bdi dir="ltr">{}</bdi>', words.price_text(cost)) if cost else ""
+    return format_html('<bdi dir="ltr">{}</bdi>', formatting.price_text(cost)) if cost else ""

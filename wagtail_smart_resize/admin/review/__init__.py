@@ -1,1 +1,1 @@
-"""The queue of pictures that await a person's choice."""
+"""The queue of recompositions that await a person's choice."""

@@ -1,4 +1,4 @@
-"""Review: what is to go public waits here until a person with the right approves it."""
+"""The review queue: pictures stay here until a person with permission approves or declines."""
 
 from collections.abc import Callable
 from itertools import zip_longest
@@ -17,7 +17,7 @@ from wagtail.admin import messages
 from wagtail.admin.utils import get_user_display_name
 from wagtail.admin.views.generic import BaseListingView
 
-from wagtail_smart_resize.core.sizes import crop_kept
+from wagtail_smart_resize.core.sizes import share_kept_by_crop
 from wagtail_smart_resize.editorial import actions, listings, permissions
 from wagtail_smart_resize.editorial.actions import Refused
 from wagtail_smart_resize.models import Candidate, Recomposition
@@ -25,14 +25,18 @@ from wagtail_smart_resize.settings import settings
 
 Decision = Recomposition.Decision
 
-#: So many entries at most.
-MOST = 500
-#: Ratios beyond which pictures stand one below the other, and more of them side by side.
+#: Maximum number of entries in the queue.
+MAX_ENTRIES = 500
+#: Width to height ratios above which pictures are stacked, and below which more of them are put
+#: side by side.
 WIDE, TALL = 2, 0.9
 
 
 class ReviewRequired(View):
-    """Only in review mode, and only for people who may approve something."""
+    """Base view that requires review mode and a user who may approve something.
+
+    Raises Http404 outside review mode, and PermissionDenied for other users.
+    """
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not settings.REVIEW:
@@ -43,8 +47,11 @@ class ReviewRequired(View):
 
 
 class ReviewView(ReviewRequired, BaseListingView):
-    """What waits, the oldest first. Of a long queue the first so many are shown: what is decided
-    makes room for others, and to count on would take as long as the queue is."""
+    """List what awaits review, the oldest first.
+
+    Only the first `MAX_ENTRIES` of a long queue are shown: decisions make room for others, and
+    counting them all would take time in proportion to the queue's length.
+    """
 
     page_title = gettext_lazy("Review pictures")
     header_icon = "glasses"
@@ -54,7 +61,7 @@ class ReviewView(ReviewRequired, BaseListingView):
     columns: list[Any] = []
 
     def get_queryset(self) -> QuerySet:
-        return listings.waiting_for(self.request.user, MOST)
+        return listings.waiting_for(self.request.user, MAX_ENTRIES)
 
     def paginate_queryset(self, queryset: QuerySet, page_size: int) -> Any:
         paginator, page, found, has_others = super().paginate_queryset(queryset, page_size)
@@ -71,7 +78,9 @@ class ReviewView(ReviewRequired, BaseListingView):
         return {
             **context,
             "entries": entries,
-            "total": f"{MOST}+" if context["items_count"] == MOST else context["items_count"],
+            "total": f"{MAX_ENTRIES}+"
+            if context["items_count"] == MAX_ENTRIES
+            else context["items_count"],
             "shortcuts": getattr(profile, "keyboard_shortcuts", True),
         }
 
@@ -83,13 +92,13 @@ class ReviewView(ReviewRequired, BaseListingView):
             row.crop = crops.get((row.image_id, _crop_spec(row)))
             row.size = listings.largest_slot(row).size
             row.format = "wide" if row.shape >= WIDE else "tall" if row.shape < TALL else ""
-            row.kept = int(crop_kept(row.image.width, row.image.height, row.shape) * 100)
+            row.kept = int(share_kept_by_crop(row.image.width, row.image.height, row.shape) * 100)
             row.asked_by_name = get_user_display_name(row.state.by) if row.state.by else ""
             row.following = following
 
 
 def _crop_spec(row: Recomposition) -> str:
-    """What visitors see now, at the largest size that was asked for."""
+    """Return the spec of what visitors see now, at the largest size that was asked for."""
     return f"fill-{listings.largest_slot(row)}"
 
 
@@ -100,7 +109,7 @@ class DecisionView(ReviewRequired):
     http_method_names = ["post"]
 
     def back(self, request: HttpRequest, following: str = "") -> HttpResponse:
-        """To the queue: its top, where messages are, or the entry that follows."""
+        """Redirect to the queue: to the entry `following`, else to its top, where messages are."""
         url = reverse("smart_resize_admin:review")
         page = request.POST.get("p", "")
         query = f"?p={page}" if page.isdecimal() else ""
@@ -108,7 +117,7 @@ class DecisionView(ReviewRequired):
 
 
 class DecideView(DecisionView):
-    """One entry: `approve` names a candidate; `decline` stands for the standard crop."""
+    """Decide on one entry: POST `approve` with a candidate's id, or `decline` for the crop."""
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
         try:
@@ -116,24 +125,24 @@ class DecideView(DecisionView):
         except Refused as refusal:
             messages.error(request, str(refusal))
             return self.back(request)
-        messages.success(request, text % {"title": row.image.title}, buttons=_open(row))
+        messages.success(request, text % {"title": row.image.title}, buttons=_open_buttons(row))
         return self.back(request, request.POST.get("following", ""))
 
     def _decide(self, request: HttpRequest, pk: int) -> tuple[Recomposition, str]:
         row = Recomposition.objects.filter(pk=pk).select_related("image").first()
         if row is None:
-            raise Refused("gone", _gone())
+            raise Refused("gone", _gone_text())
         if "decline" in request.POST:
             return decline(row, request.user), _("The standard crop stays for “%(title)s”.")
         key = request.POST.get("approve", "")
         candidate = row.candidates.filter(pk=key).first() if key.isdecimal() else None
         if candidate is None:
-            raise Refused("gone", _gone())
+            raise Refused("gone", _gone_text())
         return approve(candidate, request.user), _("Approved a picture for “%(title)s”.")
 
 
 class ApproveSelectedView(DecisionView):
-    """Several candidates, one of each shape. What can be approved is, whatever the others do."""
+    """Approve several candidates, one per shape. Those refused don't stop the others."""
 
     def post(self, request: HttpRequest) -> HttpResponse:
         selected = _selected(request)
@@ -155,9 +164,9 @@ class ApproveSelectedView(DecisionView):
 
 
 def _selected(request: HttpRequest) -> dict[str, list[Candidate | None]]:
-    """The candidates by what they are of; one that is gone stands alone.
+    """Return the selected candidates by recomposition; one that no longer exists is its own group.
 
-    Nothing is done where one of them isn't the user's to approve: raises PermissionDenied.
+    Raises PermissionDenied if the user may not approve one of them.
     """
     keys = [key for key in request.POST.getlist("candidates") if key.isdecimal()]
     candidates = Candidate.objects.filter(pk__in=keys).select_related("recomposition__image")
@@ -176,7 +185,7 @@ def _selected(request: HttpRequest) -> dict[str, list[Candidate | None]]:
 def _approve_one(pictures: list[Candidate | None], user: Any) -> None:
     candidate, *others = pictures
     if candidate is None:
-        raise Refused("gone", _gone())
+        raise Refused("gone", _gone_text())
     if others:
         text = _("Select one picture of each shape: more than one was selected for “%(title)s”.")
         raise Refused("several", text % {"title": candidate.recomposition.image.title})
@@ -184,20 +193,26 @@ def _approve_one(pictures: list[Candidate | None], user: Any) -> None:
 
 
 def approve(candidate: Candidate, user: Any) -> Recomposition:
-    """Let the candidate go public. Raises Refused, also where somebody was faster."""
+    """Choose the candidate and return its row.
+
+    Raises Refused, also if somebody else has decided first ("decided"), and PermissionDenied.
+    """
     return _decide(candidate.recomposition, user, lambda: actions.choose(candidate, user=user))
 
 
 def decline(row: Recomposition, user: Any) -> Recomposition:
-    """Decide for the standard crop. Raises Refused."""
+    """Decide for the standard crop and return the row. Raises as `approve` does."""
     return _decide(row, user, lambda: actions.use_crop(row, user=user))
 
 
 def _decide(row: Recomposition, user: Any, act: Callable[[], None]) -> Recomposition:
-    """Act on a row that still waits. The image's lock keeps two people from deciding at once."""
+    """Call `act` if the row still awaits a decision.
+
+    The image's lock keeps two people from deciding at once.
+    """
     if not permissions.may_approve(user, row.image):
         raise PermissionDenied
-    with actions.held(row.image_id):
+    with actions.locked_image(row.image_id):
         current = Recomposition.objects.select_related("decided_by", "image").filter(pk=row.pk)
         _refuse_if_decided(current.first())
         act()
@@ -206,7 +221,7 @@ def _decide(row: Recomposition, user: Any, act: Callable[[], None]) -> Recomposi
 
 def _refuse_if_decided(row: Recomposition | None) -> None:
     if row is None:
-        raise Refused("gone", _gone())
+        raise Refused("gone", _gone_text())
     if row.is_open:
         return
     names = {
@@ -222,10 +237,10 @@ def _refuse_if_decided(row: Recomposition | None) -> None:
     raise Refused("decided", text % names)
 
 
-def _gone() -> str:
+def _gone_text() -> str:
     return _("This picture is not there any more: its image may have been deleted.")
 
 
-def _open(row: Recomposition) -> list[Any]:
+def _open_buttons(row: Recomposition) -> list[Any]:
     url = reverse("smart_resize_admin:image", args=[row.image_id])
     return [messages.button(url, _("Open"))]

@@ -1,1 +1,1 @@
-"""What Wagtail's own image screens show of ours."""
+"""Additions to Wagtail's own image screens."""

@@ -1,7 +1,6 @@
-"""What is added to Wagtail's image screens: the edit page's button and side panel, the listing's
-button and column.
+"""The additions to Wagtail's image views: buttons, the side panel and the listing's column.
 
-Each function takes a view and what Wagtail has for it, and returns what to show.
+Each function takes a view and the value that Wagtail computed for it, and returns the value to use.
 """
 
 from typing import Any
@@ -19,7 +18,7 @@ from .side_panel import SmartResizeSidePanel
 
 def add_edit_button(view: Any, buttons: list[Any]) -> list[Any]:
     url = reverse("smart_resize_admin:image", args=[view.object.pk])
-    # The site's own view may have it already, by the mixin.
+    # A site's own view may have added it already, through `SmartResizeEditViewMixin`.
     if any(button.url == url for button in buttons) or not may_see(view.request.user, view.object):
         return buttons
     return [*buttons, Button(_("Smart resize"), url=url, icon_name="smart-resize", priority=5)]
@@ -40,14 +39,14 @@ def add_report_button(view: Any, buttons: list[Any]) -> list[Any]:
 
 
 def add_column(view: Any, columns: list[Any]) -> list[Any]:
-    """There are columns only where the listing is a table."""
+    """Add the state column. `columns` is empty where the listing is not a table."""
     if columns and permissions.may_smart_resize_any(view.request.user):
         return [*columns, StateColumn("smart_resize", label=_("Smart resize"))]
     return columns
 
 
 def load_states(view: Any, images: Any) -> Any:
-    """Those of all the images on a page of the listing, at once."""
+    """Load the states of all images on a page of the listing at once; return `images`."""
     for column in view.columns:
         if isinstance(column, StateColumn):
             column.load(view.request.user, [image.pk for image in images])

@@ -1,11 +1,11 @@
-"""What Wagtail's own image screens show of ours: the edit page, the listing and the chooser.
+"""Attach the app to Wagtail's image edit page, image listing and image chooser.
 
-These screens have no hook, so some of their class attributes are wrapped, once, when Wagtail loads
-our hooks: that goes well with other packages which do the same, and with a site's
-subclasses, which inherit it. `EXTEND_IMAGE_VIEWS` is read whenever one of them is used.
+Wagtail has no hooks for these screens, so some of their class attributes are wrapped once, when
+Wagtail loads the app's hooks. Wrapping is compatible with other packages that do the same, and a
+site's subclasses inherit it. `EXTEND_IMAGE_VIEWS` is read on every use.
 
-What goes wrong in ours is logged, and never keeps Wagtail's screen from being shown. Where Wagtail
-has moved what is wrapped, that attachment is missing: a system check tells so.
+Errors in the additions are logged and never keep Wagtail's screen from being shown. Where Wagtail
+has moved an attribute, that attachment is missing and a system check reports it.
 """
 
 import logging
@@ -19,7 +19,7 @@ from django.utils.functional import cached_property
 from django.utils.html import format_html
 from wagtail.admin.staticfiles import versioned_static
 
-from wagtail_smart_resize.models.savepoints import harmless
+from wagtail_smart_resize.models.savepoints import savepoint_if_atomic
 from wagtail_smart_resize.settings import settings
 
 logger = logging.getLogger(__name__)
@@ -29,20 +29,22 @@ WIDGETS = "wagtail.images.widgets"
 CHOOSER_TEMPLATE = "wagtail_smart_resize/wagtail_screens/image_chooser.html"
 EXTENDED_TEMPLATE = "wagtailimages/widgets/image_chooser.html"
 
-#: The attachment points that this Wagtail doesn't have: "wagtail.images.widgets.SomeClass.name".
+#: Attachment points that this Wagtail lacks, such as "wagtail.images.widgets.SomeClass.name".
 missing: list[str] = []
 
 
 class Moved(LookupError):
-    """Wagtail has no such thing there, or has made something else of it."""
+    """Wagtail lacks the attribute, or it is of another kind than expected."""
 
 
-# How it is attached
+# Attaching
 
 
 class Point(NamedTuple):
-    """A `cached_property` or a method of one of Wagtail's views, whose value is extended by the
-    function of `attachments` that `extend` names: its module is loaded by the first screen."""
+    """A `cached_property` or method of a Wagtail view, and what extends its value.
+
+    `extend` names a function of `additions`, which is imported when a screen first needs it.
+    """
 
     view: str
     name: str
@@ -52,6 +54,7 @@ class Point(NamedTuple):
         return f"{VIEWS}.{self.view}.{self.name}"
 
     def attach(self) -> None:
+        """Wrap the attribute. Raises Moved if it is not there or of another kind."""
         view = _find(VIEWS, self.view)
         original = getattr(view, self.name, None)
         if isinstance(original, cached_property):
@@ -77,7 +80,7 @@ class Point(NamedTuple):
             from . import additions
 
             extend: Callable[[Any, Any], Any] = getattr(additions, self.extend)
-            with harmless():
+            with savepoint_if_atomic():
                 return extend(view, value)
         except Exception:
             logger.exception("%s is shown without what smart resize adds to it", self)
@@ -94,14 +97,14 @@ POINTS = (
 
 
 def attach() -> None:
-    """Attach all of it. To be called once in a process."""
+    """Attach everything, and record in `missing` what could not be. Call once per process."""
     missing[:] = _attached()
     for point in missing:
         logger.warning("Nothing was attached to %s: this Wagtail has moved it", point)
 
 
 def _attached() -> Iterator[str]:
-    """Attaches, and gives what can't be."""
+    """Attach each point, and yield the names of those that Wagtail has moved."""
     for attach_one in (*(point.attach for point in POINTS), _attach_chooser):
         try:
             attach_one()
@@ -110,7 +113,10 @@ def _attached() -> Iterator[str]:
 
 
 def _attach_chooser() -> None:
-    """The template decides when it is rendered; one that the site has chosen stays."""
+    """Replace the chooser's template, unless the site has set one of its own.
+
+    The new template reads `EXTEND_IMAGE_VIEWS` itself, when it is rendered.
+    """
     chooser = _find(WIDGETS, "AdminImageChooser")
     template = getattr(chooser, "template_name", None) or "wagtail"
     if template == EXTENDED_TEMPLATE:
@@ -126,18 +132,22 @@ def _find(module: str, name: str) -> Any:
         raise Moved(f"{module}.{name}") from error
 
 
-# What Wagtail's screens load
+# Assets
 
 
 def css() -> str:
-    """The states' tags, and the places where Wagtail's screens show them."""
+    """Return the stylesheet links for state tags and where they stand in Wagtail's screens.
+
+    "" if `EXTEND_IMAGE_VIEWS` is off.
+    """
     if not settings.EXTEND_IMAGE_VIEWS:
         return ""
-    names = ("smart-resize", "attachments")
+    names = ("smart-resize", "wagtail-screens")
     return "".join(_tag('<link rel="stylesheet" href="{}">', f"css/{name}.css") for name in names)
 
 
 def chooser_js() -> str:
+    """Return the script tag for the image chooser's menu; "" if `EXTEND_IMAGE_VIEWS` is off."""
     if not settings.EXTEND_IMAGE_VIEWS:
         return ""
     return _tag('<script src="{}"></script>', "js/chooser-link.js")

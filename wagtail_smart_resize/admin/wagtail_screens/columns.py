@@ -1,4 +1,4 @@
-"""The image listing's column: where each image's recompositions stand."""
+"""The image listing's column with the states of each image's recompositions."""
 
 from collections import defaultdict
 from typing import Any
@@ -8,30 +8,36 @@ from django.urls import reverse
 from wagtail.admin.ui.tables import BaseColumn
 
 from wagtail_smart_resize.editorial import listings
-from wagtail_smart_resize.editorial.states import State, Word, load, states, tally
+from wagtail_smart_resize.editorial.states import (
+    State,
+    StateName,
+    states,
+    tally,
+    with_state_relations,
+)
 
-RANKS = {word: rank for rank, word in enumerate(Word)}
+RANKS = {name: rank for rank, name in enumerate(StateName)}
 
 
 class StateColumn(BaseColumn):
-    """Shows what `load` found, and nothing for images that it was not asked about."""
+    """Column that shows the states loaded by `load`, and nothing for other images."""
 
     cell_template_name = "wagtail_smart_resize/wagtail_screens/state_cell.html"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.found: dict[Any, list[tuple[Word, int]]] = {}
+        self.found: dict[Any, list[tuple[StateName, int]]] = {}
 
     def load(self, user: Any, image_ids: list[Any]) -> None:
-        """For those of the images with which the user may do anything of ours."""
+        """Load the states of those images on which the user has any of the app's permissions."""
         recomposed = listings.visible_to(user).filter(
             image_id__in=image_ids, source_hash=F("image__file_hash")
         )
         found: dict[Any, list[State]] = defaultdict(list)
-        recomposed = list(load(recomposed))
+        recomposed = list(with_state_relations(recomposed))
         for row, state in zip(recomposed, states(recomposed), strict=True):
             found[row.image_id].append(state)
-        self.found = {key: _ranked(each) for key, each in found.items()}
+        self.found = {key: _tally_by_rank(each) for key, each in found.items()}
 
     def get_cell_context_data(self, instance: Any, parent_context: Any) -> dict[str, Any]:
         return {
@@ -41,6 +47,6 @@ class StateColumn(BaseColumn):
         }
 
 
-def _ranked(found: list[State]) -> list[tuple[Word, int]]:
-    """How many are in each state; the state that outranks the others first."""
+def _tally_by_rank(found: list[State]) -> list[tuple[StateName, int]]:
+    """Count the states; the state that outranks the others comes first."""
     return sorted(tally(found).items(), key=lambda each: RANKS[each[0]])

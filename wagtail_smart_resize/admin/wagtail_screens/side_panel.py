@@ -1,4 +1,4 @@
-"""The image edit page's side panel: where each shape of the image stands."""
+"""The image edit page's side panel with the state of each shape."""
 
 from typing import Any
 
@@ -9,15 +9,15 @@ from django.utils.translation import ngettext
 from wagtail.admin.ui.side_panels import BaseSidePanel
 
 from wagtail_smart_resize.admin.image.screen import Screen
-from wagtail_smart_resize.editorial.states import Word
+from wagtail_smart_resize.editorial.states import StateName
 from wagtail_smart_resize.models import OptOut
 
-#: These stay as they are until a person does something about them.
-NEED_SOMEBODY = {Word.REVIEW, Word.READY, Word.FAILED, Word.UNKNOWN}
+#: States that don't change until a person acts.
+NEED_SOMEBODY = {StateName.REVIEW, StateName.READY, StateName.FAILED, StateName.UNKNOWN}
 
 
 class SmartResizeSidePanel(BaseSidePanel):
-    """It asks the database when it is made; rendering it asks nothing more."""
+    """Side panel that runs all its queries when it is created, and none when rendered."""
 
     class SidePanelToggle(BaseSidePanel.SidePanelToggle):
         icon_name = "smart-resize"
@@ -25,7 +25,7 @@ class SmartResizeSidePanel(BaseSidePanel):
 
         @property
         def aria_label(self) -> str:
-            """Tells the number, too: it takes the place of what the button shows."""
+            """Return a label that includes the count, since it replaces the button's content."""
             count = self.panel.count
             if not count:
                 return _("Toggle smart resize")
@@ -47,7 +47,7 @@ class SmartResizeSidePanel(BaseSidePanel):
     def __init__(self, object: Any, request: HttpRequest) -> None:
         super().__init__(object, request)
         self.shapes = Screen(object, request.user).shapes
-        self.count = sum(shape.state.word in NEED_SOMEBODY for shape in self.shapes)
+        self.count = sum(shape.state.name in NEED_SOMEBODY for shape in self.shapes)
         self.opted_out = OptOut.objects.filter(image_id=object.pk).exists()
 
     def get_context_data(self, parent_context: Any) -> dict[str, Any]:

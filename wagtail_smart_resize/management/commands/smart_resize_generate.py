@@ -1,4 +1,4 @@
-"""Want shapes of many images before anybody visits: for a launch, or a move from another system."""
+"""Command that wants shapes of many images before a launch, or a move from another system."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from wagtail.models import Collection
 
 from wagtail_smart_resize.core.formatting import price_text
 from wagtail_smart_resize.editorial import planning
-from wagtail_smart_resize.editorial.actions import Wish
+from wagtail_smart_resize.editorial.actions import ResizeTarget
 from wagtail_smart_resize.rules import assess
 from wagtail_smart_resize.runners import modes
 from wagtail_smart_resize.settings import settings
@@ -41,57 +41,61 @@ class Command(BaseCommand):
             "--tag", action="append", help="Only images with this tag, or another that is named."
         )
         parser.add_argument(
-            "--limit", type=_outputs, metavar="N", help="Want no more than N outputs in this run."
+            "--limit",
+            type=_output_count,
+            metavar="N",
+            help="Want no more than N outputs in this run.",
         )
         parser.add_argument(
             "--dry-run", action="store_true", help="Change nothing; say what it would come to."
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        wishes = _wishes(options["slots"])
-        images = _images(options["collection"] or [], options["tag"] or [])
+        targets = _parse_targets(options["slots"])
+        images = _select_images(options["collection"] or [], options["tag"] or [])
         dry_run = options["dry_run"]
         if not (settings.API_KEY or dry_run):
             raise CommandError("The site has no API key: nothing would be bought. Set API_KEY.")
-        plan = planning.want(images, wishes, limit=options["limit"], dry_run=dry_run)
-        for line in _lines(plan, dry_run):
+        plan = planning.want_shapes(images, targets, limit=options["limit"], dry_run=dry_run)
+        for line in _report_lines(plan, dry_run):
             self.stdout.write(line)
         if plan.wanted and not dry_run and modes.mode() == "tasks":
-            # A thread of this process would be killed with it: who runs by threads looks by itself.
+            # A thread of this process would be killed with it. Sites that run by threads find the
+            # work by themselves.
             modes.wake()
 
 
-def _outputs(text: str) -> int:
+def _output_count(text: str) -> int:
     outputs = int(text)
     if outputs < 1:
         raise ValueError(text)
     return outputs
 
 
-_outputs.__name__ = "number of outputs"
+_output_count.__name__ = "number of outputs"
 
 
-def _wishes(slots: list[str]) -> list[Wish]:
+def _parse_targets(slots: list[str]) -> list[ResizeTarget]:
     named = slots or [*settings.PRESETS]
     if not named:
         raise CommandError("Name a slot, such as 1200x630: the site has no PRESETS.")
     try:
-        return [Wish.parse(text) for text in named]
+        return [ResizeTarget.parse(text) for text in named]
     except (ValueError, ImproperlyConfigured) as error:
         raise CommandError(str(error)) from error
 
 
-def _images(collections: list[str], tags: list[str]) -> "QuerySet[Any]":
+def _select_images(collections: list[str], tags: list[str]) -> "QuerySet[Any]":
     images = get_image_model()._default_manager.all()
     if collections:
-        below = [Q(collection__path__startswith=_collection(text).path) for text in collections]
+        below = [Q(collection__path__startswith=_get_collection(text).path) for text in collections]
         images = images.filter(Q.create(below, connector=Q.OR))
     if tags:
         images = images.filter(tags__name__in=tags)
     return images
 
 
-def _collection(text: str) -> Collection:
+def _get_collection(text: str) -> Collection:
     found = list(Collection.objects.filter(name=text))
     if not found and text.isdecimal():
         found = list(Collection.objects.filter(pk=text))
@@ -103,7 +107,7 @@ def _collection(text: str) -> Collection:
     return found[0]
 
 
-def _lines(plan: planning.Plan, dry_run: bool) -> list[str]:
+def _report_lines(plan: planning.Plan, dry_run: bool) -> list[str]:
     price = f", {price_text(plan.price)} at the most" if plan.price else ""
     word = "would be wanted" if dry_run else "wanted"
     counts = [

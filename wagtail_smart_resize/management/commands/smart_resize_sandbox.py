@@ -1,4 +1,4 @@
-"""Run the sandbox gateway until Ctrl-C or SIGTERM."""
+"""Command that runs the sandbox gateway until Ctrl-C or SIGTERM."""
 
 import signal
 import threading
@@ -24,7 +24,7 @@ be an address that this machine can reach. Ctrl-C ends it.
 
 class Command(BaseCommand):
     help = "Runs a local stand-in for the Smart Resize gateway: no key, no cost, nothing leaves."
-    requires_system_checks: list[str] = []  # it needs nothing of the site
+    requires_system_checks: list[str] = []  # It needs nothing of the site.
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--port", type=int, default=8899, help="0 for any free one.")
@@ -50,22 +50,22 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        faults = [_fault(text) for text in options["misbehave"]]
+        faults = [_parse_fault(text) for text in options["misbehave"]]
         stop = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stop.set())
         with self._gateway(options) as gateway:
             for fault in faults:
                 gateway.add_fault(fault)
-            self._say(ADVICE.format(key=gateway.key, url=gateway.url))
+            self._print(ADVICE.format(key=gateway.key, url=gateway.url))
             stop.wait()
-        self._say("The sandbox has stopped.")
+        self._print("The sandbox has stopped.")
 
     def _gateway(self, options: dict[str, Any]) -> SandboxGateway:
         names = ("host", "allow_remote", "key", "latency", "slow")
         try:
             return SandboxGateway(
-                options["port"], report=self._say, **{name: options[name] for name in names}
+                options["port"], report=self._print, **{name: options[name] for name in names}
             )
         except ValueError as error:
             raise CommandError(str(error)) from error
@@ -75,12 +75,12 @@ class Command(BaseCommand):
                 "Choose another --port or --host."
             ) from error
 
-    def _say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         self.stdout.write(text)
         self.stdout.flush()
 
 
-def _fault(text: str) -> Fault:
+def _parse_fault(text: str) -> Fault:
     try:
         return read_fault(text)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Say how the pipeline is doing: for a person at a terminal, and for monitoring."""
+"""Command that reports the pipeline's state, for a person at a terminal and for monitoring."""
 
 import json
 import sys
@@ -12,10 +12,10 @@ from wagtail_smart_resize.editorial import monthly_figures, pipeline_health
 from wagtail_smart_resize.models import PipelineState, Recomposition
 from wagtail_smart_resize.runners import modes
 
-#: The exit status for each level, as monitoring plugins have it.
+#: Exit status for each level, as monitoring plugins define it.
 LEVELS = {"ok": 0, "warning": 1, "critical": 2}
 
-#: Their exit status for "unknown".
+#: Exit status for "unknown", as monitoring plugins define it.
 CANT_TELL = 3
 
 
@@ -43,8 +43,8 @@ class Command(BaseCommand):
 
 
 def status() -> dict[str, Any]:
-    """All of it, in values that JSON knows: moments in ISO 8601, amounts as decimal strings."""
-    found = monthly_figures.of(Recomposition.objects.all())
+    """Return the whole report in JSON's types: times in ISO 8601, amounts as decimal strings."""
+    found = monthly_figures.figures_for(Recomposition.objects.all())
     checked = pipeline_health.check()
     state = PipelineState.peek()
     failed = {reason.code: reason.count for reason in found.failed}
@@ -57,14 +57,14 @@ def status() -> dict[str, Any]:
         "runner": {
             "mode": modes.mode(),
             "activity": str(checked.label),
-            "last_at_work": _iso(checked.heartbeat),
+            "last_at_work": _iso(checked.last_pass_at),
         },
         "service": {
             "circuit": "open" if state.circuit_open else "closed",
             "circuit_code": state.circuit_code,
             "circuit_since": _iso(state.circuit_opened_at),
             "next_try": _iso(pipeline_health.next_try(state) if state.circuit_open else None),
-            "paused_until": _iso(_still(state.paused_until)),
+            "paused_until": _iso(_if_future(state.paused_until)),
         },
         "outputs": {
             "today": found.today._asdict(),
@@ -85,7 +85,7 @@ def _level(notices: list[dict[str, str]], failed: dict[str, int]) -> str:
     levels = {notice["level"] for notice in notices}
     if "critical" in levels:
         return "critical"
-    # A purchase of unknown outcome waits for a person's word.
+    # A purchase of unknown outcome waits until a person decides.
     return "warning" if "warning" in levels or failed.get("unknown") else "ok"
 
 
@@ -93,34 +93,34 @@ def _iso(moment: Any) -> str | None:
     return moment.isoformat() if moment else None
 
 
-def _still(moment: Any) -> Any:
+def _if_future(moment: Any) -> Any:
     return moment if moment and moment > clock.now() else None
 
 
 def lines(report: dict[str, Any]) -> list[str]:
-    """The same for people, a line each."""
+    """Return the report as text, one line for each figure and notice."""
     today, month = report["outputs"]["today"], report["outputs"]["month"]
     runner, service, waiting = report["runner"], report["service"], report["waiting"]
     spent = [f"{amount} {currency}" for currency, amount in report["spent_this_month"].items()]
     failed = [f"{code} ({count})" for code, count in report["failed"].items()]
-    told = [
+    figures = [
         ("Level", report["level"]),
         ("Runner", f"{runner['mode']}: {runner['activity']}"),
         ("Last at work", runner["last_at_work"] or "never"),
-        ("Service", _service(service)),
+        ("Service", _service_text(service)),
         ("Outputs today", f"{today['used']} of {today['limit']}"),
         ("Outputs this month", f"{month['used']} of {month['limit']}"),
         ("Spent this month", ", ".join(spent) or "no price is set"),
-        ("Waiting", _since(waiting)),
+        ("Waiting", _waiting_text(waiting)),
         ("Awaiting review", str(report["awaiting_review"])),
         ("Failed", ", ".join(failed) or "0"),
     ]
-    rows = [f"{name + ':':<20}{text}" for name, text in told]
+    rows = [f"{name + ':':<20}{text}" for name, text in figures]
     notices = [f"{each['level']}: {each['message']} {each['remedy']}" for each in report["notices"]]
     return rows + [notice.rstrip() for notice in notices]
 
 
-def _service(service: dict[str, Any]) -> str:
+def _service_text(service: dict[str, Any]) -> str:
     if service["circuit"] == "open":
         since, code = service["circuit_since"], service["circuit_code"]
         next_try = f"at {service['next_try']}" if service["next_try"] else "with the next request"
@@ -130,6 +130,6 @@ def _service(service: dict[str, Any]) -> str:
     return "takes requests"
 
 
-def _since(waiting: dict[str, Any]) -> str:
+def _waiting_text(waiting: dict[str, Any]) -> str:
     oldest = waiting["oldest_since"]
     return f"{waiting['count']}, the oldest since {oldest}" if oldest else "0"

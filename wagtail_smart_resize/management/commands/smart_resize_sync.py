@@ -1,4 +1,4 @@
-"""Repair what was left undone and, with --wait, do all that is due."""
+"""Command that repairs what was left undone and, with --wait, does all that is due."""
 
 from typing import Any
 
@@ -39,7 +39,8 @@ class Command(BaseCommand):
         if options["wait"]:
             failed |= self._finish(options["timeout"])
         elif not options["dry_run"] and modes.mode() == "tasks":
-            # A thread of this process would be killed with it: who runs by threads looks by itself.
+            # A thread of this process would be killed with it. Sites that run by threads find the
+            # work by themselves.
             modes.wake()
         if failed:
             raise CommandError("Something failed: the log says what.")
@@ -48,7 +49,7 @@ class Command(BaseCommand):
         if dry_run:
             self.stdout.write("Dry run: nothing is changed. A run would come to this:")
         else:
-            PipelineState.load().move(where={}, last_sync=clock.now())
+            PipelineState.get_current().update_if(where={}, last_repair_at=clock.now())
         report = repairs.run(dry_run=dry_run)
         for line in report.lines() or ["Nothing to repair."]:
             self.stdout.write(line)
@@ -57,7 +58,7 @@ class Command(BaseCommand):
         return bool(report.failed)
 
     def _finish(self, seconds: float) -> bool:
-        ending = drain.finish(seconds, self._tell)
+        ending = drain.finish(seconds, self._show_progress)
         if self.stdout.isatty():
             self.stdout.write("")
         for count, words in _failures(ending):
@@ -67,10 +68,10 @@ class Command(BaseCommand):
             self.stdout.write("Nothing is left to do.")
         return not ending.ok
 
-    def _tell(self, left: drain.Outstanding) -> None:
-        """One line that renews itself; a log file gets none of it."""
+    def _show_progress(self, left: drain.Outstanding) -> None:
+        """Rewrite one line with what is left; nothing is written unless to a terminal."""
         if self.stdout.isatty():
-            words = ", ".join(f"{count} {name}" for name, count in _named(left))
+            words = ", ".join(f"{count} {name}" for name, count in _counts(left))
             self.stdout.write(f"\r{words:<70}", ending="")
             self.stdout.flush()
 
@@ -85,7 +86,7 @@ def _seconds(text: str) -> float:
 _seconds.__name__ = "number of seconds"
 
 
-def _named(left: drain.Outstanding) -> list[tuple[str, int]]:
+def _counts(left: drain.Outstanding) -> list[tuple[str, int]]:
     return [
         ("to buy", left.wanted),
         ("in flight", left.in_flight),
@@ -95,7 +96,7 @@ def _named(left: drain.Outstanding) -> list[tuple[str, int]]:
 
 
 def _failures(ending: drain.Ending) -> list[tuple[int, str]]:
-    late = [(count, f"not done in time, {name}") for name, count in _named(ending.left)]
+    late = [(count, f"not done in time, {name}") for name, count in _counts(ending.left)]
     return [
         (ending.failed_steps, "steps that failed"),
         (ending.failed_purchases, "purchases that failed"),

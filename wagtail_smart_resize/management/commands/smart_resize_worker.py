@@ -1,4 +1,4 @@
-"""Do the work in a process of its own, until Ctrl-C or SIGTERM."""
+"""Command that does the work in a process of its own, until Ctrl-C or SIGTERM."""
 
 import signal
 import threading
@@ -22,25 +22,25 @@ class Command(BaseCommand):
         work = loop.Loop(alone=False)
         before = {number: signal.getsignal(number) for number in SIGNALS}
         for number in SIGNALS:
-            signal.signal(number, lambda *_: _end(work, before))
-        self._say(
+            signal.signal(number, lambda *_: _stop(work, before))
+        self._print(
             "The worker is running. Ctrl-C or SIGTERM ends it when what is under way is done."
         )
         try:
             work.run()
         finally:
             _restore(before)
-        self._say("The worker has stopped.")
+        self._print("The worker has stopped.")
 
-    def _say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         self.stdout.write(text)
         self.stdout.flush()
 
 
-def _end(work: loop.Loop, before: dict[signal.Signals, Any]) -> None:
-    """The first signal ends the loop, a second one the process."""
+def _stop(work: loop.Loop, before: dict[signal.Signals, Any]) -> None:
+    """End the loop at the first signal; restore the handlers, so that a second ends the process."""
     _restore(before)
-    # From a thread of its own: the signal may have come while this one held the loop's locks.
+    # In a thread of its own: the signal may have come while this thread held the loop's locks.
     threading.Thread(target=work.stop).start()
 
 

@@ -1,4 +1,4 @@
-"""What each word of the faults makes of a right answer."""
+"""What each fault word makes of a correct answer."""
 
 import binascii
 import json
@@ -21,28 +21,31 @@ _SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"><script>
 
 
 def refusal(word: str) -> Reply | None:
-    """The answer that comes instead of any work, or None if the word asks for another fault."""
+    """Return the answer that takes the place of any work, or None if the word is another fault."""
     make = _REFUSALS.get(word)
     return make() if make else None
 
 
 def spoilt(reply: Reply, word: str) -> Reply:
-    """The answer to work that was done, gone wrong. Other words, and refusals, change nothing."""
+    """Return the answer to finished work with the fault applied.
+
+    Refusals are returned unchanged, and so is every answer where the word is another fault.
+    """
     change = _CHANGES.get(word) if reply.status == 200 else None
     return change(reply) if change else reply
 
 
-def _asked(status: int, **headers: str) -> Reply:
+def _http_error(status: int, **headers: str) -> Reply:
     reply = error(status, f"HTTP {status}", "The sandbox was asked for this error")
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Reply(reply.status, reply.body, reply.content_type, named)
 
 
 _REFUSALS: dict[str, Callable[[], Reply]] = {
-    **{str(code): partial(_asked, code) for code in JSON_CODES},
+    **{str(code): partial(_http_error, code) for code in JSON_CODES},
     **{str(code): partial(page, code) for code in HTML_CODES},
-    "429-seconds": lambda: _asked(429, Retry_After="2"),
-    "429-date": lambda: _asked(429, Retry_After=formatdate(time.time() + 60, usegmt=True)),
+    "429-seconds": lambda: _http_error(429, Retry_After="2"),
+    "429-date": lambda: _http_error(429, Retry_After=formatdate(time.time() + 60, usegmt=True)),
     "500-html": lambda: page(500),
     "503-html": lambda: page(503),
     "expired": lambda: error(404, "Resource not found", "The result is kept no longer"),
@@ -58,7 +61,7 @@ def _redirect(location: str) -> Reply:
 
 
 def _bomb() -> bytes:
-    """A PNG of one bit a pixel: small as a file, 400 million pixels when it is opened."""
+    """Return a PNG of one bit a pixel: a small file that decodes to 400 million pixels."""
     row = bytes(1 + _BOMB_SIDE // 8)
     packer = zlib.compressobj(1)
     data = b"".join(packer.compress(row) for _ in range(_BOMB_SIDE)) + packer.flush()

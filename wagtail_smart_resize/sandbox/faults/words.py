@@ -1,7 +1,7 @@
-"""The words for what can go wrong on request, and the record of what was requested.
+"""The words for faults that can be requested, and the record of those that were.
 
-A word is asked for in a prompt (``sandbox:WORD``), by a command option or by
-``SandboxGateway.misbehave``, and always in the same form: ``WORD[@STEP][:COUNT]``.
+A fault is requested in a prompt (``sandbox:WORD``), by a command option or by
+``SandboxGateway.misbehave``, always in the form ``WORD[@STEP][:COUNT]``.
 """
 
 import re
@@ -11,7 +11,7 @@ from enum import StrEnum
 
 
 class Step(StrEnum):
-    """Where a fault strikes: in an answer, or in the job as a whole from its acceptance on."""
+    """Where a fault occurs: in an answer, or in the whole job from its acceptance on."""
 
     SUBMIT = "submit"
     STATUS = "status"
@@ -21,7 +21,7 @@ class Step(StrEnum):
 
 @dataclass(frozen=True)
 class Word:
-    """One way to misbehave. The first of its steps is meant where none is named."""
+    """One kind of fault. Its first step is the default."""
 
     name: str
     steps: tuple[Step, ...]
@@ -34,7 +34,7 @@ STATUS = (Step.STATUS, Step.SUBMIT)
 PICTURE = (Step.DOWNLOAD,)
 JOB = (Step.JOB,)
 
-# The gateway's own refusals have the documented body; those of the proxies before it are HTML.
+# The gateway's own refusals have the documented body; those of proxies in front of it are HTML.
 JSON_CODES = (400, 401, 402, 403, 404, 405, 408, 409, 410, 413, 414, 422, 429, 500, 503)
 HTML_CODES = (502, 504)
 
@@ -79,13 +79,13 @@ _WORDS = (
 )
 WORDS = {word.name.lower(): word for word in _WORDS}
 
-_WISH = r"([A-Za-z0-9-]*[A-Za-z0-9])(?:@([a-z]+))?(?::(\d+))?"
-_IN_PROMPT = re.compile(rf"\bsandbox:{_WISH}", re.IGNORECASE)
+_FAULT_FORM = r"([A-Za-z0-9-]*[A-Za-z0-9])(?:@([a-z]+))?(?::(\d+))?"
+_IN_PROMPT = re.compile(rf"\bsandbox:{_FAULT_FORM}", re.IGNORECASE)
 
 
 @dataclass
 class Fault:
-    """A wish for one word at one step; ``times`` counts down, None is for always."""
+    """A requested fault of one word at one step. ``times`` counts down; None means always."""
 
     word: str
     step: Step
@@ -93,7 +93,7 @@ class Fault:
 
 
 def make_fault(word: str, *, times: int | None = None, where: str | None = None) -> Fault:
-    """Raises ValueError, naming what there is, for a word or a step that there is not."""
+    """Return a fault. Raises ValueError for an unknown word or step, and lists the known ones."""
     known = WORDS.get(word.lower())
     if known is None:
         raise ValueError(f'There is no "{word}": choose from {", ".join(w.name for w in _WORDS)}.')
@@ -103,8 +103,8 @@ def make_fault(word: str, *, times: int | None = None, where: str | None = None)
 
 
 def read_fault(text: str) -> Fault:
-    """Read ``WORD[@STEP][:COUNT]``. Raises ValueError."""
-    match = re.fullmatch(_WISH, text)
+    """Return the fault for ``WORD[@STEP][:COUNT]``. Raises ValueError."""
+    match = re.fullmatch(_FAULT_FORM, text)
     if match is None:
         raise ValueError(
             f'"{text}" is not WORD[@STEP][:COUNT], such as 500, 500@status or reset:2.'
@@ -118,7 +118,7 @@ def _fault(match: re.Match[str]) -> Fault:
 
 
 class Faults:
-    """What was requested and is not used up yet."""
+    """Requested faults that are not used up yet."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -135,17 +135,17 @@ class Faults:
             self._by_prompt.clear()
 
     def take(self, step: Step, prompt: str) -> str:
-        """The word for the next answer at this step, or ""; what has a count is used up by one."""
+        """Return the word for the next answer at this step, or "", and count it down."""
         with self._lock:
             return next((_use(fault) for fault in self._due(step, prompt)), "")
 
     def take_all(self, step: Step, prompt: str) -> frozenset[str]:
-        """All words that hold: a job can go wrong in several ways at once."""
+        """Return all words that apply, counted down: a job can go wrong in several ways at once."""
         with self._lock:
             return frozenset(_use(fault) for fault in self._due(step, prompt))
 
     def read_prompt(self, prompt: str) -> None:
-        """Learn the words in a prompt. Their counts are shared by all that say the same.
+        """Record the faults in a prompt. Requests with the same prompt share their counts.
 
         Raises ValueError for an unknown word.
         """
