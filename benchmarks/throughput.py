@@ -64,7 +64,7 @@ def measure(directory: Path, quick: bool) -> list[Row]:
             note=(
                 f"{runs[1].seconds:.0f} s on {kind}; the limit is {limit:.0f} s: {latency:g} s of "
                 f"the gateway's and {each * 1000:.0f} ms for each picture on "
-                f"{loop.workers()} threads"
+                f"{loop.WORKERS} threads"
             ),
         ),
         Row(
@@ -121,8 +121,8 @@ def _run(site: Site, workers: int, count: int) -> _Run:
 
 def _seconds(work: Callable[[int], object], count: int) -> float:
     """Seconds for each of so many, on as many threads as a worker has."""
-    with ThreadPoolExecutor(loop.workers()) as pool:
-        list(pool.map(work, range(loop.workers())))
+    with ThreadPoolExecutor(loop.WORKERS) as pool:
+        list(pool.map(work, range(loop.WORKERS)))
         began = time.perf_counter()
         list(pool.map(work, range(count)))
         return (time.perf_counter() - began) / count

@@ -185,7 +185,7 @@ def test_preset_of_a_hopeless_shape_is_named_with_what_it_keeps():
 @pytest.mark.parametrize(
     ("vendor", "options", "expected"),
     [
-        ("sqlite", {}, ["W008"]),
+        ("sqlite", {}, []),
         ("sqlite", {"transaction_mode": None}, ["W008"]),
         ("sqlite", {"transaction_mode": "DEFERRED"}, ["W008"]),
         ("sqlite", {"transaction_mode": "immediate"}, []),
@@ -193,7 +193,7 @@ def test_preset_of_a_hopeless_shape_is_named_with_what_it_keeps():
         ("postgresql", {}, []),
     ],
 )
-def test_sqlite_is_recommended_immediate_transactions(monkeypatch, vendor, options, expected):
+def test_sqlite_with_deferred_transactions_is_told_of(monkeypatch, vendor, options, expected):
     connection = connections["default"]
     monkeypatch.setattr(connection, "vendor", vendor)
     monkeypatch.setitem(connection.settings_dict, "OPTIONS", options)

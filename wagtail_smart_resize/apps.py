@@ -10,10 +10,11 @@ class SmartResizeConfig(AppConfig):
 
     def ready(self) -> None:
         from .editorial import audit, page_events
-        from .models import file_cleanup
+        from .models import file_cleanup, sqlite
         from .renditions import published_cache, request_tracking, wagtail_patches
         from .runners import modes
 
+        sqlite.use_immediate_transactions()
         wagtail_patches.apply()
         request_tracking.connect_request_tracking()
         modes.connect_runners()

@@ -153,13 +153,14 @@ def check_database() -> Iterator[CheckMessage]:
 
     alias = router.db_for_write(Recomposition)
     connection = connections[alias]
-    mode = connection.settings_dict["OPTIONS"].get("transaction_mode") or ""
-    if connection.vendor == "sqlite" and mode.upper() not in {"IMMEDIATE", "EXCLUSIVE"}:
+    options = connection.settings_dict["OPTIONS"]
+    mode = str(options.get("transaction_mode", "IMMEDIATE") or "DEFERRED").upper()
+    if connection.vendor == "sqlite" and mode not in {"IMMEDIATE", "EXCLUSIVE"}:
         yield Warning(
-            f'DATABASES["{alias}"] is SQLite with deferred transactions: pages and the runner may '
-            'fail with "database is locked" when they write at the same time.',
-            hint=f'Set DATABASES["{alias}"]["OPTIONS"] to '
-            '{"transaction_mode": "IMMEDIATE", "timeout": 20}.',
+            f'DATABASES["{alias}"] is SQLite with deferred transactions: pages and saves in the '
+            'admin may fail with "database is locked" when the runner writes at the same time.',
+            hint=f'Take "transaction_mode" out of DATABASES["{alias}"]["OPTIONS"]: without it, '
+            "this app has transactions wait for one another.",
             id="wagtail_smart_resize.W008",
         )
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import datetime as dt
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -20,14 +19,14 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import include, path
 from django.utils import timezone
 from support.factories import plain_image
-from support.patience import LONG, Noted, join
+from support.patience import LONG
 
 from wagtail_smart_resize import compat, tasks
 from wagtail_smart_resize.asgi import finish_at_shutdown
 from wagtail_smart_resize.models import PipelineState, Recomposition
 from wagtail_smart_resize.purchasing.thread_pool import ThreadPool
 from wagtail_smart_resize.renditions import demand_notes, request_tracking
-from wagtail_smart_resize.runners import embedded_thread, loop, modes, sqlite, task_chain
+from wagtail_smart_resize.runners import embedded_thread, loop, modes, task_chain
 
 HOUR = dt.timedelta(hours=1)
 SECOND = dt.timedelta(seconds=1)
@@ -140,7 +139,7 @@ def test_waking_waits_for_the_commit(
     answers_requests,
     expected,
 ):
-    monkeypatch.setattr(request_tracking.request_tracker, "any_yet", answers_requests)
+    monkeypatch.setattr(request_tracking, "has_answered", lambda: answers_requests)
     runner(name)
     with django_capture_on_commit_callbacks(execute=True):
         modes.wake()
@@ -576,22 +575,6 @@ def test_jobs_left_before_their_thread_came_to_run_tell_when_they_end(monkeypatc
 # Requests under way
 
 
-def test_a_request_whose_end_was_never_told_counts_until_its_threads_next():
-    requests = request_tracking.RequestTracker()
-    requests.began()
-    requests.began()
-    assert not requests.begin_writing(lambda: False, 0.01)
-    requests.ended()
-    assert requests.begin_writing(lambda: False, 0.01)
-
-
-def test_a_request_that_is_forgotten_holds_up_no_write_for_ever(monkeypatch):
-    requests = request_tracking.RequestTracker()
-    requests.began()
-    monkeypatch.setattr(requests, "FORGET_AFTER_SECONDS", -1.0)
-    assert requests.begin_writing(lambda: False, 0.01)
-
-
 @pytest.mark.parametrize(
     ("told", "expected"),
     [
@@ -614,8 +597,7 @@ def test_requests_to_the_admin_are_known_by_their_path(told, expected):
 
 
 def tell_where_we_are(request):
-    count = len(request_tracking.request_tracker._begun)
-    return HttpResponse(f"{request_tracking.in_admin()} {count}")
+    return HttpResponse(f"{request_tracking.in_admin()} {request_tracking.has_answered()}")
 
 
 urlpatterns = [
@@ -627,7 +609,7 @@ urlpatterns = [
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
-    ("url", "expected"), [("/admin/telling/", "True 1"), ("/telling/", "False 1")]
+    ("url", "expected"), [("/admin/telling/", "True True"), ("/telling/", "False True")]
 )
 def test_under_asgi_too_a_request_is_known_from_its_beginning_to_its_end(settings, url, expected):
     settings.ROOT_URLCONF = __name__
@@ -643,7 +625,6 @@ def test_under_asgi_too_a_request_is_known_from_its_beginning_to_its_end(setting
         return body
 
     assert asyncio.run(ask()) == expected
-    assert request_tracking.request_tracker._begun == {}
 
 
 def test_the_thread_ends_with_an_asgi_server_that_tells_of_its_shutdown(monkeypatch):
@@ -666,109 +647,3 @@ def test_the_thread_ends_with_an_asgi_server_that_tells_of_its_shutdown(monkeypa
 def test_an_asgi_module_may_wrap_its_application_before_django_is_set_up():
     code = "from wagtail_smart_resize.asgi import finish_at_shutdown; finish_at_shutdown(print)"
     subprocess.run([sys.executable, "-c", code], check=True)
-
-
-# Manners on SQLite
-
-
-@pytest.mark.parametrize(
-    ("mode", "expected"),
-    [(None, True), ("DEFERRED", True), ("immediate", False), ("EXCLUSIVE", False)],
-)
-def test_sqlite_needs_manners_unless_its_transactions_are_immediate(monkeypatch, mode, expected):
-    monkeypatch.setitem(connection.settings_dict, "OPTIONS", {"transaction_mode": mode})
-    monkeypatch.setattr(sqlite, "is_sqlite", lambda: True)
-    assert sqlite.needs_gate() is expected
-    assert loop.workers() == (1 if expected else 4)
-    monkeypatch.setattr(sqlite, "is_sqlite", lambda: False)
-    assert sqlite.needs_gate() is False
-
-
-@pytest.fixture
-def write(monkeypatch):
-    """Execute a statement politely on a database of its own, with requests of its own.
-
-    `write.changed` tells who waits for whom.
-    """
-    requests = request_tracking.RequestTracker()
-    requests._changed = changed = Noted()
-    monkeypatch.setattr(request_tracking, "request_tracker", requests)
-    monkeypatch.setattr(sqlite, "GATE_TIMEOUT_SECONDS", LONG)
-    monkeypatch.setattr(request_tracking.RequestTracker, "MAX_HOLD_SECONDS", LONG)
-    monkeypatch.setattr(request_tracking.RequestTracker, "FORGET_AFTER_SECONDS", 2 * LONG)
-    raw = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-    stand_in = SimpleNamespace(connection=raw, in_atomic_block=False)
-
-    def execute(sql):
-        sqlite._execute_gated(
-            lambda sql, *_rest: raw.execute(sql), sql, (), False, {"connection": stand_in}
-        )
-
-    raw.execute("CREATE TABLE sheep (name)")
-    execute.requests, execute.connection, execute.changed = requests, stand_in, changed
-    yield execute
-    raw.close()
-
-
-def test_a_write_waits_while_a_page_is_answered(write):
-    answering, order = threading.Event(), []
-
-    def answer():
-        write.requests.began()
-        answering.set()
-        write.changed.waited.wait(LONG)
-        order.append("answered")
-        write.requests.ended()
-
-    page = threading.Thread(target=answer)
-    page.start()
-    assert answering.wait(LONG)
-    write("INSERT INTO sheep VALUES ('dolly')")
-    order.append("written")
-    write.changed.waited.set()
-    join(page)
-    assert order == ["answered", "written"]
-
-
-def test_a_write_waits_for_a_page_no_longer_than_its_patience(write, monkeypatch):
-    monkeypatch.setattr(sqlite, "GATE_TIMEOUT_SECONDS", 0.1)
-    write.requests.began()
-    write("DELETE FROM sheep")
-    assert write.changed.asked[0] == 0.1
-    assert len(write.requests._begun) == 1
-
-
-def test_reading_and_a_transaction_that_has_begun_wait_for_nobody(write):
-    write.requests.began()
-    write("SELECT name FROM sheep")
-    write.connection.in_atomic_block = True
-    write("INSERT INTO sheep VALUES ('dolly')")
-    assert write.changed.asked == []
-
-
-def test_a_page_that_begins_waits_for_our_transaction_to_end(write):
-    order = []
-
-    def commit():
-        write.changed.waited.wait(LONG)
-        order.append("committed")
-        write.connection.connection.execute("COMMIT")
-
-    write("BEGIN")
-    writing = threading.Thread(target=commit)
-    writing.start()
-    write.requests.began()
-    order.append("begun")
-    write.changed.waited.set()
-    join(writing)
-    assert order == ["committed", "begun"]
-
-
-def test_a_page_waits_for_no_write_that_takes_long(write, monkeypatch):
-    monkeypatch.setattr(request_tracking.RequestTracker, "MAX_HOLD_SECONDS", 0.05)
-    waited = SimpleNamespace(monotonic=lambda: sum(write.changed.asked))
-    monkeypatch.setattr(request_tracking, "time", waited)
-    write("BEGIN")
-    write.requests.began()
-    assert sum(write.changed.asked) == pytest.approx(0.05, abs=0.002)
-    assert write.connection.connection.in_transaction

@@ -1,4 +1,4 @@
-"""Which requests this process is answering: how many, and whether this thread's is the admin's.
+"""Whether this process answers requests, and whether this thread answers one of the admin's.
 
 A request begins and ends in one thread, under ASGI too, where each request has a thread of its own
 for synchronous code. A context variable would not do: under Django 5.2 the receivers of an
@@ -7,8 +7,6 @@ asynchronous `request_started` run in a copy of the request's context.
 
 import os
 import threading
-import time
-from collections.abc import Callable
 from typing import Any
 
 from django.core.signals import request_finished, request_started
@@ -19,76 +17,17 @@ from django.utils.translation import get_language_from_path
 class _ThreadState(threading.local):
     """The request that this thread is answering."""
 
-    token: object = None
     in_admin = False
 
 
 _thread_state = _ThreadState()
+_answered = threading.Event()
+os.register_at_fork(after_in_child=_answered.clear)
 
 
-def _never_writing() -> bool:
-    return False
-
-
-class RequestTracker:
-    """Requests in progress, and this app's write that must not overlap with them.
-
-    A request whose end was not signalled (the client disconnected, the server failed) counts until
-    its thread begins another, and for `FORGET_AFTER_SECONDS` at most.
-    """
-
-    FORGET_AFTER_SECONDS = 30.0
-    #: Maximum number of seconds that a new request waits for a write of this app to end.
-    MAX_HOLD_SECONDS = 0.5
-
-    def __init__(self) -> None:
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget all requests: a forked child does not answer those of its parent."""
-        self._changed = threading.Condition()
-        self._begun: dict[object, float] = {}
-        #: Whether this process has answered any request; commands and shells never do.
-        self.any_yet = False
-        self._is_writing: Callable[[], bool] = _never_writing
-
-    def began(self) -> None:
-        """Record that a request of this thread begins, after waiting for a write to end."""
-        self.ended()
-        self.any_yet = True
-        with self._changed:
-            ends = time.monotonic() + self.MAX_HOLD_SECONDS
-            while self._is_writing() and time.monotonic() < ends:
-                # Polled, since nothing signals the end of a transaction.
-                self._changed.wait(0.002)
-            _thread_state.token = object()
-            self._begun[_thread_state.token] = time.monotonic()
-
-    def ended(self) -> None:
-        """Record that the request of this thread has ended."""
-        token, _thread_state.token = _thread_state.token, None
-        with self._changed:
-            if self._begun.pop(token, None) is not None:
-                self._changed.notify_all()
-
-    def begin_writing(self, is_writing: Callable[[], bool], patience: float) -> bool:
-        """Wait for a moment without requests, for `patience` seconds at most.
-
-        Return whether there was one. In either case, new requests wait from then on while
-        `is_writing()` is true, each for `MAX_HOLD_SECONDS` at most.
-        """
-        with self._changed:
-            quiet = self._changed.wait_for(self._is_quiet, timeout=patience)
-            self._is_writing = is_writing
-        return quiet
-
-    def _is_quiet(self) -> bool:
-        oldest = time.monotonic() - self.FORGET_AFTER_SECONDS
-        return all(begun < oldest for begun in self._begun.values())
-
-
-request_tracker = RequestTracker()
-os.register_at_fork(after_in_child=request_tracker.reset)
+def has_answered() -> bool:
+    """Return whether this process has begun to answer a request; commands and shells never do."""
+    return _answered.is_set()
 
 
 def in_admin() -> bool:
@@ -99,7 +38,7 @@ def in_admin() -> bool:
 def _on_started(
     sender: Any, environ: dict[str, Any] | None = None, scope: Any = None, **_kwargs: Any
 ) -> None:
-    request_tracker.began()
+    _answered.set()
     _thread_state.in_admin = _is_admin_path(_path_below_script(environ, scope))
 
 
@@ -126,7 +65,6 @@ def _without_language(path: str) -> str:
 
 
 def _on_finished(**_kwargs: Any) -> None:
-    request_tracker.ended()
     _thread_state.in_admin = False
 
 

@@ -79,7 +79,7 @@ def finish(
     ends = time.monotonic() + seconds
     failed_before, failed_steps = _failed_purchases(), 0
     while True:
-        result = passes.run_pass(workers=loop.workers())
+        result = passes.run_pass(workers=loop.WORKERS)
         failed_steps += result.failed
         left = Outstanding.count()
         tell(left)

@@ -15,8 +15,6 @@ from wagtail_smart_resize.purchasing import demand, schedule
 from wagtail_smart_resize.purchasing.thread_pool import ThreadPool
 from wagtail_smart_resize.repair import repairs
 
-from . import sqlite
-
 logger = logging.getLogger(__name__)
 
 #: Lease of a runner that works alone: when this has passed after its death, another takes over. A
@@ -35,6 +33,8 @@ PASS_SECONDS = 20.0
 #: Seconds after which a step goes on beside the next passes: one that waits for the gateway's
 #: answer must not delay those that editors wait for.
 STEP_PATIENCE_SECONDS = 3.0
+#: Number of threads for a pass.
+WORKERS = 4
 #: Seconds until a retry when a whole pass fails, for want of a database for example.
 ERROR_REST_SECONDS = 15.0
 
@@ -96,8 +96,7 @@ class Loop:
         """Make a pass if it is due here; return the seconds until the next, or None until woken."""
         close_old_connections()
         try:
-            with sqlite.write_gate():
-                return self._work()
+            return self._work()
         except Exception:
             logger.exception("A pass of the pipeline failed; trying again")
         return ERROR_REST_SECONDS
@@ -107,7 +106,7 @@ class Loop:
         state = PipelineState.get_current()
         if self.alone and not self._hold_lease(state):
             return self._seconds_until_free(state)
-        self._crew = self._crew or ThreadPool(workers(), STEP_PATIENCE_SECONDS, self.wake)
+        self._crew = self._crew or ThreadPool(WORKERS, STEP_PATIENCE_SECONDS, self.wake)
         due = work_once(state, self._time_left(), self._crew)
         if self.alone and not is_near(due):
             state.keep_lease(self._lease, None)
@@ -169,7 +168,7 @@ def work_once(
     # parts of Pillow.
     from wagtail_smart_resize.purchasing import passes
 
-    passes.run_pass(workers=workers(), go_on=go_on, crew=crew)
+    passes.run_pass(workers=WORKERS, go_on=go_on, crew=crew)
     repairs.run_if_due(state)
     return next_pass_at(state)
 
@@ -187,8 +186,3 @@ def is_near(due: dt.datetime | None) -> bool:
 def _is_held(state: PipelineState, now: dt.datetime) -> bool:
     """Return whether the lease was held when it was read, so that most checks need no write."""
     return state.runner_until is not None and state.runner_until > now
-
-
-def workers() -> int:
-    """Return the number of threads for a pass: one where they would all wait for the same lock."""
-    return 1 if sqlite.needs_gate() else 4

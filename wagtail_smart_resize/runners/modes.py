@@ -7,13 +7,14 @@ from typing import Any
 
 from django.core import mail
 from django.core.signals import request_finished
-from django.db import connections, transaction
+from django.db import connections, router, transaction
 
+from wagtail_smart_resize.models import PipelineState
 from wagtail_smart_resize.purchasing import demand
 from wagtail_smart_resize.renditions import demand_notes, request_tracking
 from wagtail_smart_resize.settings import settings
 
-from . import sqlite, task_chain
+from . import task_chain
 from .embedded_thread import embedded_thread
 
 __all__ = ["connect_runners", "embedded_thread", "mode", "wake"]
@@ -51,9 +52,14 @@ def wake() -> None:
     """
     chosen = mode()
     if chosen == "tasks":
-        transaction.on_commit(task_chain.start, using=sqlite.alias(), robust=True)
-    elif chosen == "thread" and request_tracking.request_tracker.any_yet:
-        transaction.on_commit(embedded_thread.wake, using=sqlite.alias(), robust=True)
+        transaction.on_commit(task_chain.start, using=_alias(), robust=True)
+    elif chosen == "thread" and request_tracking.has_answered():
+        transaction.on_commit(embedded_thread.wake, using=_alias(), robust=True)
+
+
+def _alias() -> str:
+    """Return the alias of the database with this app's tables."""
+    return router.db_for_write(PipelineState)
 
 
 # The end of a request
@@ -105,9 +111,7 @@ def _is_check_due() -> bool:
 
 def _write_and_wake(noted: bool) -> None:
     chosen = mode()
-    # On SQLite the thread writes, at a time when no page is being answered.
-    if not (chosen == "thread" and sqlite.is_sqlite()):
-        demand.write_noted_demand()
+    demand.write_noted_demand()
     if chosen == "thread":
         embedded_thread.wake()
     elif chosen == "tasks":

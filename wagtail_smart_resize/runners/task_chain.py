@@ -92,7 +92,7 @@ def run_tick(lease: str = "", extra: bool = False) -> None:
     if extra:
         from wagtail_smart_resize.purchasing import passes
 
-        passes.run_pass(workers=loop.workers(), go_on=_TickTimer())
+        passes.run_pass(workers=loop.WORKERS, go_on=_TickTimer())
         return
     state = PipelineState.get_current()
     token = _obtain_lease(state, lease)

@@ -15,8 +15,9 @@ ROOT_URLCONF = "suites.servers.urls"
 
 DATABASES = {"default": dj_database_url.parse(os.environ["SERVERS_DATABASE"])}
 DATABASES["default"]["ATOMIC_REQUESTS"] = os.environ.get("SERVERS_ATOMIC") == "1"
-if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    mode = os.environ.get("SERVERS_TRANSACTION_MODE", "IMMEDIATE")
+# Where it is empty, settings are as `wagtail start` leaves them.
+mode = os.environ.get("SERVERS_TRANSACTION_MODE", "IMMEDIATE")
+if mode and DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {"transaction_mode": mode, "timeout": 20}
 
 WAGTAIL_SMART_RESIZE = {
