@@ -1,4 +1,4 @@
-"""Runs benchmarks and tells what they found: `python -m benchmarks [names] [--quick] [--write]`.
+"""Runs benchmarks and prints their results: `python -m benchmarks [names] [--quick] [--write]`.
 
 Each runs in a process of its own. ``--write`` puts the tables into docs/performance.md.
 """
@@ -19,7 +19,7 @@ from .rows import Row, Skipped, table
 
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 
-#: In the order of the page.
+#: The benchmarks, in the order of the page.
 NAMES = (
     "warm",
     "cold",
@@ -53,11 +53,11 @@ def main() -> int:
 
 
 def _measure(name: str, quick: bool, into: Path) -> int:
-    """Within the benchmark's own process."""
+    """Measure, within the benchmark's own process."""
     with tempfile.TemporaryDirectory(prefix=f"bench-{name}-") as directory:
         os.environ["BENCH_DIR"] = directory
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "benchmarks.settings")
-        # Settings make temporary directories: they go with ours.
+        # Settings create temporary directories, which are deleted with ours.
         os.environ["TMPDIR"] = tempfile.tempdir = directory
         module = importlib.import_module(f"benchmarks.{name}")
         try:

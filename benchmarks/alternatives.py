@@ -1,6 +1,6 @@
-"""What a site could have instead: other apps' thumbnails, or the API called while the page is made.
+"""Compares pages with the alternatives: other apps' thumbnails, or the API called while rendering.
 
-The other apps crop, as `fill` does; none recomposes. Compared is what a page costs. All have the
+The other apps crop, as `fill` does; none recomposes. The cost of a page is compared. All have the
 same cache, in local memory, the same database and the same directory.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.other_settings"
+os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.thumbnail_settings"
 
 import django
 
@@ -36,40 +36,42 @@ from wagtail.images import get_image_model  # noqa: E402
 
 from wagtail_smart_resize.models import Recomposition  # noqa: E402
 
-from . import gateway, other_ways  # noqa: E402
+from . import gateway, thumbnail_tags  # noqa: E402
 from .blocking import BlockingOperation  # noqa: E402
-from .other_ways import FILL, IMAGEKIT, OURS, PLACEHOLDER, WAYS, Way  # noqa: E402
 from .rows import Row  # noqa: E402
+from .thumbnail_tags import FILL, IMAGEKIT, OURS, PLACEHOLDER, TAGS, ImageTag  # noqa: E402
 
 LISTING, LISTED = 30, "320x240"
 PHOTOS, SIZE = 3, "1200x675"
 SOURCE = (4000, 3000)
 VIEWS = 2
-BLOCKING = Way("The API called in the operation", FILL.library, "{% image each blocking-SIZE %}")
+BLOCKING = ImageTag(
+    "The API called in the operation", FILL.library, "{% image each blocking-SIZE %}"
+)
 
 
 def measure(directory: Path, quick: bool) -> list[Row]:
     pages.make_tables()
     hooks.register("register_image_operations", lambda: [("blocking", BlockingOperation)])
-    ways = [way for way in WAYS if not way.missing]
-    without = [way.missing for way in WAYS if way.missing]
+    tags = [tag for tag in TAGS if not tag.missing]
+    without = [tag.missing for tag in TAGS if tag.missing]
     for reason in without:
         print(f"not measured: {reason}")
-    rows = _warm(ways, 3 if quick else 60, without)
+    rows = _warm(tags, 3 if quick else 60, without)
     content = photograph(*SOURCE)
     photos = [_image(content, number) for number in range(PHOTOS)]
-    rows += _cold(ways, photos, 1 if quick else 10)
+    rows += _cold(tags, photos, 1 if quick else 10)
     rows += _slow(photos, 1 if quick else 3, 0.5 if quick else 2.0)
     rows += _refused(photos, 1 if quick else 5)
     return rows + _silent(photos, 1 if quick else 3, 1.0 if quick else 5.0)
 
 
-# Pictures that are all made
+# Pictures that all exist
 
 
-def _warm(ways: list[Way], rounds: int, without: list[str]) -> list[Row]:
+def _warm(tags: list[ImageTag], rounds: int, without: list[str]) -> list[Row]:
     keys = [_recomposed() for _ in range(LISTING)]
-    templates = {way.name: way.page(LISTED) for way in ways}
+    templates = {tag.name: tag.page(LISTED) for tag in tags}
     made = {name: set(_make(template, keys)) for name, template in templates.items()}
     assert made[FILL.name].isdisjoint(made[OURS.name]), "nothing is recomposed"
     waiting: list[list[Any]] = []
@@ -87,16 +89,16 @@ def _warm(ways: list[Way], rounds: int, without: list[str]) -> list[Row]:
     jobs = {name: job(template) for name, template in templates.items()}
     times = in_turns(jobs, rounds, prepare=prepare, clock=time.thread_time)
     rows = []
-    for way in ways:
-        prepare(way.name)
+    for tag in tags:
+        prepare(tag.name)
         del waiting[1:]
-        costs = pages.costs(jobs[way.name])
+        costs = pages.costs(jobs[tag.name])
         counts = {"queries": costs.queries, "cache reads": costs.cache_reads}
-        note = f"{1000 * times.of(way.name).median / VIEWS:.1f} ms of processor time"
-        if way is FILL and without:
+        note = f"{1000 * times.of(tag.name).median / VIEWS:.1f} ms of processor time"
+        if tag is FILL and without:
             note += f". Not measured: {', '.join(without)}"
-        what = f"A listing of {LISTING} pictures, all made: {way.label}"
-        rows.append(Row(what, *times.ratio(way.name, to=FILL.name), counts=counts, note=note))
+        what = f"A listing of {LISTING} pictures, all made: {tag.label}"
+        rows.append(Row(what, *times.ratio(tag.name, to=FILL.name), counts=counts, note=note))
     return rows
 
 
@@ -107,10 +109,10 @@ def _recomposed() -> Any:
 
 
 def _make(template: Template, keys: list[Any]) -> list[bytes]:
-    """The pictures of the page, once there are all."""
+    """Return the pictures of the page, once all exist."""
     pages.rendered(template, pages.loaded(keys))
-    other_ways.settle()
-    # What is remembered as not there yet.
+    thumbnail_tags.settle()
+    # Forget what is cached as not there yet.
     cache.clear()
     html = pages.rendered(template, pages.loaded(keys))
     assert _seen(html) == {"crops": len(keys), "placeholders": 0}, html
@@ -124,7 +126,7 @@ def _seen(html: str) -> dict[str, int]:
 
 
 def _pictures(html: str) -> list[bytes]:
-    """As they are, whatever the page says of them."""
+    """Return the files of the pictures, whatever sizes the page states."""
     names = re.findall(f'src="{site_settings.MEDIA_URL}([^"]+)"', html)
     return [(Path(site_settings.MEDIA_ROOT) / name).read_bytes() for name in names]
 
@@ -137,39 +139,39 @@ def _sizes(html: str) -> set[str]:
     return sizes
 
 
-# Pictures that nobody saw yet
+# Pictures that nobody has viewed yet
 
 
-def _cold(ways: list[Way], photos: list[Any], rounds: int) -> list[Row]:
-    views = {way.name: _view(way, photos) for way in ways}
+def _cold(tags: list[ImageTag], photos: list[Any], rounds: int) -> list[Row]:
+    views = {tag.name: _view(tag, photos) for tag in tags}
     times = in_turns(views, rounds, prepare=_forgetting(photos), warm_up=1)
     rows = []
-    for way in ways:
-        other_ways.forget(photos)
-        html = views[way.name]()
+    for tag in tags:
+        thumbnail_tags.forget(photos)
+        html = views[tag.name]()
         seen = _seen(html)
         assert _sizes(html) <= {SIZE}, html
-        note = f"{1000 * times.of(way.name).median:.0f} ms"
-        if way is IMAGEKIT:
-            note += f". All are made {1000 * _until_made(way, photos):.0f} ms after the view began"
-        what = f"The first view of {PHOTOS} photographs: {way.label}"
-        rows.append(Row(what, *times.ratio(way.name, to=FILL.name), counts=seen, note=note))
+        note = f"{1000 * times.of(tag.name).median:.0f} ms"
+        if tag is IMAGEKIT:
+            note += f". All are made {1000 * _until_made(tag, photos):.0f} ms after the view began"
+        what = f"The first view of {PHOTOS} photographs: {tag.label}"
+        rows.append(Row(what, *times.ratio(tag.name, to=FILL.name), counts=seen, note=note))
     return rows
 
 
-def _until_made(way: Way, photos: list[Any]) -> float:
+def _until_made(tag: ImageTag, photos: list[Any]) -> float:
     def until_made() -> None:
         view()
-        other_ways.settle()
+        thumbnail_tags.settle()
 
-    view = _view(way, photos)
-    jobs = {way.name: until_made}
-    return in_turns(jobs, 3, prepare=_forgetting(photos), warm_up=0).of(way.name).median
+    view = _view(tag, photos)
+    jobs = {tag.name: until_made}
+    return in_turns(jobs, 3, prepare=_forgetting(photos), warm_up=0).of(tag.name).median
 
 
-def _view(way: Way, photos: list[Any]) -> Callable[[], str]:
-    """A request for the page, without what is the same for all of them: Django's own handling."""
-    template = way.page(SIZE)
+def _view(tag: ImageTag, photos: list[Any]) -> Callable[[], str]:
+    """Return a function that requests the page, without Django's own handling, which all share."""
+    template = tag.page(SIZE)
     keys = [photo.pk for photo in photos]
 
     def view() -> str:
@@ -183,7 +185,7 @@ def _view(way: Way, photos: list[Any]) -> Callable[[], str]:
 
 
 def _forgetting(photos: list[Any]) -> Callable[[str], None]:
-    return lambda name: other_ways.forget(photos)
+    return lambda name: thumbnail_tags.forget(photos)
 
 
 def _image(content: bytes, number: int) -> Any:
@@ -198,12 +200,12 @@ def _image(content: bytes, number: int) -> Any:
 
 
 def _slow(photos: list[Any], rounds: int, latency: float) -> list[Row]:
-    ways = (FILL, OURS, BLOCKING)
+    tags = (FILL, OURS, BLOCKING)
     with gateway.running(latency) as url, _gateway_at(url):
-        views = {way.name: _view(way, photos) for way in ways}
+        views = {tag.name: _view(tag, photos) for tag in tags}
         times = in_turns(views, rounds, prepare=_forgetting(photos), warm_up=1)
-        other_ways.forget(photos)
-        shown = {way.name: _pictures(views[way.name]()) for way in ways}
+        thumbnail_tags.forget(photos)
+        shown = {tag.name: _pictures(views[tag.name]()) for tag in tags}
         assert Recomposition.objects.count() == PHOTOS
     recomposed = {
         name: sum(each != crop for each, crop in zip(found, shown[FILL.name], strict=True))
@@ -212,13 +214,13 @@ def _slow(photos: list[Any], rounds: int, latency: float) -> list[Row]:
     state = f"{PHOTOS} photographs, the gateway takes {latency:g} s for each job"
     return [
         Row(
-            f"The first view of {state}: {way.name}",
-            *times.ratio(way.name, to=FILL.name),
-            counts={"recomposed in this view": recomposed[way.name]},
-            note=f"{1000 * times.of(way.name).median:.0f} ms, "
+            f"The first view of {state}: {tag.name}",
+            *times.ratio(tag.name, to=FILL.name),
+            counts={"recomposed in this view": recomposed[tag.name]},
+            note=f"{1000 * times.of(tag.name).median:.0f} ms, "
             f"`fill` {1000 * times.of(FILL.name).median:.0f} ms",
         )
-        for way in (OURS, BLOCKING)
+        for tag in (OURS, BLOCKING)
     ]
 
 
@@ -230,7 +232,7 @@ def _refused(photos: list[Any], rounds: int) -> list[Row]:
 
 
 def _silent(photos: list[Any], rounds: int, seconds: float) -> list[Row]:
-    # Nobody accepts: the kernel takes the connections.
+    # The server never accepts; the kernel takes the connections.
     with (
         socket.create_server(("127.0.0.1", 0), backlog=100) as silent,
         _gateway_at(f"http://127.0.0.1:{silent.getsockname()[1]}"),
@@ -241,27 +243,27 @@ def _silent(photos: list[Any], rounds: int, seconds: float) -> list[Row]:
 
 
 def _down(photos: list[Any], rounds: int, state: str) -> list[Row]:
-    ways = (FILL, OURS, BLOCKING)
-    errors: dict[str, list[str]] = {way.name: [] for way in ways}
+    tags = (FILL, OURS, BLOCKING)
+    errors: dict[str, list[str]] = {tag.name: [] for tag in tags}
 
-    def visit(way: Way) -> Callable[[], None]:
-        view = _view(way, photos)
+    def visit(tag: ImageTag) -> Callable[[], None]:
+        view = _view(tag, photos)
 
         def visited() -> None:
             try:
                 view()
             except Exception as error:
-                errors[way.name].append(type(error).__name__)
+                errors[tag.name].append(type(error).__name__)
 
         return visited
 
-    visits = {way.name: visit(way) for way in ways}
+    visits = {tag.name: visit(tag) for tag in tags}
     times = in_turns(visits, rounds, prepare=_forgetting(photos), warm_up=0)
     failed = {name: len(each) for name, each in errors.items()}
-    # Of what was made in the first view nothing is forgotten.
+    # Nothing is cleared between the first view and this one.
     for again in visits.values():
         again()
-    ours, fill = (1000 * times.of(way.name).median for way in (OURS, FILL))
+    ours, fill = (1000 * times.of(tag.name).median for tag in (OURS, FILL))
     counts = {
         name: {
             "first views": rounds,

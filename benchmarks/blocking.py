@@ -1,7 +1,6 @@
-"""The obvious design that this package is not: the API is called while the page is made.
+"""The alternative design that calls the API while a page is rendered.
 
-As a careful person would write it: each call has a time limit, and statuses are asked for twice a
-second.
+Written with care: each call has a timeout, and statuses are polled twice a second.
 """
 
 import io
@@ -20,7 +19,7 @@ BETWEEN_POLLS = 0.5
 class BlockingOperation(FillOperation, FilterOperation):
     """`blocking-1200x675`: a recomposed picture, however long it takes."""
 
-    #: Where the gateway is, and the seconds for each call.
+    #: The gateway's URL, and the timeout of each call in seconds.
     base_url = ""
     seconds = 10.0
 

@@ -1,4 +1,4 @@
-"""The first view of a slot: Wagtail makes the rendition, and ours notes what is wanted."""
+"""The first view of a slot: Wagtail makes the rendition, and our filter notes the demand."""
 
 import io
 import time
@@ -25,7 +25,7 @@ from wagtail_smart_resize.models import Candidate, ImageVersion, Recomposition  
 from .rows import Row  # noqa: E402
 
 SOURCE = (4000, 3000)
-#: What the API gives for 16:9 at its tier "2K".
+#: The API's size for 16:9 at its tier "2K".
 CANDIDATE = (2752, 1536)
 SHAPE = "1200x675"
 ONE = Page("`{% image %}`, 1200x675", "{% image images.0 OP-1200x675 %}", 1, 1)
@@ -126,7 +126,7 @@ def _put_live(image: Any, content: bytes) -> None:
 
 
 def _decodes() -> Any:
-    """Has each JPEG whose pixels are read."""
+    """Return a context manager that lists each JPEG whose pixels are read."""
     from contextlib import contextmanager
 
     prepare = JpegImagePlugin.JpegImageFile.load_prepare
@@ -135,13 +135,13 @@ def _decodes() -> Any:
     def listening() -> Any:
         pictures: list[Any] = []
 
-        def noted(picture: Any) -> None:
-            # Pillow asks again for what is read already.
+        def recorded(picture: Any) -> None:
+            # Pillow calls this again for a picture that is already read.
             if not any(each is picture for each in pictures):
                 pictures.append(picture)
             prepare(picture)
 
-        with patch.object(JpegImagePlugin.JpegImageFile, "load_prepare", noted):
+        with patch.object(JpegImagePlugin.JpegImageFile, "load_prepare", recorded):
             yield pictures
 
     return listening()

@@ -1,7 +1,7 @@
-"""How long after the gateway has a picture visitors see it, in a process that had no part in it.
+"""Measures the time from the gateway's result until a process without part in it shows it.
 
-Real servers, workers and sockets: one web process notes what is wanted and, where there is no
-worker, does the work in its thread; pages are asked for at another one, which does none.
+Real servers, workers and sockets: one web process notes the demand and, where there is no worker,
+does the work in its thread; pages are requested from another process, which does none.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from django.utils import timezone  # noqa: E402
 from suites.engines.setups import ENGINES, Engine, filled_site, redis_server  # noqa: E402
 from suites.servers.harness import Site, free_port  # noqa: E402
 from support.measuring import spread  # noqa: E402
-from support.patience import until  # noqa: E402
+from support.waiting import until  # noqa: E402
 
 from wagtail_smart_resize.models import GatewayRequest  # noqa: E402
 from wagtail_smart_resize.purchasing import polling  # noqa: E402
@@ -28,10 +28,10 @@ from wagtail_smart_resize.sandbox import SandboxGateway, handler, jobs  # noqa: 
 from . import sites  # noqa: E402
 from .rows import Row, Skipped  # noqa: E402
 
-#: The aim: the interval of the questions, and so much for all else. Two seconds of it are those
-#: for which a process believes what it knows.
+#: The aim: the interval of the polls, and this many seconds for everything else. For two seconds of
+#: them a process relies on what it last read.
 BESIDE_POLLING = 2.5
-#: Seconds between two pages that are asked for, so that the trials meet all phases of all clocks.
+#: Seconds between two pages that are requested, so that the trials meet all phases of all clocks.
 APART = 1.13
 THREAD = "the thread of a web process"
 
@@ -51,7 +51,7 @@ def measure(directory: Path, quick: bool) -> list[Row]:
 
 
 class _Job(jobs.Job):
-    """A job that knows since when it is COMPLETED."""
+    """A job that records when it was COMPLETED."""
 
     known: dict[str, "_Job"] = {}
 
@@ -89,7 +89,8 @@ def _row(name: str, directory: Path, trials: int, latency: float) -> Row:
 def _site(
     name: str, directory: Path, trials: int, latency: float
 ) -> Iterator[tuple[str, Site, int]]:
-    """A site that runs, with a picture for each trial; and the port of the process without part."""
+    """Run a site with a picture for each trial; yield it, and the port of the process without
+    part."""
     engine = ENGINES.get(name)
     if engine and (missing := engine.missing()):
         raise Skipped(", ".join(missing))
@@ -124,7 +125,7 @@ def _site(
 
 
 def _delays(site: Site, elsewhere: int, trials: int) -> list[float]:
-    """Seconds from COMPLETED until a page shows the picture, for each trial."""
+    """Return the seconds from COMPLETED until a page shows the picture, for each trial."""
     shown = {}
     for number in range(1, trials + 1):
         shown[number] = site.get(_page(number)).pictures
@@ -150,7 +151,7 @@ def _page(number: int) -> str:
 
 
 def _jobs_of(site: Site, trials: int) -> dict[int, _Job]:
-    """The gateway's job for each image, once each has one."""
+    """Return the gateway's job for each image, once each has one."""
     table = GatewayRequest._meta.db_table
     found = site.sql(f"SELECT image_id, request_id FROM {table} WHERE request_id <> ''")
     return {image: _Job.known[job] for image, job in found} if len(found) == trials else {}

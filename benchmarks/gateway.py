@@ -1,8 +1,7 @@
-"""The sandbox's gateway as a process of its own, which has its pictures drawn before they are asked
-for: what it costs must not be taken for what the site costs.
+"""The sandbox's gateway in a process of its own, with pictures that are drawn in advance.
 
-`python -m benchmarks.gateway 10` takes 10 seconds for each job, prints its URL, and ends with its
-standard input.
+Its cost must not count as the site's. `python -m benchmarks.gateway 10` takes 10 seconds for each
+job, prints its URL, and ends when its standard input is closed.
 """
 
 import contextlib
@@ -22,14 +21,14 @@ PHOTO = PHOTOS / "astronaut.png"
 
 @lru_cache
 def drawn(width: int, height: int, output_format: str) -> bytes:
-    """What the sandbox makes of the photograph in this size."""
+    """Return the sandbox's recomposition of the photograph in this size."""
     source = open_picture(PHOTO.read_bytes())
     return encode(recompose(source, (width, height), seed=0, index=0), output_format)
 
 
 @contextlib.contextmanager
 def running(latency: float) -> Iterator[str]:
-    """Such a process; its URL."""
+    """Run such a process and yield its URL."""
     command = [sys.executable, "-m", "benchmarks.gateway", str(latency)]
     with subprocess.Popen(
         command,

@@ -1,7 +1,7 @@
-"""How much memory a worker takes for the API's largest pictures, and whether it gives it back.
+"""Measures a worker's memory for the API's largest pictures, and whether it is released.
 
-The real worker, a real web process for the sources, and a gateway of its own. The kernel keeps the
-peak: nothing is missed between two samples.
+A real worker, a real web process for the sources, and a gateway of its own. The kernel records the
+peak, so that nothing is missed between two samples.
 """
 
 import time
@@ -12,13 +12,13 @@ import django
 django.setup()
 
 from suites.engines.setups import filled_site  # noqa: E402
-from support.patience import until  # noqa: E402
+from support.waiting import until  # noqa: E402
 
 from . import gateway, sites  # noqa: E402
 from .rows import Row, Skipped  # noqa: E402
 
 SPECS = ["format-jpeg smartresize-1200x630", "format-jpeg smartresize-600x600"]
-#: A tenth more than in the beginning is not growth.
+#: A growth of up to a tenth counts as none.
 FLAT = 1.1
 
 
@@ -50,7 +50,7 @@ def _rows(directory: Path, output_format: str, outputs: int) -> list[Row]:
         site.serve("gunicorn sync", "--workers=1")
         worker = site.start("django", "smart_resize_worker", role="worker")
         until(lambda: "is running" in site.log(), "the worker runs")
-        # A pass with nothing to do, and the hourly repair.
+        # Wait for a pass with nothing to do, and the hourly repair.
         time.sleep(5)
         idle = sites.status(worker.pid, "VmRSS")
         _forget_peak(worker.pid)
@@ -83,7 +83,7 @@ def _rows(directory: Path, output_format: str, outputs: int) -> list[Row]:
 
 
 def _peaks(site: sites.Site, pid: int, outputs: int) -> list[int]:
-    """The most memory that it had at once within each quarter of the outputs, in KB."""
+    """Return the peak memory in KB within each quarter of the outputs."""
     peaks = []
     ends = time.monotonic() + 60 + 4 * outputs
     while len(peaks) < 4:
@@ -99,5 +99,5 @@ def _peaks(site: sites.Site, pid: int, outputs: int) -> list[int]:
 
 
 def _forget_peak(pid: int) -> None:
-    """Let the kernel begin its peak anew, from what the process has now."""
+    """Reset the kernel's peak to the memory that the process has now."""
     Path(f"/proc/{pid}/clear_refs").write_text("5")

@@ -1,7 +1,7 @@
-"""Getting an image's renditions ready for a recomposition, beside Wagtail's own work for them.
+"""Times preparing an image's renditions for a recomposition beside Wagtail's own work for them.
 
-Wagtail makes each rendition from the file: read, decode, resize, encode, store. What we prepare
-before a picture goes live is of one candidate, which is read and decoded once.
+Wagtail makes each rendition from the file: read, decode, resize, encode, store. All renditions that
+we prepare before a picture goes live come from one candidate, which is read and decoded once.
 """
 
 import io
@@ -32,7 +32,7 @@ from wagtail_smart_resize.publishing import publication  # noqa: E402
 from .rows import Row, Skipped  # noqa: E402
 
 PHOTO = PHOTOS / "astronaut.png"
-#: What the API gives for 16:9 at its tier "2K".
+#: The API's size for 16:9 at its tier "2K".
 CANDIDATE = (2752, 1536)
 SIZES = ((1920, 1072), (1600, 893), (1280, 714), (960, 536), (640, 357), (320, 179))
 FORMATS = ("jpeg", "webp", "avif")
@@ -51,7 +51,7 @@ def measure(directory: Path, quick: bool) -> list[Row]:
 
 
 def _picture() -> bytes:
-    """A photograph in the candidate's size, with as much grain as an enlarged one lacks."""
+    """Return a photograph in the candidate's size, with the grain that an enlarged one lacks."""
     with Image.open(PHOTO) as photo:
         drawn = photo.convert("RGB").crop((0, 100, 512, 386)).resize(CANDIDATE)
     grain = Image.frombytes("L", CANDIDATE, random.Random(0).randbytes(CANDIDATE[0] * CANDIDATE[1]))
@@ -82,7 +82,7 @@ def _compared(name: str, formats: tuple[str, ...], content: bytes, rounds: int) 
 
 
 class _Side:
-    """Makes the renditions from the same file, again and again."""
+    """Makes the renditions from the same file repeatedly."""
 
     def __init__(self, operation: str, content: bytes, formats: tuple[str, ...]) -> None:
         self.specs = [
@@ -100,7 +100,7 @@ class _Side:
         raise NotImplementedError
 
     def decoded(self) -> int:
-        """How often a JPEG was decoded for all of the renditions."""
+        """Return how often a JPEG was decoded for all renditions."""
         self.clear()
         with _decodes() as sizes:
             self.make()
@@ -118,7 +118,7 @@ class _Theirs(_Side):
 
 
 class _Ours(_Side):
-    """An image whose candidate is that file; what visitors were shown before are the crops."""
+    """An image whose candidate is that file; visitors were shown the crops before."""
 
     def __init__(self, content: bytes, formats: tuple[str, ...]) -> None:
         super().__init__("smartresize", content, formats)
@@ -143,7 +143,7 @@ class _Ours(_Side):
         self._crops = set(image.renditions.values_list("pk", flat=True))
 
     def clear(self) -> None:
-        """What was live is not; its crops stay."""
+        """Undo the publication; the crops stay."""
         for rendition in self.image.renditions.exclude(pk__in=self._crops):
             rendition.delete()
         ImageVersion.objects.filter(image=self.image).delete()
@@ -164,22 +164,22 @@ def _image(content: bytes) -> Any:
 
 @contextmanager
 def _decodes() -> Iterator[Counter[tuple[int, int]]]:
-    """Counts the JPEGs whose pixels are read, by their sizes."""
+    """Count the JPEGs whose pixels are read, by their sizes."""
     from PIL import JpegImagePlugin
 
     sizes: Counter[tuple[int, int]] = Counter()
     prepare = JpegImagePlugin.JpegImageFile.load_prepare
 
-    def noted(picture: Any) -> None:
+    def recorded(picture: Any) -> None:
         sizes[picture.size] += 1
         prepare(picture)
 
-    with patch.object(JpegImagePlugin.JpegImageFile, "load_prepare", noted):
+    with patch.object(JpegImagePlugin.JpegImageFile, "load_prepare", recorded):
         yield sizes
 
 
 def _encoding(content: bytes, rounds: int) -> Row:
-    """What no way of preparing can save: the share of encoding in Wagtail's time."""
+    """Measure the share of encoding in Wagtail's time, which no preparation can save."""
     with Image.open(io.BytesIO(content)) as opened:
         opened.load()
         resized = [opened.resize(size) for size in SIZES]
@@ -209,7 +209,7 @@ def _encode(picture: Any, name: str) -> None:
 
 
 def _save(picture: Any, name: str) -> None:
-    """As Wagtail's filters do it."""
+    """Encode as Wagtail's filters do."""
     if name == "jpeg":
         picture.save_as_jpeg(io.BytesIO(), quality=76, progressive=True, optimize=True)
     else:

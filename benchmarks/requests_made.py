@@ -1,4 +1,4 @@
-"""What a page of twenty images in three shapes asks of the gateway, through the real pipeline.
+"""Counts a page's calls of the gateway, for twenty images in three shapes, in the real pipeline.
 
 The sandbox is a real server. The time between two passes is skipped: each pass is made at the
 moment that the last one named, and a job's age grows with it.
@@ -21,7 +21,7 @@ from django.test import override_settings  # noqa: E402
 from django.utils import timezone  # noqa: E402
 from support.factories import plain_image  # noqa: E402
 from support.gateways import answering, picture  # noqa: E402
-from support.quarters import QUARTERS  # noqa: E402
+from support.small_engine_presets import SMALL_ENGINE_PRESETS  # noqa: E402
 from wagtail.models import Collection  # noqa: E402
 
 from wagtail_smart_resize.core import clock, sizes  # noqa: E402
@@ -48,7 +48,7 @@ def measure(directory: Path, quick: bool) -> list[Row]:
 
 
 class _Clock:
-    """The pipeline's and the sandbox's: it is put forward instead of waited for."""
+    """The pipeline's and the sandbox's clock, which is advanced instead of waited for."""
 
     def __init__(self) -> None:
         self.ahead = 0.0
@@ -101,8 +101,8 @@ def _rows(latency: int) -> list[Row]:
 
 
 def _gateway(stack: ExitStack, latency: int, moving_clock: _Clock) -> SandboxGateway:
-    stack.enter_context(patch.object(sizes, "ENGINE_PRESETS", QUARTERS))
-    # The module's clock alone: threads and sockets keep theirs.
+    stack.enter_context(patch.object(sizes, "ENGINE_PRESETS", SMALL_ENGINE_PRESETS))
+    # Only this module's clock is replaced: threads and sockets keep theirs.
     stack.enter_context(patch.object(sandbox_jobs, "time", moving_clock))
     far_end = stack.enter_context(answering(Reply(200, picture(), "image/png")))
     gateway = stack.enter_context(SandboxGateway(latency=latency))
@@ -120,7 +120,7 @@ def _gateway(stack: ExitStack, latency: int, moving_clock: _Clock) -> SandboxGat
 
 
 def _wants() -> None:
-    """As the end of a page's request writes them."""
+    """Write the demand as the end of a page's request does."""
     for _ in range(IMAGES):
         image = plain_image(800, 600)
         for slot in SLOTS:
@@ -129,7 +129,7 @@ def _wants() -> None:
 
 
 def _passes(moving_clock: _Clock, gateway: SandboxGateway) -> None:
-    """Each when the last one said, until only purges would be left."""
+    """Make each pass when the last one said, until nothing is due."""
     while due := schedule.next_step_at():
         moving_clock.until(due)
         result = passes.run_pass(workers=1)
@@ -146,7 +146,8 @@ def _after_the_end(moving_clock: _Clock, gateway: SandboxGateway) -> int:
 
 
 def _allowed(latency: float) -> int:
-    """One poll per interval that has passed, and the one that hears the end."""
+    """Return the polls that the schedule allows: one per interval, and the one that sees the
+    end."""
     waited, polls = 0.0, 0
     while waited < latency:
         waited += settings.POLL_INTERVAL * (1 + 3 * waited / settings.DEADLINE)

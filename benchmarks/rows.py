@@ -1,16 +1,16 @@
-"""What a benchmark found, as docs/performance.md shows it."""
+"""A benchmark's results, as docs/performance.md shows them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
 class Skipped(Exception):
-    """Its message says what this machine lacks."""
+    """Raised with a message that says what this machine lacks."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One measurement beside its aim.
+    """One measurement and its aim.
 
     ``found`` is a median, ``low`` and ``high`` the quartiles around it, in ``unit``: a ratio is to
     what was measured in the same run. ``at_most`` is the aim, None where there is none. ``counts``
@@ -32,7 +32,7 @@ class Row:
 
 
 def table(rows: list[Row]) -> str:
-    """The rows as a table of Markdown."""
+    """Format the rows as a Markdown table."""
     lines = ["| What | Aim | Measured | Quartiles | Counts |", "|---|---|---|---|---|"]
     lines += [_line(row) for row in rows]
     return "\n".join(lines) + "\n"
@@ -54,7 +54,7 @@ def _figure(number: float, unit: str) -> str:
 
 
 def _number(number: float) -> str:
-    """Three digits that count, and no exponent."""
+    """Format with three significant digits and no exponent."""
     if number == int(number):
         return f"{int(number)}"
     return f"{number:.0f}" if abs(number) >= 100 else f"{number:#.3g}"

@@ -1,11 +1,11 @@
-"""The tests' settings, for a site that is measured; the environment says what it is made of."""
+"""The tests' settings for a site that is measured; environment variables select its parts."""
 
 import os
 from contextlib import suppress
 from pathlib import Path
 
 with suppress(ImportError):
-    # Speaks for mysqlclient, which takes a C compiler to install.
+    # Replaces mysqlclient, which needs a C compiler to install.
     import pymysql
 
     pymysql.install_as_MySQLdb()

@@ -1,4 +1,4 @@
-"""Sites of real processes to measure: servers, workers, a database."""
+"""Helpers for sites of real processes: servers, workers, a database."""
 
 import contextlib
 import datetime as dt
@@ -19,7 +19,7 @@ PER_PAGE = 20
 
 @contextlib.contextmanager
 def database(directory: Path) -> Iterator[tuple[str, str]]:
-    """The name of a kind of database, and the URL of a fresh one: PostgreSQL where there is one."""
+    """Yield the kind of a fresh database, and its URL: PostgreSQL where there is a server."""
     with contextlib.ExitStack() as stack:
         try:
             kind, url = "PostgreSQL", stack.enter_context(DATABASES["PostgreSQL"](directory))
@@ -29,9 +29,9 @@ def database(directory: Path) -> Iterator[tuple[str, str]]:
 
 
 def with_settings(settings: str = "", **ours: object) -> str:
-    """Lines for the end of a site's settings: ours as they are by default, but for these.
+    """Return lines for the end of a site's settings: our defaults, except for these.
 
-    The tests' sites look for results more often than that, and ask for small pictures.
+    The tests' own sites poll more often, and ask for small pictures.
     """
     lines = [
         settings,
@@ -45,7 +45,7 @@ def with_settings(settings: str = "", **ours: object) -> str:
 
 
 def want(site: Site, photos: int, specs: list[str]) -> None:
-    """Look at pages with all photographs in these specs, as their first visitor."""
+    """View pages with all photographs in these specs, as their first visitor."""
     for first in range(1, photos + 1, PER_PAGE):
         numbers = range(first, min(first + PER_PAGE, photos + 1))
         query = [("photo", str(number)) for number in numbers] + [("spec", spec) for spec in specs]
@@ -54,20 +54,20 @@ def want(site: Site, photos: int, specs: list[str]) -> None:
 
 
 class Progress(NamedTuple):
-    """How far the site is with what was wanted."""
+    """The site's progress with what was wanted."""
 
     began: float
     """When the first request was written, in seconds since the epoch."""
     waiting: int
     """Requests that the gateway works on."""
     stored: int
-    """Pictures that came."""
+    """Pictures that are stored."""
     requests_left: int
     flips_left: int
 
 
 def progress(site: Site, after: int = 0) -> Progress:
-    """Of the requests that were written after so many others."""
+    """Return the progress of the requests with an id above `after`."""
     ours = f"FROM {GatewayRequest._meta.db_table} WHERE id > {after}"
     candidates, versions = Candidate._meta.db_table, ImageVersion._meta.db_table
     [(began, waiting, left, stored, flips)] = site.sql(
@@ -83,7 +83,7 @@ def progress(site: Site, after: int = 0) -> Progress:
 
 
 def status(pid: int, name: str) -> int:
-    """A figure of Linux's about a process, such as its threads or its memory in KB."""
+    """Return a figure of /proc/PID/status, such as the threads, or the memory in KB."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith(f"{name}:"):
             return int(line.split()[1])

@@ -1,7 +1,7 @@
-"""What grows with a site: each operation at 100 000 images beside the same at a hundredth.
+"""Measures what grows with a site: each operation at 100 000 images and at a hundredth of them.
 
-Both databases are open in this process, on the default connection in turns. `BENCH_PLANS` names
-a file that takes the plans of the queries that matter: docs/query-plans.md.
+Both databases are open in this process, on the default connection in turns. `BENCH_PLANS` names a
+file for the plans of the queries that matter: docs/query-plans.md.
 """
 
 import gc
@@ -44,7 +44,7 @@ def measure(directory: Path, quick: bool) -> list[Row]:
 
 
 def _database(stack: ExitStack, directory: Path) -> str:
-    """Raises Skipped where there is none."""
+    """Create a database and return its URL. Raises Skipped where there is no server."""
     from _pytest.outcomes import Skipped as Missing
 
     try:
@@ -54,7 +54,7 @@ def _database(stack: ExitStack, directory: Path) -> str:
 
 
 class _Sites:
-    """The large one and the small one."""
+    """The large site and the small one."""
 
     def __init__(self, urls: list[str], images: tuple[int, int]) -> None:
         from django.db import connections
@@ -90,7 +90,7 @@ class _Sites:
     def compare(
         self, what: str, job: Callable[[int], Any], rounds: int, at_most: float | None
     ) -> Row:
-        """`job` gets the number of images of the site and does its work once."""
+        """Compare the job's time at both sites; it gets the number of the site's images."""
         from support.measuring import in_turns
 
         names = {"large": 0, "small": 1}
@@ -120,7 +120,7 @@ class _Sites:
         return len(made)
 
     def sync(self) -> list[Row]:
-        """A run that finds nothing to do, and by how much the process grows meanwhile."""
+        """Measure a sync that finds nothing to do, and the growth of this process meanwhile."""
         from wagtail_smart_resize.repair import repairs
 
         found = []
@@ -151,7 +151,8 @@ class _Sites:
 
 @contextmanager
 def _peak() -> Iterator[list[float]]:
-    """By how many MB this process is larger at its peak than at the beginning, as Linux has it."""
+    """Yield a list that gets the growth of this process to its peak, in MB, as Linux measures
+    it."""
     Path("/proc/self/clear_refs").write_text("5")
     before, growth = _kilobytes("VmRSS"), []
     yield growth
@@ -164,13 +165,13 @@ def _kilobytes(name: str) -> int:
 
 
 def _jobs(quick: bool) -> Iterator[tuple[str, Callable[[int], Any], int, float | None]]:
-    """What is measured, how often, and what its growth may be."""
+    """Yield what is measured, the job, the rounds, and the ratio it may reach."""
     from . import size_jobs
 
     rounds = 1 if quick else 9
     for what, job in size_jobs.SMALL.items():
         yield what, job, rounds * 4, 1.5
-    yield "The first look of a process, at most 20 000 rows", size_jobs.first_look, rounds, None
+    yield "The first look of a process, at most 20 000 rows", size_jobs.first_refresh, rounds, None
     with _review():
         for what, job in list(size_jobs.screens())[:: 3 if quick else 1]:
             yield what, job, rounds, 1.5

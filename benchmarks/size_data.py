@@ -1,4 +1,4 @@
-"""A site of any size, written by the database itself: no file but those that a page opens."""
+"""Creates a site of any size within the database; only files that a page opens exist."""
 
 from typing import Any
 
@@ -42,23 +42,23 @@ from wagtail_smart_resize.settings import settings
 IMAGES = 100_000
 COLLECTIONS = 10
 USERS = 20
-#: The shapes of each image: its slots, in the proportions of the sizes of a `srcset`.
+#: The shapes of each image, as slots in the proportions of the sizes of a `srcset`.
 SHAPES = (
     ("1600x900", "1200x675", "800x450", "400x225"),
     ("900x900", "600x600", "450x450", "300x300"),
 )
-#: Versions are digests of ours; one value serves where every image has keys of its own anyway.
+#: A version is a digest; one value is enough, as every image has keys of its own anyway.
 VERSION = "0123456789abcdef"
-#: In flight whatever the size of the site: the setting bounds it.
+#: Requests in flight, the same for every size of site: the setting limits them.
 IN_FLIGHT = 10
 
-#: Of a hundred recompositions, those from here on, in SQL: `c` is the recomposition's number
-#: modulo 100, and no image has one of its two live and nothing published.
+#: The first of each hundred recompositions in each state; in the SQL `c` is the recomposition's
+#: number modulo 100. No image has one of its two live and nothing published.
 LIVE, CROP, REVIEW, FAILED, BUDGET, WAITING, DUE = 0, 60, 70, 78, 82, 92, 99
 
 
 def fill(images: int) -> None:
-    """Make the tables and fill them; the numbers of what is there grow with `images` alone."""
+    """Create and fill the tables; the numbers of rows depend on `images` alone."""
     call_command("migrate", verbosity=0, run_syncdb=True)
     _people()
     _images(images)
@@ -72,7 +72,7 @@ def fill(images: int) -> None:
 
 
 def _insert(model: type[models.Model], rows: str, **values: str) -> None:
-    """Rows of a model from SQL: the value of a field is an expression, or the field's default."""
+    """Insert rows of a model with SQL: a field's value is an expression, or the field's default."""
     fields = model._meta.local_concrete_fields
     columns = ", ".join(connection.ops.quote_name(field.column) for field in fields)
     expressions, params = [], []
@@ -95,7 +95,8 @@ def _default(field: models.Field) -> Any:
 
 
 def _people() -> None:
-    """A superuser, an editor of one collection with all our rights, and others who ask."""
+    """Create a superuser, an editor of one collection with all our permissions, and others who
+    ask."""
     User = get_user_model()
     User.objects.create_superuser("admin", "admin@example.org", "secret")
     editor = User.objects.create_user("editor", "editor@example.org", "secret")
@@ -120,7 +121,7 @@ def _images(count: int) -> None:
         f"generate_series(1, {count}) AS n",
         id="n",
         title="'Photo ' || n",
-        # The numbers of collections begin after the root's.
+        # The collections' ids begin after the root's.
         collection_id=f"(SELECT min(id) FROM wagtailcore_collection) + 1 + n %% {COLLECTIONS}",
         file="'original_images/photo-' || n || '.jpg'",
         width="1600",
@@ -132,7 +133,7 @@ def _images(count: int) -> None:
 
 
 def _recompositions(images: int) -> None:
-    """Two of each image: its number r is 2n - 1 and 2n, and c, the state, n modulo 100."""
+    """Insert two for each image n: numbers r 2n - 1 and 2n, with state c, n modulo 100."""
     rows = (
         f"(SELECT r, (r + 1) / 2 AS n, (r + 1) %% 2 AS s, (r + 1) / 2 %% 100 AS c"
         f" FROM generate_series(1, {images * 2}) AS r) AS rows"
@@ -222,7 +223,7 @@ def _recompositions(images: int) -> None:
     )
     _versions(rows)
     _insert(OptOut, f"{rows} WHERE s = 0 AND c >= {WAITING} AND c < {DUE}", id="n", image_id="n")
-    # What waits for the budget waits rightly.
+    # The budget is used up, so that what waits for it must wait.
     for period in BudgetPeriod.periods(clock.today()):
         BudgetPeriod.objects.create(period=period, outputs=settings.DAILY_LIMIT)
 
@@ -263,7 +264,8 @@ def _shape_texts() -> str:
 
 
 def _renditions(images: int) -> None:
-    """Eight of ours for each image, on their present keys, and those that the admin shows."""
+    """Insert eight of ours for each image, on their present keys, and those that the admin
+    shows."""
     Rendition = get_image_model().get_rendition_model()
     ours = [f"smartresize-{size}" for sizes in SHAPES for size in sizes]
     specs = [*ours, "max-165x165", f"fill-{SHAPES[0][0]}", f"fill-{SHAPES[1][0]}"]
@@ -272,7 +274,7 @@ def _renditions(images: int) -> None:
         Rendition,
         f"generate_series(1, {images}) AS n,"
         f" (VALUES {cases}) AS specs (k, spec, crop_key, live_key)"
-        # The last two are of the review queue alone.
+        # The last two exist for the review queue alone.
         f" WHERE k < 9 OR n %% 100 >= {REVIEW} AND n %% 100 < {FAILED}",
         id="n * 20 + k",
         image_id="n",
@@ -283,7 +285,7 @@ def _renditions(images: int) -> None:
         width="400",
         height="300",
     )
-    # One retired rendition of ours where a note tells of it.
+    # One retired rendition of ours where a row says so.
     _insert(
         Rendition,
         f"generate_series(1, {images}) AS n WHERE n %% 100 = {LIVE}",
@@ -298,7 +300,7 @@ def _renditions(images: int) -> None:
 
 
 def _keys(spec: str) -> str:
-    """The spec's key for an image with nothing live, and with both shapes live, as SQL."""
+    """Return the spec's key with nothing live, and with both shapes live, as SQL."""
     image = get_image_model()(file_hash="x", width=1600, height=1200)
     pin(image, PublishedState())
     crop = Filter(spec).get_cache_key(image)
@@ -310,7 +312,7 @@ def _keys(spec: str) -> str:
 
 
 def _pages(images: int) -> None:
-    """One page for ten images, five of which it shows."""
+    """Insert one page for ten images, five of which it shows."""
     Locale.objects.create(language_code="en")
     root = Page.add_root(title="Root", slug="root")
     home = root.add_child(instance=Page(title="Home", slug="home"))

@@ -1,4 +1,4 @@
-"""What is done at both sites. Each job gets the number of the site's images."""
+"""The jobs that run at both sites. Each gets the number of the site's images."""
 
 import io
 import itertools
@@ -20,11 +20,11 @@ from wagtail_smart_resize.purchasing import demand, plan, schedule
 from wagtail_smart_resize.renditions import demand_notes, published_cache
 
 REPORT = "/admin/reports/smart-resize/"
-#: Numbers of images whose state is known, in sites of every size: see `size_data`.
+#: Numbers of images with a known state, in sites of every size: see `size_data`.
 LIVE, DUE, EDITORS = 59, 99, 50
 
 _sizes = itertools.count(10)
-#: What a process knows of each site, and who is logged in there.
+#: What a process knows of each site, and its logged-in clients there.
 _memories: defaultdict[int, published_cache.PublishedCache] = defaultdict(
     published_cache.PublishedCache
 )
@@ -36,7 +36,7 @@ class _Undo(Exception):
 
 
 def _undone(job: Callable[[], Any]) -> None:
-    """What a job writes is taken back: the next round finds the same."""
+    """Roll back what a job writes, so that the next round starts from the same state."""
     try:
         with transaction.atomic():
             job()
@@ -46,7 +46,7 @@ def _undone(job: Callable[[], Any]) -> None:
 
 
 def want(images: int) -> None:
-    """A shape that nobody has asked for, as a request's end writes it."""
+    """Write demand for a new shape, as a request's end does."""
 
     def write() -> None:
         demand_notes.note_demand(LIVE, f"{500 + next(_sizes) % 900}x200", "")
@@ -60,19 +60,19 @@ def due_groups(images: int) -> None:
 
 
 def claim(images: int) -> None:
-    """With the picture's file opened, as a claim does, and the budget as it is: used up."""
+    """Claim with the picture's file opened, and with the budget as it is: used up."""
     _stored(DUE)
     _undone(lambda: plan.plan_request(plan.DueGroup(DUE, "")))
 
 
-def look(images: int) -> None:
-    """The look of a render after two seconds, with nothing new."""
+def refresh(images: int) -> None:
+    """Look for flips as a render does after two seconds, with none."""
     memory = _memories[images]
     memory.next_refresh = 0
     memory._current()
 
 
-def first_look(images: int) -> None:
+def first_refresh(images: int) -> None:
     published_cache.process_cache.reset()
     published_cache.process_cache._current()
 
@@ -82,7 +82,7 @@ def next_due(images: int) -> None:
 
 
 def publish(images: int) -> None:
-    """Another candidate of one image goes live: its four renditions are made, then the flip."""
+    """Make another candidate of one image live: make its four renditions, then flip."""
     _stored(LIVE)
 
     def flip() -> None:
@@ -103,7 +103,7 @@ def publish(images: int) -> None:
 
 
 def _stored(number: int) -> None:
-    """The file of an image, where there is none yet."""
+    """Store the file of an image, where there is none yet."""
     image = get_image_model().objects.get(pk=number)
     if not image.file.storage.exists(image.file.name):
         content = io.BytesIO(picture(image.width, image.height, format="JPEG")).getvalue()
@@ -114,7 +114,7 @@ SMALL: dict[str, Callable[[int], Any]] = {
     "Noting a want": want,
     "What is due to be claimed": due_groups,
     "A claim": claim,
-    "The look for news": look,
+    "The look for news": refresh,
     "When the next step is due": next_due,
     "Publishing an image": publish,
 }
@@ -160,7 +160,7 @@ def _client(images: int, who: str) -> Client:
 
 
 def export(images: int) -> None:
-    """The first thousand rows: they are streamed."""
+    """Read the first thousand rows: they are streamed."""
     response = _client(images, "admin").get(REPORT, {"export": "csv"})
     lines = itertools.islice(response.streaming_content, 1000)
     assert sum(1 for _line in lines) > 100

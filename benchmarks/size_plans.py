@@ -126,12 +126,12 @@ def page(images: int) -> str:
 
 
 def _section(plan: Plan) -> str:
-    told = plan.query().explain(analyze=True, buffers=False, costs=False, timing=False)
-    lines = [_short(line) for line in told.splitlines() if "Execution Time" not in line]
+    explained = plan.query().explain(analyze=True, buffers=False, costs=False, timing=False)
+    lines = [_short(line) for line in explained.splitlines() if "Execution Time" not in line]
     kept = [line for line in lines if not re.match(r"\s*(Planning|Execution|Buckets|Heap)", line)]
     return f"## {plan.asked}\n\n{plan.served}\n\n```\n" + "\n".join(kept[:MOST_LINES]) + "\n```\n"
 
 
 def _short(line: str) -> str:
-    """Without our tables' prefix, and as wide as a page of Markdown."""
+    """Shorten a line: without our tables' prefix, and as wide as a page of Markdown."""
     return line.replace("wagtail_smart_resize_", "")[:150]

@@ -1,4 +1,4 @@
-"""What the app adds to the start of a process: time, and what it must not do there at all."""
+"""What the app adds to the start of a process: time, and things it must not do there at all."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from support.measuring import spread
 
 from .rows import Row
 
-# What opens a database, a socket or a thread is told to audit hooks.
+# Audit hooks see each database, socket and thread that is opened.
 STARTING = """
 import gc, json, sys, time
 events = {"sqlite3.connect": 0, "socket.__new__": 0, "_thread.start_new_thread": 0,
@@ -29,7 +29,7 @@ collected = sum(collecting[1::2]) - sum(collecting[::2])
 print(json.dumps({"seconds": took, "uncollected": took - collected,
                   "events": events, "modules": len(sys.modules)}))
 """
-SETTINGS = {"with": "benchmarks.settings", "without": "benchmarks.without"}
+SETTINGS = {"with": "benchmarks.settings", "without": "benchmarks.settings_without_app"}
 
 
 def measure(directory: Path, quick: bool) -> list[Row]:
@@ -41,7 +41,7 @@ def measure(directory: Path, quick: bool) -> list[Row]:
     ]
     return [
         _more(rounds, "seconds", "`django.setup()` with the app, more than without, by the clock"),
-        # Whether one more of Python's full collections falls into a start is a matter of chance.
+        # It depends on chance whether one more of Python's full collections falls into a start.
         _more(rounds, "uncollected", "The same, without the garbage collections in it"),
         _opened(rounds),
     ]
@@ -49,7 +49,7 @@ def measure(directory: Path, quick: bool) -> list[Row]:
 
 def _start(name: str) -> dict:
     environment = os.environ | {"DJANGO_SETTINGS_MODULE": SETTINGS[name]}
-    # Whoever starts often has compiled what starts.
+    # A site that starts often has compiled files.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     command = [sys.executable, "-c", STARTING]
     ended = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
@@ -70,6 +70,6 @@ def _opened(rounds: list[dict]) -> Row:
         sum(each["with"]["events"].values()) - sum(each["without"]["events"].values())
         for each in rounds
     ]
-    # Some libraries that Wagtail imports try out a socket and SQLite.
+    # Some libraries that Wagtail imports open a socket and SQLite to test them.
     what = "Database connections, sockets and threads that a start opens, more than without the app"
     return Row(what, max(found), min(found), max(found), "of them", at_most=0)

@@ -1,9 +1,9 @@
-"""How long many recompositions take, beside what no program could do without.
+"""Times many recompositions beside the least that any program needs.
 
-That is the gateway's own time, once, and decoding, cutting and encoding the very same pictures, as
-often as a site must: measured in the same run on as many threads as a worker has. A second row adds
-what is no result, but must be drawn as well: the source, for the service. The rest is what the
-pipeline costs: its queries, its questions to the gateway, its waiting.
+That is the gateway's own time, once, and decoding, cutting and encoding the very same pictures as
+often as a site must, measured in the same run on as many threads as a worker has. A second row adds
+drawing the source for the service, which is no result but must be done as well. The rest is the
+cost of the pipeline: its queries, its calls of the gateway, its waiting.
 """
 
 import io
@@ -31,7 +31,7 @@ from wagtail_smart_resize.runners import loop  # noqa: E402
 from . import gateway, sites  # noqa: E402
 from .rows import Row  # noqa: E402
 
-#: One for each number of workers: nothing is bought twice, and all have as many pixels.
+#: One for each number of workers: nothing is bought twice, and all have the same number of pixels.
 SLOTS = {1: Size(1200, 630), 2: Size(630, 1200), 4: Size(870, 870)}
 SOURCE = Size(1600, 1000)
 
@@ -89,14 +89,14 @@ class _Run(NamedTuple):
     """From the first request that was written to the last picture that went live."""
     most_waiting: int
     threads: int
-    """The most that a worker had while at least half of what it had at most was waiting."""
+    """The largest number of a worker's threads while at least half of the maximum was waiting."""
 
 
 def _run(site: Site, workers: int, count: int) -> _Run:
-    """All pictures are wanted when the workers start."""
+    """Start the workers once all pictures are wanted, and return the figures."""
     [(before,)] = site.sql("SELECT coalesce(max(id), 0) FROM wagtail_smart_resize_gatewayrequest")
     sites.want(site, count, [f"format-jpeg smartresize-{SLOTS[workers]}"])
-    # Until all of it is due.
+    # Wait until all demand is due.
     time.sleep(2.5)
     processes = [
         site.start("django", "smart_resize_worker", role=f"worker {number}")
@@ -120,7 +120,7 @@ def _run(site: Site, workers: int, count: int) -> _Run:
 
 
 def _seconds(work: Callable[[int], object], count: int) -> float:
-    """Seconds for each of so many, on as many threads as a worker has."""
+    """Return the seconds for each of `count` calls, on as many threads as a worker has."""
     with ThreadPoolExecutor(loop.WORKERS) as pool:
         list(pool.map(work, range(loop.WORKERS)))
         began = time.perf_counter()
@@ -129,7 +129,7 @@ def _seconds(work: Callable[[int], object], count: int) -> float:
 
 
 class _Alone:
-    """The work on one output that is about its pixels and files, and nothing else."""
+    """The work on one output's pixels and files, and nothing else."""
 
     def __init__(self, directory: Path, size: Size) -> None:
         self._directory = directory
@@ -138,7 +138,7 @@ class _Alone:
         self._content = gateway.drawn(*asked, "webp")
 
     def __call__(self, number: int) -> None:
-        """Look whether it is whole, store it, cut it to size, store that."""
+        """Check that it is whole, store it, cut it to size, store that."""
         candidate = self._directory / f"candidate-{number}.webp"
         candidate.write_bytes(decoding.decode(self._content).content)
         with candidate.open("rb") as file:
@@ -151,7 +151,7 @@ class _Alone:
 
 
 class _Drawing:
-    """The work of the site when the service fetches a picture as `suites.engines.fill` stores."""
+    """The site's work when the service fetches a picture as `suites.engines.fill` stores it."""
 
     def __init__(self, width: int, height: int) -> None:
         content = io.BytesIO()

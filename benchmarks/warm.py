@@ -1,4 +1,4 @@
-"""Pages whose renditions are all made: our filter beside Wagtail's own, on each cache."""
+"""Pages whose renditions all exist: our filter beside Wagtail's own, on each cache."""
 
 import contextlib
 import time
@@ -95,7 +95,7 @@ def _noise(keys: list[Any], rounds: int) -> Row:
 
 
 def _first_sight(keys: list[Any], rounds: int) -> Row:
-    """A process that has just started; the renditions are in the database."""
+    """Compare in a process that has just started; the renditions are in the database."""
     with _cache("django.core.cache.backends.dummy.DummyCache"):
         compared = pages.compare(
             LISTING, keys, rounds, time.thread_time, before=process_cache.reset, views=1
@@ -106,7 +106,7 @@ def _first_sight(keys: list[Any], rounds: int) -> Row:
 
 
 def _feed(keys: list[Any], spans: int) -> Row:
-    """What a process asks for on its own account while it shows page after page."""
+    """Count the queries for flips that a process makes while it shows page after page."""
     table = ImageVersion._meta.db_table
     template = LISTING.compiled("smartresize")
     process_cache.reset()

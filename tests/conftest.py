@@ -1,4 +1,4 @@
-"""What every test shares: no way out to the network, and a clean state of our process."""
+"""Fixtures of every test: no access to the network, and a clean process."""
 
 import ipaddress
 import os
@@ -9,19 +9,20 @@ from pathlib import Path
 import pytest
 from hypothesis import settings as hypothesis_settings
 from support import selection
-from support.tries import SecurityList
+from support.security_list import SecurityList
 
 import wagtail_smart_resize
 
-# The same examples at every run, on machines however slow; `--hypothesis-profile=search` looks
-# further.
+# Use the same examples in every run, without a deadline for slow machines;
+# `--hypothesis-profile=search` tries more.
 hypothesis_settings.register_profile("suite", deadline=None, derandomize=True, database=None)
 hypothesis_settings.register_profile("search", deadline=None, max_examples=5000)
 hypothesis_settings.load_profile("suite")
 
 
 def pytest_configure(config):
-    """Under tox the built wheel is what is tested, not the source tree."""
+    """Register the plugins of tests/support; under tox, check that the built wheel is under
+    test."""
     config.pluginmanager.register(SecurityList())
     config.pluginmanager.register(selection)
     if os.environ.get("TEST_THE_WHEEL") == "1":
@@ -36,7 +37,7 @@ def pytest_unconfigure(config):
 
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch):
-    """Connections leave this machine for no test; what needs a server runs one on loopback."""
+    """Refuse connections to other machines; a test that needs a server runs one on loopback."""
     connect = socket.socket.connect
 
     def guarded(self, address):
@@ -49,23 +50,23 @@ def no_network(monkeypatch):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def quick_emptying():
+def fast_flush():
     from django.test import TransactionTestCase
-    from support.emptying import teardown
+    from support.fast_flush import flush_tables
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TransactionTestCase, "_fixture_teardown", teardown)
+        patch.setattr(TransactionTestCase, "_fixture_teardown", flush_tables)
         yield
 
 
 @pytest.fixture(autouse=True)
 def clean_process():
-    """Nothing that one test made our process remember reaches the next.
+    """Clear what a test left in the memory of this process.
 
     Wagtail caches renditions by their image's key, and a key that was rolled back is given again.
     """
     from django.core.cache import cache
-    from support.patience import LONG
+    from support.waiting import TIMEOUT_SECONDS
 
     from wagtail_smart_resize.renditions import demand_notes, published_cache
     from wagtail_smart_resize.runners import embedded_thread
@@ -74,18 +75,18 @@ def clean_process():
     published_cache.process_cache.reset()
     demand_notes.notes.reset()
     yield
-    assert embedded_thread.embedded_thread.stop(LONG)
+    assert embedded_thread.embedded_thread.stop(TIMEOUT_SECONDS)
     published_cache.process_cache.reset()
     demand_notes.notes.reset()
 
 
 #: Suites whose processes have clocks of their own.
-OF_PROCESSES = selection.SUITES - {"faults", "races"}
+PROCESS_SUITES = selection.SUITES - {"faults", "races"}
 
 
 @pytest.fixture(autouse=True)
-def looks_when_told(request, monkeypatch):
-    """Our process looks for flips when a test says so, not also once two seconds have passed."""
+def manual_refresh(request, monkeypatch):
+    """Let this process look for flips only when a test says so, not also every two seconds."""
     from wagtail_smart_resize.renditions import published_cache
 
     if request.node.get_closest_marker("ordinary"):
@@ -93,14 +94,14 @@ def looks_when_told(request, monkeypatch):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def noon(request):
-    """Tests begin at noon, in UTC: the budget counts days, and some skip hours."""
+def start_at_noon(request):
+    """Begin the tests at noon, UTC: the budget counts days, and some tests skip hours."""
     import datetime as dt
 
     import time_machine
 
     markers = (marker.name for item in request.session.items for marker in item.iter_markers())
-    if not OF_PROCESSES.isdisjoint(markers):
+    if not PROCESS_SUITES.isdisjoint(markers):
         yield
         return
     today = dt.datetime.now(dt.UTC).date()
@@ -108,12 +109,12 @@ def noon(request):
         yield
 
 
-#: The fixtures with a sandbox.
+#: The names of the fixtures that provide a sandbox.
 SANDBOXES = {"gateway", "site"}
 
 
 class Site:
-    """A running site with a sandbox gateway at its side."""
+    """A running site and its sandbox gateway."""
 
     def __init__(self, gateway, url):
         self.gateway = gateway
@@ -122,12 +123,12 @@ class Site:
 
 @pytest.fixture
 def site(live_server, settings):
-    """The test site on a real port, and a sandbox that can fetch its pictures."""
-    from support.patience import LONG
+    """Serve the test site on a real port, with a sandbox that can fetch its pictures."""
+    from support.waiting import TIMEOUT_SECONDS
 
     from wagtail_smart_resize.sandbox import SandboxGateway
 
-    with SandboxGateway(latency=0, fetch_seconds=LONG) as gateway:
+    with SandboxGateway(latency=0, fetch_seconds=TIMEOUT_SECONDS) as gateway:
         settings.WAGTAIL_SMART_RESIZE = {
             **settings.WAGTAIL_SMART_RESIZE,
             "API_KEY": gateway.key,
@@ -138,8 +139,9 @@ def site(live_server, settings):
 
 
 @pytest.fixture
-def still():
-    """Time stands still but for what a test skips: how long a step took shows in no moment."""
+def frozen_time():
+    """Stop the clock except where a test moves it, so that no moment depends on a step's
+    duration."""
     import time_machine
     from django.utils import timezone
 
@@ -149,26 +151,26 @@ def still():
 
 @pytest.fixture
 def sandboxes(request):
-    """Those that the test's fixtures started."""
+    """Return the sandboxes that the test's fixtures started."""
     found = {name: request.getfixturevalue(name) for name in SANDBOXES & {*request.fixturenames}}
     return [getattr(each, "gateway", each) for each in found.values()]
 
 
 @pytest.fixture
 def run(sandboxes):
-    """Make passes until nothing is due soon; waiting is skipped, not slept.
+    """Return a function that makes passes until nothing is due soon; it skips waits.
 
-    Between two of them the sandbox draws its pictures, however long that takes.
+    Between two passes the sandbox draws its pictures, however long that takes.
     """
     import datetime as dt
 
     from django.utils import timezone
-    from support.patience import LONG
+    from support.waiting import TIMEOUT_SECONDS
 
     from wagtail_smart_resize.models import GatewayRequest, ImageVersion, Recomposition
     from wagtail_smart_resize.purchasing.passes import run_pass
 
-    def hasten():
+    def make_due():
         past = timezone.now() - dt.timedelta(seconds=1)
         GatewayRequest.objects.unfinished().update(next_step_at=past)
         wanted = Recomposition.objects.wanted().exclude(next_attempt_at=None)
@@ -177,20 +179,23 @@ def run(sandboxes):
 
     def run(passes=40):
         for _ in range(passes):
-            hasten()
+            make_due()
             did = run_pass(workers=1).did
             if not did:
                 return
             for sandbox in sandboxes:
-                sandbox.settle(LONG)
+                sandbox.settle(TIMEOUT_SECONDS)
 
-    run.hasten = hasten
+    run.make_due = make_due
     return run
 
 
 @pytest.fixture(autouse=True)
-def what_migrations_made(request):
-    """Tests with transactions of their own end with empty tables: the next finds the roots."""
+def initial_data(request):
+    """Recreate the root collection, root page and site.
+
+    A test with transactions of its own leaves empty tables behind.
+    """
     if request.node.get_closest_marker("django_db") is None:
         return
     request.getfixturevalue("_django_db_helper")
@@ -207,14 +212,14 @@ def what_migrations_made(request):
 
 @pytest.fixture
 def gateway(settings, monkeypatch):
-    """A sandbox beside no site: what it fetches as the source is always the same small picture.
+    """Run a sandbox without a site: it always fetches the same small picture as the source.
 
-    So a test needs no server of its own and can run in one transaction. What is asked for has a
-    quarter of the engine's sides, to be drawn quickly; the client doesn't sleep.
+    A test then needs no server of its own and can run in one transaction. The requested sizes have
+    a quarter of the engine's sides, so that they are drawn quickly, and the client doesn't sleep.
     """
     from support.gateways import answering, client_of, picture
-    from support.patience import LONG
-    from support.quarters import QUARTERS
+    from support.small_engine_presets import SMALL_ENGINE_PRESETS
+    from support.waiting import TIMEOUT_SECONDS
 
     from wagtail_smart_resize.core import sizes
     from wagtail_smart_resize.gateway.client import GatewayClient
@@ -222,7 +227,7 @@ def gateway(settings, monkeypatch):
     from wagtail_smart_resize.sandbox.responses import Reply
 
     source = Reply(200, picture(), "image/png")
-    sandbox = SandboxGateway(slow=0, trickle=0, fetch_seconds=LONG)
+    sandbox = SandboxGateway(slow=0, trickle=0, fetch_seconds=TIMEOUT_SECONDS)
     with answering(source) as far_end, sandbox as gateway:
         settings.WAGTAIL_SMART_RESIZE = {
             **settings.WAGTAIL_SMART_RESIZE,
@@ -232,14 +237,14 @@ def gateway(settings, monkeypatch):
             "RESOLUTION": "1K",
             "OUTPUT_FORMAT": "jpeg",
         }
-        monkeypatch.setattr(sizes, "ENGINE_PRESETS", QUARTERS)
+        monkeypatch.setattr(sizes, "ENGINE_PRESETS", SMALL_ENGINE_PRESETS)
         monkeypatch.setattr(GatewayClient, "from_settings", lambda: client_of(gateway))
         yield gateway
 
 
 @pytest.fixture
 def configure(settings):
-    """Changes some of the package's settings."""
+    """Return a function that changes some of the package's settings."""
 
     def configure(**changes):
         settings.WAGTAIL_SMART_RESIZE = {**settings.WAGTAIL_SMART_RESIZE, **changes}
@@ -249,7 +254,7 @@ def configure(settings):
 
 @pytest.fixture
 def people():
-    """See `people.People`."""
+    """Create the users described in `people.People`."""
     from support.people import make_people
 
     return make_people()
@@ -269,7 +274,8 @@ def editor(client, people):
 
 @pytest.fixture
 def moving_clock(monkeypatch):
-    """The pipeline's clock: it can be put forward, or set to a moment in the far future."""
+    """Replace the pipeline's clock by one that can be advanced, or set to a moment in the far
+    future."""
     import datetime as dt
 
     from django.utils import timezone

@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST = (3, 11)
-#: One for each version of Python: the environment `py` is of the version that runs tox.
+#: One for each version of Python: tox's environment `py` uses the version that runs tox.
 VENV = ROOT / ".tox" / "tox-{}.{}".format(*sys.version_info)
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
@@ -36,7 +36,7 @@ def main() -> int:
 
 
 def set_up() -> int:
-    """Install tox where it isn't. Returns the exit status."""
+    """Install tox where it is missing. Returns the exit status."""
     if PYTHON.exists() and not call(PYTHON, "-m", "tox", "--version", stdout=subprocess.DEVNULL):
         return 0
     pip = (PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
@@ -44,7 +44,7 @@ def set_up() -> int:
 
 
 def call(*command: object, stdout: int | None = None) -> int:
-    """Run a command in the project's root. Returns its exit status."""
+    """Run a command in the project's root and return its exit status."""
     return subprocess.run(list(map(str, command)), cwd=ROOT, stdout=stdout).returncode
 
 

@@ -8,7 +8,7 @@ from django.contrib.messages import get_messages
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from support.bulk_action import address, confirm, look
+from support.bulk_action import address, confirm, preview
 from support.factories import live, plain_image
 from wagtail import hooks
 from wagtail.images import get_image_model
@@ -46,7 +46,7 @@ class TestAsking:
     def test_looking_buys_nothing(self, client, people, images):
         client.force_login(people.editor)
         assert client.get(address(*images)).status_code == 200
-        _page, agreed = look(client, address(*images), sizes="400x400")
+        _page, agreed = preview(client, address(*images), sizes="400x400")
         assert agreed
         assert not GatewayRequest.objects.exists()
         assert not Recomposition.objects.exists()
@@ -61,7 +61,7 @@ class TestAsking:
     def test_what_changed_since_it_was_shown_is_not_bought(self, client, people, images):
         client.force_login(people.editor)
         url = address(*images)
-        agreed = look(client, url, sizes="400x400")[1]
+        agreed = preview(client, url, sizes="400x400")[1]
         live(images[0])
         form = {"key": uuid.uuid4(), "agreed": agreed, "confirm": "yes", "sizes": "400x400"}
         response = client.post(url, form)
@@ -98,7 +98,7 @@ class TestWhatItTakes:
     def test_beyond_the_budget_nothing_at_all_is_asked(self, client, people, images, settings):
         settings.WAGTAIL_SMART_RESIZE = {**settings.WAGTAIL_SMART_RESIZE, "DAILY_LIMIT": 2}
         client.force_login(people.editor)
-        page, _agreed = look(client, address(*images), sizes="400x400")
+        page, _agreed = preview(client, address(*images), sizes="400x400")
         assert 'name="confirm"' not in page
         confirm(client, address(*images), sizes="400x400")
         assert asked() == []
@@ -110,7 +110,7 @@ class TestWhatItTakes:
             "PRICE_PER_OUTPUT": ("0.12", "USD"),
         }
         client.force_login(people.editor)
-        page, _agreed = look(client, address(*images), sizes="400x400")
+        page, _agreed = preview(client, address(*images), sizes="400x400")
         assert re.search(r"0[.,]36\s*USD|USD\s*0[.,]36", page)
 
     def test_queries_do_not_grow_with_the_images(self, client, people):
@@ -120,9 +120,9 @@ class TestWhatItTakes:
             chosen = [plain_image(collection=people.here) for _ in range(number)]
             for image in chosen:
                 image.get_rendition("max-165x165")
-            look(client, address(*chosen), sizes="400x400")
+            preview(client, address(*chosen), sizes="400x400")
             with CaptureQueriesContext(connection) as queries:
-                look(client, address(*chosen), sizes="400x400")
+                preview(client, address(*chosen), sizes="400x400")
             counts.append(len(queries))
         assert counts[1] <= counts[0] + 2
 
@@ -153,7 +153,7 @@ class TestRights:
         client.force_login(getattr(people, who))
         url = address(*images)
         client.get(url)
-        agreed = look(client, url, sizes="400x400")[1]
+        agreed = preview(client, url, sizes="400x400")[1]
         form = {"key": uuid.uuid4(), "agreed": agreed or "forged", "confirm": "yes"}
         client.post(url, {**form, "sizes": "400x400"})
         assert bool(asked()) is gets
@@ -269,7 +269,7 @@ class TestWhatIsNeverSent:
             collection=people.there, restriction_type=CollectionViewRestriction.LOGIN
         )
         client.force_login(people.superuser)
-        page, _agreed = look(client, address(*images), sizes="400x400", **override_rules)
+        page, _agreed = preview(client, address(*images), sizes="400x400", **override_rules)
         assert "Opted out" in page
         assert "Private collection" in page
         confirm(client, address(*images), sizes="400x400", **override_rules)
@@ -277,7 +277,7 @@ class TestWhatIsNeverSent:
 
     def test_one_that_is_opted_out_meanwhile_is_not_bought(self, client, people, images):
         client.force_login(people.editor)
-        agreed = look(client, address(*images), sizes="400x400")[1]
+        agreed = preview(client, address(*images), sizes="400x400")[1]
         actions.opt_out(images[0], user=people.superuser)
         form = {"key": uuid.uuid4(), "agreed": agreed, "confirm": "1", "sizes": "400x400"}
         page = client.post(address(*images), form).content.decode()

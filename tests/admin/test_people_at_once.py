@@ -13,7 +13,7 @@ from django.db import connections
 from django.test import Client
 from django.urls import reverse
 from support.factories import candidate, colour_of, picture, plain_image, recomposition
-from support.patience import LONG, join
+from support.waiting import TIMEOUT_SECONDS, join
 from wagtail.images import get_image_model
 
 from wagtail_smart_resize.admin.bulk.views import BulkView
@@ -360,7 +360,7 @@ def at_once(*tabs):
 
     def work(number):
         try:
-            barrier.wait(LONG)
+            barrier.wait(TIMEOUT_SECONDS)
             answers[number] = send(clients[number], tabs[number][1])
         finally:
             connections.close_all()

@@ -19,8 +19,8 @@ from django.test import override_settings
 from django.urls import reverse
 from support.factories import photo, plain_image, published_page
 from support.paths import ROOT, TESTS
-from support.patience import LONG
 from support.purchases import again, only, want
+from support.waiting import TIMEOUT_SECONDS
 from testapp.models import StoryPage
 from wagtail.images.utils import generate_signature
 
@@ -541,7 +541,7 @@ def test_the_editors_guide_tells_failures_in_the_admins_words():
 
 def test_the_editors_guide_shows_what_the_walk_photographs():
     walk = (TESTS / "suites" / "browser" / "test_walk.py").read_text()
-    taken = set(re.findall(r'photograph\("([\w-]+)"\)', walk))
+    taken = set(re.findall(r'screenshot\("([\w-]+)"\)', walk))
     assert set(re.findall(r"images/editors-([\w-]+)\.png", GUIDE)) == taken
     there = (ROOT / "docs" / "images").glob("editors-*.png")
     assert {path.stem.removeprefix("editors-") for path in there} == taken
@@ -598,7 +598,9 @@ def test_outcome_is_charged_and_recorded_as_the_table_says(
 
 @pytest.mark.django_db
 def test_no_connection_is_not_charged_and_stays_wanted(gateway, run, monkeypatch):
-    nobody = client.GatewayClient("key", "http://127.0.0.1:9/v1", timeout=(LONG, LONG))
+    nobody = client.GatewayClient(
+        "key", "http://127.0.0.1:9/v1", timeout=(TIMEOUT_SECONDS, TIMEOUT_SECONDS)
+    )
     monkeypatch.setattr(client.GatewayClient, "from_settings", lambda: nobody)
     row = want(plain_image(400, 300), "200x200")[0]
     assert first_request(run, passes=3).charged == "no"

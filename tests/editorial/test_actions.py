@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.db import transaction
 from support.factories import candidate, colour_of, live, photo, plain_image, recomposition
-from support.patience import until
+from support.waiting import until
 from wagtail.images import get_image_model
 from wagtail.models import ModelLogEntry
 

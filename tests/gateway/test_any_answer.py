@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from support.gateways import RawServer, job
-from support.patience import LONG
+from support.waiting import TIMEOUT_SECONDS
 
 from wagtail_smart_resize.exceptions import (
     MAX_DETAIL,
@@ -54,7 +54,9 @@ def server():
 
 
 def client_of(server):
-    client = GatewayClient(KEY, f"http://{server.authority}/v1", timeout=(LONG, LONG))
+    client = GatewayClient(
+        KEY, f"http://{server.authority}/v1", timeout=(TIMEOUT_SECONDS, TIMEOUT_SECONDS)
+    )
     client._sleep = lambda seconds: None
     return client
 

@@ -6,8 +6,17 @@ import time
 import traceback
 
 import pytest
-from support.gateways import KEY, RawServer, answering, client_of, finished, job, noted, picture
-from support.patience import FOR_EVER, LONG
+from support.gateways import (
+    KEY,
+    RawServer,
+    answering,
+    client_of,
+    finished,
+    job,
+    picture,
+    wait_for_calls,
+)
+from support.waiting import NEVER_SECONDS, TIMEOUT_SECONDS
 
 from wagtail_smart_resize.exceptions import (
     AccessDenied,
@@ -32,7 +41,7 @@ SIGNED = "https://site.example/smart-resize/source/tok.en:sig/"
 
 @pytest.fixture
 def gateway():
-    with SandboxGateway(key=KEY, trickle=0.02, slow=0.2, fetch_seconds=LONG) as running:
+    with SandboxGateway(key=KEY, trickle=0.02, slow=0.2, fetch_seconds=TIMEOUT_SECONDS) as running:
         yield running
 
 
@@ -42,13 +51,13 @@ def source():
         yield f"{listener.origin}/photo.png"
 
 
-def client_at(base_url, seconds=LONG):
+def client_at(base_url, seconds=TIMEOUT_SECONDS):
     return GatewayClient(KEY, base_url, timeout=(seconds, seconds), sleep=lambda _: None)
 
 
 def patience(code):
     """Time limits that only an answer which never comes, or never ends, can overrun."""
-    return 0.1 if code == "timeout" else LONG
+    return 0.1 if code == "timeout" else TIMEOUT_SECONDS
 
 
 # The way of a request
@@ -144,7 +153,7 @@ def test_a_failed_submission_is_one_post_and_one_error(
         client_of(gateway, seconds=patience(code)).submit(job(source))
     assert type(raised.value) is outcome
     assert raised.value.code == code
-    assert len(noted(lambda: gateway.requests, 1)) == 1
+    assert len(wait_for_calls(lambda: gateway.requests, 1)) == 1
     assert [call.path for call in gateway.calls] == ["/smart-resize/v1/smart-resize-request"]
 
 
@@ -352,7 +361,7 @@ def test_retry_after_is_read_and_capped(header, seconds):
     assert raised.value.retry_after == seconds
 
 
-def test_retry_after_may_be_a_date(still):
+def test_retry_after_may_be_a_date(frozen_time):
     soon = email.utils.formatdate(time.time() + 60, usegmt=True)
     reply = Reply(429, b"", headers={"Retry-After": soon})
     with answering(reply) as server, pytest.raises(RateLimited) as raised:
@@ -414,29 +423,29 @@ def test_without_a_status_there_is_one_error_after_few_attempts(
     with pytest.raises(StatusUnavailable) as raised:
         client_of(gateway, seconds=patience(code)).status(submitted.request_id)
     assert raised.value.code == code
-    assert noted(lambda: gateway.polls, polls) == [submitted.request_id] * polls
+    assert wait_for_calls(lambda: gateway.polls, polls) == [submitted.request_id] * polls
     assert len(gateway.requests) == 1
 
 
 def test_a_passing_fault_is_asked_through(gateway, submitted):
-    naps = []
+    sleeps = []
     gateway.misbehave("502", times=1, where="status")
     gateway.misbehave("reset", times=1, where="status")
-    answer = client_of(gateway, naps=naps).status(submitted.request_id)
+    answer = client_of(gateway, sleeps=sleeps).status(submitted.request_id)
     assert answer.request_id == submitted.request_id
     assert len(gateway.polls) == 3
-    assert len(naps) == 2
-    assert all(0 <= nap <= 5 for nap in naps)
+    assert len(sleeps) == 2
+    assert all(0 <= sleep <= 5 for sleep in sleeps)
 
 
 def test_the_time_for_a_status_is_limited_over_all_attempts(gateway, submitted, monkeypatch):
     monkeypatch.setattr(client_module, "STATUS_TIMEOUT_SECONDS", 0.2)
     gateway.misbehave("hang", where="status")
     with pytest.raises(StatusUnavailable) as raised:
-        client_of(gateway, seconds=FOR_EVER).status(submitted.request_id)
+        client_of(gateway, seconds=NEVER_SECONDS).status(submitted.request_id)
     assert raised.value.code == "timeout"
     # The first attempt had all of the time, and left none for another.
-    assert noted(lambda: gateway.polls, 1) == [submitted.request_id]
+    assert wait_for_calls(lambda: gateway.polls, 1) == [submitted.request_id]
 
 
 @pytest.mark.parametrize("word", ["404", "405", "410"])

@@ -14,7 +14,7 @@ import pytest
 import trustme
 from PIL import Image, ImageFile
 from support.loopback import answer, endless, raw, serve
-from support.patience import FOR_EVER, until
+from support.waiting import NEVER_SECONDS, until
 
 from wagtail_smart_resize.exceptions import DownloadError
 from wagtail_smart_resize.gateway import downloads
@@ -427,7 +427,7 @@ class TestLimits:
             endless(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n", pause=0.02),
             endless(b"HTTP/1.1 200 OK\r\nX: ", b"y", pause=0.02),
             endless(b"HTTP/1.1 200 OK\r\n\r\n", b"x", pause=0.02),
-            raw(b"", pause=FOR_EVER),
+            raw(b"", pause=NEVER_SECONDS),
         ],
         ids=["headers", "a header", "the body", "no answer"],
     )

@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from support.patience import LONG, Noted, join, until
+from support.waiting import TIMEOUT_SECONDS, RecordingCondition, join, until
 
 from wagtail_smart_resize.imaging.pixel_budget import PixelBudget
 
@@ -32,8 +32,8 @@ class Decoding(threading.Thread):
 def test_pictures_that_fit_are_decoded_side_by_side():
     budget = PixelBudget(20)
     first, second = Decoding(budget, 10), Decoding(budget, 10)
-    assert first.holds.wait(LONG)
-    assert second.holds.wait(LONG)
+    assert first.holds.wait(TIMEOUT_SECONDS)
+    assert second.holds.wait(TIMEOUT_SECONDS)
     first.end()
     second.end()
 
@@ -41,15 +41,15 @@ def test_pictures_that_fit_are_decoded_side_by_side():
 @pytest.mark.parametrize("count", [11, 100], ids=["too much together", "too much by itself"])
 def test_what_does_not_fit_waits_for_the_others(count):
     budget = PixelBudget(20)
-    budget._changed = Noted()
+    budget._changed = RecordingCondition()
     waiting = budget._changed.waited
     first = Decoding(budget, 10)
-    assert first.holds.wait(LONG)
+    assert first.holds.wait(TIMEOUT_SECONDS)
     second = Decoding(budget, count)
     until(lambda: waiting.is_set() or second.holds.is_set(), "the second waits or holds")
     assert not second.holds.is_set()
     first.end()
-    assert second.holds.wait(LONG)
+    assert second.holds.wait(TIMEOUT_SECONDS)
     second.end()
 
 

@@ -15,7 +15,7 @@ from django.db import connection, connections
 from django.utils import timezone
 from support.factories import colour_of, live, photo, plain_image, recomposition
 from support.paths import TESTS
-from support.patience import LONG, join, until
+from support.waiting import TIMEOUT_SECONDS, join, until
 from testapp.models import PicturePage
 from wagtail.images import get_image_model
 from wagtail.models import Locale, Page
@@ -60,7 +60,7 @@ def rests(monkeypatch, moving_clock, gateway):
     finish = drain.finish
 
     def rest(seconds):
-        gateway.settle(LONG)
+        gateway.settle(TIMEOUT_SECONDS)
         moving_clock.skip(seconds=seconds)
         made.append(seconds)
 
@@ -360,7 +360,7 @@ class TestWorker:
         with worker:
             assert worker.stdout.readline().startswith("The worker is running.")
             worker.send_signal(number)
-            said, complaints = worker.communicate(timeout=LONG)
+            said, complaints = worker.communicate(timeout=TIMEOUT_SECONDS)
         assert (said, complaints) == ("The worker has stopped.\n", "")
         assert worker.returncode == 0
 

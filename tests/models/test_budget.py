@@ -192,7 +192,7 @@ def test_the_ledger_knows_the_price(gateway, run, limits):
     assert (request.outputs_asked, request.outputs_received) == (2, 2)
 
 
-def test_no_more_requests_are_in_flight_than_allowed(gateway, limits, moving_clock, still):
+def test_no_more_requests_are_in_flight_than_allowed(gateway, limits, moving_clock, frozen_time):
     limits(MAX_IN_FLIGHT=2)
     gateway.misbehave("never")
     for _ in range(4):

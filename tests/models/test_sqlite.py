@@ -5,7 +5,7 @@ import threading
 import pytest
 from django.db import transaction
 from django.db.utils import ConnectionHandler
-from support.patience import LONG, join
+from support.waiting import TIMEOUT_SECONDS, join
 
 from wagtail_smart_resize.models import sqlite
 
@@ -62,7 +62,7 @@ def test_a_page_that_reads_and_then_writes_is_not_refused_when_a_runner_writes(d
 
     def run():
         try:
-            has_read.wait(LONG)
+            has_read.wait(TIMEOUT_SECONDS)
             execute("INSERT INTO sheep VALUES ('of the runner')")
         except Exception as error:
             errors.append(error)

@@ -8,8 +8,8 @@ import pytest
 from django.core.management import call_command
 from django.db import connections
 from support.factories import plain_image
-from support.patience import LONG, join
 from support.purchases import circuit_is_open
+from support.waiting import TIMEOUT_SECONDS, join
 
 from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.models import BudgetPeriod, GatewayRequest, PipelineState, Recomposition
@@ -56,7 +56,7 @@ def all_make_a_pass() -> None:
 
     def work():
         try:
-            barrier.wait(LONG)
+            barrier.wait(TIMEOUT_SECONDS)
             failed.append(passes.run_pass(workers=THREADS).failed)
         except Exception as error:
             failed.append(error)
@@ -134,11 +134,11 @@ def assert_it_is_told(word):
 
 @pytest.mark.races
 def test_once_the_gateway_is_well_all_are_bought_once(gateway, rows, moving_clock, monkeypatch):
-    from support.quarters import QUARTERS
+    from support.small_engine_presets import SMALL_ENGINE_PRESETS
 
     from wagtail_smart_resize.core import sizes
 
-    monkeypatch.setattr(sizes, "ENGINE_PRESETS", QUARTERS)
+    monkeypatch.setattr(sizes, "ENGINE_PRESETS", SMALL_ENGINE_PRESETS)
     gateway.misbehave("401")
     refused = open_the_circuit(gateway, moving_clock)
     gateway.behave()

@@ -5,8 +5,8 @@ import threading
 import pytest
 from django.db import DatabaseError, connection
 from support.factories import live, plain_image
-from support.patience import join
 from support.purchases import Purchase, again, only
+from support.waiting import join
 
 from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.core.sizes import Slot
@@ -45,7 +45,7 @@ def test_what_was_noted_becomes_a_row_for_the_image_s_file(image):
     assert sorted(row.slots) == ["100x100", "200x200-c50"]
 
 
-def test_a_row_is_due_when_the_page_s_other_shapes_have_had_time_to_come(image, still):
+def test_a_row_is_due_when_the_page_s_other_shapes_have_had_time_to_come(image, frozen_time):
     row = written(image, "200x200")
     assert 0 < (row.next_attempt_at - clock.now()).total_seconds() <= 2
 

@@ -257,7 +257,7 @@ def test_one_address_that_does_not_answer_holds_up_no_other_shape(gateway, run, 
     gateway.misbehave("500", times=1, where="download")
     passes.run_pass(workers=1)
     while again(only(GatewayRequest)).status != Status.FETCHING:
-        run.hasten()
+        run.make_due()
         passes.run_pass(workers=1)
     purchases = [again(row).purchase for row in rows]
     assert sorted(purchases) == [Purchase.IDLE, Purchase.IDLE, Purchase.REQUESTED]
@@ -358,10 +358,10 @@ def test_a_turn_of_downloads_ends_and_goes_on_in_the_next(
 def test_the_pass_that_hears_of_a_result_makes_it_live(gateway, run, image):
     """A tick that left it to the next would cost its visitors a second or two."""
     want(image, "200x200")
-    run.hasten()
+    run.make_due()
     passes.run_pass(workers=1)
     gateway.settle()
-    run.hasten()
+    run.make_due()
     passes.run_pass(workers=1)
     [version] = ImageVersion.objects.all()
     assert version.live

@@ -6,7 +6,7 @@ import datetime as dt
 import pytest
 from django.db import OperationalError, connection
 from support.factories import plain_image
-from support.gateways import client_of, finished, noted
+from support.gateways import client_of, finished, wait_for_calls
 from support.purchases import (
     Purchase,
     Status,
@@ -146,7 +146,7 @@ BUSY = [
 
 @pytest.mark.parametrize(("word", "least", "most", "reason"), BUSY)
 def test_a_busy_gateway_pauses_submissions_without_alarm(
-    gateway, run, moving_clock, still, row, word, least, most, reason
+    gateway, run, moving_clock, frozen_time, row, word, least, most, reason
 ):
     other = want(plain_image(400, 300), "200x200")[0]
     gateway.misbehave(word, times=1)
@@ -262,7 +262,7 @@ def test_no_answer_in_time_is_unknown(gateway, run, row, monkeypatch):
     monkeypatch.setattr(GatewayClient, "from_settings", lambda: hasty)
     gateway.misbehave("hang", where="submit")
     run()
-    assert len(noted(lambda: gateway.requests, 1)) == 1
+    assert len(wait_for_calls(lambda: gateway.requests, 1)) == 1
     assert (again(row).failure_code, spent()) == ("unknown", 1)
 
 

@@ -7,8 +7,8 @@ from decimal import Decimal
 import pytest
 from django.db import connections
 from support.factories import candidate, photo, plain_image
-from support.patience import LONG, join
 from support.purchases import Purchase, Status, again, only, spent, want
+from support.waiting import TIMEOUT_SECONDS, join
 from testapp.models import PicturePage
 from wagtail.models import Collection, CollectionViewRestriction, Page
 
@@ -556,7 +556,7 @@ def in_threads(*jobs):
 
     def work(number, job):
         try:
-            barrier.wait(LONG)
+            barrier.wait(TIMEOUT_SECONDS)
             results[number] = job()
         except Exception as error:
             results[number] = error

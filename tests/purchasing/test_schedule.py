@@ -11,7 +11,7 @@ from wagtail_smart_resize.models import GatewayRequest, ImageVersion, PipelineSt
 from wagtail_smart_resize.purchasing import passes, plan, schedule
 from wagtail_smart_resize.rules.verdict import Reason
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("still")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("frozen_time")]
 
 
 def one_pass():

@@ -1,4 +1,4 @@
-"""What the files of renditions say of their pictures, read by containers.py, not by Pillow."""
+"""What the files of renditions say of their pictures, read by file_metadata.py, not by Pillow."""
 
 import io
 import json
@@ -11,7 +11,6 @@ from django.core.files.images import ImageFile
 from django.test import override_settings
 from PIL import Image as PillowImage
 from PIL import ImageCms, ImageOps, PngImagePlugin
-from support.containers import digital_source_types, kind_of, metadata
 from support.factories import (
     _uploaded,
     candidate,
@@ -21,6 +20,7 @@ from support.factories import (
     plain_image,
     recomposition,
 )
+from support.file_metadata import digital_source_types, kind_of, metadata
 from wagtail import hooks
 from wagtail.images import get_image_model
 from wagtail.images.image_operations import FilterOperation

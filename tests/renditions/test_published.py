@@ -20,7 +20,7 @@ from support.factories import (
     recomposition,
     rolled_back,
 )
-from support.patience import join
+from support.waiting import join
 from wagtail.images import get_image_model
 from wagtail.images.models import Image
 

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from support import pages
 from support.factories import live, plain_image
 from support.paths import TESTS
-from support.patience import LONG
+from support.waiting import TIMEOUT_SECONDS
 
 from wagtail_smart_resize.models import ImageVersion
 from wagtail_smart_resize.renditions.published_cache import process_cache
@@ -92,7 +92,7 @@ def opened_at_start(*without):
         env={**os.environ, "PYTHONPATH": str(TESTS)},
         stdout=subprocess.PIPE,
         check=True,
-        timeout=LONG,
+        timeout=TIMEOUT_SECONDS,
     )
     return json.loads(ended.stdout)
 

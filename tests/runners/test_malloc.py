@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from support.patience import LONG
+from support.waiting import TIMEOUT_SECONDS
 
 pytestmark = pytest.mark.any_version
 
@@ -54,7 +54,7 @@ def grown(asked: str, **environment: str) -> tuple[bool, int]:
         env={**clean, **environment},
         stdout=subprocess.PIPE,
         check=True,
-        timeout=LONG,
+        timeout=TIMEOUT_SECONDS,
     )
     said, megabytes = ended.stdout.split()
     return said == b"1", int(megabytes)

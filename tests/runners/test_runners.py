@@ -19,7 +19,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import include, path
 from django.utils import timezone
 from support.factories import plain_image
-from support.patience import LONG
+from support.waiting import TIMEOUT_SECONDS
 
 from wagtail_smart_resize import compat, tasks
 from wagtail_smart_resize.asgi import finish_at_shutdown
@@ -72,7 +72,7 @@ def ticks(monkeypatch):
 
 
 @pytest.fixture
-def passes(monkeypatch, still):
+def passes(monkeypatch, frozen_time):
     """The passes that were made, in place of real ones; `passes.due` is what they return."""
 
     class Passes(list):
@@ -385,9 +385,9 @@ def test_the_thread_is_a_daemon_starts_once_and_starts_again_after_its_end(monke
     thread = embedded_thread.EmbeddedThread()
     thread.wake()
     thread.wake()
-    assert thread.stop(LONG)
+    assert thread.stop(TIMEOUT_SECONDS)
     thread.wake()
-    assert thread.stop(LONG)
+    assert thread.stop(TIMEOUT_SECONDS)
     assert len(started) == 2
     assert all(each.daemon for each in started)
 
@@ -402,7 +402,7 @@ def test_the_end_of_the_process_waits_for_seconds_only(monkeypatch, caplog):
     assert thread.is_alive
     assert "in the middle of a step" in caplog.text
     hanging.set()
-    assert thread.stop(LONG)
+    assert thread.stop(TIMEOUT_SECONDS)
 
 
 # The chain of ticks
@@ -547,11 +547,11 @@ def test_a_job_that_waits_for_the_gateway_keeps_nobody_else_waiting(monkeypatch)
     crew = ThreadPool(2, patience=0.0, finished=told.set)
     assert crew.run_jobs([answer.wait] * 2, lambda: True) == []
     with monkeypatch.context() as patch:
-        patch.setattr(crew, "_patience", LONG)
+        patch.setattr(crew, "_patience", TIMEOUT_SECONDS)
         assert crew.run_jobs([lambda: None], lambda: True) == [True]
     assert not told.is_set()
     answer.set()
-    assert told.wait(LONG)
+    assert told.wait(TIMEOUT_SECONDS)
     crew.wait()
 
 
@@ -561,14 +561,14 @@ def test_jobs_left_before_their_thread_came_to_run_tell_when_they_end(monkeypatc
     work_apart = ThreadPool._run_worker
 
     def started_late(self, heap):
-        assert may_run.wait(LONG)
+        assert may_run.wait(TIMEOUT_SECONDS)
         work_apart(self, heap)
 
     monkeypatch.setattr(ThreadPool, "_run_worker", started_late)
     crew = ThreadPool(2, patience=0.2, finished=told.set)
     assert crew.run_jobs([lambda: None], lambda: True) == []
     may_run.set()
-    assert told.wait(LONG)
+    assert told.wait(TIMEOUT_SECONDS)
     crew.wait()
 
 
@@ -619,9 +619,9 @@ def test_under_asgi_too_a_request_is_known_from_its_beginning_to_its_end(setting
         scope = {"type": "http", "method": "GET", "path": url, "headers": [], "query_string": b""}
         server = ApplicationCommunicator(ASGIHandler(), scope)
         await server.send_input({"type": "http.request", "body": b""})
-        assert (await server.receive_output(LONG))["status"] == 200
-        body = (await server.receive_output(LONG))["body"].decode()
-        await server.wait(LONG)
+        assert (await server.receive_output(TIMEOUT_SECONDS))["status"] == 200
+        body = (await server.receive_output(TIMEOUT_SECONDS))["body"].decode()
+        await server.wait(TIMEOUT_SECONDS)
         return body
 
     assert asyncio.run(ask()) == expected
@@ -634,11 +634,13 @@ def test_the_thread_ends_with_an_asgi_server_that_tells_of_its_shutdown(monkeypa
     async def live():
         server = ApplicationCommunicator(finish_at_shutdown(ASGIHandler()), {"type": "lifespan"})
         await server.send_input({"type": "lifespan.startup"})
-        assert await server.receive_output(LONG) == {"type": "lifespan.startup.complete"}
+        assert await server.receive_output(TIMEOUT_SECONDS) == {"type": "lifespan.startup.complete"}
         assert not ended
         await server.send_input({"type": "lifespan.shutdown"})
-        assert await server.receive_output(LONG) == {"type": "lifespan.shutdown.complete"}
-        await server.wait(LONG)
+        assert await server.receive_output(TIMEOUT_SECONDS) == {
+            "type": "lifespan.shutdown.complete"
+        }
+        await server.wait(TIMEOUT_SECONDS)
 
     asyncio.run(live())
     assert ended == [True]

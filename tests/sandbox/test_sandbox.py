@@ -22,7 +22,7 @@ from django.core.management import BaseCommand, CommandError, call_command
 from PIL import Image, ImageChops
 from support.gateways import KEY, RawServer, answering, client_of, finished, job, picture
 from support.paths import DOCS, TESTS
-from support.patience import FOR_EVER, LONG, join, until
+from support.waiting import NEVER_SECONDS, TIMEOUT_SECONDS, join, until
 
 from wagtail_smart_resize.exceptions import AccessDenied, OutcomeUnknown
 from wagtail_smart_resize.gateway.client import GatewayClient, JobStatus
@@ -40,7 +40,7 @@ HEADERS = {"Ocp-Apim-Subscription-Key": KEY}
 
 @pytest.fixture
 def gateway():
-    with SandboxGateway(key=KEY, fetch_seconds=LONG) as running:
+    with SandboxGateway(key=KEY, fetch_seconds=TIMEOUT_SECONDS) as running:
         yield running
 
 
@@ -52,7 +52,7 @@ def source():
 
 def post(gateway, payload, path="smart-resize-request", **headers):
     url = f"{gateway.url}/{path}"
-    return requests.post(url, json=payload, headers={**HEADERS, **headers}, timeout=LONG)
+    return requests.post(url, json=payload, headers={**HEADERS, **headers}, timeout=TIMEOUT_SECONDS)
 
 
 def order(source, **fields):
@@ -64,7 +64,7 @@ def completed(gateway, payload):
     queued = post(gateway, payload).json()
 
     def ending():
-        told = requests.get(queued["polling_url"], headers=HEADERS, timeout=LONG).json()
+        told = requests.get(queued["polling_url"], headers=HEADERS, timeout=TIMEOUT_SECONDS).json()
         return None if told["status"] in {"QUEUED", "PROCESSING"} else told
 
     return until(ending, "the job had ended")
@@ -85,7 +85,7 @@ def opened(content):
 
 
 def fetched(url):
-    return opened(requests.get(url, timeout=LONG).content)
+    return opened(requests.get(url, timeout=TIMEOUT_SECONDS).content)
 
 
 # The reference
@@ -115,10 +115,10 @@ def test_a_completed_request_is_told_as_documented(gateway, source):
 def test_the_status_moves_on_with_time(source, monkeypatch):
     now, seen = time.time(), []
     monkeypatch.setattr(jobs, "time", SimpleNamespace(time=lambda: now))
-    with SandboxGateway(key=KEY, latency=30, fetch_seconds=LONG) as gateway:
+    with SandboxGateway(key=KEY, latency=30, fetch_seconds=TIMEOUT_SECONDS) as gateway:
         client = client_of(gateway)
         answer = client.submit(job(source))
-        gateway.settle(LONG)
+        gateway.settle(TIMEOUT_SECONDS)
         for _ in range(4):
             seen.append(client.status(answer.request_id).status)
             now += 9
@@ -167,7 +167,7 @@ def test_sync_mode_gives_the_pictures_themselves(gateway, source):
 def test_the_same_seed_gives_the_same_picture_and_another_another(gateway, source):
     def bytes_with(seed):
         (url,) = urls_of(completed(gateway, order(source, seed=seed)))
-        return requests.get(url, timeout=LONG).content
+        return requests.get(url, timeout=TIMEOUT_SECONDS).content
 
     assert bytes_with(1) == bytes_with(1)
     assert bytes_with(1) != bytes_with(2)
@@ -175,7 +175,10 @@ def test_the_same_seed_gives_the_same_picture_and_another_another(gateway, sourc
 
 def test_without_a_seed_every_picture_is_another(gateway, source):
     first, second = (urls_of(completed(gateway, order(source)))[0] for _ in range(2))
-    assert requests.get(first, timeout=LONG).content != requests.get(second, timeout=LONG).content
+    assert (
+        requests.get(first, timeout=TIMEOUT_SECONDS).content
+        != requests.get(second, timeout=TIMEOUT_SECONDS).content
+    )
 
 
 REFUSED = [
@@ -232,7 +235,7 @@ def test_only_an_object_is_a_request(gateway, payload):
     data = "null" if payload is None else None
     headers = {**HEADERS, "Content-Type": "application/json"}
     url = f"{gateway.url}/smart-resize-request"
-    response = requests.post(url, data=data, json=payload, headers=headers, timeout=LONG)
+    response = requests.post(url, data=data, json=payload, headers=headers, timeout=TIMEOUT_SECONDS)
     assert response.status_code == 400
 
 
@@ -242,22 +245,24 @@ def test_only_an_object_is_a_request(gateway, payload):
 def test_only_json_is_read(gateway, content_type, data):
     headers = {**HEADERS, "Content-Type": content_type}
     url = f"{gateway.url}/smart-resize-request"
-    response = requests.post(url, data=data, headers=headers, timeout=LONG)
+    response = requests.post(url, data=data, headers=headers, timeout=TIMEOUT_SECONDS)
     assert response.status_code == 400
 
 
 @pytest.mark.parametrize("headers", [{}, {"Ocp-Apim-Subscription-Key": "wrong"}])
 def test_without_the_key_nothing_is_told(gateway, source, headers):
     url = f"{gateway.url}/smart-resize-request"
-    refused = requests.post(url, json=order(source), headers=headers, timeout=LONG)
-    asked = requests.get(f"{gateway.origin}/v2/requests/status/x", headers=headers, timeout=LONG)
+    refused = requests.post(url, json=order(source), headers=headers, timeout=TIMEOUT_SECONDS)
+    asked = requests.get(
+        f"{gateway.origin}/v2/requests/status/x", headers=headers, timeout=TIMEOUT_SECONDS
+    )
     assert (refused.status_code, asked.status_code) == (401, 401)
     assert list(refused.json()) == ["error", "details"]
 
 
 def test_a_picture_needs_no_key(gateway, source):
     (url,) = urls_of(completed(gateway, order(source)))
-    assert requests.get(url, timeout=LONG).status_code == 200
+    assert requests.get(url, timeout=TIMEOUT_SECONDS).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -265,14 +270,14 @@ def test_a_picture_needs_no_key(gateway, source):
     ["/", "/smart-resize/v1", "/v2/requests/status/unknown", "/results/unknown/output_1x1_0.png"],
 )
 def test_what_is_not_there_is_a_documented_404(gateway, path):
-    response = requests.get(gateway.origin + path, headers=HEADERS, timeout=LONG)
+    response = requests.get(gateway.origin + path, headers=HEADERS, timeout=TIMEOUT_SECONDS)
     assert response.status_code == 404
     assert response.json()["error"] == "Resource not found"
 
 
 def test_a_result_is_there_under_its_own_name_alone(gateway, source):
     (url,) = urls_of(completed(gateway, order(source)))
-    assert requests.get(url.replace("60x60", "61x61"), timeout=LONG).status_code == 404
+    assert requests.get(url.replace("60x60", "61x61"), timeout=TIMEOUT_SECONDS).status_code == 404
 
 
 def test_the_caller_is_answered_under_the_name_that_it_used(gateway, source):
@@ -284,7 +289,7 @@ def test_the_caller_is_answered_under_the_name_that_it_used(gateway, source):
 def test_what_was_asked_is_kept(gateway, source):
     client = client_of(gateway)
     done = finished(client, client.submit(job(source, prompt="keep the face")))
-    requests.get(done.outputs[0].url, timeout=LONG)
+    requests.get(done.outputs[0].url, timeout=TIMEOUT_SECONDS)
     assert [request["prompt"] for request in gateway.requests] == ["keep the face"]
     assert set(gateway.polls) == {done.request_id}
     assert gateway.downloads == ["output_60x60_0.png"]
@@ -419,7 +424,7 @@ def test_a_request_may_never_end(gateway, source):
     gateway.misbehave("never", times=1)
     queued = post(gateway, order(source)).json()
     assert completed(gateway, order(source))["status"] == "COMPLETED"
-    told = requests.get(queued["polling_url"], headers=HEADERS, timeout=LONG).json()
+    told = requests.get(queued["polling_url"], headers=HEADERS, timeout=TIMEOUT_SECONDS).json()
     assert told["status"] == "PROCESSING"
 
 
@@ -435,19 +440,19 @@ def test_a_request_may_never_end(gateway, source):
 )
 def test_a_picture_goes_wrong_once_and_is_itself_again(gateway, source, word, start):
     (url,) = urls_of(completed(gateway, order(source)))
-    right = requests.get(url, timeout=LONG).content
+    right = requests.get(url, timeout=TIMEOUT_SECONDS).content
     gateway.misbehave(word, times=1)
-    wrong = requests.get(url, timeout=LONG).content
+    wrong = requests.get(url, timeout=TIMEOUT_SECONDS).content
     assert wrong.startswith(start)
     assert wrong != right
     assert len(wrong) < 300_000
-    assert requests.get(url, timeout=LONG).content == right
+    assert requests.get(url, timeout=TIMEOUT_SECONDS).content == right
 
 
 def test_a_bomb_is_a_picture_of_400_million_pixels(gateway, source):
     (url,) = urls_of(completed(gateway, order(source)))
     gateway.misbehave("bomb")
-    content = requests.get(url, timeout=LONG).content
+    content = requests.get(url, timeout=TIMEOUT_SECONDS).content
     with pytest.raises(Image.DecompressionBombError):
         Image.open(io.BytesIO(content))
 
@@ -462,7 +467,9 @@ def standing():
     """One gateway with a completed request, and what a right call at each step looks like."""
     photo = Reply(200, picture(), "image/png")
     # Pauses without end: what is late by one has not come.
-    late = SandboxGateway(key=KEY, slow=FOR_EVER, trickle=FOR_EVER, fetch_seconds=LONG)
+    late = SandboxGateway(
+        key=KEY, slow=NEVER_SECONDS, trickle=NEVER_SECONDS, fetch_seconds=TIMEOUT_SECONDS
+    )
     with answering(photo) as site, late as gateway:
         payload = order(f"{site.origin}/photo.png")
         told = completed(gateway, payload)
@@ -477,7 +484,7 @@ def standing():
         )
 
 
-def said(gateway, call, seconds=LONG):
+def said(gateway, call, seconds=TIMEOUT_SECONDS):
     """What comes back on the wire within some seconds: ids and times masked, and how it ended."""
     method, path, payload = call
     body = json.dumps(payload).encode() if payload else b""
@@ -512,7 +519,7 @@ def test_every_word_goes_wrong_at_every_step_that_it_names(standing, word, step)
     gateway, calls = standing
     right = said(gateway, calls[step])
     gateway.misbehave(word, where=step)
-    wrong = said(gateway, calls[step], seconds=0.1 if word in SILENT else LONG)
+    wrong = said(gateway, calls[step], seconds=0.1 if word in SILENT else TIMEOUT_SECONDS)
     gateway.behave()
     assert right[0].startswith(b"HTTP/1.1 200")
     assert wrong != right
@@ -557,7 +564,7 @@ def test_a_connection_goes_wrong_as_its_word_says(word, ending, complete, waits)
         call = ("GET", "/v2/requests/status/unknown", None)
         right = said(gateway, call)
         gateway.misbehave(word, where="status")
-        heard, ended = said(gateway, call, seconds=0.1 if word == "hang" else LONG)
+        heard, ended = said(gateway, call, seconds=0.1 if word == "hang" else TIMEOUT_SECONDS)
         assert ended == ending
         assert (heard == right[0]) is complete
         head, end, body = right[0].partition(b"\r\n\r\n")
@@ -566,7 +573,7 @@ def test_a_connection_goes_wrong_as_its_word_says(word, ending, complete, waits)
         assert asked == expected
 
 
-def test_a_pause_is_asked_for_in_seconds_or_as_a_date(gateway, source, still):
+def test_a_pause_is_asked_for_in_seconds_or_as_a_date(gateway, source, frozen_time):
     values = {}
     for word in ("429", "429-seconds", "429-date"):
         response = post(gateway, order(source, prompt=f"sandbox:{word}"))
@@ -585,7 +592,7 @@ def test_a_word_in_a_prompt_goes_wrong_in_that_request_alone(gateway, source):
 def test_a_word_may_name_a_step_and_a_count(gateway, source):
     queued = post(gateway, order(source, prompt="sandbox:502@status:2")).json()
     statuses = [
-        requests.get(queued["polling_url"], headers=HEADERS, timeout=LONG).status_code
+        requests.get(queued["polling_url"], headers=HEADERS, timeout=TIMEOUT_SECONDS).status_code
         for _ in range(3)
     ]
     assert statuses == [502, 502, 200]
@@ -638,17 +645,19 @@ def test_other_machines_may_be_let_in(source):
     with SandboxGateway(host="0.0.0.0", allow_remote=True, key=KEY) as gateway:
         port = gateway.origin.rpartition(":")[2]
         url = f"http://127.0.0.1:{port}/smart-resize/v1"
-        answer = GatewayClient(KEY, url, timeout=(LONG, LONG)).submit(job(source))
+        answer = GatewayClient(KEY, url, timeout=(TIMEOUT_SECONDS, TIMEOUT_SECONDS)).submit(
+            job(source)
+        )
     assert answer.polling_url.startswith(f"http://127.0.0.1:{port}/")
 
 
 def test_while_it_is_away_connections_are_refused_and_nothing_is_forgotten(gateway, source):
     queued = post(gateway, order(source)).json()
     with gateway.away(), pytest.raises(requests.ConnectionError, match="refused"):
-        requests.get(queued["polling_url"], headers=HEADERS, timeout=LONG)
+        requests.get(queued["polling_url"], headers=HEADERS, timeout=TIMEOUT_SECONDS)
     assert gateway.requests == [order(source)]
     gateway.settle()
-    told = requests.get(queued["polling_url"], headers=HEADERS, timeout=LONG).json()
+    told = requests.get(queued["polling_url"], headers=HEADERS, timeout=TIMEOUT_SECONDS).json()
     assert told["status"] == "COMPLETED"
 
 
@@ -662,7 +671,7 @@ def test_nobody_waits_for_ever_until_it_has_settled(gateway):
 def test_a_body_that_is_too_large_is_refused(gateway):
     url, much = f"{gateway.url}/smart-resize-request", b"x" * 2_000_000
     try:
-        status = requests.post(url, data=much, headers=HEADERS, timeout=LONG).status_code
+        status = requests.post(url, data=much, headers=HEADERS, timeout=TIMEOUT_SECONDS).status_code
     except requests.ConnectionError:
         status = 413  # it was cut off in the middle of what nobody reads
     assert status == 413
@@ -688,7 +697,9 @@ def submission(source):
 @pytest.mark.parametrize("word", ["hang", "trickle", "slow"])
 def test_it_stops_at_once_and_leaves_no_thread(source, word):
     before, endings = set(threading.enumerate()), []
-    late = SandboxGateway(key=KEY, slow=FOR_EVER, trickle=FOR_EVER, fetch_seconds=LONG)
+    late = SandboxGateway(
+        key=KEY, slow=NEVER_SECONDS, trickle=NEVER_SECONDS, fetch_seconds=TIMEOUT_SECONDS
+    )
     with late as gateway:
         gateway.misbehave(word, where="submit")
         caller = threading.Thread(
@@ -730,12 +741,12 @@ def test_the_command_prints_the_settings_and_ends_cleanly(number):
         lines = iter(process.stdout.readline, "")
         advice = "".join(line for line, _ in zip(lines, range(6), strict=False))
         base_url = re.search(r'"BASE_URL": "(http://127\.0\.0\.1:\d+/smart-resize/v1)"', advice)
-        client = GatewayClient("another", base_url[1], timeout=(LONG, LONG))
+        client = GatewayClient("another", base_url[1], timeout=(TIMEOUT_SECONDS, TIMEOUT_SECONDS))
         with pytest.raises(AccessDenied):
             client.submit(job())
         assert client.submit(job()).status == JobStatus.QUEUED
         process.send_signal(number)
-        rest, errors = process.communicate(timeout=LONG)
+        rest, errors = process.communicate(timeout=TIMEOUT_SECONDS)
     assert '"API_KEY": "another"' in advice
     assert "POST /smart-resize/v1/smart-resize-request 402 (402)" in rest
     assert rest.endswith("The sandbox has stopped.\n")

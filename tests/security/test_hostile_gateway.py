@@ -17,8 +17,8 @@ import trustme
 from support.factories import picture, plain_image
 from support.gateways import KEY, RawServer, answering, job
 from support.loopback import answer, serve
-from support.patience import LONG
 from support.purchases import Purchase, again, candidates, only, want
+from support.waiting import TIMEOUT_SECONDS
 
 from wagtail_smart_resize.exceptions import (
     DownloadError,
@@ -39,7 +39,7 @@ QUEUED = {"request_id": "req-1", "status": "QUEUED"}
 PICTURES = {"images": [{"url": "https://cdn.example/a.png"}]}
 
 
-def client_at(base_url, seconds=LONG):
+def client_at(base_url, seconds=TIMEOUT_SECONDS):
     return GatewayClient(KEY, base_url, timeout=(seconds, seconds), sleep=lambda _: None)
 
 
@@ -49,7 +49,7 @@ def whole(body, *headers, status=b"200 OK"):
     return b"\r\n".join(head) + b"\r\n\r\n" + body
 
 
-def submitted_to(said, seconds=LONG):
+def submitted_to(said, seconds=TIMEOUT_SECONDS):
     """What the client makes of these bytes: an answer or an error of ours, and nothing else."""
     with RawServer(said) as server:
         try:
@@ -124,7 +124,7 @@ def test_an_answer_without_end_ends_at_a_limit(said, monkeypatch):
     monkeypatch.setattr(transport, "MAX_ANSWER_BYTES", 1_000_000)
     with Endless(*said) as far_end:
         # All of the client's time passes with what comes in it, on machines however slow.
-        passed = SimpleNamespace(monotonic=lambda: 2 * LONG * far_end.sent / 8_000_000)
+        passed = SimpleNamespace(monotonic=lambda: 2 * TIMEOUT_SECONDS * far_end.sent / 8_000_000)
         monkeypatch.setattr(deadlines, "time", passed)
         tracemalloc.start()
         try:

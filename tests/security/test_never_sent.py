@@ -11,8 +11,8 @@ from django.template import Context, Template
 from django.test import RequestFactory
 from django.urls import reverse
 from support.factories import candidate, plain_image, recomposition
-from support.patience import LONG
 from support.purchases import due, want
+from support.waiting import TIMEOUT_SECONDS
 from testapp.models import PicturePage
 from wagtail.images import get_image_model
 from wagtail.models import CollectionViewRestriction, Locale, Page
@@ -122,7 +122,7 @@ def by_a_sync(image, people, client):
     """A crop is shown, and what was noted for it is lost with its process."""
     view(image)
     Recomposition.objects.all().delete()
-    call_command("smart_resize_sync", "--wait", f"--timeout={LONG:g}")
+    call_command("smart_resize_sync", "--wait", f"--timeout={TIMEOUT_SECONDS:g}")
 
 
 WAYS = [
@@ -150,7 +150,7 @@ class TestEveryWay:
         way(image, people, client)
         due()
         run()
-        call_command("smart_resize_sync", "--wait", f"--timeout={LONG:g}")
+        call_command("smart_resize_sync", "--wait", f"--timeout={TIMEOUT_SECONDS:g}")
         assert gateway.requests == []
 
     def test_sends_what_may_go(self, gateway, run, people, image, client, way):
@@ -256,10 +256,10 @@ def test_a_sources_address_is_of_no_use_once_its_request_has_ended(site, run, im
     want(image, SLOT)
     run(1)
     (asked,) = site.gateway.requests
-    assert requests.get(asked["image_url"], timeout=LONG).status_code == 200
+    assert requests.get(asked["image_url"], timeout=TIMEOUT_SECONDS).status_code == 200
     run()
     assert GatewayRequest.objects.get().status == GatewayRequest.Status.DONE
-    again = requests.get(asked["image_url"], timeout=LONG)
+    again = requests.get(asked["image_url"], timeout=TIMEOUT_SECONDS)
     assert (again.status_code, again.content) == (404, b"")
 
 
@@ -272,7 +272,7 @@ def test_a_gateway_that_comes_too_late_gets_nothing(site, run, image, change):
     run(1)
     (asked,) = site.gateway.requests
     change(image)
-    assert requests.get(asked["image_url"], timeout=LONG).status_code == 404
+    assert requests.get(asked["image_url"], timeout=TIMEOUT_SECONDS).status_code == 404
 
 
 @pytest.mark.security("Previews of drafts")

@@ -17,9 +17,9 @@ from django.views.debug import ExceptionReporter
 from support.factories import photo, plain_image
 from support.gateways import answering, client_of, job, picture
 from support.loopback import answer, serve
-from support.patience import LONG
 from support.people import make_people
 from support.purchases import only, want
+from support.waiting import TIMEOUT_SECONDS
 
 from wagtail_smart_resize import compat
 from wagtail_smart_resize.admin.urls import urlpatterns
@@ -305,7 +305,9 @@ def test_no_redirect_takes_it_along(status, host):
     with serve(AnyPath()) as other:
         target = f"http://{host}:{other.server_port}/taken"
         with answering(Reply(status, b"", headers={"Location": target})) as server:
-            client = GatewayClient(KEY, server.origin, timeout=(LONG, LONG), sleep=lambda _: None)
+            client = GatewayClient(
+                KEY, server.origin, timeout=(TIMEOUT_SECONDS, TIMEOUT_SECONDS), sleep=lambda _: None
+            )
             for ask in (lambda: client.submit(job()), lambda: client.status("r")):
                 with pytest.raises(GatewayError):
                     ask()

@@ -4,7 +4,7 @@ import ast
 
 import pytest
 from support.paths import TESTS
-from support.tries import items
+from support.security_list import items
 
 pytestmark = pytest.mark.any_version
 

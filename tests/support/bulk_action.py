@@ -1,4 +1,4 @@
-"""The bulk action of Wagtail's image listing, as a person goes through it."""
+"""Helpers that go through the bulk action of Wagtail's image listing as a user does."""
 
 import re
 import uuid
@@ -14,8 +14,8 @@ def address(*images, query=""):
     return f"{reverse('wagtail_bulk_action', args=args)}?{query or chosen}"
 
 
-def look(client, url, **data):
-    """What it takes, as the page shows it; and the digest that a confirmation agrees to."""
+def preview(client, url, **data):
+    """Return the page that shows the cost, and the digest that a confirmation agrees to."""
     response = client.post(url, {"key": uuid.uuid4(), **data})
     page = response.content.decode()
     found = re.search(r'name="agreed"[^>]*value="([^"]+)"', page)
@@ -23,6 +23,6 @@ def look(client, url, **data):
 
 
 def confirm(client, url, key=None, **data):
-    agreed = look(client, url, **data)[1]
+    agreed = preview(client, url, **data)[1]
     form = {"key": key or uuid.uuid4(), "agreed": agreed, "confirm": "yes", **data}
     return client.post(url, form)

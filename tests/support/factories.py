@@ -1,4 +1,4 @@
-"""Images, pages and candidates for the tests."""
+"""Creates images, pages and candidates for the tests."""
 
 import contextlib
 import io
@@ -20,13 +20,13 @@ _numbers = count(1)
 
 
 def photo(name: str = "rocket.jpg", **fields: Any) -> Any:
-    """An image of one of the photographs that come with the tests."""
+    """Create an image of one of the photographs that come with the tests."""
     file = ImageFile(io.BytesIO((PHOTOS / name).read_bytes()), name=name)
     return _uploaded(title=fields.pop("title", name), file=file, **fields)
 
 
 def _uploaded(**fields: Any) -> Any:
-    """An image as Wagtail's forms make it, its file's hash and size filled in."""
+    """Create an image as Wagtail's forms do, with its file's hash and size."""
     image = get_image_model()(**fields)
     image._set_image_file_metadata()
     image.save()
@@ -34,14 +34,14 @@ def _uploaded(**fields: Any) -> Any:
 
 
 def picture(width: int, height: int, colour: str = "steelblue", format: str = "WEBP") -> bytes:
-    """A plain picture's bytes; its colour tells in tests where pixels came from."""
+    """Return the bytes of a picture of one colour, by which a test recognises its pixels."""
     data = io.BytesIO()
     PillowImage.new("RGB", (width, height), colour).save(data, format)
     return data.getvalue()
 
 
 def photograph(width: int, height: int, name: str = "astronaut.png") -> bytes:
-    """A photograph's bytes, resized, as JPEG."""
+    """Return a resized photograph as JPEG."""
     data = io.BytesIO()
     with PillowImage.open(PHOTOS / name) as opened:
         opened.convert("RGB").resize((width, height)).save(data, "JPEG", quality=90)
@@ -49,7 +49,7 @@ def photograph(width: int, height: int, name: str = "astronaut.png") -> bytes:
 
 
 def plain_image(width: int = 800, height: int = 600, colour: str = "gold", **fields: Any) -> Any:
-    """An image of one colour, unlike every other in its bytes."""
+    """Create an image of one colour whose bytes differ from those of every other."""
     number = next(_numbers)
     canvas = PillowImage.new("RGB", (width, height), colour)
     canvas.putpixel((0, 0), (number % 256, number // 256 % 256, number // 65536 % 256))
@@ -74,7 +74,7 @@ def recomposition(image: Any, slot: str = "400x400", recipe: str = "", **fields:
 def candidate(
     recomposed: Any, colour: str = "steelblue", size: tuple[int, int] | None = None, **fields: Any
 ) -> Any:
-    """A stored candidate of one colour in the recomposition's shape."""
+    """Create a stored candidate of one colour in the recomposition's shape."""
     width, height = size or (int(800 * float(recomposed.shape)), 800)
     row = Candidate.objects.create(
         recomposition=recomposed,
@@ -89,7 +89,7 @@ def candidate(
 
 
 def live(image: Any, slot: str = "400x400", recipe: str = "", colour: str = "steelblue") -> Any:
-    """A recomposition whose one candidate is live and published; returns the candidate."""
+    """Create a recomposition whose one candidate is live and published; return the candidate."""
     from wagtail_smart_resize.publishing import publication
 
     recomposed = recomposition(image, slot, recipe, purchase=Recomposition.Purchase.IDLE)
@@ -101,7 +101,7 @@ def live(image: Any, slot: str = "400x400", recipe: str = "", colour: str = "ste
 
 
 def published_page(image: Any) -> Any:
-    """A page that shows the image at 1200x630, below the home page of the only site."""
+    """Publish a page that shows the image at 1200x630, below the home page of the only site."""
     from testapp.models import PicturePage
     from wagtail.models import Locale, Page, Site
 
@@ -115,7 +115,7 @@ def published_page(image: Any) -> Any:
 
 
 def colour_of(rendition: Any) -> tuple[int, int, int]:
-    """The colour in the middle of a rendition."""
+    """Return the colour in the middle of a rendition."""
     with rendition.file.open() as file, PillowImage.open(file) as opened:
         rgb = opened.convert("RGB")
         return rgb.getpixel((rgb.width // 2, rgb.height // 2))
@@ -132,7 +132,7 @@ class _Undo(Exception):
 
 @contextlib.contextmanager
 def rolled_back() -> Iterator[None]:
-    """A transaction that ends in a rollback."""
+    """Run a block in a transaction that is rolled back."""
     with contextlib.suppress(_Undo), transaction.atomic():
         yield
         raise _Undo

@@ -1,4 +1,4 @@
-"""Far ends for the tests of the client and of the sandbox: a picture to fetch, canned answers."""
+"""Servers for the tests of the client and of the sandbox: a picture to fetch, canned answers."""
 
 import contextlib
 import io
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from PIL import Image
 
-from support.patience import LONG, until
+from support.waiting import TIMEOUT_SECONDS, until
 from wagtail_smart_resize.core.sizes import Size
 from wagtail_smart_resize.gateway.client import Answer, GatewayClient, GenerateRequest, JobStatus
 from wagtail_smart_resize.sandbox.responses import Reply
@@ -27,7 +27,8 @@ def picture(size=(60, 40), colour=(200, 30, 30)) -> bytes:
 
 @contextlib.contextmanager
 def answering(reply: Reply | Callable[[str, str], Reply]) -> Iterator[Listener]:
-    """A server that gives one answer to everything, or what a function of method and path gives."""
+    """Run a server that gives one answer to everything, or what a function of method and path
+    returns."""
 
     def answer(method, path, headers, body):
         return (reply(method, path) if callable(reply) else reply), ""
@@ -41,9 +42,10 @@ def answering(reply: Reply | Callable[[str, str], Reply]) -> Iterator[Listener]:
 
 
 class RawServer:
-    """Says the given bytes on each connection and closes it, or keeps it open for more requests.
+    """Sends the given bytes on each connection and closes it, or keeps it open for more requests.
 
-    ``heard`` is what came in, one item a request. Says nothing at all, and hangs up, without bytes.
+    ``heard`` holds what came in, one item for each request. Without bytes it sends nothing and
+    closes the connection.
     """
 
     def __init__(self, said: bytes, *, keep_open: bool = False) -> None:
@@ -88,9 +90,10 @@ class RawServer:
 
 
 def _whole_request(connection: socket.socket) -> bytes:
-    """All of it: who answers and hangs up before has the rest, and their answer, thrown away."""
+    """Read the whole request: a server that closes earlier loses the rest of it, and its own
+    answer."""
     heard = connection.recv(65536)
-    # What is no text is TLS, of which we understand nothing.
+    # Bytes that are no text are TLS, which this server does not speak.
     while heard[:1].isalpha() and not _is_whole(heard) and (more := connection.recv(65536)):
         heard += more
     return heard
@@ -102,13 +105,17 @@ def _is_whole(request: bytes) -> bool:
     return bool(end) and len(body) >= int(length[1] if length else 0)
 
 
-def client_of(gateway, *, naps: list[float] | None = None, seconds: float = LONG) -> GatewayClient:
-    """A client that waits as long as a busy machine may take; what it would sleep is noted instead.
+def client_of(
+    gateway, *, sleeps: list[float] | None = None, seconds: float = TIMEOUT_SECONDS
+) -> GatewayClient:
+    """Return a client that waits as long as a busy machine may need, and records its sleeps.
 
-    Fewer `seconds` are for far ends that never answer.
+    Give fewer `seconds` for servers that never answer.
     """
-    noted = [] if naps is None else naps
-    return GatewayClient(gateway.key, gateway.url, timeout=(seconds, seconds), sleep=noted.append)
+    recorded = [] if sleeps is None else sleeps
+    return GatewayClient(
+        gateway.key, gateway.url, timeout=(seconds, seconds), sleep=recorded.append
+    )
 
 
 def job(source: str = "http://127.0.0.1:9/photo.jpg", *sizes: str, **fields) -> GenerateRequest:
@@ -116,19 +123,20 @@ def job(source: str = "http://127.0.0.1:9/photo.jpg", *sizes: str, **fields) -> 
     return GenerateRequest(source, wanted, **fields)
 
 
-def noted(calls: Callable[[], list], count: int) -> list:
-    """What a gateway noted, once that is so many: it may read a call after the caller gave up."""
-    until(lambda: len(calls()) >= count, f"the gateway noted {count} calls")
+def wait_for_calls(calls: Callable[[], list], count: int) -> list:
+    """Wait until a gateway has recorded `count` calls: it may read a call after the caller gave
+    up."""
+    until(lambda: len(calls()) >= count, f"the gateway has recorded {count} calls")
     return calls()
 
 
 def finished(client: GatewayClient, answer: Answer) -> Answer:
-    """Ask until it is no longer queued or in work."""
+    """Ask for the status until the job is no longer queued or processing."""
     if answer.status not in PENDING:
         return answer
 
     def ending():
-        told = client.status(answer.request_id, answer.polling_url)
-        return None if told.status in PENDING else told
+        latest = client.status(answer.request_id, answer.polling_url)
+        return None if latest.status in PENDING else latest
 
-    return until(ending, "the job had ended")
+    return until(ending, "the job has ended")

@@ -1,4 +1,4 @@
-"""Small HTTP servers on loopback for tests that need real sockets."""
+"""Small HTTP servers on loopback, for tests that need real sockets."""
 
 import contextlib
 import threading
@@ -7,10 +7,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Server(ThreadingHTTPServer):
-    """Answers each path by a function of the handler; `asked` has what came, with its headers.
+    """Answers each path with a function of the handler; `asked` lists (path, headers) of each GET.
 
-    HEAD is answered by `heads`, which `asked` doesn't tell of. `cut_off` has the paths of the
-    endless answers that somebody hung up on.
+    HEAD is answered by `heads`, and not listed in `asked`. `cut_off` lists the paths of endless
+    answers whose client hung up.
     """
 
     daemon_threads = True
@@ -29,7 +29,7 @@ class Server(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
     def handle_error(self, request, client_address):
-        """Clients that hang up are what many of these tests are about."""
+        """Ignore errors: many of these tests are about clients that hang up."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -45,7 +45,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def answer(content: bytes, status: int = 200, **headers: str) -> Callable:
-    """A plain answer. Header names are written with underscores."""
+    """Return a plain answer. Header names are written with underscores."""
 
     def respond(handler):
         handler.send_response(status)
@@ -59,7 +59,7 @@ def answer(content: bytes, status: int = 200, **headers: str) -> Callable:
 
 
 def raw(*parts: bytes, pause: float = 0) -> Callable:
-    """Bytes as they are, a pause after each part, then the end of the connection."""
+    """Return an answer that sends raw bytes, pauses after each part, and closes the connection."""
 
     def respond(handler):
         for part in parts:
@@ -71,7 +71,8 @@ def raw(*parts: bytes, pause: float = 0) -> Callable:
 
 
 def endless(beginning: bytes, again: bytes, pause: float = 0) -> Callable:
-    """A beginning, then the same again and again, after pauses, until nobody listens."""
+    """Return an answer that sends a beginning, then the same bytes repeatedly until the client
+    leaves."""
 
     def respond(handler):
         try:

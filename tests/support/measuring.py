@@ -1,4 +1,5 @@
-"""Times things that do the same job, in turns: what else the machine does hits all alike."""
+"""Times jobs that do the same work in turns, so that other load on the machine affects all
+alike."""
 
 import gc
 import random
@@ -23,13 +24,13 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 class Times(dict[str, list[float]]):
-    """Seconds by name; the n-th of each was taken in the same round."""
+    """Seconds by name; the n-th value of each name comes from the same round."""
 
     def of(self, name: str) -> Spread:
         return spread(self[name])
 
     def ratio(self, name: str, to: str) -> Spread:
-        """Round by round: what slowed a whole round down cancels out."""
+        """Divide round by round, so that a slow round cancels out."""
         pairs = zip(self[name], self[to], strict=True)
         return spread([each / other for each, other in pairs])
 
@@ -42,9 +43,9 @@ def in_turns(
     clock: Callable[[], float] = time.perf_counter,
     warm_up: int = 3,
 ) -> Times:
-    """Seconds that each job took in each round, the jobs of a round in an order of chance.
+    """Return the seconds that each job took in each round; each round has a random order.
 
-    ``prepare`` is called before each with its name, and not timed. The collector of garbage runs
+    ``prepare`` is called with the name before each job and not timed. The garbage collector runs
     between two jobs instead of within one.
     """
     chance = random.Random(0)

@@ -2,7 +2,7 @@
 
 
 class NoMigrations:
-    """Tables are made from the models, which takes a fifth of the time."""
+    """Creates tables from the models, which takes a fifth of the time."""
 
     def __contains__(self, app: str) -> bool:
         return True

@@ -1,4 +1,4 @@
-"""Templates that show images, for benchmarks that compare one rendition filter with another."""
+"""Templates that show images, for the benchmarks that compare one rendition filter with another."""
 
 import gc
 import re
@@ -19,7 +19,7 @@ from .measuring import Spread, Times, in_turns
 
 
 class Page(NamedTuple):
-    """What a visitor sees; all of its slots have the same shape."""
+    """A page's template; all of its slots have the same shape."""
 
     name: str
     template: str
@@ -62,7 +62,7 @@ def make_tables() -> None:
 
 
 def loaded(keys: list[Any], *prefetched: str) -> list[Any]:
-    """The images as a view gets them: instances that nobody asked for anything yet."""
+    """Load the images as a view does, so that no instance has cached anything yet."""
     images = get_image_model().objects.filter(pk__in=keys).order_by("pk")
     if prefetched:
         images = images.prefetch_renditions(*prefetched)
@@ -74,7 +74,7 @@ def rendered(template: Template, images: list[Any]) -> str:
 
 
 def costs(job: Callable[[], object]) -> Costs:
-    """Queries, and keys read from any cache."""
+    """Count the queries, and the keys read from any cache."""
     with _cache_reads() as reads, CaptureQueriesContext(connection) as queries:
         job()
     return Costs(len(queries), len(reads))
@@ -92,20 +92,23 @@ def _listening(reads: list[str]) -> Iterator[None]:
     backend = type(get_image_model().get_rendition_model().cache_backend)
     get, get_many = backend.get, backend.get_many
 
-    def noted_get(self: BaseCache, key: str, *args: Any, **kwargs: Any) -> Any:
+    def recorded_get(self: BaseCache, key: str, *args: Any, **kwargs: Any) -> Any:
         reads.append(key)
         return get(self, key, *args, **kwargs)
 
-    def noted_get_many(self: BaseCache, keys: Any, *args: Any, **kwargs: Any) -> Any:
+    def recorded_get_many(self: BaseCache, keys: Any, *args: Any, **kwargs: Any) -> Any:
         keys = list(keys)
         before = len(reads)
         found = get_many(self, keys, *args, **kwargs)
-        # The base class asks for one after the other.
+        # The base class calls `get` for one key after the other.
         del reads[before:]
         reads.extend(keys)
         return found
 
-    with patch.object(backend, "get", noted_get), patch.object(backend, "get_many", noted_get_many):
+    with (
+        patch.object(backend, "get", recorded_get),
+        patch.object(backend, "get_many", recorded_get_many),
+    ):
         yield
 
 
@@ -127,7 +130,8 @@ def compare(
     before: Callable[[], object] = lambda: None,
     views: int | None = None,
 ) -> Compared:
-    """The page with our filter beside the same with `fill`; its images are loaded beforehand."""
+    """Compare the page with our filter to the same with `fill`; its images are loaded
+    beforehand."""
     views = views or max(1, 60 // (page.images * page.specs))
     operations = {"ours": ours, "fill": "fill"}
     templates = {name: page.compiled(each) for name, each in operations.items()}

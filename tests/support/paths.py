@@ -1,4 +1,4 @@
-"""Where things are in the project that the tests read or start."""
+"""Paths in the project that the tests read or start."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The four people of the admin's tests, and collections to tell them apart."""
+"""The four users of the admin's tests, and the collections they differ in."""
 
 from typing import Any, NamedTuple
 
@@ -10,8 +10,11 @@ OURS = ("smart_resize_recomposition", "approve_recomposition")
 
 
 class People(NamedTuple):
-    """`editor` has our rights in `here`, `elsewhere` in `there`, `outsider` in neither: all three
-    may change images everywhere."""
+    """Users and collections.
+
+    `editor` has our permissions in `here`, `elsewhere` in `there`, `outsider` in neither; all three
+    may change images everywhere.
+    """
 
     here: Any
     there: Any
@@ -39,7 +42,8 @@ def collection(name: str) -> Any:
 
 
 def editor(name: str, place: Any, rights: tuple[str, ...]) -> Any:
-    """Somebody who may change all images, and has these rights of ours in one collection."""
+    """Create a user who may change all images, and has these permissions of ours in one
+    collection."""
     user = get_user_model().objects.create_user(name, f"{name}@example.org", "secret")
     group = Group.objects.create(name=name)
     group.permissions.add(Permission.objects.get(codename="access_admin"))
@@ -51,6 +55,10 @@ def editor(name: str, place: Any, rights: tuple[str, ...]) -> Any:
 
 
 def grant(group: Any, place: Any, codename: str) -> None:
-    """Wagtail gives rights to images by its own model's, whatever the site's image model is."""
+    """Grant a permission on a collection.
+
+    Wagtail's permissions for images are those of its own image model, whatever the site's image
+    model is.
+    """
     permission = Permission.objects.get(codename=codename)
     GroupCollectionPermission.objects.create(group=group, collection=place, permission=permission)

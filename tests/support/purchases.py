@@ -1,4 +1,4 @@
-"""What the tests of the pipeline share: wanting, and reading what became of it."""
+"""Helpers of the pipeline's tests: note demand, and read its outcome."""
 
 import datetime as dt
 
@@ -19,7 +19,7 @@ Status = GatewayRequest.Status
 
 
 def want(image, *slots, recipe="", by="template"):
-    """Want slots of an image, due at once; returns the rows in the order of the slots."""
+    """Note demand for slots of an image, due at once; return the rows in the order of the slots."""
     from wagtail_smart_resize.core.sizes import Slot
 
     rows = demand.record_demand(image, [Slot.parse(slot) for slot in slots], recipe, by=by)
@@ -28,7 +28,7 @@ def want(image, *slots, recipe="", by="template"):
 
 
 def due():
-    """Let the time pass that the rows of a page have to gather."""
+    """Skip the time during which demand for a page is gathered."""
     past = timezone.now() - dt.timedelta(seconds=1)
     Recomposition.objects.wanted().filter(waiting_reason="").update(next_attempt_at=past)
 
@@ -43,7 +43,7 @@ def again(row):
 
 
 def spent():
-    """Outputs that today's budget holds; the month's must say the same."""
+    """Return the outputs that today's budget holds; the month's must be equal."""
     today, month = BudgetPeriod.spent_on(clock.today())
     assert today == month
     return today

@@ -1,14 +1,14 @@
-"""Markers that follow from what a test is, so that `pytest -m` selects by them and none is missed.
+"""Adds the markers that follow from a test's properties, by which `pytest -m` selects.
 
-- ``ordinary``: of none of the larger suites. What a plain ``pytest`` runs.
-- ``versions``: ordinary, and depends on the versions of Django and Wagtail. What touches the
-  database does; of the rest, modules say ``pytestmark = pytest.mark.any_version`` where it doesn't.
-- ``transactions``: ordinary, and commits. What another database may answer differently.
+- ``ordinary``: in none of the larger suites. What a plain ``pytest`` runs.
+- ``versions``: ordinary, and depends on the versions of Django and Wagtail. Tests that use the
+  database do; other modules say ``pytestmark = pytest.mark.any_version`` if they don't.
+- ``transactions``: ordinary, and commits. Another database may behave differently there.
 """
 
 import pytest
 
-#: Each has a command of its own: see CONTRIBUTING.md.
+#: The larger suites; CONTRIBUTING.md has a command for each.
 SUITES = {
     "browser",
     "crashes",
@@ -24,7 +24,7 @@ SUITES = {
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Before pytest looks which tests `-m` selects."""
+    """Add the markers before pytest applies `-m`."""
     for item in items:
         for name in _markers(item):
             item.add_marker(name)

@@ -1,4 +1,4 @@
-"""Django settings of the tests. `DATABASE_URL` chooses another database than SQLite."""
+"""Django settings of the tests. `DATABASE_URL` selects a database other than SQLite."""
 
 import os
 import tempfile
@@ -25,13 +25,13 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 120,
-        # Safe from power cuts no test needs to be.
+        # No test needs to survive a power cut.
         "init_command": "PRAGMA synchronous=OFF; PRAGMA journal_mode=WAL;",
     }
     DATABASES["default"]["TEST"] = {"NAME": str(WORK_DIR / "test.sqlite3")}
 
-# `yourimages.CustomImage` is the other one: it comes in the second migration of an app that sorts
-# after ours, so our migrations must find the one that creates it.
+# The alternative is `yourimages.CustomImage`: it is created in the second migration of an app that
+# sorts after ours, so our migrations must find the one that creates it.
 IMAGE_MODEL = os.environ.get("IMAGE_MODEL", "wagtailimages.Image")
 WAGTAILIMAGES_IMAGE_MODEL = IMAGE_MODEL
 
@@ -62,7 +62,7 @@ INSTALLED_APPS = [
 ]
 
 if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
-    # For Wagtail's search: a command's checks insist on it.
+    # Wagtail's search requires it: a command's checks fail without.
     INSTALLED_APPS.append("django.contrib.postgres")
 
 MIDDLEWARE = [
@@ -102,7 +102,7 @@ STATIC_URL = "/static/"
 MEDIA_ROOT = WORK_DIR / "media"
 MEDIA_URL = "/media/"
 
-# Cheap on purpose: thousands of users are made in a run.
+# A fast hasher: a run creates thousands of users.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 WAGTAIL_SITE_NAME = "Tests"

@@ -1,4 +1,4 @@
-"""The browser, a site with a strict policy at our screens, and somebody who makes the passes."""
+"""Provides the browser, a site with a strict policy on our screens, and a worker."""
 
 import threading
 
@@ -6,14 +6,14 @@ import pytest
 from django.test import override_settings
 from support.people import make_people
 
-from .harness import FLAGS, SLOWEST, Screen, chromium, context_of, log_in, missing
+from .harness import FLAGS, TIMEOUT_MS, Screen, chromium, context_of, log_in, missing
 
 POLICY = "suites.browser.csp.middleware"
 
 
 @pytest.fixture(scope="session")
 def live_server():
-    """As pytest-django has it, with our policy: a server reads MIDDLEWARE when it starts."""
+    """Run pytest-django's live server with our policy: a server reads MIDDLEWARE when it starts."""
     from django.conf import settings
     from pytest_django.live_server_helper import LiveServer
 
@@ -25,7 +25,8 @@ def live_server():
 
 @pytest.fixture(scope="session")
 def browser(django_db_setup):
-    """Playwright's loop runs in the tests' thread, where the tests ask the database."""
+    """Start Chromium. Playwright's event loop runs in the tests' thread, where they query the
+    database."""
     try:
         from playwright.sync_api import expect, sync_playwright
     except ImportError:
@@ -34,14 +35,14 @@ def browser(django_db_setup):
     with sync_playwright() as playwright, pytest.MonkeyPatch.context() as environment:
         environment.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        expect.set_options(timeout=SLOWEST)
+        expect.set_options(timeout=TIMEOUT_MS)
         yield browser
         browser.close()
 
 
 @pytest.fixture(autouse=True)
-def a_site_of_editors(settings):
-    """Prices, quick answers, nothing from elsewhere."""
+def site_settings(settings):
+    """Set prices and short intervals, and load nothing from other hosts."""
     settings.WAGTAIL_GRAVATAR_PROVIDER_URL = None
     settings.WAGTAIL_ENABLE_UPDATE_CHECK = False
     settings.WAGTAIL_SMART_RESIZE = {
@@ -68,7 +69,7 @@ def people(site):
 
 @pytest.fixture
 def worker(site):
-    """A worker process's loop, in a thread."""
+    """Run a worker process's loop in a thread."""
     from wagtail_smart_resize.runners.loop import Loop
 
     loop = Loop(alone=False)
@@ -81,17 +82,18 @@ def worker(site):
 
 
 @pytest.fixture
-def sit_down(browser, site):
-    """Put somebody in front of a browser: `sit_down(user, color_scheme="dark")`."""
+def open_browser(browser, site):
+    """Return a function that opens a browser for a user: `open_browser(user,
+    color_scheme="dark")`."""
     contexts = []
 
-    def sit_down(user=None, **options):
+    def open_browser(user=None, **options):
         context = context_of(browser, site.url, **options)
         contexts.append(context)
         if user is not None:
             log_in(context, site.url, user)
         return Screen(context, site.url)
 
-    yield sit_down
+    yield open_browser
     for context in contexts:
         context.close()

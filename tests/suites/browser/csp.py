@@ -1,4 +1,4 @@
-"""A strict Content-Security-Policy on our screens, as the strictest sites have it."""
+"""Middleware for a Content-Security-Policy on our screens, as strict as any site's."""
 
 import re
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 POLICY = "default-src 'self'; img-src 'self' data: blob:"
 OURS = re.compile(r"^/admin/(images/\d+/smart-resize/|reports/smart-resize/|bulk/.*/smart_resize/)")
 
-#: Put into every document before its own scripts: what the policy kept from running.
+#: A script that runs in every document before its own, and records what the policy blocked.
 LISTENER = """
 window.smartResizeViolations = [];
 document.addEventListener("securitypolicyviolation", (event) => {

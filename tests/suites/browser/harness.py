@@ -1,4 +1,4 @@
-"""A Chromium, a person in front of it, and what is asked of every screen that they see."""
+"""Opens Chromium for a user, and checks the screens."""
 
 import io
 import os
@@ -25,15 +25,15 @@ FLAGS = [
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
 
-#: How long a busy machine may take for what a person would see at once, milliseconds.
-SLOWEST = 60_000
+#: Milliseconds that a busy machine may take for what a person would see at once.
+TIMEOUT_MS = 60_000
 
-#: Where the guide's pictures are written; elsewhere than docs/images unless asked for.
+#: Where the guide's pictures are written; not docs/images unless asked for.
 PICTURES = Path(os.environ.get("EDITORS_PICTURES") or settings.WORK_DIR / "pictures")
 
 
 def missing(what: str) -> None:
-    """Skip, and say so; where a browser was promised, fail."""
+    """Skip with a reason; fail where BROWSER_REQUIRED promises a browser."""
     if os.environ.get("BROWSER_REQUIRED") == "1":
         pytest.fail(what)
     pytest.skip(what)
@@ -56,7 +56,7 @@ def axe_script() -> str:
 
 
 class Screen:
-    """A tab of one person's, and the ways in which it is judged."""
+    """A tab of one user, and the checks of its screen."""
 
     def __init__(self, context: Any, url: str) -> None:
         self.tab = context.new_page()
@@ -69,14 +69,14 @@ class Screen:
     def click(self, role: str, name: str, **options: Any) -> None:
         self.tab.get_by_role(role, name=name, **options).click()
 
-    # What every screen must be
+    # Checks of every screen
 
     def violations(self) -> list[str]:
-        """Of the Content-Security-Policy, in the document that is shown."""
+        """Return the violations of the Content-Security-Policy in the current document."""
         return self.tab.evaluate("window.smartResizeViolations")
 
-    def barriers(self, *within: str) -> list[str]:
-        """What axe-core finds on the screen, or in these parts of it; a line each."""
+    def accessibility_violations(self, *within: str) -> list[str]:
+        """Return what axe-core finds on the screen, or in these parts of it, one line each."""
         self.tab.wait_for_load_state()
         settle(self.tab)
         self.tab.evaluate(axe_script())
@@ -91,7 +91,7 @@ class Screen:
         ]
 
     def overflow(self) -> list[str]:
-        """What of ours is wider than the room it has, or lies outside of the window."""
+        """Return our elements that are wider than their container, or lie outside the window."""
         return self.tab.evaluate(
             """() => {
               const root = document.scrollingElement, main = document.querySelector("main");
@@ -113,8 +113,8 @@ class Screen:
             }"""
         )
 
-    def turned_sizes(self) -> list[str]:
-        """Sizes in sight whose first digit does not stand left of the last."""
+    def reversed_sizes(self) -> list[str]:
+        """Return the visible sizes whose first digit does not stand left of the last."""
         return self.tab.evaluate(
             """() => {
               const found = [], range = document.createRange();
@@ -135,8 +135,8 @@ class Screen:
             }"""
         )
 
-    def photograph(self, name: str) -> None:
-        """A picture of the window for the guide, in few enough colours to be small."""
+    def screenshot(self, name: str) -> None:
+        """Save a picture of the window for the guide, with few enough colours to be small."""
         settle(self.tab)
         data = self.tab.screenshot(animations="disabled", caret="hide")
         PICTURES.mkdir(parents=True, exist_ok=True)
@@ -146,7 +146,7 @@ class Screen:
 
 
 def settle(tab: Any) -> None:
-    """Until all pictures in sight are there and nothing moves, but for what moves for long."""
+    """Wait until all visible pictures are loaded and no short animation runs."""
     tab.evaluate(
         """async () => {
           const shown = [...document.images].filter((image) => {
@@ -169,9 +169,9 @@ def log_in(context: Any, url: str, user: Any) -> None:
 
 
 def context_of(browser: Any, url: str, **options: Any) -> Any:
-    """A fresh profile, which reaches nothing but the site."""
+    """Create a fresh profile, which reaches nothing but the site."""
     context = browser.new_context(**{"viewport": DESKTOP, "locale": "en-GB", **options})
-    context.set_default_timeout(SLOWEST)
+    context.set_default_timeout(TIMEOUT_MS)
     context.add_init_script(csp.LISTENER)
 
     def guard(route: Any) -> None:

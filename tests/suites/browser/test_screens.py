@@ -1,11 +1,11 @@
-"""Each screen of ours: for axe-core light and dark, under a strict policy, in Arabic on a phone."""
+"""Checks each screen: axe-core in light and dark, a strict policy, Arabic on a phone."""
 
 import pytest
 from support.factories import candidate, photo, plain_image, recomposition
 from wagtail.users.models import UserProfile
 
 from suites.browser.harness import PHONE
-from suites.browser.scenes import ask, page_with, photos, review_mode
+from suites.browser.sample_data import ask, page_with, photos, review_mode
 from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.editorial import actions
 from wagtail_smart_resize.models import ImageVersion, PipelineState
@@ -15,7 +15,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 @pytest.fixture
 def images(site, people, run):
-    """The first has candidates, one of them live; the second a failure; the third is opted out."""
+    """Create images: the first has candidates, one of them live; the second a failure; the third is
+    opted out."""
     first, second, third = photos(people.here)
     ask(first, people.editor, count=2, prompt="Keep the towers.")
     run()
@@ -59,7 +60,7 @@ def filters(tab):
 
 
 def ours(images):
-    """All our screens: a name, an address, and what is done there first."""
+    """List all our screens: a name, an address, and what is done there first."""
     first, second, third = images
     return [
         ("a screen with pictures", screen_of(first), open_forms),
@@ -90,7 +91,7 @@ def asked_of_each(screen, places, question):
 
 @pytest.fixture
 def queue(site, settings, people, run):
-    """Two shapes that await review."""
+    """Create two shapes that await review."""
     review_mode(settings)
     image = photo(title="Rocket on the pad", collection=people.here)
     page_with(image)
@@ -102,7 +103,7 @@ def queue(site, settings, people, run):
 
 @pytest.fixture
 def stopped(site, people):
-    """The service turns the site down; a shape waits for it, and another could not be published."""
+    """Open the circuit; a shape waits for it, and another could not be published."""
     image = photo(title="Rocket on the pad", collection=people.here)
     page_with(image)
     recomposition(image, "1200x630", next_attempt_at=clock.now())
@@ -117,61 +118,68 @@ def stopped(site, people):
 
 
 @pytest.fixture
-def shade(sit_down, people):
-    """Somebody whose browser asks for light or dark."""
-    return lambda scheme: sit_down(people.superuser, color_scheme=scheme)
+def themed_screen(open_browser, people):
+    """Return a function that opens a browser in a light or dark scheme."""
+    return lambda scheme: open_browser(people.superuser, color_scheme=scheme)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 class TestAxe:
-    def test_finds_no_barrier_on_our_screens(self, images, shade, scheme):
-        screen = shade(scheme)
-        assert asked_of_each(screen, ours(images), screen.barriers) == {}
+    def test_finds_no_barrier_on_our_screens(self, images, themed_screen, scheme):
+        screen = themed_screen(scheme)
+        assert asked_of_each(screen, ours(images), screen.accessibility_violations) == {}
 
-    def test_finds_no_barrier_in_the_review_queue(self, queue, shade, scheme):
-        screen = shade(scheme)
-        assert asked_of_each(screen, queue, screen.barriers) == {}
+    def test_finds_no_barrier_in_the_review_queue(self, queue, themed_screen, scheme):
+        screen = themed_screen(scheme)
+        assert asked_of_each(screen, queue, screen.accessibility_violations) == {}
 
-    def test_finds_no_barrier_while_nothing_is_sent(self, stopped, shade, scheme):
-        screen = shade(scheme)
-        assert asked_of_each(screen, stopped, screen.barriers) == {}
+    def test_finds_no_barrier_while_nothing_is_sent(self, stopped, themed_screen, scheme):
+        screen = themed_screen(scheme)
+        assert asked_of_each(screen, stopped, screen.accessibility_violations) == {}
 
-    def test_finds_no_barrier_in_what_is_under_way(self, site, people, shade, scheme):
+    def test_finds_no_barrier_in_what_is_under_way(self, site, people, themed_screen, scheme):
         image = plain_image(collection=people.here)
         ask(image, people.editor)
-        screen = shade(scheme)
+        screen = themed_screen(scheme)
         screen.open(screen_of(image))
         assert screen.tab.get_by_role("progressbar").count() == 1
-        assert screen.barriers() == []
+        assert screen.accessibility_violations() == []
 
-    def test_finds_no_barrier_in_our_parts_of_wagtails_screens(self, images, people, shade, scheme):
-        """Only ours are looked at: Wagtail's own parts are not this package's to mend."""
-        screen = shade(scheme)
+    def test_finds_no_barrier_in_our_parts_of_wagtails_screens(
+        self, images, people, themed_screen, scheme
+    ):
+        """Only our parts are checked: Wagtail's own are not this package's to fix."""
+        screen = themed_screen(scheme)
         tab = screen.open(f"/admin/images/{images[0].pk}/")
         tab.locator("[data-side-panel-toggle=smart-resize]").click()
-        assert screen.barriers(".smart-resize-panel") == []
+        assert screen.accessibility_violations(".smart-resize-panel") == []
         screen.open("/admin/images/?layout=list")
-        assert screen.barriers("td:has(.smart-resize-status)") == []
+        assert screen.accessibility_violations("td:has(.smart-resize-status)") == []
         group = people.editor.groups.get()
         screen.open(f"/admin/groups/edit/{group.pk}/")
-        assert screen.barriers("#smart_resize_permissions-section, [id*=smart_resize]") == []
+        assert (
+            screen.accessibility_violations("#smart_resize_permissions-section, [id*=smart_resize]")
+            == []
+        )
 
 
-def test_a_strict_policy_keeps_nothing_of_our_screens_from_working(images, people, sit_down):
-    screen = sit_down(people.superuser)
+def test_a_strict_policy_keeps_nothing_of_our_screens_from_working(images, people, open_browser):
+    screen = open_browser(people.superuser)
     refused = []
     screen.tab.on("console", lambda said: refused.append(said.text) if "policy" in said.text else 0)
     assert asked_of_each(screen, ours(images), screen.violations) == {}
     assert refused == []
 
 
-def test_a_strict_policy_keeps_nothing_of_the_review_queue_from_working(queue, people, sit_down):
-    screen = sit_down(people.superuser)
+def test_a_strict_policy_keeps_nothing_of_the_review_queue_from_working(
+    queue, people, open_browser
+):
+    screen = open_browser(people.superuser)
     assert asked_of_each(screen, queue, screen.violations) == {}
 
 
-def test_the_policy_is_in_force(images, people, sit_down):
-    screen = sit_down(people.superuser)
+def test_the_policy_is_in_force(images, people, open_browser):
+    screen = open_browser(people.superuser)
     tab = screen.open(screen_of(images[0]))
     tab.evaluate("document.body.append(Object.assign(document.createElement('script'), {text: 1}))")
     assert "script-src" in screen.violations()[0]
@@ -179,11 +187,11 @@ def test_the_policy_is_in_force(images, people, sit_down):
 
 class TestArabicOnAPhone:
     @pytest.fixture
-    def phone(self, people, sit_down):
+    def phone(self, people, open_browser):
         UserProfile.objects.update_or_create(
             user=people.superuser, defaults={"preferred_language": "ar"}
         )
-        return sit_down(people.superuser, viewport=PHONE)
+        return open_browser(people.superuser, viewport=PHONE)
 
     def test_nothing_of_ours_overflows(self, images, phone):
         assert asked_of_each(phone, ours(images), phone.overflow) == {}
@@ -196,7 +204,7 @@ class TestArabicOnAPhone:
         assert asked_of_each(phone, stopped, phone.overflow) == {}
 
     def test_sizes_read_from_left_to_right(self, images, phone):
-        assert asked_of_each(phone, ours(images), phone.turned_sizes) == {}
+        assert asked_of_each(phone, ours(images), phone.reversed_sizes) == {}
 
     def test_sizes_of_the_review_queue_read_from_left_to_right(self, queue, phone):
-        assert asked_of_each(phone, queue, phone.turned_sizes) == {}
+        assert asked_of_each(phone, queue, phone.reversed_sizes) == {}

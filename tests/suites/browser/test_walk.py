@@ -1,13 +1,13 @@
-"""What editors do all day, from the login to what visitors see."""
+"""What editors do, from the login to what visitors see."""
 
 import csv
 import re
 
 import pytest
 from support.factories import photo
-from support.patience import until
+from support.waiting import until
 
-from suites.browser.scenes import ask, page_with, photos, review_mode
+from suites.browser.sample_data import ask, page_with, photos, review_mode
 from wagtail_smart_resize.editorial import actions
 from wagtail_smart_resize.editorial.states import published_file
 from wagtail_smart_resize.models import ImageVersion, Recomposition
@@ -22,13 +22,13 @@ def card(tab, text):
 
 
 def is_live(row, chosen):
-    """Whether visitors see this candidate; None stands for the crop."""
+    """Tell whether visitors see this candidate; None stands for the crop."""
     version = ImageVersion.objects.get(pk=row.image_id)
     return published_file(row, version) == (chosen.file.name if chosen else "")
 
 
 def public_picture(screen, page):
-    """The address of the picture that a visitor's browser shows."""
+    """Return the address of the picture that a visitor's browser shows."""
     screen.open(page.url)
     picture = screen.tab.locator("img")
     assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
@@ -36,7 +36,7 @@ def public_picture(screen, page):
 
 
 def test_from_the_login_to_the_second_candidate_and_back_to_the_crop(
-    site, settings, people, worker, sit_down
+    site, settings, people, worker, open_browser
 ):
     from playwright.sync_api import expect
 
@@ -44,34 +44,34 @@ def test_from_the_login_to_the_second_candidate_and_back_to_the_crop(
     site.gateway.misbehave("slow", times=1, where="status")
     image = photo(title="Rocket on the pad", collection=people.here)
     page = page_with(image)
-    visitor = sit_down()
+    visitor = open_browser()
     crop = public_picture(visitor, page)
 
-    screen = sit_down()
+    screen = open_browser()
     tab = screen.open("/admin/")
     tab.get_by_label("Username").fill("editor")
     tab.locator("input[name=password]").fill("secret")
     tab.get_by_role("button", name="Sign in").click()
     screen.open(f"/admin/images/{image.pk}/")
     tab.locator("header").get_by_role("button", name="Actions").click()
-    screen.photograph("menu")
+    screen.screenshot("menu")
     tab.get_by_role("link", name="Smart resize", exact=True).click()
     tab.wait_for_url(f"**/admin/images/{image.pk}/smart-resize/")
-    screen.photograph("image")
+    screen.screenshot("image")
 
     ours = card(tab, "Teaser")
     ours.locator("summary").click()
     ours.get_by_label("Number of pictures").select_option("2")
     expect(ours.locator("output")).to_contain_text("0.24")
     ours.locator("form.smart-resize-form").scroll_into_view_if_needed()
-    screen.photograph("generate")
+    screen.screenshot("generate")
     ours.locator("form.smart-resize-form button[type=submit]").click()
     expect(tab).to_have_title(re.compile("^Under way"))
     tab.evaluate("window.isTheSameDocument = true")
     expect(ours.locator("progress")).to_be_visible()
     expect(ours.get_by_text("Being recomposed")).to_be_visible()
     ours.scroll_into_view_if_needed()
-    screen.photograph("progress")
+    screen.screenshot("progress")
     expect(tab).to_have_title(re.compile("^Done"))
     assert tab.evaluate("window.isTheSameDocument"), "it finished only by a reload"
     row = Recomposition.objects.get(image=image)
@@ -86,13 +86,13 @@ def test_from_the_login_to_the_second_candidate_and_back_to_the_crop(
     expect(dialog.get_by_role("slider")).to_be_focused()
     tab.keyboard.press("ArrowRight")
     expect(dialog.get_by_role("slider")).to_have_value("51")
-    screen.photograph("compare")
+    screen.screenshot("compare")
     tab.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
 
     ours.get_by_label("Picture 2", exact=True).check()
     ours.scroll_into_view_if_needed()
-    screen.photograph("choose")
+    screen.screenshot("choose")
     ours.get_by_role("button", name="Use the selected picture").click()
     until(lambda: is_live(row, second), "the choice is live", pause=0.1)
     row.refresh_from_db()
@@ -113,15 +113,15 @@ def test_from_the_login_to_the_second_candidate_and_back_to_the_crop(
     assert len(site.gateway.requests) == 1
 
 
-def test_three_images_at_once_from_the_listing_to_the_batch(site, people, worker, sit_down):
+def test_three_images_at_once_from_the_listing_to_the_batch(site, people, worker, open_browser):
     from playwright.sync_api import expect
 
     images = photos(people.here)
-    screen = sit_down(people.editor)
+    screen = open_browser(people.editor)
     tab = screen.open("/admin/images/")
     for image in images:
         tab.locator(f"[data-object-id='{image.pk}']").check()
-    screen.photograph("listing")
+    screen.screenshot("listing")
     tab.get_by_role("link", name="Have the selected images recomposed").click()
     tab.get_by_label("Teaser").check()
     buy = tab.get_by_role("button", name="Yes, generate 3 pictures")
@@ -129,30 +129,32 @@ def test_three_images_at_once_from_the_listing_to_the_batch(site, people, worker
     expect(tab.get_by_role("table")).to_contain_text("0.36 USD")
     assert not site.gateway.requests
     buy.scroll_into_view_if_needed()
-    screen.photograph("bulk")
+    screen.screenshot("bulk")
     buy.click()
     tab.wait_for_url("**/reports/smart-resize/?batch=*")
     tab.evaluate("window.isTheSameDocument = true")
     expect(tab.get_by_role("heading", name="The batch is done: 3 pictures")).to_be_visible()
     assert tab.evaluate("window.isTheSameDocument"), "it went on only by a reload"
     expect(tab.locator("#listing-results tbody tr")).to_have_count(3)
-    screen.photograph("batch")
+    screen.screenshot("batch")
     rows = Recomposition.objects.filter(image__in=images)
     assert {row.image_id for row in rows} == {image.pk for image in images}
     assert all(row.live.stored for row in rows)
     assert len(site.gateway.requests) == 3
 
 
-def test_the_review_queue_is_worked_off_by_keyboard_alone(site, settings, people, run, sit_down):
+def test_the_review_queue_is_worked_off_by_keyboard_alone(
+    site, settings, people, run, open_browser
+):
     from playwright.sync_api import expect
 
     review_mode(settings)
     for image in photos(people.here):
         ask(image, people.editor)
     run()
-    # Several are fetched at once: which came first is not the order in which they were asked for.
+    # Several are fetched at once, so they may arrive in another order than they were asked for.
     first, second, third = Recomposition.objects.order_by("awaiting_review_since", "pk")
-    screen = sit_down(people.editor)
+    screen = open_browser(people.editor)
     tab = screen.open("/admin/")
     for _press in range(40):
         tab.keyboard.press("Tab")
@@ -162,7 +164,7 @@ def test_the_review_queue_is_worked_off_by_keyboard_alone(site, settings, people
     tab.wait_for_url("**/reports/smart-resize/review/")
     entries = tab.locator(".smart-resize-review__entry")
     expect(entries).to_have_count(3)
-    screen.photograph("review")
+    screen.screenshot("review")
 
     tab.keyboard.press("j")
     expect(entries.nth(0)).to_be_focused()
@@ -186,21 +188,21 @@ def test_the_review_queue_is_worked_off_by_keyboard_alone(site, settings, people
     assert {row.decided_by for row in (first, second, third)} == {people.editor}
 
 
-def test_the_report_is_narrowed_down_and_exported(site, settings, people, run, sit_down):
+def test_the_report_is_narrowed_down_and_exported(site, settings, people, run, open_browser):
     from playwright.sync_api import expect
 
     rows = [ask(image, people.editor) for image in photos(people.here)]
     run()
     actions.use_crop(rows[1], user=people.editor)
     run()
-    screen = sit_down(people.editor)
+    screen = open_browser(people.editor)
     tab = screen.open("/admin/reports/smart-resize/")
     lines = tab.locator("#listing-results tbody tr")
     expect(lines).to_have_count(3)
-    screen.photograph("report")
+    screen.screenshot("report")
     tab.get_by_role("button", name="Show filters").click()
     tab.get_by_role("button", name="Live", exact=True).click()
-    screen.photograph("filters")
+    screen.screenshot("filters")
     tab.get_by_role("radio", name="Standard crop").check()
     expect(lines).to_have_count(1)
     expect(lines).to_contain_text(rows[1].image.title)

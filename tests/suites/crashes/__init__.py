@@ -1,1 +1,1 @@
-"""Processes that are killed at every point between two outside effects."""
+"""Tests that kill processes at every point between two outside effects."""

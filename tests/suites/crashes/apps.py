@@ -1,4 +1,4 @@
-"""Lets a real process of the site be struck by a signal at a named point, once."""
+"""Lets a real process of the site receive a signal at a named point, once."""
 
 import json
 import os
@@ -9,40 +9,40 @@ from pathlib import Path
 from django.apps import AppConfig
 from django.conf import settings
 
-from suites.crashes.effects import Watch
-from suites.servers.guard import ROLE
+from suites.crashes.effects import EffectWatcher
+from suites.servers.connection_log import ROLE
 
 
 class Crashes(AppConfig):
     name = "suites.crashes"
 
     def ready(self) -> None:
-        Watch(_strike)
+        EffectWatcher(_signal_at_trap)
 
 
 def set_trap(directory: Path, role: str, point: str, number: int) -> Path:
-    """The next process of this role that comes by this point is sent this signal.
+    """Make the next process of this role that reaches this point receive this signal.
 
-    The file that says so, which is gone from then on.
+    Returns the file that holds the trap; it is gone once the trap has sprung.
     """
     trap = directory / "trap"
     trap.write_text(json.dumps({"role": role, "point": point, "number": number}))
     return trap
 
 
-def _strike(name: str) -> None:
+def _signal_at_trap(name: str) -> None:
     trap = Path(settings.WORK_DIR) / "trap"
     if not _is_of_the_pipeline() or not trap.exists():
         return
-    # Another thread may be struck at this moment.
+    # Another thread may spring the trap at this moment.
     with suppress(FileNotFoundError):
-        said = json.loads(trap.read_text())
-        if (said["role"], said["point"]) == (os.environ.get(ROLE), name):
+        order = json.loads(trap.read_text())
+        if (order["role"], order["point"]) == (os.environ.get(ROLE), name):
             trap.unlink()
-            os.kill(os.getpid(), said["number"])
+            os.kill(os.getpid(), order["number"])
 
 
 def _is_of_the_pipeline() -> bool:
-    """Not a visitor's request."""
+    """Tell whether this thread belongs to the pipeline, and not to a visitor's request."""
     thread = threading.current_thread().name
     return os.environ.get(ROLE) == "worker" or thread.startswith("smart-resize")

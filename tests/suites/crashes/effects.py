@@ -1,8 +1,8 @@
-"""Counts what a process does to the world outside of it, and kills it between two such effects.
+"""Counts a process's outside effects, and kills it between two of them.
 
 An effect is a statement that writes to the database, a commit, an HTTP exchange, a file that is
 saved or deleted, a purge of the front-end cache. A point lies before each of them, and so after the
-one before. Two kinds of points lie within: a request that was sent and not answered, a file of
+previous one. Two kinds of points lie within: a request that was sent and not answered, a file of
 which half was written.
 """
 
@@ -27,8 +27,10 @@ WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE")
 
 
 class Countdown:
-    """Counts the points that this process comes by once it is armed, in a file as well, and kills
-    it at one of them (0: at none)."""
+    """Logs the points that this process reaches once it is armed, and kills it at one of them.
+
+    `kill_at` is the number of that point (0: none).
+    """
 
     def __init__(self, log: Path, kill_at: int = 0) -> None:
         self._log = os.open(log, os.O_CREAT | os.O_APPEND | os.O_WRONLY)
@@ -44,10 +46,10 @@ class Countdown:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-class Watch:
-    """Calls `point` with the name of each point, in the thread that comes by it.
+class EffectWatcher:
+    """Calls `point` with the name of each point, in the thread that reaches it.
 
-    Undone by nothing: the process is for this alone.
+    Nothing undoes the patches: the process exists for this alone.
     """
 
     def __init__(self, point: Callable[[str], None]) -> None:
@@ -124,7 +126,7 @@ def _statement(sql: str) -> str:
 
 
 def _line(connection: Any) -> str:
-    """The method and what it is about, without what differs from run to run."""
+    """Return the method and the kind of address, without what differs from run to run."""
     method, path = connection._buffer[0].decode().split()[:2]
     kinds = {"/smart-resize/source/": "source", STATUS_PATH: "status", RESULTS_PATH: "result"}
     found = (kind for start, kind in kinds.items() if path.startswith(start))

@@ -1,4 +1,4 @@
-"""Sends children on their ways, kills them, and reads what is left."""
+"""Starts the child processes, kills them, and reads what is left."""
 
 import json
 import os
@@ -17,11 +17,11 @@ from wagtail_smart_resize.sandbox import SandboxGateway
 from wagtail_smart_resize.sandbox.contract import STATUS_PATH, status_body
 from wagtail_smart_resize.sandbox.responses import as_json
 
-KILLED = -9
+KILLED_STATUS = -9
 
 
 class PromptGateway(SandboxGateway):
-    """A sandbox that tells the same in every run: at work at the first question, then done."""
+    """A sandbox that answers the same in every run: PROCESSING to the first question, then done."""
 
     def __init__(self) -> None:
         super().__init__(slow=0, trickle=0)
@@ -39,8 +39,8 @@ class PromptGateway(SandboxGateway):
         return reply, word
 
 
-class Nursery:
-    """A directory with a site, and a process whose children work on it."""
+class ForkServer:
+    """A directory with a site, and a fork server whose children work on it."""
 
     def __init__(self, directory: Path, gateway: str, source: str) -> None:
         self._directory = directory
@@ -48,7 +48,7 @@ class Nursery:
         self._site.mkdir()
         self._log = (directory / "log").open("w+")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "suites.crashes.nursery"],
+            [sys.executable, "-m", "suites.crashes.fork_server"],
             env={
                 **os.environ,
                 "DJANGO_SETTINGS_MODULE": "suites.crashes.settings",
@@ -69,85 +69,86 @@ class Nursery:
         self._log.close()
 
     def do(self, what: str, kill_at: int = 0) -> Any:
-        """Let a child do this; what it told, or None where it was killed at that point."""
+        """Run a command in a child; return its result, or None where it was killed at that
+        point."""
         pipes = self._process.stdin, self._process.stdout
         pipes[0].write(json.dumps({"do": what, "kill_at": kill_at}) + "\n")
         pipes[0].flush()
         ended = pipes[1].readline().strip()
-        if ended == str(KILLED) and kill_at:
+        if ended == str(KILLED_STATUS) and kill_at:
             return None
         assert ended == "0", f"{what}: ended with {ended}\n{self.log()}"
-        return json.loads((self._directory / "said.json").read_text())
+        return json.loads((self._directory / "result.json").read_text())
 
     def log(self) -> str:
         self._log.seek(0)
         return self._log.read()[-6000:]
 
     def points(self) -> list[str]:
-        """The points that children came by since this was last asked."""
+        """Return the points that children have reached since the last call."""
         log = self._directory / "effects.log"
         names = log.read_text().splitlines()
         log.unlink()
         return names
 
     def keep(self, name: str) -> None:
-        """Keep the site as it is now."""
+        """Save a copy of the site under a name."""
         shutil.copytree(self._site, self._directory / name)
 
     def restore(self, name: str) -> None:
-        """The site as it was kept."""
+        """Restore the copy of that name."""
         shutil.rmtree(self._site)
         shutil.copytree(self._directory / name, self._site)
 
     def status(self) -> list[str]:
-        """Of the requests, whatever the processes think of them."""
+        """Return the statuses of the requests, read without the app."""
         table = "wagtail_smart_resize_gatewayrequest"
         with closing(sqlite3.connect(self._site / "db.sqlite3")) as connection:
             return [row[0] for row in connection.execute(f"SELECT status FROM {table} ORDER BY id")]
 
 
-class Lane:
-    """A nursery with a gateway of its own: several lanes use several processors."""
+class CrashWorker:
+    """A fork server with a gateway of its own; several of them use several processors."""
 
     def __init__(self, directory: Path, source: str) -> None:
         self.gateway = PromptGateway()
         self.gateway.start()
-        self.nursery = Nursery(directory, self.gateway.url, source)
+        self.fork_server = ForkServer(directory, self.gateway.url, source)
 
     def close(self) -> None:
-        self.nursery.close()
+        self.fork_server.close()
         self.gateway.stop()
 
     def kill(self, start: str, what: str, at: int) -> "Killed":
-        """From this kept site on, let a child be killed at this point, and another finish."""
-        self.nursery.restore(start)
+        """Restore a saved site, let a child be killed at this point, and let another finish."""
+        self.fork_server.restore(start)
         before = len(self.gateway.requests)
-        assert self.nursery.do(what, at) is None
-        point = self.nursery.points()[-1]
-        left = self.nursery.status()
-        ended = self.nursery.do("finish")
+        assert self.fork_server.do(what, at) is None
+        point = self.fork_server.points()[-1]
+        left = self.fork_server.status()
+        ended = self.fork_server.do("finish")
         posts = len(self.gateway.requests) - before
-        return Killed(at, point, left, posts, self.nursery.points(), **ended)
+        return Killed(at, point, left, posts, self.fork_server.points(), **ended)
 
 
 @dataclass(frozen=True)
 class Killed:
-    """What came of it that a process was killed right before an effect."""
+    """The outcome of killing a process right before an effect."""
 
     at: int
     point: str
     left: list[str]
-    """The states of the requests right after it."""
+    """The statuses of the requests right after the kill."""
     posts: int
     later: list[str]
-    """The points that the next process came by."""
+    """The points that the next process reached."""
 
     at_once: dict[str, str]
     requests: list[dict[str, Any]]
     reserved: int
     spent: dict[str, int]
     rows: list[dict[str, Any]]
-    of_nobody: list[str]
+    unreferenced: list[str]
     missing: list[str]
     pictures: dict[str, str]
 

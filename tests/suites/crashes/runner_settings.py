@@ -1,4 +1,4 @@
-"""The settings of a real server or worker process that gets killed."""
+"""Settings of a real server or worker process that gets killed."""
 
 from suites.servers.settings import *  # noqa: F403
 from suites.servers.settings import INSTALLED_APPS

@@ -1,4 +1,4 @@
-"""The tests' settings for processes that get killed; the environment says where their site lies."""
+"""The tests' settings for processes that get killed; environment variables name their site."""
 
 import os
 from pathlib import Path

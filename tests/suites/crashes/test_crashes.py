@@ -1,8 +1,8 @@
-"""Whatever moment a process is killed in, the next one finishes: nothing is bought twice, no file
-is left behind, and of what nobody knows a person is told.
+"""Kills a process at every moment: the next one finishes, and nothing is bought twice.
 
-`kill -9` strikes at every point between two outside effects of a pass, which is what thread, tick
-and worker all make.
+No file is left behind, and a person is told of each request with an unknown outcome. `kill -9`
+strikes at every point between two outside effects of a pass, which thread, tick and worker all
+make.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -12,63 +12,65 @@ from support.gateways import answering, picture
 
 from wagtail_smart_resize.sandbox.responses import Reply
 
-from .harness import Lane
+from .harness import CrashWorker
 
 pytestmark = pytest.mark.crashes
 
-LANES = 2
+WORKERS = 2
 
 
 @pytest.fixture(scope="module")
-def lanes(tmp_path_factory):
-    """Places to be killed in, each with a filled site and one whose file was replaced."""
+def workers(tmp_path_factory):
+    """Provide fork servers, each with a filled site and one whose file was replaced."""
     source = Reply(200, picture(), "image/png")
     with answering(source) as far_end:
-        made = [Lane(tmp_path_factory.mktemp("lane"), far_end.origin) for _ in range(LANES)]
+        made = [
+            CrashWorker(tmp_path_factory.mktemp("worker"), far_end.origin) for _ in range(WORKERS)
+        ]
         try:
-            with ThreadPoolExecutor(LANES) as pool:
+            with ThreadPoolExecutor(WORKERS) as pool:
                 list(pool.map(_fill, made))
             yield made
         finally:
-            for lane in made:
-                lane.close()
+            for worker in made:
+                worker.close()
 
 
-def _fill(lane):
-    lane.nursery.do("fill")
-    lane.nursery.keep("filled")
-    lane.nursery.do("recompose")
-    lane.nursery.do("replace")
-    lane.nursery.keep("replaced")
-    lane.nursery.points()
+def _fill(worker):
+    worker.fork_server.do("fill")
+    worker.fork_server.keep("filled")
+    worker.fork_server.do("recompose")
+    worker.fork_server.do("replace")
+    worker.fork_server.keep("replaced")
+    worker.fork_server.points()
 
 
-def kill_everywhere(lanes, start, what):
-    """The points of the whole way, and what came of a kill at each of them."""
-    nursery = lanes[0].nursery
-    nursery.restore(start)
-    nursery.do(what)
-    points = nursery.points()
+def kill_everywhere(workers, start, what):
+    """Return the outcome of a kill at each point of a command."""
+    fork_server = workers[0].fork_server
+    fork_server.restore(start)
+    fork_server.do(what)
+    points = fork_server.points()
 
     def walk(number):
-        numbers = range(number + 1, len(points) + 1, len(lanes))
-        return [lanes[number].kill(start, what, at) for at in numbers]
+        numbers = range(number + 1, len(points) + 1, len(workers))
+        return [workers[number].kill(start, what, at) for at in numbers]
 
-    with ThreadPoolExecutor(len(lanes)) as pool:
-        found = [each for walked in pool.map(walk, range(len(lanes))) for each in walked]
+    with ThreadPoolExecutor(len(workers)) as pool:
+        found = [each for walked in pool.map(walk, range(len(workers))) for each in walked]
     killed = sorted(found, key=lambda each: each.at)
     assert [each.point for each in killed] == points
     return killed
 
 
 @pytest.fixture(scope="module")
-def recomposed(lanes):
-    return kill_everywhere(lanes, "filled", "recompose")
+def recomposed(workers):
+    return kill_everywhere(workers, "filled", "recompose")
 
 
 @pytest.fixture(scope="module")
-def forgotten(lanes):
-    return kill_everywhere(lanes, "replaced", "forget")
+def forgotten(workers):
+    return kill_everywhere(workers, "replaced", "forget")
 
 
 def wrong(killed, is_right):
@@ -76,7 +78,7 @@ def wrong(killed, is_right):
 
 
 def unknown_ones(killed):
-    """From the moment before the POST to the one before its answer is committed."""
+    """Return the kills from right before the POST to right before its answer is committed."""
     points = [each.point for each in killed]
     first = points.index("POST request")
     last = points.index("COMMIT", first)
@@ -94,7 +96,7 @@ def test_every_kind_of_effect_was_tried(recomposed, forgotten):
         "COMMIT",
         "INSERT recomposition",
         "INSERT gatewayrequest",
-        "UPDATE spend",
+        "UPDATE budgetperiod",
         "HEAD source",
         "POST request",
         "answer to POST request",
@@ -108,7 +110,7 @@ def test_every_kind_of_effect_was_tried(recomposed, forgotten):
         "INSERT rendition",
         "save rendition",
         "second half of rendition",
-        "UPDATE feedcounter",
+        "UPDATE publicationcounter",
         "UPDATE imageversion",
         "purge",
         "DELETE rendition",
@@ -122,7 +124,7 @@ def test_every_kind_of_effect_was_tried(recomposed, forgotten):
 
 
 def test_pages_show_whole_pictures_right_after_the_kill(recomposed, forgotten):
-    """The child that finishes opens each picture of the page before it does anything."""
+    """The child that finishes opens each picture of the page before it does anything else."""
     shown = [*recomposed, *forgotten]
     assert not wrong(shown, lambda each: set(each.at_once.values()) <= {"crop", "recomposed"})
     assert {value for each in shown for value in each.at_once.values()} == {"crop", "recomposed"}
@@ -166,7 +168,7 @@ def test_what_was_killed_between_the_post_and_its_answer_waits_for_a_person(reco
 
 def test_no_file_is_left_that_no_row_names(recomposed, forgotten):
     shown = [*recomposed, *forgotten]
-    assert not [f"{each}: {each.of_nobody}" for each in shown if each.of_nobody]
+    assert not [f"{each}: {each.unreferenced}" for each in shown if each.unreferenced]
 
 
 def test_no_row_names_a_file_that_is_not_there(recomposed, forgotten):
@@ -185,7 +187,7 @@ def test_the_budget_holds_what_was_bought_or_may_have_been(recomposed, forgotten
 
 
 def test_the_front_end_cache_is_purged_after_each_flip(recomposed):
-    """By the one that was killed, or by the next."""
+    """Either the killed process purges it, or the next one."""
     points = [each.point for each in recomposed]
     before = points.index("purge") + 1
     due = [each for each in certain_ones(recomposed) if each.at <= before]

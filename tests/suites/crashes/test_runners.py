@@ -1,14 +1,14 @@
-"""The same in the real processes: the embedded thread, the chain of ticks, the worker; and what a
-deploy, which sends SIGTERM first, does to them.
+"""The same in real processes: the embedded thread, the chain of ticks, the worker.
 
-The leases of a killed process last for minutes; tests end them, as if the time had passed.
+It also covers a deploy, which sends SIGTERM first. The leases of a killed process last for minutes;
+tests end them, as if the time had passed.
 """
 
 import os
 import signal
 
 import pytest
-from support.patience import until
+from support.waiting import until
 
 from suites.servers.harness import Site, Template, has_module
 from wagtail_smart_resize.sandbox import SandboxGateway
@@ -42,11 +42,11 @@ class Running:
     def __init__(self, site, runner):
         self.site = site
         self.runner = runner
-        # Where the thread works, the web server is who works.
+        # With the embedded thread the web server does the work.
         self.role = "web" if runner == "thread" else "worker"
 
     def start(self):
-        """Start what serves and what works; returns the process that works."""
+        """Start the web server and the runner; return the process that does the work."""
         web = self.site.serve("uvicorn")
         return web if self.runner == "thread" else self.start_worker()
 
@@ -58,8 +58,8 @@ class Running:
             return self.site.work_on_tasks()
         return self.site.start("django", "smart_resize_worker", role="worker")
 
-    def of_nobody(self):
-        """Files that no row names."""
+    def unreferenced(self):
+        """Return the files that no row names."""
         media = self.site.directory / "media"
         stored = {str(path.relative_to(media)) for path in media.rglob("*") if path.is_file()}
         tables = ("wagtailimages_image", "wagtailimages_rendition", CANDIDATES)
@@ -92,7 +92,7 @@ def make_running(template, tmp_path_factory, gateway):
         site.close()
 
 
-# Killed here, nobody knows whether it was bought.
+# After a kill at these points nobody knows whether the recomposition was bought.
 UNSURE = ("POST request", "answer to POST request")
 
 
@@ -101,7 +101,7 @@ UNSURE = ("POST request", "answer to POST request")
     "point",
     [
         "INSERT gatewayrequest",
-        "UPDATE spend",
+        pytest.param("UPDATE budgetperiod", id="UPDATE spend"),
         "HEAD source",
         *UNSURE,
         "GET status",
@@ -114,7 +114,7 @@ UNSURE = ("POST request", "answer to POST request")
         "INSERT rendition",
         "save rendition",
         "second half of rendition",
-        "UPDATE feedcounter",
+        pytest.param("UPDATE publicationcounter", id="UPDATE feedcounter"),
         "UPDATE imageversion",
     ],
 )
@@ -134,16 +134,16 @@ def test_a_killed_runner_is_followed_by_one_that_finishes(make_running, gateway,
     ended = ["done"] * (PHOTOS - unsure) + ["unknown"] * unsure
 
     def all_ended():
-        # The end of a visitor's request notices that nobody works any more.
+        # The end of a visitor's request notices that no runner works any more.
         assert site.get().status == 200
         return sorted(row[0] for row in site.requests()) == ended
 
     until(all_ended, "all has ended", pause=0.5)
     if not unsure:
         site.wait_until_recomposed(first)
-    # Of what is unknown nobody can say whether it had left the process.
+    # An unknown request may or may not have left the process.
     assert PHOTOS - unsure <= len(gateway.requests) <= PHOTOS
-    until(lambda: not running.of_nobody(), "no tick is left of nobody")
+    until(lambda: not running.unreferenced(), "no unreferenced file is left")
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_a_killed_runner_is_followed_by_one_that_finishes(make_running, gateway,
         "answer to POST request",
         "answer to GET status",
         "answer to GET result",
-        "UPDATE feedcounter",
+        pytest.param("UPDATE publicationcounter", id="UPDATE feedcounter"),
     ],
 )
 def test_a_worker_told_to_end_loses_nothing(make_running, gateway, point):
@@ -168,4 +168,4 @@ def test_a_worker_told_to_end_loses_nothing(make_running, gateway, point):
     site.wait_until_recomposed(first)
     assert site.requests() == [("done", "yes", "")] * PHOTOS
     assert len(gateway.requests) == PHOTOS
-    assert not running.of_nobody()
+    assert not running.unreferenced()

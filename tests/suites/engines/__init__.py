@@ -1,1 +1,1 @@
-"""The backends that docs/running.md names, with the settings and commands that stand there."""
+"""The backends that docs/running.md names, with its settings and commands."""

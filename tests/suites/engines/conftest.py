@@ -25,7 +25,7 @@ SETUPS = [
 
 
 class Running:
-    """A site, a gateway, and how its workers are started."""
+    """A site, its gateway, and its processes."""
 
     def __init__(self, site: Site, gateway: SandboxGateway, worker: documented.Worker) -> None:
         self.site = site
@@ -45,7 +45,7 @@ class Running:
         return process
 
     def next_page(self, photos: int = 1) -> str:
-        """A page with photographs that nobody has seen yet."""
+        """Return a page with photographs that have not been viewed yet."""
         first = self._photo + 1
         self._photo += photos
         numbers = range(first, self._photo + 1)
@@ -56,7 +56,8 @@ class Running:
         return int(self.gateway.origin.rpartition(":")[2])
 
     def stop(self) -> None:
-        """In good order: RQ's scheduler keeps its lock for a minute after a kill."""
+        """Stop the processes with SIGTERM: RQ's scheduler keeps its lock for a minute after a
+        kill."""
         for process in reversed(self._processes):
             self.site.end(process)
         self._processes.clear()
@@ -64,7 +65,7 @@ class Running:
 
 @pytest.fixture(scope="module")
 def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], int]]:
-    """Starts a Redis of our own, once it is asked for its port."""
+    """Return a function that starts a Redis of our own when its port is first asked for."""
     with contextlib.ExitStack() as stack:
         ports: list[int] = []
 
@@ -105,6 +106,6 @@ def setup(request, tmp_path_factory, redis) -> Iterator[Running]:
 
 @pytest.fixture
 def running(setup: Running) -> Iterator[Running]:
-    """The site, of which nothing runs but what the test starts."""
+    """Provide the site, of which only what the test starts runs."""
     yield setup
     setup.stop()

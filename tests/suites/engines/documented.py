@@ -1,4 +1,4 @@
-"""What docs/running.md says to set and to start."""
+"""Reads the settings and commands in docs/running.md."""
 
 import re
 import shlex
@@ -15,13 +15,13 @@ class Worker(NamedTuple):
     settings: str
     """Python code."""
     command: list[str]
-    """What starts it, as arguments of `python -m`."""
+    """The command that starts it, as arguments of `python -m`."""
 
 
 def workers(heading: str) -> list[Worker]:
-    """Each way that stands below this heading: its settings, and the worker it takes.
+    """Return each set-up below this heading: its settings, and its worker.
 
-    A block of settings adds to those above it, as it does for who reads from top to bottom.
+    A block of settings adds to those above it, as it does for a reader from top to bottom.
     """
     text = re.split(rf"^### {heading}$", PAGE.read_text(), flags=re.MULTILINE)[1].split("\n#")[0]
     found = BLOCK.findall(text)

@@ -1,4 +1,4 @@
-"""Migrates the database of the settings and puts plain pictures into it."""
+"""Migrates the database of the settings and adds plain pictures."""
 
 import sys
 

@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 with suppress(ImportError):
-    # Speaks for mysqlclient, which takes a C compiler to install.
+    # Replaces mysqlclient, which needs a C compiler to install.
     import pymysql
 
     pymysql.install_as_MySQLdb()
@@ -16,7 +16,7 @@ from suites.servers.settings import DATABASES, INSTALLED_APPS, WAGTAIL_SMART_RES
 WAGTAIL_SMART_RESIZE = {**WAGTAIL_SMART_RESIZE, "RESOLUTION": "1K"}
 
 if DATABASES["default"]["ENGINE"].endswith("postgresql"):
-    # Wagtail's search asks for it there.
+    # Wagtail's search requires it there.
     INSTALLED_APPS = [*INSTALLED_APPS, "django.contrib.postgres"]
 
 _documented: dict = {}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from support.patience import until
+from support.waiting import until
 
 from suites.servers.harness import Site, answers, free_port, has_module
 
@@ -16,20 +16,20 @@ from . import documented
 
 class Engine(NamedTuple):
     heading: str
-    """In docs/running.md."""
-    way: int
-    """Which of the ways that stand there."""
+    """The heading in docs/running.md."""
+    index: int
+    """The index of the set-up below that heading."""
     modules: list[str]
     settings: str = "suites.engines.settings"
     redis: bool = False
 
     def missing(self) -> list[str]:
-        """The modules that it takes and that are not installed."""
+        """Return the required modules that are not installed."""
         return [module for module in ["gunicorn", *self.modules] if not has_module(module)]
 
     def worker(self, redis_port: int | None = None) -> documented.Worker:
-        """As it is documented, but with a Redis at this port."""
-        worker = documented.workers(self.heading)[self.way]
+        """Return the documented worker, but with a Redis at this port."""
+        worker = documented.workers(self.heading)[self.index]
         if redis_port is None:
             return worker
         return worker._replace(settings=worker.settings.replace("6379", str(redis_port)))
@@ -56,7 +56,8 @@ def filled_site(
     module: str = "suites.engines.settings",
     **environment: str,
 ) -> Iterator[Site]:
-    """A site with so many plain photographs, whose settings end with these lines of Python."""
+    """Create a site with this many plain photographs, whose settings end with these lines of
+    Python."""
     file = directory / "documented.py"
     file.write_text(settings)
     named = {"DJANGO_SETTINGS_MODULE": module, "ENGINES_DOCUMENTED": str(file)}
@@ -68,7 +69,7 @@ def filled_site(
 
 @contextlib.contextmanager
 def redis_server(directory: Path) -> Iterator[int]:
-    """A Redis of our own; its port. Raises FileNotFoundError where there is none."""
+    """Run a Redis of our own and yield its port. Raises FileNotFoundError without redis-server."""
     program = shutil.which("redis-server")
     if not program:
         raise FileNotFoundError("there is no redis-server here")

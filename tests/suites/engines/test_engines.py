@@ -1,10 +1,11 @@
-"""Each backend as docs/running.md has it: the worker does the work, whatever becomes of it."""
+"""Each backend as docs/running.md sets it up: its worker does the work, through kills and
+restarts."""
 
 import signal
 from collections import Counter
 
 import pytest
-from support.patience import LONG, until
+from support.waiting import TIMEOUT_SECONDS, until
 
 from suites.servers.harness import free_port
 
@@ -14,14 +15,14 @@ CANDIDATES = "wagtail_smart_resize_candidate"
 
 
 def roles(running):
-    """Who spoke to the gateway since the last time that this was asked."""
-    noted = running.site.connections(running.gateway_port())
+    """Count the connections to the gateway by role since the last call."""
+    connections = running.site.connections(running.gateway_port())
     (running.site.directory / "connections.log").unlink(missing_ok=True)
-    return Counter(each.role for each in noted)
+    return Counter(each.role for each in connections)
 
 
 def bought_once(running):
-    """Whether each request of the ledger was posted once, and ended well."""
+    """Tell whether each request of the ledger was posted once; all must have ended well."""
     requests = running.site.requests()
     assert requests == [("done", "yes", "")] * len(requests)
     return len(requests) == len(running.gateway.requests)
@@ -61,14 +62,15 @@ def test_another_worker_finishes_what_one_left(running, number):
         running.site.end_leases()
     running.work()
     # After a kill RQ's scheduler keeps its lock for a minute.
-    running.site.wait_until_recomposed(before, LONG + 60, page)
+    running.site.wait_until_recomposed(before, TIMEOUT_SECONDS + 60, page)
     assert len(running.gateway.requests) == posted + 1
     assert bought_once(running)
 
 
 def test_two_hosts_share_the_work(running, tmp_path):
-    """Processes with directories of their own for temporary files; storage and database are one."""
-    # The gateway fetches the sources from the first.
+    """The processes have their own directories for temporary files, and share storage and
+    database."""
+    # The gateway fetches the sources from the first host.
     ports = {"one": running.site.port, "two": free_port()}
     workers = {}
     for host, port in ports.items():
@@ -81,7 +83,8 @@ def test_two_hosts_share_the_work(running, tmp_path):
     worked = set(roles(running))
     assert worked <= set(workers)
     if len(worked) == 1:
-        # It was always the first to look: without it the other does the same.
+        # One worker was always the first to look: once it has ended the other must do the same
+        # work.
         running.site.end(workers.pop(*worked))
         all_live_on(running, ports)
         assert set(roles(running)) == set(workers)
@@ -90,7 +93,7 @@ def test_two_hosts_share_the_work(running, tmp_path):
 
 
 def all_live_on(running, ports):
-    """Sixteen pictures are wanted on the first host, and both hosts show them."""
+    """Want sixteen pictures on the first host, and wait until both hosts show them."""
     page = running.next_page(photos=8)
     before = running.site.get(page, ports["one"])
     assert len(before.pictures) == 16
@@ -101,5 +104,5 @@ def all_live_on(running, ports):
         one, two = (running.site.get(page, ports[host]).pictures for host in ("one", "two"))
         return one == two and not set(one) & set(before.pictures)
 
-    # Each host has two web processes, and the second may have looked up to two seconds later.
+    # Each host has two web processes, and the second may learn of a flip up to two seconds later.
     until(both_show_the_same, "both hosts show the same", pause=0.1)

@@ -1,18 +1,18 @@
-"""The stage, set anew for each row; at the end, the matrix as it came out."""
+"""Provides a fresh site for each row; prints the results of the matrix at the end."""
 
 import pytest
 
+from .fault_site import FaultSite
 from .matrix import MATRIX
-from .stage import Stage
 from .table import summary
 
 RESULTS = pytest.StashKey[dict]()
 
 
 @pytest.fixture
-def stage(live_server, settings, monkeypatch, moving_clock, client, django_user_model):
-    """A site in front of a sandbox that draws small pictures and takes no time."""
-    from support.quarters import QUARTERS
+def fault_site(live_server, settings, monkeypatch, moving_clock, client, django_user_model):
+    """Provide a site and a sandbox that draws small pictures and takes no time."""
+    from support.small_engine_presets import SMALL_ENGINE_PRESETS
     from testapp.models import PicturePage
 
     from wagtail_smart_resize.core import sizes
@@ -21,7 +21,7 @@ def stage(live_server, settings, monkeypatch, moving_clock, client, django_user_
     from wagtail_smart_resize.settings import settings as ours
 
     monkeypatch.setattr(PicturePage, "template", "testapp/faults_page.html")
-    monkeypatch.setattr(sizes, "ENGINE_PRESETS", QUARTERS)
+    monkeypatch.setattr(sizes, "ENGINE_PRESETS", SMALL_ENGINE_PRESETS)
     client.force_login(django_user_model.objects.create_superuser("ada", "ada@example.org", "x"))
     with SandboxGateway(slow=0, trickle=0.05, fetch_seconds=2) as gateway:
         settings.WAGTAIL_SMART_RESIZE = {
@@ -33,14 +33,14 @@ def stage(live_server, settings, monkeypatch, moving_clock, client, django_user_
             "OUTPUT_FORMAT": "jpeg",
             "PRESETS": {},
         }
-        stage = Stage(gateway, live_server.url, settings, moving_clock, client)
+        fault_site = FaultSite(gateway, live_server.url, settings, moving_clock, client)
 
         def hasty_client():
-            times = (stage.seconds, stage.seconds)
+            times = (fault_site.seconds, fault_site.seconds)
             return GatewayClient(ours.API_KEY, ours.BASE_URL, timeout=times, sleep=_no_sleep)
 
         monkeypatch.setattr(GatewayClient, "from_settings", hasty_client)
-        yield stage
+        yield fault_site
 
 
 def _no_sleep(seconds):

@@ -1,16 +1,16 @@
-"""What can go wrong, where, and what becomes of it: one row for each fault at each step.
+"""The fault matrix: one row for each fault at each step, and its outcome.
 
 A page shows a picture in two shapes; both are wanted, and asked for with one POST. Then something
-goes wrong. A row says how things stand right after it has struck, how they stand once it is over,
-and how they stand if it goes on for a day. `docs/reliability.md` holds this table.
+goes wrong. A row says how things stand right after the fault has struck, once it is over, and if it
+goes on for a day. `docs/reliability.md` holds this table.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from . import ways
-from .ways import Way
+from . import fault_injection
+from .fault_injection import Injection
 
 
 class Step(StrEnum):
@@ -84,20 +84,20 @@ class Reads(StrEnum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a shape stands. Visitors see its crop unless `live`."""
+    """The state of a shape. Visitors see its crop unless `live`."""
 
     purchase: str
-    """Of the recomposition; "" where there is none yet."""
+    """The recomposition's `purchase`; "" where there is none yet."""
     reads: Reads
     posts: int | None = 1
-    """Submissions that the gateway has seen; None where each try is one more."""
+    """Submissions that the gateway has received; None where each try is one more."""
     code: str = ""
     """The failure code, or the reason for waiting."""
     charged: str = "no"
     circuit: str = ""
     """The code under which the circuit is open."""
     may_recheck: bool = False
-    """Whether the screen offers to ask the service once more."""
+    """True where the screen offers to ask the service once more."""
     live: bool = False
 
 
@@ -105,12 +105,12 @@ class Outcome:
 class Row:
     step: Step
     fault: str
-    way: Way
+    inject: Injection
     at_first: Outcome
     over: Outcome | None = None
-    """Once it is over; None: no other than at first."""
+    """The outcome once the fault is over; None: as `at_first`."""
     lasting: Outcome | None = None
-    """If it goes on; None: no other than at first, or it can't go on."""
+    """The outcome if the fault lasts; None: as `at_first`, or it can't last."""
     second: Outcome | None = None
     """The second shape's outcome, where it differs from the first's."""
 
@@ -144,38 +144,38 @@ def queued(posts: int | None) -> Outcome:
 
 
 def waiting(reads: Reads, posts: int | None = 0, code: str = "") -> Outcome:
-    """Wanted, and tried again by itself."""
+    """Return the outcome of a shape that is wanted and tried again automatically."""
     return _outcome("wanted", reads, posts=posts, code=code)
 
 
 def stopped(circuit: str, reads: Reads, posts: int | None = 0) -> Outcome:
-    """The circuit is open: nothing is sent but a try from time to time."""
+    """Return the outcome with an open circuit: nothing is sent but a try from time to time."""
     return _outcome("wanted", reads, posts=posts, code="circuit_open", circuit=circuit)
 
 
 def failed(code: str, reads: Reads, posts: int = 1, circuit: str = "") -> Outcome:
-    """It failed, and was not charged."""
+    """Return the outcome of a failure that was not charged."""
     return _outcome("failed", reads, posts=posts, code=code, circuit=circuit)
 
 
 def paid(code: str, reads: Reads, charged: str = "yes") -> Outcome:
-    """It failed after it had been bought; the service can be asked again."""
+    """Return the outcome of a failure after the purchase; the service can be asked again."""
     return _outcome("failed", reads, code=code, charged=charged, may_recheck=code != "failed")
 
 
 def _submit() -> Iterable[Row]:
-    def row(fault: str, way: Way, *outcomes: Outcome | None) -> Row:
-        return Row(Step.SUBMIT, fault, way, *outcomes)  # type: ignore[arg-type]
+    def row(fault: str, injection: Injection, *outcomes: Outcome | None) -> Row:
+        return Row(Step.SUBMIT, fault, injection, *outcomes)  # type: ignore[arg-type]
 
-    def word(name: str) -> Way:
-        return ways.answer(name, "submit")
+    def word(name: str) -> Injection:
+        return fault_injection.answer(name, "submit")
 
-    for fault, way, circuit in (
-        ("connection refused", ways.away("submit"), "refused"),
-        ("no secure connection", ways.no_tls, "tls"),
+    for fault, injection, circuit in (
+        ("connection refused", fault_injection.away("submit"), "refused"),
+        ("no secure connection", fault_injection.no_tls, "tls"),
     ):
         lasting = stopped(circuit, Reads.STOPPED_AWAY)
-        yield row(fault, way, waiting(Reads.AWAY), LIVE, lasting)
+        yield row(fault, injection, waiting(Reads.AWAY), LIVE, lasting)
     for code in (400, 405, 408, 409, 410, 414, 422):
         yield row(f"HTTP {code}", word(f"{code}"), failed(f"http_{code}", Reads.REFUSED))
     yield row("HTTP 413", word("413"), failed("http_413", Reads.TOO_LARGE))
@@ -199,22 +199,22 @@ def _submit() -> Iterable[Row]:
         lasting = failed(f"http_{code}", Reads.TROUBLE, posts=8, circuit=f"http_{code}")
         at_first = waiting(Reads.IN_TROUBLE, 1)
         yield row(f"HTTP {code}", word(f"{code}"), at_first, SECOND_TRY_LIVE, lasting)
-    for fault, way in (
+    for fault, injection in (
         ("HTTP 500 with a page of HTML", word("500-html")),
         ("HTTP 502", word("502")),
         ("HTTP 503 with a page of HTML", word("503-html")),
         ("HTTP 504", word("504")),
         ("connection reset", word("reset")),
-        ("no answer", ways.hasty(word("hang"))),
-        ("an answer byte by byte", ways.hasty(word("trickle"))),
-        ("headers byte by byte", ways.hasty(word("trickle-head"))),
+        ("no answer", fault_injection.with_short_timeouts(word("hang"))),
+        ("an answer byte by byte", fault_injection.with_short_timeouts(word("trickle"))),
+        ("headers byte by byte", fault_injection.with_short_timeouts(word("trickle-head"))),
         ("a page of HTML with status 200", word("html")),
         ("wrong types", word("wrong-types")),
         ("an answer of 200 MB", word("huge")),
         ("a redirect", word("redirect")),
         ("a redirect to a private address", word("redirect-private")),
     ):
-        yield row(fault, way, UNKNOWN)
+        yield row(fault, injection, UNKNOWN)
     for fault, name in (
         ("half of the JSON", "half-json"),
         ("the connection ends in the answer", "broken-off"),
@@ -225,19 +225,19 @@ def _submit() -> Iterable[Row]:
 
 
 def _status() -> Iterable[Row]:
-    def word(name: str) -> Way:
-        return ways.answer(name, "status")
+    def word(name: str) -> Injection:
+        return fault_injection.answer(name, "status")
 
     codes = (400, 401, 402, 403, 404, 405, 410, 413, 414, 422, 429, 500, 502, 503, 504)
-    for fault, way in (
-        ("connection refused", ways.away("status")),
+    for fault, injection in (
+        ("connection refused", fault_injection.away("status")),
         *((f"HTTP {code}", word(f"{code}")) for code in codes),
         ("HTTP 429 with Retry-After in seconds", word("429-seconds")),
         ("HTTP 429 with Retry-After as a date", word("429-date")),
         ("connection reset", word("reset")),
-        ("no answer", ways.hasty(word("hang"))),
-        ("an answer byte by byte", ways.hasty(word("trickle"))),
-        ("headers byte by byte", ways.hasty(word("trickle-head"))),
+        ("no answer", fault_injection.with_short_timeouts(word("hang"))),
+        ("an answer byte by byte", fault_injection.with_short_timeouts(word("trickle"))),
+        ("headers byte by byte", fault_injection.with_short_timeouts(word("trickle-head"))),
         ("the connection ends in the answer", word("broken-off")),
         ("a page of HTML with status 200", word("html")),
         ("half of the JSON", word("half-json")),
@@ -247,7 +247,7 @@ def _status() -> Iterable[Row]:
         ("a redirect", word("redirect")),
         ("a redirect to a private address", word("redirect-private")),
     ):
-        yield Row(Step.STATUS, fault, way, WORKING, LIVE, LATE)
+        yield Row(Step.STATUS, fault, injection, WORKING, LIVE, LATE)
 
 
 def _job() -> Iterable[Row]:
@@ -259,7 +259,7 @@ def _job() -> Iterable[Row]:
         lasting: Outcome | None = None,
         second: Outcome | None = None,
     ) -> Row:
-        return Row(Step.JOB, fault, ways.job(name), at_first, over, lasting, second)
+        return Row(Step.JOB, fault, fault_injection.job(name), at_first, over, lasting, second)
 
     missing = paid("missing", Reads.MISSING)
     yield row("it never ends", "never", WORKING, LATE)
@@ -280,12 +280,12 @@ def _job() -> Iterable[Row]:
 
 
 def _download() -> Iterable[Row]:
-    def word(name: str) -> Way:
-        return ways.answer(name, "download")
+    def word(name: str) -> Injection:
+        return fault_injection.answer(name, "download")
 
     codes = (400, 401, 402, 403, 404, 410, 413, 414, 422, 429, 500, 502, 503, 504)
-    for fault, way, code, reads in (
-        ("connection refused", ways.away("download"), "connection", Reads.LOST),
+    for fault, injection, code, reads in (
+        ("connection refused", fault_injection.away("download"), "connection", Reads.LOST),
         *((f"HTTP {code}", word(f"{code}"), f"result_{code}", Reads.LOST) for code in codes),
         (
             "HTTP 429 with Retry-After in seconds",
@@ -296,15 +296,25 @@ def _download() -> Iterable[Row]:
         ("HTTP 429 with Retry-After as a date", word("429-date"), "result_429", Reads.LOST),
         ("the address has expired", word("expired"), "result_404", Reads.LOST),
         ("connection reset", word("reset"), "connection", Reads.LOST),
-        ("no answer", ways.hasty(word("hang")), "timeout", Reads.LOST),
-        ("a file byte by byte", ways.hasty(word("trickle")), "timeout", Reads.LOST),
-        ("headers byte by byte", ways.hasty(word("trickle-head")), "timeout", Reads.LOST),
+        ("no answer", fault_injection.with_short_timeouts(word("hang")), "timeout", Reads.LOST),
+        (
+            "a file byte by byte",
+            fault_injection.with_short_timeouts(word("trickle")),
+            "timeout",
+            Reads.LOST,
+        ),
+        (
+            "headers byte by byte",
+            fault_injection.with_short_timeouts(word("trickle-head")),
+            "timeout",
+            Reads.LOST,
+        ),
         ("the connection ends in the file", word("broken-off"), "connection", Reads.LOST),
         ("a redirect to nothing", word("redirect"), "result_404", Reads.LOST),
         ("a page of HTML with status 200", word("html"), "not_a_picture", Reads.UNUSABLE),
         ("half of the file", word("truncated"), "truncated", Reads.UNUSABLE),
     ):
-        yield Row(Step.DOWNLOAD, fault, way, NOT_FETCHED, LIVE, paid(code, reads))
+        yield Row(Step.DOWNLOAD, fault, injection, NOT_FETCHED, LIVE, paid(code, reads))
     for fault, name, code, reads in (
         ("a redirect to a private address", "redirect-private", "forbidden_address", Reads.LOST),
         ("no picture but text", "not-an-image", "not_a_picture", Reads.UNUSABLE),
@@ -316,61 +326,64 @@ def _download() -> Iterable[Row]:
 
 
 def _source() -> Iterable[Row]:
-    for fault, way, circuit in (
-        ("HTTP 401", ways.closed_site(401), "source_401"),
-        ("HTTP 403", ways.closed_site(403), "source_403"),
-        ("HTTP 404", ways.closed_site(404), "source_404"),
-        ("HTTP 503", ways.closed_site(503), "source_503"),
-        ("a page of HTML with status 200", ways.closed_site(200), "source_html"),
-        ("a redirect without end", ways.closed_site(302), "source_redirects"),
+    for fault, injection, circuit in (
+        ("HTTP 401", fault_injection.closed_site(401), "source_401"),
+        ("HTTP 403", fault_injection.closed_site(403), "source_403"),
+        ("HTTP 404", fault_injection.closed_site(404), "source_404"),
+        ("HTTP 503", fault_injection.closed_site(503), "source_503"),
+        ("a page of HTML with status 200", fault_injection.closed_site(200), "source_html"),
+        ("a redirect without end", fault_injection.closed_site(302), "source_redirects"),
     ):
         closed = stopped(circuit, Reads.STOPPED_CLOSED)
-        yield Row(Step.SOURCE, fault, way, closed, LIVE, closed)
-    # The site may not reach itself by its public name: that says nothing, and it is sent.
+        yield Row(Step.SOURCE, fault, injection, closed, LIVE, closed)
+    # The site may be unable to reach itself by its public name; so that proves nothing, and it is
+    # sent.
     gave_up = paid("failed", Reads.GAVE_UP, charged="unknown")
-    yield Row(Step.SOURCE, "connection refused", ways.site_away, gave_up)
-    yield Row(Step.SOURCE, "no answer", ways.silent_site, gave_up)
+    yield Row(Step.SOURCE, "connection refused", fault_injection.site_away, gave_up)
+    yield Row(Step.SOURCE, "no answer", fault_injection.silent_site, gave_up)
 
 
 def _storage() -> Iterable[Row]:
-    def row(fault: str, way: Way, *outcomes: Outcome) -> Row:
-        return Row(Step.STORAGE, fault, way, *outcomes)
+    def row(fault: str, injection: Injection, *outcomes: Outcome) -> Row:
+        return Row(Step.STORAGE, fault, injection, *outcomes)
 
-    for fault, way in (
-        ("a result can't be saved", ways.no_save),
-        ("the disk is full when a result is saved", ways.disk_full),
+    for fault, injection in (
+        ("a result can't be saved", fault_injection.no_save),
+        ("the disk is full when a result is saved", fault_injection.disk_full),
     ):
-        yield row(fault, way, NOT_STORED, LIVE, NOT_STORED)
-    yield row("files can't be deleted", ways.no_delete, LIVE)
-    full = ways.disk_full_for_renditions
+        yield row(fault, injection, NOT_STORED, LIVE, NOT_STORED)
+    yield row("files can't be deleted", fault_injection.no_delete, LIVE)
+    full = fault_injection.disk_full_for_renditions
     yield row("the disk is full when renditions are made", full, PUBLISHING, LIVE, PUBLISHING)
-    yield row("a result can't be read any more", ways.no_read, PUBLISHING, LIVE, PUBLISHING)
+    yield row(
+        "a result can't be read any more", fault_injection.no_read, PUBLISHING, LIVE, PUBLISHING
+    )
     down = waiting(Reads.NO_STORAGE, code="storage")
-    yield row("the image's file can't be read", ways.no_source, down, LIVE, down)
-    for fault, way, code in (
-        ("the image's file is missing", ways.source_missing, "file_missing"),
-        ("the image's file is damaged", ways.source_damaged, "unreadable"),
+    yield row("the image's file can't be read", fault_injection.no_source, down, LIVE, down)
+    for fault, injection, code in (
+        ("the image's file is missing", fault_injection.source_missing, "file_missing"),
+        ("the image's file is damaged", fault_injection.source_damaged, "unreadable"),
     ):
         lasting = failed(code, Reads.NO_FILE, posts=0)
-        yield row(fault, way, waiting(Reads.BAD_FILE, code=code), LIVE, lasting)
+        yield row(fault, injection, waiting(Reads.BAD_FILE, code=code), LIVE, lasting)
 
 
 def _database() -> Iterable[Row]:
-    """The database is gone for a while: for all, or for what has to be read or written then."""
+    """Yield the rows in which the database fails for a while, for all statements or some."""
 
-    def gone(kind: str, since: str = "wanted", times: int | None = None) -> Way:
-        return ways.database(kind.replace("OUR_", "wagtail_smart_resize_"), since, times)
+    def gone(kind: str, since: str = "wanted", times: int | None = None) -> Injection:
+        return fault_injection.database(kind.replace("OUR_", "wagtail_smart_resize_"), since, times)
 
     to_request = "UPDATE.*OUR_gatewayrequest"
     marking = "OUR_gatewayrequest. SET .status. = \\S+ .sent_at"
     going_live = "UPDATE.*OUR_recomposition.*live"
     ours = waiting(Reads.OURS)
-    for fault, way, at_first, over in (
+    for fault, injection, at_first, over in (
         ("every table of this app, from the first view on", gone("OUR_", "view"), NOT_NOTED, LIVE),
         ("what is live", gone("SELECT.*OUR_imageversion"), queued(0), LIVE),
         ("what is wanted", gone("INSERT.*OUR_recomposition", "view"), NOT_NOTED, LIVE),
         ("the state of the pipeline", gone("OUR_pipelinestate"), queued(0), LIVE),
-        ("the budget", gone("UPDATE.*OUR_spend"), ours, LIVE),
+        ("the budget", gone("UPDATE.*OUR_budgetperiod"), ours, LIVE),
         ("writing the request", gone("INSERT.*OUR_gatewayrequest"), ours, LIVE),
         ("taking a request on", gone("OUR_gatewayrequest. SET .lease"), NOT_SENT, LIVE),
         ("that a request is being sent", gone(marking), HELD, LIVE),
@@ -381,10 +394,10 @@ def _database() -> Iterable[Row]:
         ("the row of a result", gone("INSERT.*OUR_candidate"), NOT_STORED, LIVE),
         ("that a result is stored", gone("UPDATE.*OUR_candidate"), NOT_STORED, LIVE),
         ("that a result goes live", gone(going_live, "asked"), NOT_STORED, LIVE),
-        ("publishing it", gone("UPDATE.*OUR_feedcounter"), PUBLISHING, LIVE),
+        ("publishing it", gone("UPDATE.*OUR_publicationcounter"), PUBLISHING, LIVE),
         ("every table, while results are fetched", gone("OUR_", "fetched"), FETCHING, LIVE),
     ):
-        yield Row(Step.DATABASE, fault, way, at_first, over)
+        yield Row(Step.DATABASE, fault, injection, at_first, over)
 
 
 MATRIX: tuple[Row, ...] = (

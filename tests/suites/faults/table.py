@@ -1,4 +1,4 @@
-"""The matrix in writing: for the terminal, and for docs/reliability.md."""
+"""Formats the matrix for the terminal and for docs/reliability.md."""
 
 import re
 from collections.abc import Iterable
@@ -18,14 +18,14 @@ HEAD = (
 
 
 def summary(row: Row, holds: bool) -> str:
-    """One line for the terminal."""
+    """Format a row as one line for the terminal."""
     states = [_state(row.at_first), _over(row), _lasting(row)]
     mark = "holds " if holds else "BROKEN"
     return f"{mark}  {row.step.name.lower()}: {row.fault}: {' / '.join(filter(None, states))}"
 
 
 def markdown() -> str:
-    """A heading and a table for each step."""
+    """Format the matrix as a heading and a table for each step."""
     return "\n\n".join(
         f"### {step}\n\n{_table(rows)}" for step, rows in groupby(MATRIX, key=lambda row: row.step)
     )
@@ -37,13 +37,13 @@ def _table(rows: Iterable[Row]) -> str:
 
 
 def _joined(lines: Iterable[tuple[str, ...]]) -> Iterable[tuple[str, ...]]:
-    """Faults that follow one another and end alike share a line."""
+    """Join consecutive faults with the same outcome into one line."""
     for alike, group in groupby(lines, key=_without_number):
         yield "; ".join(line[0] for line in group), *alike
 
 
 def _without_number(line: tuple[str, ...]) -> tuple[str, ...]:
-    """All but the fault: a code that holds the fault's number holds NNN."""
+    """Return all cells but the fault, with NNN for the fault's number in a code."""
     number = re.search(r"HTTP (\d+)", line[0])
     form = rf"_{number[1]}`" if number else r"(?!)"
     return tuple(re.sub(form, "_NNN`", cell) for cell in line[1:])

@@ -1,4 +1,4 @@
-"""Beyond the matrix: any statement of ours fails, and everything goes wrong at once."""
+"""Beyond the matrix: any statement of the app fails, and everything goes wrong at once."""
 
 import contextlib
 import datetime as dt
@@ -15,18 +15,18 @@ from support.purchases import want
 from wagtail_smart_resize.models import Candidate, GatewayRequest, ImageVersion, Recomposition
 from wagtail_smart_resize.sandbox.faults.words import WORDS
 
-from . import ways
-from .stage import Stage, charged, held
+from . import fault_injection
+from .fault_site import FaultSite, charged, reserved_outputs
 
 pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
 
-#: A purchase from wish to live takes at least 130 statements: each of these is refused, and the two
-#: after it.
+#: The first refused statement of each run; the two after it are refused as well. A purchase from
+#: demand to live takes at least 130 statements.
 STATEMENTS = range(1, 121, 6)
 
 
 @pytest.mark.parametrize("number", STATEMENTS)
-def test_any_statement_may_fail(stage: Stage, number: int) -> None:
+def test_any_statement_may_fail(fault_site: FaultSite, number: int) -> None:
     ours = Counter[str]()
     here = threading.current_thread()
 
@@ -35,40 +35,42 @@ def test_any_statement_may_fail(stage: Stage, number: int) -> None:
         ours["seen"] += is_ours
         return is_ours and number <= ours["seen"] < number + 3
 
-    stage.want()
-    with ways.refusing(stage, refused) as refusals:
-        stage.live_through(hours=2)
-    stage.live_through(hours=2)
+    fault_site.want()
+    with fault_injection.refusing(fault_site, refused) as refusals:
+        fault_site.run_for(hours=2)
+    fault_site.run_for(hours=2)
     assert refusals() == 3
-    assert all(pair.ours != pair.crop for pair in stage.visit())
-    assert (len(stage.gateway.requests), charged()) == (1, ["yes"])
+    assert all(pair.ours != pair.crop for pair in fault_site.visit())
+    assert (len(fault_site.gateway.requests), charged()) == (1, ["yes"])
 
 
-#: What takes real time is left to the matrix.
+#: Words that take real time are left to the matrix.
 SLOW = {"hang", "huge", "slow", "trickle", "trickle-head"}
 WISHES = [(word.name, at) for word in WORDS.values() if word.name not in SLOW for at in word.steps]
 IMAGES = 6
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_storm_buys_nothing_twice_and_leaves_nothing_behind(stage: Stage, seed: int) -> None:
+def test_a_storm_buys_nothing_twice_and_leaves_nothing_behind(
+    fault_site: FaultSite, seed: int
+) -> None:
     chance = random.Random(seed)
     images = [plain_image(400, 300) for _ in range(IMAGES)]
     for image in images:
         want(image, "240x126", "200x200")
-    with _storage_in_a_storm(chance), ways.refusing(stage, _in_a_storm(chance)):
+    with _storage_in_a_storm(chance), fault_injection.refusing(fault_site, _in_a_storm(chance)):
         for _round in range(60):
-            _misbehave(stage, chance)
-            stage.one_pass()
-            if due := stage.due():
-                stage.skip_to(due + dt.timedelta(seconds=chance.choice([0, 0, 30, 600])))
-    stage.gateway.behave()
-    stage.live_through(hours=78)
+            _misbehave(fault_site, chance)
+            fault_site.run_pass()
+            if due := fault_site.due():
+                fault_site.skip_to(due + dt.timedelta(seconds=chance.choice([0, 0, 30, 600])))
+    fault_site.gateway.behave()
+    fault_site.run_for(hours=78)
 
-    sources = [asked["image_url"] for asked in stage.gateway.requests]
+    sources = [asked["image_url"] for asked in fault_site.gateway.requests]
     assert len(sources) == len(set(sources)), "no request is sent twice"
     assert max(_times_paid().values()) == 1
-    assert held() == sum(request.outputs_asked for request in _paid())
+    assert reserved_outputs() == sum(request.outputs_asked for request in _paid())
     ended = Recomposition.objects.filter(purchase__in=["idle", "failed"])
     assert ended.count() == 2 * IMAGES
     assert not ImageVersion.objects.exclude(publish_due_at=None).exists()
@@ -76,10 +78,10 @@ def test_a_storm_buys_nothing_twice_and_leaves_nothing_behind(stage: Stage, seed
         assert candidate.file.storage.exists(candidate.file.name)
 
 
-def _misbehave(stage: Stage, chance: random.Random) -> None:
+def _misbehave(fault_site: FaultSite, chance: random.Random) -> None:
     for _number in range(chance.randint(0, 2)):
         word, step = chance.choice(WISHES)
-        stage.gateway.misbehave(word, times=1, where=step)
+        fault_site.gateway.misbehave(word, times=1, where=step)
 
 
 def _in_a_storm(chance: random.Random):
@@ -105,5 +107,5 @@ def _paid():
 
 
 def _times_paid() -> Counter:
-    """How often each recomposition may have been paid for."""
+    """Count how often each recomposition may have been paid for."""
     return Counter(pk for request in _paid() for pk in request.recomposition_ids())

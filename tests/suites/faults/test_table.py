@@ -1,4 +1,4 @@
-"""docs/reliability.md holds the matrix as it is played. `FAULTS_TABLE=write` writes it there."""
+"""docs/reliability.md holds the current matrix. `FAULTS_TABLE=write` writes it there."""
 
 import os
 

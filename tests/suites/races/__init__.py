@@ -1,1 +1,1 @@
-"""Eight processes that do all that can be done to the same images, at the same time."""
+"""Eight processes that run all operations on the same images, at the same time."""

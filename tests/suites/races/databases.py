@@ -1,4 +1,4 @@
-"""A fresh database for each race, on each kind of server that a site may have."""
+"""Creates a fresh database for each race, on each kind of server that a site may have."""
 
 import contextlib
 import os
@@ -30,8 +30,8 @@ def postgresql(directory: Path) -> Iterator[str]:
         pytest.skip(f"no PostgreSQL at {POSTGRESQL}, or RACES_POSTGRESQL: {error}")
     with contextlib.closing(connection):
         drop = "DROP DATABASE {} WITH (FORCE)"
-        with _made(connection.execute, "CREATE DATABASE {}", drop) as name:
-            # Safe from power cuts no test needs to be.
+        with _temporary_database(connection.execute, "CREATE DATABASE {}", drop) as name:
+            # No test needs to survive a power cut.
             connection.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
             yield re.sub(r"/[^/]*$", f"/{name}", POSTGRESQL)
 
@@ -45,12 +45,12 @@ def mariadb(directory: Path) -> Iterator[str]:
         pytest.skip(f"no MariaDB at {MARIADB}, or RACES_MARIADB: {error}")
     with contextlib.closing(connection):
         create = "CREATE DATABASE {} CHARACTER SET utf8mb4"
-        with _made(connection.cursor().execute, create, "DROP DATABASE {}") as name:
+        with _temporary_database(connection.cursor().execute, create, "DROP DATABASE {}") as name:
             yield re.sub(r"/[^/]*$", f"/{name}", MARIADB)
 
 
 @contextlib.contextmanager
-def _made(execute: Callable[[str], Any], create: str, drop: str) -> Iterator[str]:
+def _temporary_database(execute: Callable[[str], Any], create: str, drop: str) -> Iterator[str]:
     name = f"smart_resize_races_{secrets.token_hex(4)}"
     execute(create.format(name))
     try:

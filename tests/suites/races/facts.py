@@ -1,4 +1,4 @@
-"""What the tables and files say, as plain data."""
+"""Reads the tables and files as plain data."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ from wagtail.images import get_image_model
 from wagtail.models import ModelLogEntry
 
 from suites.races import pictures
-from suites.races.racer import look
+from suites.races.race_process import view_page
 from wagtail_smart_resize.editorial import audit
 from wagtail_smart_resize.models import (
     BudgetPeriod,
@@ -21,14 +21,14 @@ from wagtail_smart_resize.models import (
 )
 from wagtail_smart_resize.renditions import published, published_cache
 
-#: What tells in the ledger that nothing was bought.
+#: The ledger's value for a request that bought nothing.
 NOT_CHARGED = GatewayRequest.Charged.NO
-#: The file of a rendition that was prepared: Wagtail's own names have no such part.
+#: Matches the file of a prepared rendition: Wagtail's own names have no such part.
 PREPARED = re.compile(r"\.[0-9a-f]{12}\.")
 
 
 def bought() -> int:
-    """Outputs that the ledger says were bought."""
+    """Return how many outputs were bought according to the ledger."""
     charged = GatewayRequest.objects.exclude(charged=NOT_CHARGED)
     return charged.aggregate(outputs=Sum("outputs_asked"))["outputs"] or 0
 
@@ -86,9 +86,9 @@ def _row(row: Recomposition) -> dict[str, Any]:
 
 
 def _last_decision(row: Recomposition) -> list[Any] | None:
-    """Who chose what, the last of all in the audit log: ["candidate", 7, user] or ["crop", ...].
+    """Return the last choice in the audit log: ["candidate", 7, user] or ["crop", None, user].
 
-    The log's entries were written under the image's lock, so their order is that of the choices.
+    The log's entries are written under the image's lock, so their order is that of the choices.
     """
     entries = ModelLogEntry.objects.filter(object_id=str(row.image_id))
     decisions = entries.filter(action__in=[audit.CHOOSE, audit.DECLINE]).order_by("-pk")
@@ -100,12 +100,12 @@ def _last_decision(row: Recomposition) -> list[Any] | None:
 
 
 def _page(version: ImageVersion) -> dict[str, Any]:
-    """What the image's page shows, and what its version says that it should."""
+    """Return what the image's page shows, and what its version says that it should show."""
     image = version.image
     entries = [published.PublishedEntry.from_json(stored) for stored in version.live]
     said = published.PublishedState(entries, image.file_hash)
     shown = []
-    for file, picture in zip(look(image.pk), pictures.SHOWN, strict=True):
+    for file, picture in zip(view_page(image.pk), pictures.SHOWN, strict=True):
         entry = said.entry(picture.shape, picture.recipe)
         shows = pictures.shows(file, image.pk)
         shown.append({"says": entry.file if entry else None, "shows": shows})
@@ -113,10 +113,10 @@ def _page(version: ImageVersion) -> dict[str, Any]:
 
 
 def _files() -> dict[str, list[str]]:
-    """Files without a row that names them, and rows without their file.
+    """Return files without a row, and rows without their file.
 
-    Where two visitors make the same crop at once, Wagtail leaves the file of the one who comes
-    second, with `fill` as well: told apart from ours.
+    Where two visitors make the same crop at once, Wagtail leaves the file of the second one, with
+    `fill` as well: these are listed apart from ours.
     """
     root = Path(settings.MEDIA_ROOT)
     there = {str(file.relative_to(root)) for file in root.rglob("*") if file.is_file()}
@@ -125,10 +125,12 @@ def _files() -> dict[str, list[str]]:
     renditions = image_model.get_rendition_model().objects.values_list("file", flat=True)
     candidates = Candidate.objects.values_list("file", flat=True)
     named = {*sources, *renditions, *candidates}
-    nobodys = sorted(there - named)
-    ours = [name for name in nobodys if name.startswith("smart_resize/") or PREPARED.search(name)]
+    unreferenced = sorted(there - named)
+    ours = [
+        name for name in unreferenced if name.startswith("smart_resize/") or PREPARED.search(name)
+    ]
     return {
-        "of_nobody": ours,
-        "of_nobody_by_wagtail": [name for name in nobodys if name not in ours],
+        "unreferenced": ours,
+        "unreferenced_by_wagtail": [name for name in unreferenced if name not in ours],
         "missing": sorted(named - there),
     }

@@ -1,4 +1,4 @@
-"""The pictures that a page shows, and what can be seen on them."""
+"""The pictures that a page shows, and how their pixels are recognised."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -8,9 +8,9 @@ from PIL import Image, ImageChops, ImageOps, ImageStat
 
 from wagtail_smart_resize.models import Candidate
 
-#: The colour of all images; what the sandbox draws is of another.
+#: The colour of all images; the sandbox draws in others.
 CROP = "gold"
-#: So much two pictures may differ, of 255, when the same was cut out by other arithmetic.
+#: The largest difference, of 255, of two pictures cut out of the same one by different arithmetic.
 ALIKE = 5
 
 
@@ -20,7 +20,7 @@ class Shown(NamedTuple):
     recipe: str
 
 
-#: The template's, in its order.
+#: In the order of the template.
 SHOWN = (
     Shown("smartresize-120x120", Decimal("1.000"), ""),
     Shown("smartresize-123x120", Decimal("1.025"), ""),
@@ -30,9 +30,9 @@ SHOWN = (
 
 
 def wrong(image: Any, shown: Shown) -> str:
-    """What is wrong with the rendition that a page would get now, or "".
+    """Return what is wrong with the rendition that a page would get now, or "".
 
-    Its key was made from what the instance knows is live: so its pixels must be those.
+    Its key depends on what the instance knows is live, so its pixels must match that.
     """
     file = Path(image.get_rendition(shown.spec).file.path)
     entry = image.smart_resize.entry(shown.shape, shown.recipe)
@@ -44,7 +44,7 @@ def wrong(image: Any, shown: Shown) -> str:
 
 
 def shows(file: Path, image_id: Any) -> str:
-    """Which of the image's candidates the rendition was cut from, or "" where it is the crop."""
+    """Return the candidate that the rendition was cut from, or "" where it is the crop."""
     with Image.open(file) as opened:
         shown = opened.convert("RGB")
     if _difference(shown, Image.new("RGB", shown.size, CROP)) < ALIKE:
@@ -56,7 +56,7 @@ def shows(file: Path, image_id: Any) -> str:
 
 
 def _unlike(shown: Image.Image, file: Any) -> float:
-    """How far the rendition is from one cut from this candidate."""
+    """Return the difference of the rendition from one cut from this candidate."""
     with Image.open(file.path) as opened:
         return _difference(shown, ImageOps.fit(opened.convert("RGB"), shown.size))
 

@@ -1,11 +1,11 @@
-"""The tests' settings for processes that race; `DATABASE_URL` says on which database."""
+"""The tests' settings for the processes of a race; `DATABASE_URL` selects the database."""
 
 import os
 from contextlib import suppress
 from pathlib import Path
 
 with suppress(ImportError):
-    # Speaks for mysqlclient, which takes a C compiler to install.
+    # Replaces mysqlclient, which needs a C compiler to install.
     import pymysql
 
     pymysql.install_as_MySQLdb()
@@ -34,6 +34,6 @@ WAGTAIL_SMART_RESIZE = {
     "OUTPUT_FORMAT": "jpeg",
     "POLL_INTERVAL": 0.4,
     "MAX_IN_FLIGHT": 60,
-    # A recipe of its own, which the gateway is out of order for at first.
+    # A recipe of its own, whose first four submissions the gateway answers with an error.
     "PRESETS": {"portrait": {"size": "96x120", "prompt": "sandbox:500@submit:4 Whole persons."}},
 }

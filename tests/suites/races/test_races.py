@@ -1,4 +1,5 @@
-"""All at once, on each database: bought once, limits kept, no error, and what is shown is true."""
+"""Everything at once, on each database: one purchase each, limits kept, no error, right
+pictures."""
 
 import json
 import os
@@ -26,18 +27,18 @@ IMAGES = 200
 PROCESSES = 8
 SECONDS = 1000
 
-# Each image is shown in a square, something nearly square, a banner, and a portrait of a recipe of
-# its own. Besides, people ask for two candidates of some shapes.
+# Each image is shown in a square, something nearly square, a banner, and a portrait with a recipe
+# of its own. In addition, editors ask for two candidates of some shapes.
 SHAPES = 3
 DEMAND = IMAGES * SHAPES
 #: Less than is wanted; odd, so that the last image gets one of its two shapes.
 DAY = 61
-#: Of three days: the third, or the fourth, is cut short.
+#: The limit of a month with three days of purchases: the third day, or a fourth, is cut short.
 MONTH = 152
 NO_LIMIT = 10_000
-#: First within one day. Then through a midnight, with the days and their month contested at once,
-#: and two days more for what waits for them. At last without limits.
-HEATS = (
+#: First within one day. Then through a midnight, with competition for the days and their month at
+#: once, and two more days for what waits for them. Finally without limits.
+PHASES = (
     {
         "begins": "2126-11-10T12:00+00:00",
         "limits": {"DAILY_LIMIT": DAY, "MONTHLY_LIMIT": NO_LIMIT},
@@ -59,12 +60,12 @@ HEATS = (
 )
 
 
-#: What is logged because the gateway refuses.
+#: Logged because the gateway refuses.
 EXPECTED = "wagtail_smart_resize.purchasing.outcomes: Nothing is asked of the gateway for now"
 
 
 class Post(NamedTuple):
-    """What the gateway was asked for, by the request that the source's address names."""
+    """A submission, with the request that the source's address names."""
 
     request: int
     sizes: tuple[str, ...]
@@ -76,29 +77,29 @@ class Post(NamedTuple):
 
 
 class Race:
-    def __init__(self, told: dict[str, Any], gateway: SandboxGateway, answers: list[str]) -> None:
+    def __init__(self, result: dict[str, Any], gateway: SandboxGateway, answers: list[str]) -> None:
         assert len(gateway.calls) < KEPT_CALLS
-        self.heats = told["heats"]
-        self.requests = {request["pk"]: request for request in told["requests"]}
-        self.rows = told["rows"]
-        self.pages = told["pages"]
-        self.files = told["files"]
-        self.left = told["left"]
+        self.phases = result["phases"]
+        self.requests = {request["pk"]: request for request in result["requests"]}
+        self.rows = result["rows"]
+        self.pages = result["pages"]
+        self.files = result["files"]
+        self.left = result["left"]
         self.posts = [_post(body) for body in gateway.requests]
         self.refusals = sum(
             " 500 " in line or " 503 " in line or " 429 " in line for line in answers
         )
 
     def bought(self) -> list[Post]:
-        """What the gateway took on."""
+        """Return the submissions that the gateway accepted."""
         return [post for post in self.posts if self.requests[post.request]["request_id"]]
 
     def outputs(self) -> int:
         return sum(post.outputs for post in self.bought())
 
     def purchases(self, by_person: bool) -> Counter[tuple[Any, ...]]:
-        """How often each shape was bought: by templates, for its image and recipe; by people,
-        for what was pressed."""
+        """Count the purchases of each shape: templates' by image and recipe; editors' by submitted
+        form."""
         found: Counter[tuple[Any, ...]] = Counter()
         for post in self.bought():
             request = self.requests[post.request]
@@ -112,27 +113,27 @@ class Race:
         return sum(bought) - len(bought)
 
     def lost(self) -> int:
-        """Outputs that were bought and are not there."""
+        """Count the outputs that were bought and are missing."""
         return self.outputs() - sum(len(row["candidates"]) for row in self.rows)
 
     def orphans(self) -> int:
-        return len(self.files["of_nobody"]) + len(self.files["missing"])
+        return len(self.files["unreferenced"]) + len(self.files["missing"])
 
-    def racers(self) -> list[dict[str, Any]]:
-        return [racer for heat in self.heats for racer in heat["racers"]]
+    def processes(self) -> list[dict[str, Any]]:
+        return [process for phase in self.phases for process in phase["processes"]]
 
     def counts(self) -> Counter[str]:
-        return sum((Counter(racer["counts"]) for racer in self.racers()), Counter())
+        return sum((Counter(process["counts"]) for process in self.processes()), Counter())
 
     def errors(self) -> list[str]:
-        return [text for racer in self.racers() for text in racer["errors"]]
+        return [text for process in self.processes() for text in process["errors"]]
 
     def refused(self) -> Counter[str]:
-        """Statements that the database refused, whether or not they were tried again."""
-        return sum((Counter(racer["refused"]) for racer in self.racers()), Counter())
+        """Count the statements that the database refused, whether or not they were tried again."""
+        return sum((Counter(process["refused"]) for process in self.processes()), Counter())
 
     def logged(self) -> Counter[str]:
-        return Counter(line for racer in self.racers() for line in racer["logged"])
+        return Counter(line for process in self.processes() for line in process["logged"])
 
 
 def _post(body: dict[str, Any]) -> Post:
@@ -142,7 +143,7 @@ def _post(body: dict[str, Any]) -> Post:
 
 
 def _kind(size: str) -> float:
-    """Square and nearly square are the same shape."""
+    """Return the rounded ratio: square and nearly square are the same shape."""
     width, height = map(int, size.split("x"))
     return round(width / height, 1)
 
@@ -157,12 +158,12 @@ def race(request, tmp_path_factory):
         far_end as sources,
         SandboxGateway(report=answers.append) as gateway,
     ):
-        plan = {"images": IMAGES, "processes": PROCESSES, "heats": HEATS, "seed": "races"}
+        plan = {"images": IMAGES, "processes": PROCESSES, "phases": PHASES, "seed": "races"}
         (directory / "plan.json").write_text(json.dumps(plan))
         environment = _environment(directory, database, gateway.url, sources.origin)
-        told = _told("suites.races.course", directory, environment, "plan.json")
-        race = Race(told, gateway, answers)
-    _tell_figures(request.param, race)
+        result = _run_module("suites.races.coordinator", directory, environment, "plan.json")
+        race = Race(result, gateway, answers)
+    _print_figures(request.param, race)
     return race
 
 
@@ -178,11 +179,11 @@ def _environment(directory: Path, database: str, gateway: str, source: str) -> d
     }
 
 
-def _told(module: str, directory: Path, environment: dict[str, str], *arguments: str) -> Any:
-    """What a process of its own wrote to the file that its last argument names."""
+def _run_module(module: str, directory: Path, environment: dict[str, str], *arguments: str) -> Any:
+    """Run a module as a process; return what it wrote to the file named by its last argument."""
     with (directory / "log").open("w+") as log:
         ended = subprocess.run(
-            [sys.executable, "-m", module, *arguments, "told.json"],
+            [sys.executable, "-m", module, *arguments, "result.json"],
             env={**os.environ, **environment},
             cwd=directory,
             stdout=log,
@@ -191,28 +192,29 @@ def _told(module: str, directory: Path, environment: dict[str, str], *arguments:
         )
         log.seek(0)
         assert ended.returncode == 0, log.read()[-8000:]
-    return json.loads((directory / "told.json").read_text())
+    return json.loads((directory / "result.json").read_text())
 
 
-def _tell_figures(database: str, race: Race) -> None:
+def _print_figures(database: str, race: Race) -> None:
     print(f"\n{database}: {dict(race.counts())}")
-    for heat in race.heats:
-        took = f"{heat['race_seconds']:.0f} s + {heat['settle_seconds']:.0f} s"
-        print(f"  {heat['bought_in_race']} of {heat['bought']} outputs in the race, {took}")
-        print(f"  {heat['spent']}")
+    for phase in race.phases:
+        took = f"{phase['race_seconds']:.0f} s + {phase['settle_seconds']:.0f} s"
+        print(f"  {phase['bought_in_race']} of {phase['bought']} outputs in the race, {took}")
+        print(f"  {phase['spent']}")
     counts = race.counts()
     print(
         f"  tries {len(race.posts)}, refused {race.refusals}, purchases {len(race.bought())} of "
         f"{race.outputs()} outputs, duplicates {race.duplicates()}, lost {race.lost()}, "
-        f"orphans {race.orphans()} (and {len(race.files['of_nobody_by_wagtail'])} of Wagtail's), "
-        f"files looked at {counts['files']}, compared {counts['compared']}, "
+        f"orphans {race.orphans()} "
+        f"(and {len(race.files['unreferenced_by_wagtail'])} of Wagtail's), "
+        f"files checked {counts['files']}, compared {counts['compared']}, "
         f"errors {len(race.errors())}, refused statements {race.refused().total()}"
     )
     for text, count in [*race.refused().items(), *race.logged().items()]:
         print(f"  {count} times: {text}")
 
 
-# What holds
+# Assertions
 
 
 def test_nobody_gets_an_error(race):
@@ -220,7 +222,7 @@ def test_nobody_gets_an_error(race):
 
 
 def test_no_lock_is_waited_for_in_vain_and_nothing_is_swallowed(race):
-    """Not even where it would be tried again, or a page would go on with less."""
+    """Not even where it would be tried again, or a page would be shown without it."""
     assert race.refused() == {}
     assert not [line for line in race.logged() if not line.startswith(EXPECTED)]
 
@@ -256,14 +258,14 @@ def test_the_ledger_tells_each_refusal(race):
 
 
 def test_exactly_a_day_s_limit_is_bought_where_more_is_wanted(race):
-    assert race.heats[0]["bought"] == DAY
-    assert race.heats[0]["spent"] == {"2126-11": DAY, "2126-11-10": DAY}
+    assert race.phases[0]["bought"] == DAY
+    assert race.phases[0]["spent"] == {"2126-11": DAY, "2126-11-10": DAY}
 
 
 def test_exactly_the_month_s_limit_is_bought_over_its_days(race):
-    spent = race.heats[1]["spent"]
+    spent = race.phases[1]["spent"]
     days = {period: outputs for period, outputs in spent.items() if period != "2126-11"}
-    assert race.heats[1]["bought"] == spent["2126-11"] == sum(days.values()) == MONTH
+    assert race.phases[1]["bought"] == spent["2126-11"] == sum(days.values()) == MONTH
     assert max(days.values()) == DAY
     assert len([outputs for outputs in days.values() if outputs]) >= 3
 
@@ -272,13 +274,13 @@ def test_what_is_spent_is_what_was_asked_for_and_received(race):
     ledger = [request for request in race.requests.values() if request["charged"] != "no"]
     assert sum(request["outputs_asked"] for request in ledger) == race.outputs()
     assert sum(request["outputs_received"] for request in ledger) == race.outputs()
-    month, *days = sorted(race.heats[-1]["spent"].items())
+    month, *days = sorted(race.phases[-1]["spent"].items())
     assert month[1] == sum(outputs for _day, outputs in days) == race.outputs()
     assert race.lost() == 0
 
 
 def test_no_file_is_without_its_row_and_no_row_without_its_file(race):
-    assert race.files["of_nobody"] == []
+    assert race.files["unreferenced"] == []
     assert race.files["missing"] == []
 
 
@@ -304,12 +306,14 @@ def test_what_was_recorded_last_is_what_is_served(race):
 
 
 def test_they_did_race(race):
-    """Guards this file: much was bought, asked for, refused, decided and flipped while others
-    were at work. How much depends on what else the machine does: on a quiet one all of the first
-    two limits and half of the rest."""
-    assert race.heats[0]["bought_in_race"] > DAY / 4
-    assert race.heats[1]["bought_in_race"] > DAY + 5
-    assert race.heats[2]["bought_in_race"] > MONTH + 20
+    """Check that the processes did compete: enough was done while others were at work.
+
+    How much depends on the machine's load: on a quiet one all of the first two limits and half of
+    the rest.
+    """
+    assert race.phases[0]["bought_in_race"] > DAY / 4
+    assert race.phases[1]["bought_in_race"] > DAY + 5
+    assert race.phases[2]["bought_in_race"] > MONTH + 20
     counts = race.counts()
     assert counts["compared"] > 100
     assert counts["decided"] > 50
@@ -320,11 +324,12 @@ def test_they_did_race(race):
 
 
 def test_no_conditional_update_locks_an_index_before_its_row(tmp_path):
-    """MariaDB may find a row by an index of the condition; who has the row, and changes what the
-    index holds, would be in a deadlock with it. Eight processes meet so once in many races."""
+    """MariaDB may find a row by an index of the condition. A transaction that holds the row and
+    changes that index would then be in a deadlock with it. Eight processes meet like that only once
+    in many races."""
     unused = "http://127.0.0.1:9"
     with mariadb(tmp_path) as database:
         environment = _environment(tmp_path, database, unused, unused)
-        told = _told("suites.races.crossings", tmp_path, environment)
-    assert len(told) == 7
-    assert not any(told.values()), told
+        result = _run_module("suites.races.deadlock_check", tmp_path, environment)
+    assert len(result) == 7
+    assert not any(result.values()), result

@@ -1,1 +1,2 @@
-"""Real server processes on loopback: what no test client can show. Run with `pytest -m servers`."""
+"""Real server processes on loopback, for what no test client can show. Run with `pytest -m
+servers`."""

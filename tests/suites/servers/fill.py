@@ -1,4 +1,4 @@
-"""Migrates the database of the settings and puts photographs into it."""
+"""Migrates the database of the settings and adds photographs."""
 
 import django
 

@@ -1,4 +1,4 @@
-"""Starts, asks and ends server processes of the test site."""
+"""Starts, queries and ends server processes of the test site."""
 
 import contextlib
 import os
@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 
 import dj_database_url
 from support.paths import TESTS
-from support.patience import FOR_EVER, LONG, until
+from support.waiting import NEVER_SECONDS, TIMEOUT_SECONDS, until
 
-from . import guard
+from . import connection_log
 
 TABLE = "wagtail_smart_resize_gatewayrequest"
 VERSIONS = "wagtail_smart_resize_imageversion"
@@ -45,7 +45,7 @@ class Answer(NamedTuple):
 
     @property
     def pictures(self) -> list[str]:
-        """The addresses of all pictures, in order."""
+        """Return the addresses of all pictures, in order."""
         sets = re.findall(r'(?:src|srcset)="([^"]+)"', self.text)
         return [part.split()[0] for each in sets for part in each.split(", ")]
 
@@ -57,7 +57,7 @@ def free_port() -> int:
 
 
 class Site:
-    """A database and media of its own, and the processes that serve them."""
+    """A site with a database and media of its own, and its processes."""
 
     def __init__(self, directory: Path, database: str, gateway: str, **environment: str) -> None:
         self.directory = directory
@@ -74,7 +74,7 @@ class Site:
             "SERVERS_DATABASE": database,
             "SERVERS_GATEWAY": gateway,
             "SERVERS_URL": self.url,
-            # Settings make temporary directories: they go with ours.
+            # Settings create temporary directories, which are deleted with ours.
             "TMPDIR": str(directory),
             **environment,
         }
@@ -82,11 +82,11 @@ class Site:
     # Processes
 
     def start(self, *command: str, role: str = "web", **options: Any) -> subprocess.Popen:
-        """A process of its own group, in the site's environment."""
+        """Start a process in its own group, in the site's environment."""
         with (self.directory / f"{role}.log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", *command],
-                env={**self.environment, guard.ROLE: role},
+                env={**self.environment, connection_log.ROLE: role},
                 cwd=self.directory,
                 start_new_session=True,
                 **{"stdout": log, "stderr": log, **options},
@@ -96,7 +96,7 @@ class Site:
 
     @contextlib.contextmanager
     def with_environment(self, more: dict[str, str]) -> Iterator[None]:
-        """What is started meanwhile has this in its environment as well."""
+        """Add variables to the environment of what is started within the block."""
         before = self.environment
         self.environment = {**before, **more}
         try:
@@ -105,13 +105,13 @@ class Site:
             self.environment = before
 
     def serve(self, engine: str, *more: str, port: int = 0, role: str = "web") -> subprocess.Popen:
-        """A web server of this engine; it answers when this returns."""
+        """Start a web server of this engine; it answers when this returns."""
         command = [*ENGINES[engine], *more]
         port = port or self.port
         if command[0] == "gunicorn":
             command += [f"--bind=127.0.0.1:{port}", "--log-level=warning", "--timeout=60"]
-            # Its master kills nobody: who ends does it by himself.
-            command += [f"--graceful-timeout={FOR_EVER:.0f}"]
+            # Its master must not kill workers: each must end by itself.
+            command += [f"--graceful-timeout={NEVER_SECONDS:.0f}"]
         else:
             command += [f"--port={port}", "--log-level=warning"]
         process = self.start(*command, role=role)
@@ -121,24 +121,24 @@ class Site:
         return process
 
     def work_on_tasks(self) -> subprocess.Popen:
-        """A worker of django-tasks-db."""
+        """Start a worker of django-tasks-db."""
         options = ("db_worker", "--interval=0.2", "--no-startup-delay")
         return self.start("django", *options, role="worker")
 
     def end(self, process: subprocess.Popen, number: int = signal.SIGTERM) -> float:
-        """End a process (SIGKILL: and all its children); tell how many seconds it took."""
+        """End a process (SIGKILL: and all its children); return the seconds it took."""
         began = time.monotonic()
         with contextlib.suppress(ProcessLookupError):
             if number == signal.SIGKILL:
                 os.killpg(process.pid, number)
             else:
                 process.send_signal(number)
-        process.wait(LONG)
+        process.wait(TIMEOUT_SECONDS)
         took = time.monotonic() - began
         if process.stdout:
             process.stdout.close()
         if port := self._ports.pop(process.pid, 0):
-            # Its children may die a moment later, and until then they accept connections.
+            # Its children may end a moment later, and accept connections until then.
             until(lambda: not answers(port), "nobody answers any more")
         return took
 
@@ -146,12 +146,12 @@ class Site:
         for process in self._processes:
             self.end(process, signal.SIGKILL)
 
-    # What it shows
+    # Pages
 
     def get(self, path: str = "/pictures/", port: int = 0) -> Answer:
         url = f"http://127.0.0.1:{port or self.port}{path}"
         try:
-            with urllib.request.urlopen(url, timeout=LONG) as response:
+            with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as response:
                 text = response.read().decode()
                 return Answer(response.status, text, response.headers.get("X-Process", ""))
         except urllib.error.HTTPError as error:
@@ -159,9 +159,13 @@ class Site:
                 return Answer(error.code, "", "")
 
     def wait_until_recomposed(
-        self, before: Answer, seconds: float = LONG, path: str = "/pictures/", port: int = 0
+        self,
+        before: Answer,
+        seconds: float = TIMEOUT_SECONDS,
+        path: str = "/pictures/",
+        port: int = 0,
     ) -> float:
-        """Look again and again until no picture is what it was before; tell the seconds."""
+        """Request the page until no picture is what it was before; return the seconds."""
         began = time.monotonic()
         shown = set(before.pictures)
         assert shown
@@ -180,12 +184,12 @@ class Site:
     def log(self) -> str:
         return "\n".join(path.read_text()[-6000:] for path in self.directory.glob("*.log"))
 
-    def connections(self, gateway_port: int) -> list[guard.Connection]:
-        """Who opened connections to the gateway."""
-        noted = guard.read(self.directory / "connections.log")
-        return [each for each in noted if each.port == gateway_port]
+    def connections(self, gateway_port: int) -> list[connection_log.Connection]:
+        """Return the connections to the gateway."""
+        connections = connection_log.read(self.directory / "connections.log")
+        return [each for each in connections if each.port == gateway_port]
 
-    # What it stored
+    # Database
 
     def sql(self, statement: str) -> list[tuple[Any, ...]]:
         with connected(self._database) as connection:
@@ -199,7 +203,7 @@ class Site:
         return self.sql(f"SELECT status, charged, error_code FROM {TABLE} ORDER BY id")
 
     def end_leases(self) -> None:
-        """As if their time were over: tests don't wait for minutes."""
+        """Expire the leases, so that tests don't wait for minutes."""
         past = "'2020-01-01 00:00:00'"
         self.sql(f"UPDATE {TABLE} SET leased_until = {past} WHERE leased_until IS NOT NULL")
         self.sql(f"UPDATE {VERSIONS} SET publish_due_at = {past} WHERE publish_due_at IS NOT NULL")
@@ -207,13 +211,13 @@ class Site:
 
 
 def answers(port: int) -> bool:
-    """Whether anybody accepts connections there."""
+    """Tell whether a process accepts connections at this port."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def mysql_options(url: str) -> dict[str, Any]:
-    """What PyMySQL takes to connect to a database, or to a server whose URL names none."""
+    """Return PyMySQL's options for a database, or for a server whose URL names none."""
     server = dj_database_url.parse(url)
     names = {
         "host": "HOST",
@@ -242,7 +246,7 @@ def connected(database: str) -> Iterator[Any]:
 
 
 class Template:
-    """A migrated database with photographs, made once and copied for each site."""
+    """A migrated database with photographs, which is created once and copied for each site."""
 
     def __init__(self, directory: Path, base: str = "") -> None:
         self._directory = directory
@@ -256,12 +260,12 @@ class Template:
         shutil.rmtree(directory / "together", ignore_errors=True)
 
     def copy(self, directory: Path) -> str:
-        """A copy of the database and media in another directory; the database's URL."""
+        """Copy the database and media to another directory; return the database's URL."""
         shutil.copytree(self._directory / "media", directory / "media")
         return self._new_database(directory)
 
     def _new_database(self, directory: Path) -> str:
-        """For PostgreSQL a database beside the one that is named; for SQLite a file."""
+        """Create a database: on PostgreSQL beside the one that is named, for SQLite a file."""
         original = self._directory / "db.sqlite3"
         if not self._base.startswith("postgres"):
             if original.exists():

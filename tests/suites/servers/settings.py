@@ -1,4 +1,4 @@
-"""The tests' settings for a real server process; the environment says what is different."""
+"""The tests' settings for a real server process; environment variables say what differs."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ import dj_database_url
 from support.settings import *  # noqa: F403
 from support.settings import INSTALLED_APPS, WAGTAIL_SMART_RESIZE
 
-from . import guard
+from . import connection_log
 
 WORK_DIR = Path(os.environ["SERVERS_DIR"])
 MEDIA_ROOT = WORK_DIR / "media"
@@ -42,4 +42,4 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": "WARNING"},
 }
 
-guard.install(WORK_DIR / "connections.log")
+connection_log.install(WORK_DIR / "connections.log")

@@ -1,4 +1,4 @@
-"""The runners in real processes: web servers, workers, signals, and a gateway that is slow or gone.
+"""The runners in real processes: web servers, workers, signals, and a slow or absent gateway.
 
 Each test has a site of its own. `SERVERS_DIR` of its processes holds its database, media and logs.
 """
@@ -13,7 +13,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from support.patience import until
+from support.waiting import until
 
 from wagtail_smart_resize.sandbox import SandboxGateway
 
@@ -47,7 +47,8 @@ def gateway():
 
 @pytest.fixture
 def make_site(template, tmp_path_factory):
-    """Makes sites at this gateway address; their processes end with the test."""
+    """Return a function that creates sites for a gateway's address; their processes end with the
+    test."""
     sites = []
 
     def make(gateway_url, **environment):
@@ -66,12 +67,13 @@ def port_of(gateway):
 
 
 def in_flight(gateway):
-    """Whether each answer was stored, as only then its status is asked for; none is finished."""
+    """Tell whether all requests are in flight: a status is asked for only once the answer is
+    stored."""
     return len(set(gateway.polls)) == PHOTOS
 
 
 def wait_until_in_flight(gateway):
-    """Until the gateway has all it needs: the site that it fetches sources from may go."""
+    """Wait until the gateway needs nothing more from the site, from which it fetches sources."""
     until(lambda: in_flight(gateway), "all is in flight")
     gateway.settle()
 
@@ -142,7 +144,7 @@ def test_a_hanging_submission_does_not_hold_a_process_up(make_site, gateway):
     site.get()
     until(lambda: gateway.requests, "it is submitted")
     site.end(process)
-    # It has not waited for the client to give up.
+    # The process has not waited for the client's timeout.
     assert "sending" in [row[0] for row in site.requests()]
 
 
@@ -182,7 +184,7 @@ def test_processes_of_one_site_ask_for_the_status_once_per_interval(make_site):
 
 
 def ask_all_workers(site, count):
-    """First views in so many processes at the same moment."""
+    """View the page for the first time in `count` processes at the same moment."""
     with ThreadPoolExecutor(count) as pool:
         paths = [f"/pictures/?together={count}"] * count
         answers = list(pool.map(site.get, paths))
@@ -210,7 +212,7 @@ def test_hot_processes_serve_what_a_third_makes_live(make_site, gateway):
     first = site.get()
     for port in (site.port, other):
         assert site.get(port=port).pictures == first.pictures
-    worker = site.start("suites.servers.work", role="worker", stdout=subprocess.PIPE, text=True)
+    worker = site.start("suites.servers.worker", role="worker", stdout=subprocess.PIPE, text=True)
     asked = {site.port: 0.0, other: 0.0}
     waiting = set(asked)
 
@@ -247,8 +249,8 @@ def test_a_tasks_worker_ended_in_the_middle_finishes_after_its_restart(make_site
         site.work_on_tasks()
         seconds = site.wait_until_recomposed(first)
         assert len(gateway.requests) == PHOTOS
-        noted = site.connections(port_of(gateway))
-        assert {each.role for each in noted} == {"worker"}
+        connections = site.connections(port_of(gateway))
+        assert {each.role for each in connections} == {"worker"}
     assert waiting_ticks(site) <= 1
     print(f"\nrecomposed {seconds:.1f} s after the worker's restart")
 
@@ -263,12 +265,12 @@ def test_a_backend_that_runs_tasks_inline_leaves_them_to_the_thread(make_site, g
     site.serve("gunicorn gthread")
     first = site.get()
     site.wait_until_recomposed(first)
-    noted = site.connections(port_of(gateway))
-    assert noted
-    assert all(is_ours(each) for each in noted)
+    connections = site.connections(port_of(gateway))
+    assert connections
+    assert all(is_ours(each) for each in connections)
 
 
-# A gateway that is gone or hangs
+# A gateway that is absent or hangs
 
 
 @pytest.mark.parametrize("runner", ["thread", "tasks"])
@@ -294,8 +296,8 @@ def test_the_first_view_takes_as_long_as_fill_whatever_the_gateway_does(make_sit
     medians = {name: statistics.median(each) * 1000 for name, each in seconds.items()}
     print(f"\n{runner}: " + ", ".join(f"{name} {ms:.0f} ms" for name, ms in medians.items()))
     for site, port in ((hanging, port_of(gateway)), (dead, dead_port)):
-        noted = until(lambda site=site, port=port: site.connections(port), "somebody calls")
-        assert all(is_ours(each) for each in noted)
+        connections = until(lambda site=site, port=port: site.connections(port), "somebody calls")
+        assert all(is_ours(each) for each in connections)
 
 
 # Databases
@@ -308,11 +310,11 @@ def test_no_first_view_fails_while_the_thread_writes_to_sqlite(make_site, gatewa
         pytest.skip("is about SQLite: run it without DATABASE_URL")
     site.serve("gunicorn gthread")
     at_once = 4
-    # Ever new shapes, so that the thread has something to write all the time.
+    # New shapes all the time, so that the thread always has something to write.
     widths = itertools.count(300, 6)
     ends = time.monotonic() + 10
 
-    def look(_hand):
+    def view_pages(_number):
         answers = []
         while time.monotonic() < ends:
             specs = [f"spec=smartresize-{next(widths)}x400" for _ in range(2)]
@@ -320,7 +322,7 @@ def test_no_first_view_fails_while_the_thread_writes_to_sqlite(make_site, gatewa
         return answers
 
     with ThreadPoolExecutor(at_once) as pool:
-        answers = [answer for found in pool.map(look, range(at_once)) for answer in found]
+        answers = [answer for found in pool.map(view_pages, range(at_once)) for answer in found]
     failed = sum(answer.status != 200 for answer in answers)
     print(f"\n{mode or 'unset'}: {failed} of {len(answers)} first views failed")
     assert failed == 0

@@ -16,7 +16,7 @@ TEMPLATE = """{% load wagtailimages_tags %}
 
 
 def pictures(request):
-    """All photos in two shapes; or those named, in the specs given."""
+    """Show all photos in two shapes, or the given ones in the given specs."""
     _wait_for_others(int(request.GET.get("together", 0)))
     photos = get_image_model().objects.order_by("pk")
     if "photo" in request.GET:
@@ -29,7 +29,7 @@ def pictures(request):
 
 
 def _wait_for_others(count: int) -> None:
-    """Go on when so many processes have come as far as this."""
+    """Wait until `count` processes have reached this point."""
     here = Path(settings.WORK_DIR) / "together"
     here.mkdir(exist_ok=True)
     (here / str(os.getpid())).touch()

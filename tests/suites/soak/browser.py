@@ -1,4 +1,4 @@
-"""An editor's browser: a session, pages, and the forms on them."""
+"""An editor's browser: a session, pages, and their forms."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,11 +11,11 @@ SECONDS = 120
 
 
 class Unexpected(Exception):
-    """An answer that nobody should have got."""
+    """An answer that no editor should get."""
 
 
 class Form:
-    """A form as it was shown, to be filled in and sent."""
+    """A form as shown, to be filled in and sent."""
 
     def __init__(self, tag: Tag, url: str) -> None:
         self.tag = tag
@@ -23,7 +23,7 @@ class Form:
         self.values = [pair for field in tag.select("[name]") for pair in _values(field)]
 
     def options(self, name: str) -> list[str]:
-        """The values of the radio buttons that can be chosen."""
+        """Return the values of the radio buttons that are not disabled."""
         found = self.tag.select(f'input[type=radio][name="{name}"]:not([disabled])')
         return [str(each["value"]) for each in found]
 
@@ -40,7 +40,7 @@ class Form:
 
 
 def _values(field: Tag) -> list[tuple[str, str]]:
-    """What a browser would send of a field that nobody touched."""
+    """Return what a browser would send of an untouched field."""
     name, kind = str(field["name"]), field.get("type")
     if field.has_attr("disabled") or field.name == "button" or kind in {"submit", "file"}:
         return []
@@ -63,17 +63,17 @@ class Page:
         return list(self._soup.select(selector))
 
     def forms(self, action_ends: str) -> list[Form]:
-        """Those that are sent to an address with this end."""
+        """Return the forms whose address has this end."""
         forms = (Form(tag, self.url) for tag in self.select("form[method=post], form[method=POST]"))
         return [form for form in forms if form.url.split("?")[0].endswith(action_ends)]
 
 
 class Browser:
-    """Keeps its connection and cookies; `told` hears of each answer."""
+    """Keeps its connection and cookies; calls `count` for each answer."""
 
-    def __init__(self, url: str, told: Callable[[str], None]) -> None:
+    def __init__(self, url: str, count: Callable[[str], None]) -> None:
         self._url = url
-        self._told = told
+        self._count = count
         self._session = requests.Session()
 
     def open(self, path: str, **query: Any) -> Page:
@@ -86,7 +86,7 @@ class Browser:
         return self._answered("GET", urljoin(self._url, path)).content
 
     def send(self, form: Form, file: Any = None, **changes: Any) -> Page:
-        """Fill the form in, send it, and follow to where it leads."""
+        """Fill in the form, send it, and follow redirects."""
         files = {"file": file} if file else None
         data = form.filled(**changes)
         return Page(self._answered("POST", form.url, data=data, files=files))
@@ -98,10 +98,10 @@ class Browser:
             raise Unexpected(f"{name} could not log in")
 
     def _answered(self, method: str, url: str, **sent: Any) -> requests.Response:
-        # As a browser does with forms: where it came from.
+        # Browsers send it with forms.
         headers = {"Referer": self._url}
         response = self._session.request(method, url, headers=headers, timeout=SECONDS, **sent)
-        self._told("requests to the admin")
+        self._count("requests to the admin")
         if response.status_code != 200:
             raise Unexpected(f"{method} {url}: {response.status_code}")
         return response

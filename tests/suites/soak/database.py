@@ -1,4 +1,4 @@
-"""A PostgreSQL database for the soak, and what the server says about it."""
+"""Creates a PostgreSQL database for the soak, and reads the server's figures about it."""
 
 import contextlib
 import os
@@ -13,8 +13,8 @@ POSTGRESQL = os.environ.get("SOAK_POSTGRESQL", "postgres://postgres@127.0.0.1:54
 
 
 @contextlib.contextmanager
-def made() -> Iterator[str]:
-    """The URL of a fresh database, which is dropped in the end; skips where there is no server."""
+def temporary_database() -> Iterator[str]:
+    """Yield the URL of a fresh database and drop it afterwards; skip where there is no server."""
     psycopg = pytest.importorskip("psycopg", reason="PostgreSQL: psycopg is not installed")
     try:
         connection = psycopg.connect(POSTGRESQL, autocommit=True, connect_timeout=5)
@@ -29,8 +29,8 @@ def made() -> Iterator[str]:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-#: All sessions but the one that asks; those in a transaction that nobody goes on with, the oldest
-#: of them in seconds; and temporary files that queries had to write.
+#: The number of other sessions; of those idle in a transaction; and the oldest of these, in
+#: seconds.
 ACTIVITY = """
     SELECT count(*),
         count(*) FILTER (WHERE state LIKE 'idle in transaction%'),
@@ -41,7 +41,7 @@ ACTIVITY = """
         AND backend_type = 'client backend'
 """
 
-#: What the app has still to do.
+#: The app's unfinished work.
 UNDONE = """
     SELECT
         (SELECT count(*) FROM wagtail_smart_resize_gatewayrequest
@@ -52,11 +52,11 @@ UNDONE = """
             WHERE publish_due_at IS NOT NULL OR purge_due_at IS NOT NULL)
 """
 
-FLIPS = "SELECT coalesce(max(value), 0) FROM wagtail_smart_resize_feedcounter"
+FLIPS = "SELECT coalesce(max(value), 0) FROM wagtail_smart_resize_publicationcounter"
 
 
 class Server:
-    """Asks the database from outside of the site, on a connection of its own."""
+    """Queries the database from outside the site, on a connection of its own."""
 
     def __init__(self, url: str) -> None:
         import psycopg

@@ -1,4 +1,4 @@
-"""Editors: what they do in the admin, by its own pages and forms."""
+"""Editors, who use the admin's own pages and forms."""
 
 import io
 import itertools
@@ -12,26 +12,26 @@ from PIL import Image
 
 from suites.soak.browser import Browser, Form, Page, Unexpected
 
-#: How often an editor's browser asks how a picture comes along before the editor goes on.
+#: How often an editor's browser polls the progress before the editor goes on.
 POLLS = 4
-#: The value of the crop among the pictures to choose from.
+#: The value of the crop among the options.
 CROP = "crop"
 IMAGE = re.compile(r"/admin/images/(\d+)/")
 
 
 class Editor:
-    def __init__(self, plan: dict[str, Any], number: int, tell: Callable[[str], None]) -> None:
+    def __init__(self, plan: dict[str, Any], number: int, count: Callable[[str], None]) -> None:
         self._plan = plan
-        self._tell = tell
+        self._count = count
         self._name = f"editor-{number}"
         self._random = random.Random(f"{self._name} {plan['seed']}")
-        self._browser = Browser(plan["url"], tell)
+        self._browser = Browser(plan["url"], count)
         #: Images that this editor has put on the front page, and those taken off it again.
         self._shown: list[str] = []
         self._withdrawn: list[str] = []
         self._uploads = itertools.count()
 
-    def arrive(self) -> None:
+    def set_up(self) -> None:
         self._browser.log_in(self._name)
 
     def do(self, name: str) -> None:
@@ -40,11 +40,11 @@ class Editor:
     # On the image's screen
 
     def ask(self) -> None:
-        """Ask for a picture of one shape, and watch for a while how it comes along."""
+        """Ask for a picture of one shape, and poll its progress for a while."""
         screen = self._screen()
         forms = screen.forms("/ask/")
         if not forms:
-            self._tell("nothing to ask for")
+            self._count("nothing to ask for")
             return
         count = self._random.choice(["1", "1", "2"])
         self._watch(self._browser.send(self._random.choice(forms), candidates=count))
@@ -57,13 +57,13 @@ class Editor:
         for _ in range(POLLS):
             known = ",".join(f"{key}:{etag}" for key, etag in have.items())
             answer = self._browser.json(url, have=known)
-            self._tell("questions how far it is")
+            self._count("questions how far it is")
             have |= {card["key"]: card["etag"] for card in answer["cards"]}
             if not answer["active"]:
                 return
 
     def choose(self) -> None:
-        """Another of the pictures than the one that is chosen, after a look at it."""
+        """Choose another picture than the chosen one, after viewing it."""
         self._decide(lambda option: option != CROP)
 
     def crop(self) -> None:
@@ -78,14 +78,14 @@ class Editor:
             if wanted(option) and option != form.chosen("choice")
         ]
         if not possible:
-            self._tell("nothing to choose")
+            self._count("nothing to choose")
             return
         self._see(screen)
         form, option = self._random.choice(possible)
         self._browser.send(form, choice=option)
 
     def _see(self, screen: Page) -> None:
-        """One of the candidates, as the screen shows it."""
+        """Fetch one of the candidates, as the screen shows it."""
         pictures = screen.select('img[src*="/candidates/"]')
         if pictures:
             self._browser.fetch(str(self._random.choice(pictures)["src"]))
@@ -97,11 +97,11 @@ class Editor:
     # Review
 
     def review(self) -> None:
-        """Approve the first that waits, or decline it; now and then several at once."""
+        """Approve or decline the first that waits; sometimes several at once."""
         queue = self._browser.open("/admin/reports/smart-resize/review/")
         waiting = queue.forms("/decide/")
         if not waiting:
-            self._tell("nothing to review")
+            self._count("nothing to review")
         elif self._random.random() < 0.2:
             self._approve_all(queue)
         else:
@@ -115,12 +115,12 @@ class Editor:
             self._browser.send(form, approve=self._random.choice(pictures))
 
     def clear(self) -> None:
-        """Go on until nothing waits."""
+        """Approve until nothing waits."""
         while self._approve_all(self._browser.open("/admin/reports/smart-resize/review/")):
             pass
 
     def _approve_all(self, queue: Page) -> bool:
-        """The first picture of each that is on the page; tell whether there was one."""
+        """Approve the first picture of each entry on the page; return whether there was one."""
         form = queue.forms("/selected/")
         first = [entry.buttons("approve")[:1] for entry in queue.forms("/decide/")]
         selected = [("candidates", key) for keys in first for key in keys]
@@ -147,14 +147,14 @@ class Editor:
         self._shown.append(newest)
 
     def replace(self) -> None:
-        """Another file for an image of one's own."""
+        """Replace the file of one of this editor's images."""
         image = self._one_of(self._shown)
         if image:
             page = self._browser.open(f"/admin/images/{image}/")
             self._browser.send(_with_file(page), file=self._photograph())
 
     def withdraw(self) -> None:
-        """Off the front page: an image is taken out of use before it is deleted."""
+        """Take an image off the front page: images are taken out of use before they are deleted."""
         image = self._one_of(self._shown)
         if image:
             page = self._browser.open(f"/admin/images/{image}/")
@@ -171,17 +171,17 @@ class Editor:
 
     def _one_of(self, images: list[str]) -> str | None:
         if not images:
-            self._tell("no image of one's own")
+            self._count("no image of one's own")
         return self._random.choice(images) if images else None
 
     def _photograph(self) -> tuple[str, bytes, str]:
-        """Unlike every other."""
+        """Return a picture unlike every other."""
         noise = Image.frombytes("RGB", (16, 12), self._random.randbytes(16 * 12 * 3))
         content = io.BytesIO()
         noise.resize((480, 360), Image.Resampling.BICUBIC).save(content, "PNG")
         return "photograph.png", content.getvalue(), "image/png"
 
-    # Looking around
+    # Views
 
     def report(self) -> None:
         page = self._browser.open("/admin/reports/smart-resize/")

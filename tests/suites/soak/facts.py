@@ -1,4 +1,4 @@
-"""What the tables and files say when all is over. A process of its own, which repairs first."""
+"""Reads the tables and files at the end, in a process of its own, which repairs first."""
 
 import json
 import sys
@@ -56,7 +56,7 @@ def facts() -> dict[str, Any]:
 
 
 def files() -> dict[str, list[str]]:
-    """Rows without their file; and files without a row, by who makes them."""
+    """Return rows without their file, and files without a row."""
     images, renditions = get_image_model(), get_image_model().get_rendition_model()
     named = {
         row.file.name
@@ -65,11 +65,11 @@ def files() -> dict[str, list[str]]:
     }
     media = Path(settings.MEDIA_ROOT)
     there = {str(file.relative_to(media)) for file in media.rglob("*") if file.is_file()}
-    return {"missing": sorted(named - there), "of nobody": sorted(there - named)}
+    return {"missing": sorted(named - there), "unreferenced": sorted(there - named)}
 
 
 def site() -> dict[str, Any]:
-    """What the crowd must know: the galleries' photographs, and the collections."""
+    """Return what visitors and editors need: the galleries' photographs, and the collections."""
     from wagtail.models import Collection
 
     photos = {
@@ -82,7 +82,7 @@ def site() -> dict[str, Any]:
     }
 
 
-TOLD = {"facts": facts, "site": site}
+QUERIES = {"facts": facts, "site": site}
 
 if __name__ == "__main__":
-    Path(sys.argv[2]).write_text(json.dumps(TOLD[sys.argv[1]]()))
+    Path(sys.argv[2]).write_text(json.dumps(QUERIES[sys.argv[1]]()))

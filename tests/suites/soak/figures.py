@@ -1,4 +1,4 @@
-"""The figures of a soak as the tables that are printed, which go into the docs as they are."""
+"""Formats the figures of a soak as tables, which go into the docs unchanged."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -21,12 +21,12 @@ Rounds = list[dict[str, dict[str, float]]]
 
 
 def ratios(rounds: Rounds, one: str, other: str, what: str) -> list[float]:
-    """Of each round: what the one page took by what the other took."""
+    """Return, for each round, one page's value divided by the other's."""
     return [each[one][what] / each[other][what] for each in rounds]
 
 
 def spread(values: list[float]) -> tuple[float, float, float]:
-    """The median, and the quarters around it."""
+    """Return the median and the quartiles."""
     low, middle, high = quantiles(values, n=4)
     return middle, low, high
 
@@ -45,7 +45,7 @@ def _number(value: float) -> str:
 
 
 def held(before: Sample, samples: list[Sample], after: Sample) -> str:
-    """Quiet before and after; in between the medians of thirds."""
+    """Format the samples: idle before and after, and the medians of thirds between."""
     head = ["Master and two workers", "Before", "Start", "Middle", "End", "After"]
     rows = (
         [name, *map(_number, [what(before), *medians(samples, what), what(after)])]

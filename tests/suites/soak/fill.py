@@ -1,4 +1,4 @@
-"""Makes the site: tables, galleries, the front page, and the editors who log in."""
+"""Creates the site: tables, galleries, the front page, and the editors who log in."""
 
 import django
 
@@ -9,10 +9,10 @@ from support.factories import plain_image  # noqa: E402
 from support.people import OURS, collection, editor, grant  # noqa: E402
 from wagtail.models import Collection, Locale, Page, Site  # noqa: E402
 
-from suites.soak.hour import EDITORS, GALLERIES, PHOTOS  # noqa: E402
+from suites.soak.load_profile import EDITORS, GALLERIES, PHOTOS  # noqa: E402
 from suites.soak.models import NEWS, FrontPage, Gallery, GalleryPicture  # noqa: E402
 
-#: The galleries of the same photographs, by the filter of their template.
+#: The galleries of the same photographs, with the filter of their template.
 TWINS = {"one": "fill", "other": "fill", "ours": "smartresize"}
 
 

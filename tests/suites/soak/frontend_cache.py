@@ -3,8 +3,8 @@ from typing import Any
 from wagtail.contrib.frontend_cache.backends.base import BaseBackend
 
 
-class ForgetfulBackend(BaseBackend):
-    """A front-end cache that takes every purge and keeps no list of them, which would grow."""
+class NullBackend(BaseBackend):
+    """A front-end cache that accepts every purge and keeps no list of them, which would grow."""
 
     def purge(self, url: str) -> None:
         pass

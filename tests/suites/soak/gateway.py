@@ -5,8 +5,8 @@ from typing import Any
 from wagtail_smart_resize.sandbox import SandboxGateway
 
 
-class NotingGateway(SandboxGateway):
-    """Notes each submission: in an hour there are more calls than the sandbox remembers."""
+class RecordingGateway(SandboxGateway):
+    """Records each submission: an hour has more calls than the sandbox keeps."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)

@@ -1,4 +1,4 @@
-"""The site's pages: galleries, each of which is there three times, and the latest photographs."""
+"""The site's pages: galleries, each of which exists three times, and the latest photographs."""
 
 from typing import Any
 
@@ -7,12 +7,12 @@ from modelcluster.fields import ParentalKey
 from wagtail.images import get_image_model, get_image_model_string
 from wagtail.models import Orderable, Page
 
-#: Where photographs are that the front page shows.
+#: The collection whose photographs the front page shows.
 NEWS = "News"
 
 
 class Gallery(Page):
-    """Some photographs; the filter is all in which two galleries of the same ones differ."""
+    """Some photographs; galleries of the same ones differ in the filter alone."""
 
     filter_name = models.CharField(max_length=20)
 
@@ -30,7 +30,7 @@ class GalleryPicture(Orderable):
 
 
 class FrontPage(Page):
-    """The latest photographs of the collection that is for it."""
+    """The latest photographs of the collection `NEWS`."""
 
     template = "soak/front.html"
 

@@ -1,7 +1,7 @@
-"""Looks at the same gallery three times in a row: twice with `fill`, once with `smartresize`.
+"""Requests the same gallery three times in a row: twice with `fill`, once with `smartresize`.
 
-A process of its own, so that it measures the site and not the crowd. Ends when its standard input
-does; then it writes what it measured.
+Runs as a process of its own, so that it measures the site and not the load generator. When its
+standard input is closed it writes its measurements and ends.
 """
 
 import http.client
@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-#: After so many rounds another connection leads, perhaps, to another process.
+#: Rounds until a new connection, which may lead to another process.
 ROUNDS_PER_CONNECTION = 10
 TIMING = re.compile(r"cpu;dur=([\d.]+), db;desc=(\d+)")
 
 
-def look(connection: http.client.HTTPConnection, path: str) -> dict[str, float]:
-    """What one page took: milliseconds here, the server's processor time, and its queries."""
+def request_page(connection: http.client.HTTPConnection, path: str) -> dict[str, float]:
+    """Return a page's cost: milliseconds here, the server's processor time, and its queries."""
     began = time.perf_counter()
     connection.request("GET", path)
     response = connection.getresponse()
@@ -42,7 +42,7 @@ def main(plan: dict[str, Any]) -> list[dict[str, dict[str, float]]]:
             connection = http.client.HTTPConnection(host, timeout=120)
         gallery = chance.randrange(plan["galleries"])
         twins = chance.sample(plan["twins"], len(plan["twins"]))
-        rounds.append({twin: look(connection, f"/{twin}-{gallery}/") for twin in twins})
+        rounds.append({twin: request_page(connection, f"/{twin}-{gallery}/") for twin in twins})
         if over.wait(plan["pause"]):
             return rounds
     raise AssertionError

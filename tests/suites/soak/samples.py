@@ -1,9 +1,9 @@
-"""What the server's processes hold: memory, threads, open files, connections.
+"""Samples the server's processes: memory, threads, open files, connections.
 
-Memory is looked at in three ways. Blocks are those that Python has in use after a collection, and
-objects are counted by class: both exact, and blind to what the allocator keeps for later, so they
-are compared between two quiet moments. What other libraries hold shows in the memory that is a
-process's own (USS), with the allocator's noise, under load.
+Memory is measured in three ways. Blocks are those that Python uses after a collection, and objects
+are counted by class: both are exact and ignore what the allocator keeps for later, so they are
+compared between two idle moments. The memory of other libraries shows in a process's own memory
+(USS), with the allocator's noise, under load.
 """
 
 import time
@@ -23,31 +23,31 @@ MOST_TRIES = 200
 
 @dataclass(frozen=True)
 class Sample:
-    """At one moment, all processes of the server together."""
+    """All processes of the server together, at one moment."""
 
     own_memory: float
     """Megabytes that would be free if the processes ended (USS)."""
     resident: float
-    """Megabytes (RSS), what they share counted for each."""
+    """Megabytes (RSS); shared memory is counted for each."""
     blocks: int
-    """Python's, in use."""
+    """Python's memory blocks in use."""
     objects: Counter[str] = field(repr=False)
-    """How many there are of each class, where that was asked for."""
+    """The number of objects of each class, where requested."""
     threads: int
     files: int
     """Open files and sockets."""
     connections: int
-    """To the database."""
+    """Connections to the database."""
     forgotten: float
-    """Seconds that the oldest transaction has been waiting for its next statement."""
+    """Seconds that the oldest open transaction has been idle."""
     temporary: int
-    """Files in the directory for temporary ones."""
+    """Files in the directory for temporary files."""
     flips: int
 
 
 class Sampler:
     def __init__(self, pid: int, workers: int, url: str, database: Server, temporary: Path) -> None:
-        # Of the extra `soak`: without it the other suites still find this one's tests.
+        # From the extra `soak`: pytest must be able to collect this suite without it.
         import psutil
 
         self._master = psutil.Process(pid)
@@ -59,7 +59,9 @@ class Sampler:
     def take(self, *, objects: bool = False) -> Sample:
         workers = self._master.children()
         assert len(workers) == self._workers, "a worker has died"
-        inside = self._inside({worker.pid for worker in workers}, {"objects": 1} if objects else {})
+        inside = self._worker_memory(
+            {worker.pid for worker in workers}, {"objects": 1} if objects else {}
+        )
         processes = [self._master, *workers]
         memory = [process.memory_full_info() for process in processes]
         connections, _idle, forgotten = self._database.row(ACTIVITY)
@@ -76,20 +78,20 @@ class Sampler:
             flips=self._database.flips(),
         )
 
-    def _inside(self, pids: set[int], query: dict[str, Any]) -> list[dict[str, Any]]:
-        """What each worker says of itself: asked until each has been the one that answers."""
-        told: dict[int, dict[str, Any]] = {}
+    def _worker_memory(self, pids: set[int], query: dict[str, Any]) -> list[dict[str, Any]]:
+        """Query until each worker has answered, and return the answers."""
+        answers: dict[int, dict[str, Any]] = {}
         for _ in range(MOST_TRIES):
-            answer = requests.get(f"{self._url}/inside/", query, timeout=120).json()
-            told[answer["process"]] = answer
-            if told.keys() >= pids:
-                return [told[pid] for pid in pids]
+            answer = requests.get(f"{self._url}/memory/", query, timeout=120).json()
+            answers[answer["process"]] = answer
+            if answers.keys() >= pids:
+                return [answers[pid] for pid in pids]
             time.sleep(0.05)
         raise AssertionError(f"not all of {pids} answered")
 
 
 def thirds(samples: list[Sample]) -> list[list[Sample]]:
-    """The start, the middle and the end."""
+    """Split the samples into start, middle and end."""
     size = len(samples) // 3
     assert size >= 3, f"only {len(samples)} samples"
     return [samples[:size], samples[size:-size], samples[-size:]]
@@ -101,12 +103,12 @@ def medians(samples: list[Sample], what: Callable[[Sample], float]) -> tuple[flo
 
 
 def growth(samples: list[Sample], what: Callable[[Sample], float]) -> float:
-    """From the first third to the last."""
+    """Return the increase from the first third to the last."""
     start, _middle, end = medians(samples, what)
     return end - start
 
 
 def grown_classes(before: Sample, after: Sample, least: float) -> dict[str, int]:
-    """Classes that have so many more objects after than before."""
+    """Return the classes that have at least so many more objects after than before."""
     grown = after.objects - before.objects
     return {name: more for name, more in grown.items() if more >= least}

@@ -1,4 +1,4 @@
-"""The tests' settings for a site under load; the environment says where it lies."""
+"""The tests' settings for a site under load; environment variables say where it is."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ from support.no_migrations import NoMigrations
 from support.settings import *  # noqa: F403
 from support.settings import DATABASES, INSTALLED_APPS, MIDDLEWARE, WAGTAIL_SMART_RESIZE
 
-from .hour import PACE, POLL_SECONDS
+from .load_profile import PACE, POLL_SECONDS
 
 WORK_DIR = Path(os.environ["SOAK_DIR"])
 MEDIA_ROOT = WORK_DIR / "media"
@@ -18,12 +18,12 @@ MIDDLEWARE = ["suites.soak.timing.ServerTiming", *MIDDLEWARE]
 
 MIGRATION_MODULES = NoMigrations()
 
-# Connections stay open: one that somebody forgets is then seen.
+# Connections stay open, so that a leaked one shows.
 DATABASES = {
     "default": {**DATABASES["default"], "CONN_MAX_AGE": 3600, "CONN_HEALTH_CHECKS": True},
 }
 
-WAGTAILFRONTENDCACHE = {"default": {"BACKEND": "suites.soak.frontend_cache.ForgetfulBackend"}}
+WAGTAILFRONTENDCACHE = {"default": {"BACKEND": "suites.soak.frontend_cache.NullBackend"}}
 
 WAGTAIL_SMART_RESIZE = {
     **WAGTAIL_SMART_RESIZE,
@@ -32,7 +32,7 @@ WAGTAIL_SMART_RESIZE = {
     "SOURCE_BASE_URL": os.environ["SOAK_URL"],
     "RUNNER": "thread",
     "REVIEW": True,
-    # Something to choose from.
+    # So that editors have something to choose from.
     "CANDIDATES": 2,
     "RESOLUTION": "1K",
     "OUTPUT_FORMAT": "jpeg",

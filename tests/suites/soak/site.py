@@ -1,4 +1,4 @@
-"""The site's processes: gunicorn, and those that fill it, use it and read what is left."""
+"""Runs the site's processes: gunicorn, and those that fill the site, use it and read the result."""
 
 import contextlib
 import json
@@ -12,7 +12,7 @@ from typing import Any
 
 import requests
 from support.paths import TESTS
-from support.patience import until
+from support.waiting import until
 
 from suites.servers.harness import free_port
 
@@ -71,15 +71,15 @@ class Site:
         ended = self.start(*command).wait(300)
         assert ended == 0, self.log()[-8000:]
 
-    def tell(self, what: str) -> Any:
-        """What `facts` tells of it."""
-        told = self._directory / "facts.json"
-        self.run("suites.soak.facts", what, str(told))
-        return json.loads(told.read_text())
+    def query(self, what: str) -> Any:
+        """Return the result of a query of `facts`."""
+        path = self._directory / "facts.json"
+        self.run("suites.soak.facts", what, str(path))
+        return json.loads(path.read_text())
 
     def close(self) -> None:
         for process in self._processes:
-            # With all its children.
+            # Kill the children too.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait(40)
@@ -91,12 +91,12 @@ class Site:
     # The web server
 
     def serve(self) -> None:
-        """The server answers when this returns, with all its workers."""
+        """Start the server; it answers when this returns."""
         self._server = self.start(*GUNICORN, self._bind)
         until(self.is_up, "the front page answers")
 
     def is_up(self) -> bool:
-        """Whether the front page answers, as a visitor sees it."""
+        """Tell whether the front page answers, as a visitor sees it."""
         assert self._server.poll() is None, self.log()
         with contextlib.suppress(requests.ConnectionError):
             return requests.get(self.url, timeout=300).status_code == 200
@@ -106,47 +106,47 @@ class Site:
         return Sampler(self._server.pid, WORKERS, self.url, database, self._temporary)
 
     def end(self) -> int:
-        """End the server as a deploy does; its exit status."""
+        """End the server as a deploy does; return its exit status."""
         self._server.send_signal(signal.SIGTERM)
         return self._server.wait(60)
 
-    # The people
+    # Load and probe
 
-    def crowd(self, plan: dict[str, Any]) -> "Stretch":
-        return Stretch(self, "crowd", plan)
+    def start_load(self, plan: dict[str, Any]) -> "PlannedProcess":
+        return PlannedProcess(self, "load_generator", plan)
 
-    def probe(self, plan: dict[str, Any]) -> "Stretch":
-        return Stretch(self, "probe", plan)
+    def start_probe(self, plan: dict[str, Any]) -> "PlannedProcess":
+        return PlannedProcess(self, "probe", plan)
 
     def path(self, name: str) -> Path:
         return self._directory / name
 
 
-class Stretch:
-    """A process with a plan, and what it told in the end."""
+class PlannedProcess:
+    """A process that reads a plan and writes its result at the end."""
 
     def __init__(self, site: Site, name: str, plan: dict[str, Any]) -> None:
         self._site = site
-        paths = [site.path(f"{name}-{what}.json") for what in ("plan", "told")]
-        self._told = paths[1]
-        self._told.unlink(missing_ok=True)
+        paths = [site.path(f"{name}-{what}.json") for what in ("plan", "result")]
+        self._result = paths[1]
+        self._result.unlink(missing_ok=True)
         paths[0].write_text(json.dumps(plan))
-        self._process = site.start(f"soak.{name}", *map(str, paths), stdin=subprocess.PIPE)
+        self._process = site.start(f"suites.soak.{name}", *map(str, paths), stdin=subprocess.PIPE)
 
-    def is_under_way(self) -> bool:
+    def is_running(self) -> bool:
         return self._process.poll() is None
 
-    def over(self) -> Any:
-        """Wait until it has ended; it hears that it may."""
+    def result(self) -> Any:
+        """Close its standard input, wait until it ends, and return its result."""
         self._process.stdin.close()
         assert self._process.wait(1200) == 0, self._site.log()[-8000:]
-        return json.loads(self._told.read_text())
+        return json.loads(self._result.read_text())
 
 
-def sampled(crowd: Stretch, sampler: Sampler, pause: float, every: Any) -> list[Sample]:
-    """Samples while the crowd is there; `every` is told how many seconds have gone."""
+def take_samples(load: PlannedProcess, sampler: Sampler, pause: float, every: Any) -> list[Sample]:
+    """Take samples while the load lasts; `every` is called with the seconds that have passed."""
     began, samples = time.monotonic(), []
-    while crowd.is_under_way():
+    while load.is_running():
         samples.append(sampler.take())
         every(time.monotonic() - began)
         time.sleep(pause)

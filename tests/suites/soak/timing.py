@@ -1,4 +1,4 @@
-"""What a page cost the server: its processor time and queries, in the header made for it."""
+"""Reports a page's processor time and queries in the `Server-Timing` header."""
 
 import time
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 
 
 class ServerTiming:
-    """`Server-Timing: cpu;dur=8.1, db;desc=5`. Processor time is the thread's own."""
+    """Adds `Server-Timing: cpu;dur=8.1, db;desc=5`. Processor time is the thread's own."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response

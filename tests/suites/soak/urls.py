@@ -1,5 +1,5 @@
 from django.urls import include, path
 
-from .inside import inside
+from .memory_view import memory
 
-urlpatterns = [path("inside/", inside), path("", include("testapp.urls"))]
+urlpatterns = [path("memory/", memory), path("", include("testapp.urls"))]

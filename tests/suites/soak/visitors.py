@@ -1,4 +1,4 @@
-"""Visitors: they look at pages, and expect every picture of a gallery to be there."""
+"""Visitors, who view pages and expect every picture of a gallery to exist."""
 
 import http.client
 import random
@@ -13,36 +13,36 @@ ADDRESS = re.compile(r'/media/([^" ]+)')
 
 
 class Visitor:
-    """Every other one keeps the connection; the others open one for each page."""
+    """Every other visitor keeps the connection; the others open one for each page."""
 
-    def __init__(self, plan: dict[str, Any], number: int, tell: Callable[[str], None]) -> None:
+    def __init__(self, plan: dict[str, Any], number: int, count: Callable[[str], None]) -> None:
         self._host = urlsplit(plan["url"]).netloc
         self._media = Path(plan["media"])
         self._galleries = plan["galleries"]
         self._keeps = number % 2 == 0
-        self._tell = tell
+        self._count = count
         self._random = random.Random(f"visitor {plan['seed']} {number}")
         self._connection: http.client.HTTPConnection | None = None
-        #: Pictures of galleries that were shown, and were there.
+        #: Galleries' pictures that were shown, and existed.
         self.seen: set[str] = set()
 
-    def arrive(self) -> None:
+    def set_up(self) -> None:
         pass
 
     def do(self, _view: str) -> None:
         gallery = self._random.randrange(self._galleries)
         name = self._random.choice(["ours", "ours", "ours", "one", "other", ""])
         if not name:
-            self.look("/")
+            self.request_page("/")
             return
-        html = self.look(f"/{name}-{gallery}/")
+        html = self.request_page(f"/{name}-{gallery}/")
         found = set(ADDRESS.findall(html))
         assert found, f"{name}-{gallery} shows no picture"
         missing = [each for each in found - self.seen if not (self._media / each).is_file()]
         assert not missing, missing
         self.seen |= found
 
-    def look(self, path: str) -> str:
+    def request_page(self, path: str) -> str:
         connection = self._connection or http.client.HTTPConnection(self._host, timeout=SECONDS)
         connection.request("GET", path, headers={} if self._keeps else {"Connection": "close"})
         response = connection.getresponse()

@@ -1,1 +1,1 @@
-"""The app on the storages and caches that sites have. Run with `pytest -m storages`."""
+"""The app on the storages and caches that sites use. Run with `pytest -m storages`."""

@@ -8,25 +8,25 @@ from django.db import connection
 from django.utils.deconstruct import deconstructible
 
 
-class Note(NamedTuple):
+class StorageCall(NamedTuple):
     operation: str
     name: str
     in_transaction: bool
 
 
 @deconstructible
-class Remote(Storage):
-    """Files somewhere else: `path` is not implemented. Every call of it is noted."""
+class RemoteStorage(Storage):
+    """A storage without `path`, which records every call of its methods."""
 
     seconds = 0.0
-    notes: list[Note] = []
-    """Of all of them, the newest last."""
+    calls: list[StorageCall] = []
+    """The calls of all instances, the newest last."""
 
     def __init__(self) -> None:
         self._files = FileSystemStorage()
 
     def _called(self, operation: str, name: str) -> None:
-        self.notes.append(Note(operation, name, connection.in_atomic_block))
+        self.calls.append(StorageCall(operation, name, connection.in_atomic_block))
         time.sleep(self.seconds)
 
     def _open(self, name: str, mode: str = "rb") -> Any:
@@ -54,7 +54,7 @@ class Remote(Storage):
 
 
 @deconstructible
-class Slow(Remote):
-    """Each call takes a fifth of a second."""
+class SlowStorage(RemoteStorage):
+    """A remote storage whose calls take a fifth of a second each."""
 
     seconds = 0.2

@@ -1,4 +1,4 @@
-"""The servers' settings, with a cache for renditions that the environment names."""
+"""The servers' settings, with the cache for renditions that an environment variable selects."""
 
 import os
 
@@ -21,5 +21,5 @@ CACHES = {
     },
 }
 
-# What is retired goes with the second repair.
+# What is retired is deleted by the second repair.
 WAGTAIL_SMART_RESIZE = {**WAGTAIL_SMART_RESIZE, "RESOLUTION": "1K", "KEEP_RETIRED_DAYS": 0}

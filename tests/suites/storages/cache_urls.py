@@ -1,4 +1,5 @@
-"""The servers' pages and their pictures, and what an editor or the repair does in this process."""
+"""The servers' pages and pictures, and views that act in this process as an editor or the
+repair."""
 
 from django.conf import settings
 from django.core.cache import caches
@@ -22,7 +23,7 @@ def crop():
 
 
 def repair():
-    """Once to see what is retired, and once to delete it."""
+    """Repair twice: to note what is retired, and to delete it."""
     assert repairs.run().failed == 0
     assert repairs.run().failed == 0
 
@@ -33,7 +34,7 @@ def act(request, what):
 
 
 def remembered(request):
-    """How many renditions the cache of this process alone holds."""
+    """Return the number of renditions that this process's own cache holds."""
     return HttpResponse(len(caches["renditions"]._cache))
 
 

@@ -1,4 +1,4 @@
-"""A stage whose site has one of the set-ups."""
+"""Provides a site for each of the set-ups."""
 
 import pytest
 
@@ -10,9 +10,9 @@ def s3_server():
     needed = "pip install wagtail-smart-resize[storages]"
     for module in ("moto", "storages"):
         pytest.importorskip(module, reason=needed)
-    from .stand_in import StandIn
+    from .s3_server import S3Server
 
-    running = StandIn()
+    running = S3Server()
     yield running
     running.stop()
 
@@ -25,11 +25,11 @@ def s3(s3_server):
 
 @pytest.fixture
 def site_storages(setup, s3, settings, monkeypatch, tmp_path):
-    """The site's settings, and what Wagtail makes of them when a process starts."""
+    """Apply the site's settings, and what Wagtail derives from them when a process starts."""
     from wagtail.images import get_image_model
     from wagtail.images.models import get_rendition_storage
 
-    from .backends import Remote
+    from .backends import RemoteStorage
 
     chosen = SETUPS[setup]
     settings.MEDIA_ROOT = tmp_path / "media"
@@ -40,24 +40,24 @@ def site_storages(setup, s3, settings, monkeypatch, tmp_path):
         settings.WAGTAILIMAGES_RENDITION_STORAGE = chosen.renditions
     rendition_file = get_image_model().get_rendition_model()._meta.get_field("file")
     monkeypatch.setattr(rendition_file, "storage", get_rendition_storage())
-    monkeypatch.setattr(Remote, "notes", [])
+    monkeypatch.setattr(RemoteStorage, "calls", [])
     return {"CANDIDATE_STORAGE": chosen.candidates} if chosen.candidates else {}
 
 
 @pytest.fixture
-def stage(
+def storage_site(
     site_storages, s3, live_server, settings, monkeypatch, moving_clock, client, django_user_model
 ):
-    from support.quarters import QUARTERS
+    from support.small_engine_presets import SMALL_ENGINE_PRESETS
     from testapp.models import PicturePage
 
     from wagtail_smart_resize.core import sizes
     from wagtail_smart_resize.sandbox import SandboxGateway
 
-    from .stage import Stage
+    from .storage_site import StorageSite
 
     monkeypatch.setattr(PicturePage, "template", "testapp/faults_page.html")
-    monkeypatch.setattr(sizes, "ENGINE_PRESETS", QUARTERS)
+    monkeypatch.setattr(sizes, "ENGINE_PRESETS", SMALL_ENGINE_PRESETS)
     client.force_login(django_user_model.objects.create_superuser("ada", "ada@example.org", "x"))
     with SandboxGateway() as gateway:
         settings.WAGTAIL_SMART_RESIZE = {
@@ -70,4 +70,4 @@ def stage(
             "PRESETS": {},
             **site_storages,
         }
-        yield Stage(gateway, live_server.url, settings, moving_clock, client, s3)
+        yield StorageSite(gateway, live_server.url, settings, moving_clock, client, s3)

@@ -1,4 +1,4 @@
-"""The set-ups, as settings of a site."""
+"""The set-ups of storages, as settings of a site."""
 
 import re
 from dataclasses import dataclass
@@ -11,10 +11,11 @@ PAGE = DOCS / "storage-and-caches.md"
 STATIC = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 S3 = "storages.backends.s3.S3Storage"
 LOCAL = {"BACKEND": "django.core.files.storage.FileSystemStorage"}
-REMOTE = {"BACKEND": "suites.storages.backends.Remote"}
-SLOW = {"BACKEND": "suites.storages.backends.Slow"}
+REMOTE = {"BACKEND": "suites.storages.backends.RemoteStorage"}
+SLOW = {"BACKEND": "suites.storages.backends.SlowStorage"}
 
-#: What is public has addresses without a signature; buckets and objects are private otherwise.
+#: Options for public files, whose addresses have no signature; buckets and objects are private
+#: otherwise.
 PUBLIC = {"querystring_auth": False, "default_acl": "public-read"}
 
 
@@ -23,16 +24,19 @@ def s3(bucket: str, **options: Any) -> dict[str, Any]:
 
 
 def reached_at(url: str) -> dict[str, Any]:
-    """What all S3 storages share: settings of their own, since Wagtail's task that deletes files
-    is given a storage's options as JSON."""
+    """Return the settings that all S3 storages share.
+
+    They are settings, not options, because Wagtail's task that deletes files is given a storage's
+    options as JSON.
+    """
     from boto3.s3.transfer import TransferConfig
 
-    from .stand_in import ACCESS, CLIENT
+    from .s3_server import ACCESS, CLIENT
 
     return {
         "AWS_S3_ENDPOINT_URL": url,
         "AWS_S3_CLIENT_CONFIG": CLIENT,
-        # In the calling thread, where a transaction would show.
+        # Transfer in the calling thread, where an open transaction would show.
         "AWS_S3_TRANSFER_CONFIG": TransferConfig(use_threads=False),
         "AWS_S3_ACCESS_KEY_ID": ACCESS["access_key"],
         "AWS_S3_SECRET_ACCESS_KEY": ACCESS["secret_key"],
@@ -41,7 +45,7 @@ def reached_at(url: str) -> dict[str, Any]:
 
 
 def documented() -> dict[str, Any]:
-    """The settings that the docs recommend."""
+    """Return the settings that the docs recommend."""
     blocks = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
     (block,) = (block for block in blocks if S3 in block)
     settings: dict[str, Any] = {}
@@ -51,7 +55,7 @@ def documented() -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Setup:
-    """Which storages a site has. `renditions`, `candidates`: their keys, if they have their own."""
+    """A site's storages. `renditions` and `candidates` name their own storage, if they have one."""
 
     storages: dict[str, Any]
     renditions: str = ""

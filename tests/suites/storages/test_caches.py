@@ -7,7 +7,7 @@ import urllib.error
 import urllib.request
 
 import pytest
-from support.patience import until
+from support.waiting import until
 
 from suites.servers.harness import Site, Template, free_port, has_module
 from wagtail_smart_resize.sandbox import SandboxGateway
@@ -49,7 +49,8 @@ class Pair:
         assert self.site.get(f"/act/{what}/", port=self.busy).status == 200
 
     def until_both_show(self, condition):
-        """Look until the pages of both are so; what they show then, which is one and the same."""
+        """Wait until the pages of both meet the condition; return their pictures, which must be
+        equal."""
         began = time.monotonic()
         for port in self.ports:
             until(lambda port=port: condition(self.shown(port)), "it shows that", pause=0.1)
@@ -62,7 +63,7 @@ class Pair:
         return self.until_both_show(lambda shown: not set(shown) & set(than))
 
     def answer(self, addresses):
-        """The statuses that these pictures' addresses have."""
+        """Return the statuses of these pictures' addresses."""
         return {status(self.site.url + each) for each in addresses}
 
 
@@ -77,7 +78,8 @@ def status(url):
 
 @pytest.fixture(params=["one per process", "Redis"])
 def cache(request):
-    """What to look for in the cache when a test is over, so that it was the cache that it tried."""
+    """Provide a cache, and a function that counts what it holds, so that a test proves that it was
+    used."""
     environment = {
         "STORAGES_CACHE": request.param,
         "STORAGES_REDIS": REDIS,

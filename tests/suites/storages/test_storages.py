@@ -1,9 +1,9 @@
-"""Each set-up from the first view to the deletion, over real sockets."""
+"""Tests each set-up from the first view to the deletion, over real sockets."""
 
 import pytest
 
 from .setups import SETUPS
-from .stage import answers, get
+from .storage_site import answers, get
 
 pytestmark = [pytest.mark.storages, pytest.mark.django_db(transaction=True)]
 
@@ -11,63 +11,65 @@ every_setup = pytest.mark.parametrize("setup", SETUPS)
 
 
 @every_setup
-def test_a_picture_is_bought_once_and_shown_by_its_address(stage):
-    assert stage.shows_crops()
-    crops = stage.addresses()
+def test_a_picture_is_bought_once_and_shown_by_its_address(storage_site):
+    assert storage_site.shows_crops()
+    crops = storage_site.addresses()
     before = [get(address) for address in crops]
-    stage.go_live()
-    assert stage.shows(0)
-    assert len(stage.gateway.requests) == 1
-    assert not set(crops) & set(stage.addresses())
+    storage_site.go_live()
+    assert storage_site.shows(0)
+    assert len(storage_site.gateway.requests) == 1
+    assert not set(crops) & set(storage_site.addresses())
     assert [get(address) for address in crops] == before
-    assert stage.s3.overwritten == []
-    assert stage.stored() == stage.named()
+    assert storage_site.s3.overwritten == []
+    assert storage_site.stored() == storage_site.named()
 
 
 @every_setup
-def test_every_choice_is_shown_and_breaks_no_earlier_address(stage):
-    stage.want()
-    earlier = [(address, get(address)) for address in stage.addresses()]
-    stage.go_on()
-    stage.ask_again()
-    assert len(stage.gateway.requests) == 2
+def test_every_choice_is_shown_and_breaks_no_earlier_address(storage_site):
+    storage_site.want()
+    earlier = [(address, get(address)) for address in storage_site.addresses()]
+    storage_site.run_to_end()
+    storage_site.ask_again()
+    assert len(storage_site.gateway.requests) == 2
     for choice in (1, None, 0, None, 1):
         if choice is None:
-            stage.use_crop()
-            assert stage.shows_crops()
+            storage_site.use_crop()
+            assert storage_site.shows_crops()
         else:
-            stage.choose(choice)
-            assert stage.shows(choice)
-        earlier += [(address, get(address)) for address in stage.addresses()]
+            storage_site.choose(choice)
+            assert storage_site.shows(choice)
+        earlier += [(address, get(address)) for address in storage_site.addresses()]
         assert all(get(address) == content for address, content in earlier)
-    assert len(stage.gateway.requests) == 2
-    assert stage.s3.overwritten == []
-    assert stage.stored() == stage.named()
+    assert len(storage_site.gateway.requests) == 2
+    assert storage_site.s3.overwritten == []
+    assert storage_site.stored() == storage_site.named()
 
 
 @every_setup
-def test_what_is_over_goes_and_nothing_else_does(stage):
-    stage.want()
-    crops = stage.addresses()
-    stage.go_on()
-    stage.ask_again()
-    stage.choose(1)
-    first = stage.addresses()
-    stage.let_retire()
+def test_what_is_over_goes_and_nothing_else_does(storage_site):
+    storage_site.want()
+    crops = storage_site.addresses()
+    storage_site.run_to_end()
+    storage_site.ask_again()
+    storage_site.choose(1)
+    first = storage_site.addresses()
+    storage_site.delete_retired()
     assert not any(answers(address) for address in crops)
-    assert stage.shows(1)
-    assert stage.stored() == stage.named()
-    # What was deleted comes back under new names.
-    stage.use_crop()
-    assert stage.shows_crops()
-    stage.let_retire()
+    assert storage_site.shows(1)
+    assert storage_site.stored() == storage_site.named()
+    # Deleted files are made again under new names.
+    storage_site.use_crop()
+    assert storage_site.shows_crops()
+    storage_site.delete_retired()
     assert not any(answers(address) for address in first)
-    stage.choose(1)
-    assert stage.shows(1)
-    assert not {_unsigned(each) for each in stage.addresses()} & {_unsigned(each) for each in first}
-    assert stage.stored() == stage.named()
-    stage.fresh_image().delete()
-    assert stage.stored() == []
+    storage_site.choose(1)
+    assert storage_site.shows(1)
+    assert not {_unsigned(each) for each in storage_site.addresses()} & {
+        _unsigned(each) for each in first
+    }
+    assert storage_site.stored() == storage_site.named()
+    storage_site.fresh_image().delete()
+    assert storage_site.stored() == []
 
 
 def _unsigned(address):
@@ -75,9 +77,9 @@ def _unsigned(address):
 
 
 @every_setup
-def test_a_warm_page_asks_nothing_of_any_storage(stage):
-    stage.go_live()
-    stage.page()
-    before = len(stage.asked_of_storages())
-    stage.page()
-    assert len(stage.asked_of_storages()) == before
+def test_a_warm_page_asks_nothing_of_any_storage(storage_site):
+    storage_site.go_live()
+    storage_site.page()
+    before = len(storage_site.asked_of_storages())
+    storage_site.page()
+    assert len(storage_site.asked_of_storages()) == before

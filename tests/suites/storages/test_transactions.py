@@ -1,8 +1,8 @@
-"""However long a storage takes: nobody else waits for a lock of ours meanwhile."""
+"""No other process waits for a lock of ours while a storage works, however long it takes."""
 
 import pytest
 
-from .backends import Remote
+from .backends import RemoteStorage
 
 pytestmark = [
     pytest.mark.storages,
@@ -12,59 +12,60 @@ pytestmark = [
 
 
 @pytest.fixture
-def asked(stage):
-    """Gives what was asked of the storage since it was called last, in a transaction or not."""
+def asked(storage_site):
+    """Return a function that gives the storage's calls since its last call, in a transaction or
+    not."""
 
     def since():
-        notes = list(Remote.notes)
-        Remote.notes.clear()
-        return notes
+        calls = list(RemoteStorage.calls)
+        RemoteStorage.calls.clear()
+        return calls
 
     since()
     return since
 
 
-def names(notes, operation):
-    return [note.name for note in notes if note.operation == operation]
+def names(calls, operation):
+    return [call.name for call in calls if call.operation == operation]
 
 
-def in_transaction(notes):
-    return [note for note in notes if note.in_transaction]
+def in_transaction(calls):
+    return [call for call in calls if call.in_transaction]
 
 
-def test_no_transaction_is_open_while_a_storage_works_for_us(stage, asked):
-    stage.want()
+def test_no_transaction_is_open_while_a_storage_works_for_us(storage_site, asked):
+    storage_site.want()
     asked()
-    stage.go_on()
+    storage_site.run_to_end()
     bought = asked()
     assert [name for name in names(bought, "save") if name.startswith("smart_resize/")]
     assert [name for name in names(bought, "save") if name.startswith("images/")]
     assert names(bought, "open")
-    stage.ask_again()
-    stage.choose(1)
-    stage.use_crop()
-    stage.choose(0)
-    stage.let_retire()
+    storage_site.ask_again()
+    storage_site.choose(1)
+    storage_site.use_crop()
+    storage_site.choose(0)
+    storage_site.delete_retired()
     chosen = asked()
     assert names(chosen, "delete")
-    stage.fresh_image().delete()
+    storage_site.fresh_image().delete()
     deleted = asked()
     assert [name for name in names(deleted, "delete") if name.startswith("smart_resize/")]
     assert in_transaction(bought + chosen + deleted) == []
 
 
-def test_pages_and_screens_hold_none_but_where_wagtail_stores_a_rendition(stage, asked):
-    """Wagtail saves the row of a rendition that nobody has asked for before, its file with it."""
-    stage.want()
-    stage.go_on()
-    stage.page()
+def test_pages_and_screens_hold_none_but_where_wagtail_stores_a_rendition(storage_site, asked):
+    """Wagtail stores the file of a new rendition in the transaction in which it saves the row."""
+    storage_site.want()
+    storage_site.run_to_end()
+    storage_site.page()
     asked()
-    stage.fresh_image().renditions.all().delete()
+    storage_site.fresh_image().renditions.all().delete()
     asked()
-    stage.page()
-    stage.screen()
-    notes = asked()
-    assert names(notes, "save")
-    by_wagtail = {(note.operation, note.name) for note in in_transaction(notes)}
+    storage_site.page()
+    storage_site.screen()
+    calls = asked()
+    assert names(calls, "save")
+    by_wagtail = {(call.operation, call.name) for call in in_transaction(calls)}
     assert {operation for operation, _name in by_wagtail} <= {"save", "exists"}
     assert all(name.startswith("images/") for _operation, name in by_wagtail)

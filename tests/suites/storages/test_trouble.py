@@ -1,20 +1,20 @@
-"""S3 in trouble: botocore's errors, which are no OSErrors."""
+"""S3 that fails: botocore's errors, which are no OSErrors."""
 
 import datetime as dt
 
 import pytest
 
-from suites.faults.stage import circuit, held
+from suites.faults.fault_site import open_circuit_code, reserved_outputs
 from wagtail_smart_resize.models import GatewayRequest, ImageVersion
 
 pytestmark = [pytest.mark.storages, pytest.mark.django_db(transaction=True)]
 
-#: A source that can't be read is tried each minute; a pass every hour will do.
+#: The least time between passes: an unreadable source is tried each minute, every hour is enough.
 STEP = dt.timedelta(hours=1)
 
 SOURCES, RENDITIONS, CANDIDATES = "original_images/", "images/", "smart_resize/"
 
-#: What S3 refuses for a day, in which state the purchase is at its end, and the POSTs by then.
+#: What S3 refuses for a day, the state of the purchase after it, and the POSTs until then.
 TROUBLES = {
     "the source can't be read": ({"HEAD", "GET"}, SOURCES, "wanted", 0),
     "candidates can't be stored": ({"PUT"}, CANDIDATES, "requested", 1),
@@ -30,25 +30,25 @@ def is_live():
     return any(version.live for version in versions)
 
 
-def come_back(stage):
-    """All is well again: nobody does anything, and time passes."""
-    stage.live_through(3)
-    assert stage.shows(0)
-    assert len(stage.gateway.requests) == 1
-    assert held() == 2
+def expect_recovery(storage_site):
+    """Let time pass once S3 works again, and expect all to be well without any action."""
+    storage_site.run_for(3)
+    assert storage_site.shows(0)
+    assert len(storage_site.gateway.requests) == 1
+    assert reserved_outputs() == 2
     assert list(GatewayRequest.objects.values_list("status", "charged")) == [("done", "yes")]
-    # Rows of renditions that could neither be stored nor deleted go with those that are retired.
-    stage.let_retire()
-    assert stage.shows(0)
-    assert stage.stored() == stage.named()
+    # Renditions that could neither be stored nor deleted have rows, which go with the retired ones.
+    storage_site.delete_retired()
+    assert storage_site.shows(0)
+    assert storage_site.stored() == storage_site.named()
 
 
 @pytest.mark.parametrize("setup", ["S3, overwriting", "S3, not overwriting"])
 @pytest.mark.parametrize("trouble", TROUBLES)
-def test_the_crop_is_shown_and_all_comes_right_by_itself(stage, trouble):
+def test_the_crop_is_shown_and_all_comes_right_by_itself(storage_site, trouble):
     methods, folder, purchase, posts = TROUBLES[trouble]
-    stage.want()
-    crops = stage.page()
+    storage_site.want()
+    crops = storage_site.page()
     refused = []
 
     def is_refused(call):
@@ -56,50 +56,50 @@ def test_the_crop_is_shown_and_all_comes_right_by_itself(stage, trouble):
         refused.extend([call] if hit else [])
         return hit
 
-    with stage.s3.refusing(is_refused):
-        stage.live_through(24, step=STEP)
+    with storage_site.s3.refusing(is_refused):
+        storage_site.run_for(24, step=STEP)
         assert len(refused) > 1
-        assert {row.purchase for row in stage.rows()} == {purchase}
-        assert len(stage.gateway.requests) == posts
-        assert circuit() == ""
+        assert {row.purchase for row in storage_site.rows()} == {purchase}
+        assert len(storage_site.gateway.requests) == posts
+        assert open_circuit_code() == ""
         assert not is_live()
-        assert stage.page() == crops
-        assert stage.shows_crops()
-        stage.screen()
-    come_back(stage)
+        assert storage_site.page() == crops
+        assert storage_site.shows_crops()
+        storage_site.screen()
+    expect_recovery(storage_site)
 
 
 @pytest.mark.parametrize("setup", ["S3, overwriting"])
 @pytest.mark.parametrize("begins", ["before the purchase", "before the flip"])
-def test_nobody_answering_at_its_address_is_no_other_trouble(stage, begins):
-    stage.want()
+def test_nobody_answering_at_its_address_is_no_other_trouble(storage_site, begins):
+    storage_site.want()
     if begins == "before the flip":
-        stage.go_on_until(
+        storage_site.run_until(
             lambda: ImageVersion.objects.exclude(publish_due_at=None).exists(), jobs=1
         )
-    posts = len(stage.gateway.requests)
-    crops = stage.page()
-    with stage.s3.away():
-        stage.live_through(24, step=STEP)
-        assert len(stage.gateway.requests) == posts
-        assert circuit() == ""
+    posts = len(storage_site.gateway.requests)
+    crops = storage_site.page()
+    with storage_site.s3.away():
+        storage_site.run_for(24, step=STEP)
+        assert len(storage_site.gateway.requests) == posts
+        assert open_circuit_code() == ""
         assert not is_live()
-        assert stage.page() == crops
-        stage.screen()
-    come_back(stage)
+        assert storage_site.page() == crops
+        storage_site.screen()
+    expect_recovery(storage_site)
 
 
 @pytest.mark.parametrize("setup", ["S3, overwriting"])
-def test_retired_renditions_that_cannot_be_deleted_are_deleted_later(stage):
+def test_retired_renditions_that_cannot_be_deleted_are_deleted_later(storage_site):
     from wagtail_smart_resize.repair import repairs
 
-    stage.go_live()
+    storage_site.go_live()
     repairs.run()
-    stage.clock.skip(days=8)
-    with stage.s3.refusing(lambda call: call.method == "DELETE"):
+    storage_site.moving_clock.skip(days=8)
+    with storage_site.s3.refusing(lambda call: call.method == "DELETE"):
         assert repairs.run().failed == 1
-        assert stage.shows(0)
+        assert storage_site.shows(0)
     assert repairs.run().failed == 0
-    assert stage.stored() == stage.named()
-    specs = stage.fresh_image().renditions.filter(filter_spec__startswith="smartresize-")
+    assert storage_site.stored() == storage_site.named()
+    specs = storage_site.fresh_image().renditions.filter(filter_spec__startswith="smartresize-")
     assert specs.count() == 2

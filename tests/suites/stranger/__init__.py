@@ -1,1 +1,1 @@
-"""Somebody who has a Wagtail site and the README, and nothing else. Needs a package index."""
+"""A user who has a Wagtail site and the README, and nothing else. Needs a package index."""

@@ -1,4 +1,4 @@
-"""A site as `wagtail start` leaves it, in a virtual environment of its own, and its processes."""
+"""A site as `wagtail start` creates it, in a virtual environment of its own, and its processes."""
 
 import os
 import shlex
@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-from support.patience import until
+from support.waiting import until
 
 PASSWORD = "a-long-way-from-home"
-#: Seconds for a command that ends by itself.
+#: Seconds that a command may take.
 COMMAND_SECONDS = 240
 
 TEMPLATE = "home/templates/home/home_page.html"
@@ -40,17 +40,17 @@ PAGE = f"""{{% extends "base.html" %}}
 
 
 class NewSite:
-    """`folder` holds the virtual environment and the project; `constraints` goes to pip."""
+    """A site whose virtual environment and project are in `folder`; pip gets `constraints`."""
 
     def __init__(self, folder: Path, constraints: Path) -> None:
         self.project = folder / "mysite"
         self._venv = folder / "venv"
         self._constraints = constraints
 
-    # Before the stranger has heard of us
+    # Before this package is installed
 
     def start(self) -> None:
-        """Install Wagtail and Django in the versions of this run, and make a site with a photo."""
+        """Install this run's versions of Wagtail and Django, and create a site with a photo."""
         venv.create(self._venv, with_pip=True)
         pins = " ".join(f"{name}=={version(name)}" for name in ("wagtail", "Django"))
         self.type(f"pip install --quiet {pins}", at=self._venv.parent)
@@ -63,10 +63,10 @@ class NewSite:
             "python manage.py createsuperuser --noinput --username admin --email a@example.com"
         )
 
-    # What is typed
+    # Commands and edits
 
     def type(self, line: str, at: Path | None = None) -> str:
-        """Run a line in a shell and return what it prints; it must end well."""
+        """Run a line in a shell and return its output; it must succeed."""
         done = subprocess.run(
             ["sh", "-c", line],
             cwd=at or self.project,
@@ -84,7 +84,7 @@ class NewSite:
         (self.project / name).write_text(text)
 
     def add(self, name: str, text: str) -> None:
-        """Type at the end of a file."""
+        """Append text to a file."""
         with (self.project / name).open("a") as file:
             file.write(f"\n\n{text}")
 
@@ -121,7 +121,7 @@ class NewSite:
 
     @property
     def environment(self) -> dict[str, str]:
-        """As in a terminal of the stranger's: nothing of ours but where pip finds the wheel."""
+        """Return a new user's environment: nothing of ours but where pip finds the wheel."""
         ours = ("PYTHON", "DJANGO_", "TOX_", "VIRTUAL_ENV", "COV_")
         inherited = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
         return inherited | {

@@ -1,4 +1,4 @@
-"""The README's words, as somebody types them who reads it from the top."""
+"""Reads the steps of the README, as a user follows them from the top."""
 
 import re
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ BLOCK = re.compile(r"^```([\w+]+)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)
-class Words:
-    """What the sections "Install" and the one at the top give to type, in their order."""
+class ReadmeSteps:
+    """The code in the README's first example and in its section "Install", in order."""
 
     install: str
     settings: str
@@ -22,8 +22,9 @@ class Words:
     tag: str
 
 
-def words() -> Words:
-    """Raises AssertionError where the README has other steps than the stranger knows to take."""
+def read_steps() -> ReadmeSteps:
+    """Return the steps. Raises AssertionError where the README has others than this test
+    performs."""
     text = README.read_text()
     section = text.partition("\n## Install\n")[2].partition("\n## ")[0]
     found = BLOCK.findall(section)
@@ -37,4 +38,4 @@ def words() -> Words:
     ]
     language, tag = BLOCK.search(text).groups()
     assert language == "html+django"
-    return Words(*(code for _language, code in found), tag=tag.strip())
+    return ReadmeSteps(*(code for _language, code in found), tag=tag.strip())

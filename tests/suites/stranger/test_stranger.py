@@ -1,4 +1,4 @@
-"""From a site without us to a recomposed picture, by the README's own words alone."""
+"""From a site without this package to a recomposed picture, by the README's steps alone."""
 
 import re
 import socket
@@ -10,14 +10,14 @@ from support.paths import PHOTOS
 from suites.browser.harness import FLAGS, chromium, missing
 
 from .newsite import OLD_TAG, PASSWORD, TEMPLATE, NewSite
-from .readme import README, words
+from .readme import README, read_steps
 
 pytestmark = pytest.mark.stranger
 
 PHOTO = PHOTOS / "astronaut.png"
 
-#: What the page's picture shows, in few enough pixels to compare: 32 times 16, red, green, blue.
-LOOK = """async () => {
+#: Returns the page's picture reduced to 32 times 16 pixels of red, green, blue, for comparison.
+READ_PICTURE = """async () => {
   const image = document.querySelector("main img");
   await image.decode();
   const canvas = document.createElement("canvas");
@@ -47,7 +47,7 @@ def tab():
 
 @pytest.fixture
 def new_site(tab, tmp_path):
-    """A site that works already. The wheel stands in for what the package index will have."""
+    """Create a working site. The wheel replaces what the package index will have."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(README.parent)
         wheel = tmp_path / flit_core.buildapi.build_wheel(str(tmp_path))
@@ -69,13 +69,13 @@ def test_the_readme_leads_from_a_new_site_to_a_recomposed_picture(new_site, tab)
     site_port, sandbox_port = free_ports()
     url = f"http://127.0.0.1:{site_port}"
     runserver = f"python manage.py runserver --noreload 127.0.0.1:{site_port}"
-    readme = words()
+    readme = read_steps()
 
     with new_site.running(runserver, url):
         log_in(tab, url)
         upload(tab, url)
         new_site.type(f'python manage.py shell -c "{SHOW_THE_PHOTO}"')
-        crop = look(tab, url)
+        crop = shown_picture(tab, url)
     assert re.search(r"\.fill-1200x630\.", crop["src"])
 
     new_site.type(readme.install)
@@ -83,7 +83,7 @@ def test_the_readme_leads_from_a_new_site_to_a_recomposed_picture(new_site, tab)
     new_site.add("mysite/urls.py", readme.urls)
     new_site.type(readme.migrate)
 
-    # The README's ports may be taken on this machine: nothing else is changed.
+    # The README's ports may be taken on this machine; nothing else is changed.
     def on_free_ports(text):
         assert "8899" in text
         return text.replace("8899", sandbox_port).replace("8000", site_port)
@@ -93,9 +93,9 @@ def test_the_readme_leads_from_a_new_site_to_a_recomposed_picture(new_site, tab)
     sandbox = on_free_ports(readme.sandbox).strip()
     gateway = f"http://127.0.0.1:{sandbox_port}"
     with new_site.running(sandbox, gateway), new_site.running(runserver, url):
-        before = look(tab, url)
+        before = shown_picture(tab, url)
         approve(tab, url)
-        after = look_anew(tab, url, before)
+        after = wait_for_new_picture(tab, url, before)
 
     assert before["pixels"] == crop["pixels"], "with nothing live it is Wagtail's crop"
     assert re.search(r"\.smartresize-1200x630\.", before["src"])
@@ -124,15 +124,15 @@ def upload(tab, url):
     tab.get_by_role("button", name="Update").wait_for()
 
 
-def look(tab, url):
+def shown_picture(tab, url):
     tab.goto(url)
-    return tab.evaluate(LOOK)
+    return tab.evaluate(READ_PICTURE)
 
 
-def look_anew(tab, url, before):
-    """What the page shows once that is something else: it is published within seconds."""
+def wait_for_new_picture(tab, url, before):
+    """Return what the page shows once that changes: it is published within seconds."""
     for _try in range(120):
-        now = look(tab, url)
+        now = shown_picture(tab, url)
         if now["src"] != before["src"]:
             break
         tab.wait_for_timeout(500)
@@ -152,6 +152,6 @@ def approve(tab, url):
 
 
 def difference(one, other):
-    """How far the pixels are from one another on the average, of 255."""
+    """Return the mean difference of the pixels, of 255."""
     pairs = zip(one["pixels"], other["pixels"], strict=True)
     return sum(abs(a - b) for a, b in pairs) / len(one["pixels"])

@@ -1,4 +1,4 @@
-"""A project as Celery's documentation has it for Django."""
+"""A project as Celery's documentation describes it for Django."""
 
 from .celery import app
 

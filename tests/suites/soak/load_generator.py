@@ -1,6 +1,6 @@
-"""All visitors and editors of a stretch of time, in one process: each is a thread.
+"""Runs all visitors and editors for a while, in one process: each is a thread.
 
-Started with a file that holds the plan, and one for what came of it.
+Arguments: a file that holds the plan, and one for the result.
 """
 
 import json
@@ -18,10 +18,10 @@ from suites.soak.editors import Editor
 from suites.soak.visitors import Visitor
 
 
-class Chores:
-    """What is still to be done, in an order of its own, spread evenly over the time there is.
+class PacedTasks:
+    """Tasks in random order, spread evenly over the available time.
 
-    Nobody hurries: on a slow machine it takes longer, and is no less.
+    On a slow machine they take longer, but none is dropped.
     """
 
     def __init__(self, names: list[str], seconds: float, shuffle: random.Random) -> None:
@@ -33,7 +33,7 @@ class Chores:
         self._lock = threading.Lock()
 
     def next(self) -> str | None:
-        """The next one, when its time has come; None when all is done."""
+        """Return the next task, when its time has come; None when all are done."""
         with self._lock:
             if not self._names:
                 return None
@@ -43,41 +43,45 @@ class Chores:
         return name
 
 
-class Crowd:
+class LoadGenerator:
     def __init__(self, plan: dict[str, Any]) -> None:
         self._plan = plan
         self._lock = threading.Lock()
         self.counts: Counter[str] = Counter()
         self.errors: list[str] = []
-        #: The pictures of galleries that anybody was shown.
+        #: The galleries' pictures that any visitor was shown.
         self.shown: set[str] = set()
 
-    def tell(self, what: str) -> None:
+    def count(self, what: str) -> None:
         with self._lock:
             self.counts[what] += 1
 
-    def come(self) -> None:
-        """Let all come, and wait until everything is done."""
+    def run(self) -> None:
+        """Start all threads, and wait until all tasks are done."""
         chance, seconds = random.Random(self._plan["seed"]), self._plan["seconds"]
-        views = Chores(["view"] * self._plan["views"], seconds, chance)
-        acts = Chores(list(Counter(self._plan["acts"]).elements()), seconds, chance)
-        visitors = [Visitor(self._plan, each, self.tell) for each in range(self._plan["visitors"])]
-        editors = [Editor(self._plan, each, self.tell) for each in range(self._plan["editors"])]
-        lives = [(visitor, views) for visitor in visitors] + [(editor, acts) for editor in editors]
-        people = [threading.Thread(target=self._live, args=life) for life in lives]
-        for person in people:
-            person.start()
-        for person in people:
-            person.join()
+        views = PacedTasks(["view"] * self._plan["views"], seconds, chance)
+        acts = PacedTasks(list(Counter(self._plan["acts"]).elements()), seconds, chance)
+        visitors = [Visitor(self._plan, each, self.count) for each in range(self._plan["visitors"])]
+        editors = [Editor(self._plan, each, self.count) for each in range(self._plan["editors"])]
+        people_and_tasks = [(visitor, views) for visitor in visitors] + [
+            (editor, acts) for editor in editors
+        ]
+        threads = [
+            threading.Thread(target=self._run_person, args=person) for person in people_and_tasks
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
         self.shown = {address for visitor in visitors for address in visitor.seen}
 
-    def _live(self, somebody: Any, chores: Chores) -> None:
-        self._noted(somebody.arrive)
-        while (name := chores.next()) is not None:
-            if self._noted(lambda name=name: somebody.do(name)):
-                self.tell(name)
+    def _run_person(self, person: Any, tasks: PacedTasks) -> None:
+        self._succeeds(person.set_up)
+        while (name := tasks.next()) is not None:
+            if self._succeeds(lambda name=name: person.do(name)):
+                self.count(name)
 
-    def _noted(self, act: Callable[[], Any]) -> bool:
+    def _succeeds(self, act: Callable[[], Any]) -> bool:
         try:
             act()
         except Exception:
@@ -88,12 +92,12 @@ class Crowd:
 
 
 def main(plan: dict[str, Any]) -> dict[str, Any]:
-    crowd, began = Crowd(plan), time.monotonic()
-    crowd.come()
+    load, began = LoadGenerator(plan), time.monotonic()
+    load.run()
     return {
-        "counts": crowd.counts,
-        "errors": crowd.errors,
-        "shown": sorted(crowd.shown),
+        "counts": load.counts,
+        "errors": load.errors,
+        "shown": sorted(load.shown),
         "seconds": time.monotonic() - began,
     }
 

@@ -1,8 +1,8 @@
-"""How each thing goes wrong: real answers over real sockets, a storage and a database in trouble.
+"""Injects faults: real answers over real sockets, failing storage, a failing database.
 
-A way is a context manager over a stage: it brings the stage to the moment before the fault, lets
-the fault begin, and gives a function that tells whether it has struck. At its end the fault is
-over.
+An injection is a context manager over a `FaultSite`: it brings the site to the moment before the
+fault, lets the fault begin, and yields a function that tells whether it has struck. When the block
+ends the fault is over.
 """
 
 import contextlib
@@ -27,8 +27,8 @@ from wagtail_smart_resize.models import GatewayRequest
 from wagtail_smart_resize.purchasing import source_image, submission
 from wagtail_smart_resize.sandbox.responses import Reply, page
 
-Struck = Callable[[], bool]
-Way = Callable[[Any], AbstractContextManager[Struck]]
+HasStruck = Callable[[], bool]
+Injection = Callable[[Any], AbstractContextManager[HasStruck]]
 
 Status = GatewayRequest.Status
 
@@ -38,39 +38,39 @@ CANDIDATES, RENDITIONS, SOURCES = "smart_resize/", "images/", "original_images/"
 # The gateway
 
 
-def answer(word: str, step: str) -> Way:
-    """Its answers at a step go wrong."""
+def answer(word: str, step: str) -> Injection:
+    """Make the gateway's answers at a step go wrong."""
 
     @contextlib.contextmanager
-    def way(stage: Any) -> Iterator[Struck]:
-        stage.want()
-        stage.gateway.misbehave(word, where=step)
-        yield lambda: bool(stage.seen(step))
-        stage.gateway.behave()
+    def inject(fault_site: Any) -> Iterator[HasStruck]:
+        fault_site.want()
+        fault_site.gateway.misbehave(word, where=step)
+        yield lambda: bool(fault_site.seen(step))
+        fault_site.gateway.behave()
 
-    return way
-
-
-def job(word: str) -> Way:
-    """What it makes of an accepted request goes wrong; to be seen when it is asked."""
-
-    @contextlib.contextmanager
-    def way(stage: Any) -> Iterator[Struck]:
-        stage.want()
-        stage.gateway.misbehave(word)
-        yield lambda: bool(stage.gateway.polls or stage.gateway.downloads)
-        stage.gateway.behave()
-
-    return way
+    return inject
 
 
-def hasty(way: Way) -> Way:
-    """With a client that waits for a fraction of a second only."""
+def job(word: str) -> Injection:
+    """Make an accepted request's job go wrong, which shows when its status is asked for."""
 
     @contextlib.contextmanager
-    def impatient(stage: Any) -> Iterator[Struck]:
-        with way(stage) as struck, pytest.MonkeyPatch.context() as patch:
-            patch.setattr(stage, "seconds", 0.15)
+    def inject(fault_site: Any) -> Iterator[HasStruck]:
+        fault_site.want()
+        fault_site.gateway.misbehave(word)
+        yield lambda: bool(fault_site.gateway.polls or fault_site.gateway.downloads)
+        fault_site.gateway.behave()
+
+    return inject
+
+
+def with_short_timeouts(injection: Injection) -> Injection:
+    """Let the client wait for only a fraction of a second."""
+
+    @contextlib.contextmanager
+    def impatient(fault_site: Any) -> Iterator[HasStruck]:
+        with injection(fault_site) as struck, pytest.MonkeyPatch.context() as patch:
+            patch.setattr(fault_site, "seconds", 0.15)
             patch.setattr(downloads, "CONNECT_TIMEOUT_SECONDS", 0.3)
             patch.setattr(downloads, "TIMEOUT_SECONDS", 0.3)
             yield struck
@@ -78,19 +78,19 @@ def hasty(way: Way) -> Way:
     return impatient
 
 
-def away(step: str) -> Way:
-    """Nobody listens at the gateway's address, from a step on."""
+def away(step: str) -> Injection:
+    """Close the gateway's port, from a step on."""
     before = {"submit": None, "status": Status.SENT, "download": Status.FETCHING}[step]
 
     @contextlib.contextmanager
-    def way(stage: Any) -> Iterator[Struck]:
-        stage.want()
+    def inject(fault_site: Any) -> Iterator[HasStruck]:
+        fault_site.want()
         if before:
-            stage.go_on_until(lambda: stage.request_is(before), jobs=1)
-        with stage.gateway.away():
+            fault_site.run_until(lambda: fault_site.request_is(before), jobs=1)
+        with fault_site.gateway.away():
             yield _in_trouble
 
-    return way
+    return inject
 
 
 def _in_trouble() -> bool:
@@ -99,57 +99,60 @@ def _in_trouble() -> bool:
 
 
 @contextlib.contextmanager
-def no_tls(stage: Any) -> Iterator[Struck]:
-    """What answers at the gateway's address speaks no TLS."""
-    stage.want()
-    right = stage.gateway.url
-    stage.change(BASE_URL=right.replace("http:", "https:"))
+def no_tls(fault_site: Any) -> Iterator[HasStruck]:
+    """Let the gateway's address answer without TLS where TLS is expected."""
+    fault_site.want()
+    right = fault_site.gateway.url
+    fault_site.change(BASE_URL=right.replace("http:", "https:"))
     yield _in_trouble
-    stage.change(BASE_URL=right)
+    fault_site.change(BASE_URL=right)
 
 
 # The site, seen from outside
 
 
 @contextlib.contextmanager
-def _address(stage: Any, url: str, struck: Struck) -> Iterator[Struck]:
-    """The picture's address leads elsewhere."""
-    stage.want()
-    stage.change(SOURCE_BASE_URL=url)
+def _address(fault_site: Any, url: str, struck: HasStruck) -> Iterator[HasStruck]:
+    """Let the picture's address lead elsewhere."""
+    fault_site.want()
+    fault_site.change(SOURCE_BASE_URL=url)
     yield struck
-    stage.change(SOURCE_BASE_URL=stage.url)
+    fault_site.change(SOURCE_BASE_URL=fault_site.url)
 
 
-def closed_site(status: int) -> Way:
-    """A login, a firewall or a maintenance page stands before the site."""
+def closed_site(status: int) -> Injection:
+    """Put a login, a firewall or a maintenance page in front of the site."""
     headers = {"Location": "/again"} if status == 302 else {}
     reply = Reply(status, page(status).body, "text/html", headers)
 
     @contextlib.contextmanager
-    def way(stage: Any) -> Iterator[Struck]:
-        with answering(reply) as far_end, _address(stage, far_end.origin, _in_trouble) as struck:
+    def inject(fault_site: Any) -> Iterator[HasStruck]:
+        with (
+            answering(reply) as far_end,
+            _address(fault_site, far_end.origin, _in_trouble) as struck,
+        ):
             yield struck
 
-    return way
+    return inject
 
 
 @contextlib.contextmanager
-def site_away(stage: Any) -> Iterator[Struck]:
-    """The site can't be reached by the name that it has outside."""
+def site_away(fault_site: Any) -> Iterator[HasStruck]:
+    """Make the site unreachable by its public name."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
-    with _address(stage, url, lambda: bool(stage.gateway.polls)) as struck:
+    with _address(fault_site, url, lambda: bool(fault_site.gateway.polls)) as struck:
         yield struck
 
 
 @contextlib.contextmanager
-def silent_site(stage: Any) -> Iterator[Struck]:
-    """The site takes the connection and says nothing."""
+def silent_site(fault_site: Any) -> Iterator[HasStruck]:
+    """Let the site accept the connection and send nothing."""
     with RawServer(b"", keep_open=True) as silent, pytest.MonkeyPatch.context() as patch:
         patch.setattr(source_image, "REACH_TIMEOUT_SECONDS", (0.3, 0.3))
         url = f"http://{silent.authority}"
-        with _address(stage, url, lambda: bool(stage.gateway.polls)) as struck:
+        with _address(fault_site, url, lambda: bool(fault_site.gateway.polls)) as struck:
             yield struck
 
 
@@ -157,18 +160,18 @@ def silent_site(stage: Any) -> Iterator[Struck]:
 
 
 class StorageInTrouble:
-    """An operation of the storage fails for all names that begin so."""
+    """Makes an operation of the storage fail for all names with these prefixes."""
 
     def __init__(self, operation: str, *prefixes: str, fail: Callable[..., Any]) -> None:
         self._operation, self._prefixes, self._fail = operation, prefixes, fail
         self.struck = False
 
-    def __call__(self, stage: Any) -> AbstractContextManager[Struck]:
-        return self._way(stage)
+    def __call__(self, fault_site: Any) -> AbstractContextManager[HasStruck]:
+        return self._inject(fault_site)
 
     @contextlib.contextmanager
-    def _way(self, stage: Any) -> Iterator[Struck]:
-        stage.want()
+    def _inject(self, fault_site: Any) -> Iterator[HasStruck]:
+        fault_site.want()
         self.struck = False
         right = getattr(FileSystemStorage, self._operation)
 
@@ -188,7 +191,7 @@ def _broken(*_args: Any) -> None:
 
 
 def _full(storage: Any, name: str, content: Any) -> None:
-    """As a full disk has it: half of the file is there."""
+    """Store half of the file and fail, as a full disk does."""
     path = Path(storage.path(name))
     path.parent.mkdir(parents=True, exist_ok=True)
     whole = content.read()
@@ -205,52 +208,52 @@ no_source = StorageInTrouble("_open", SOURCES, fail=_broken)
 
 
 @contextlib.contextmanager
-def _other_source(stage: Any, content: bytes | None) -> Iterator[Struck]:
-    """The image's file holds something else, or is not there; the crops have been made."""
-    stage.want()
+def _other_source(fault_site: Any, content: bytes | None) -> Iterator[HasStruck]:
+    """Replace or delete the image's file, after the crops have been made."""
+    fault_site.want()
     path = Path(get_image_model().objects.get().file.path)
     right = path.read_bytes()
     if content is None:
         path.unlink()
     else:
         path.write_bytes(content)
-    yield stage.has_tried
+    yield fault_site.has_tried
     path.write_bytes(right)
 
 
-def source_missing(stage: Any) -> AbstractContextManager[Struck]:
-    return _other_source(stage, None)
+def source_missing(fault_site: Any) -> AbstractContextManager[HasStruck]:
+    return _other_source(fault_site, None)
 
 
-def source_damaged(stage: Any) -> AbstractContextManager[Struck]:
-    return _other_source(stage, b"\x89PNG and no more of it")
+def source_damaged(fault_site: Any) -> AbstractContextManager[HasStruck]:
+    return _other_source(fault_site, b"\x89PNG and no more of it")
 
 
 # The database
 
 
 @contextlib.contextmanager
-def refusing(stage: Any, refused: Callable[[str], bool]) -> Iterator[Callable[[], int]]:
-    """In all threads the database fails those statements; gives a function that counts them."""
+def refusing(fault_site: Any, refused: Callable[[str], bool]) -> Iterator[Callable[[], int]]:
+    """Fail those statements in all threads; yield a function that counts them."""
     right = CursorWrapper._execute_with_wrappers
     refusals = []
 
     def execute(cursor: Any, sql: str, params: Any, many: bool, executor: Any) -> Any:
-        if stage.in_trouble and refused(sql):
+        if fault_site.database_fails and refused(sql):
             refusals.append(sql)
             raise OperationalError("the database is in trouble")
         return right(cursor, sql, params, many, executor)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(CursorWrapper, "_execute_with_wrappers", execute)
-        # So long an answer is held in memory, without sleeping in between.
+        # Seconds for which an answer is held in memory; no sleep in between.
         patch.setattr(submission, "RECORD_FOR_SECONDS", 0.2)
         patch.setattr(submission, "sleep", lambda seconds: None)
         yield lambda: len(refusals)
 
 
-def database(pattern: str, since: str = "wanted", times: int | None = None) -> Way:
-    """The database fails statements of a kind: so many times, or until it is over.
+def database(pattern: str, since: str = "wanted", times: int | None = None) -> Injection:
+    """Fail statements of a kind: `times` times, or until the block ends.
 
     `since`: from the first view on, or from the moment on at which something is wanted, or the
     gateway has been sent to, asked, or fetched from.
@@ -258,24 +261,24 @@ def database(pattern: str, since: str = "wanted", times: int | None = None) -> W
     kind = re.compile(pattern)
 
     @contextlib.contextmanager
-    def way(stage: Any) -> Iterator[Struck]:
+    def inject(fault_site: Any) -> Iterator[HasStruck]:
         begun: dict[str, Callable[[], bool]] = {
             "view": lambda: True,
             "wanted": lambda: True,
-            "sent": lambda: bool(stage.gateway.requests),
-            "asked": lambda: bool(stage.gateway.polls),
-            "fetched": lambda: bool(stage.gateway.downloads),
+            "sent": lambda: bool(fault_site.gateway.requests),
+            "asked": lambda: bool(fault_site.gateway.polls),
+            "fetched": lambda: bool(fault_site.gateway.downloads),
         }
         if since != "view":
-            stage.want()
+            fault_site.want()
         left = itertools.count() if times is None else iter(range(times))
 
         def refused(sql: str) -> bool:
             return begun[since]() and bool(kind.search(sql)) and next(left, None) is not None
 
-        with refusing(stage, refused) as refusals:
+        with refusing(fault_site, refused) as refusals:
             if since == "view":
-                stage.visit()
+                fault_site.visit()
             yield lambda: refusals() > 0
 
-    return way
+    return inject

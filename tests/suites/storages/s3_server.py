@@ -1,4 +1,4 @@
-"""An S3 on a socket of its own. It may be in trouble, and its signed addresses expire."""
+"""An S3 server on a socket, which can fail, and whose signed addresses expire."""
 
 import contextlib
 import datetime as dt
@@ -19,11 +19,11 @@ from werkzeug.serving import make_server
 
 BUCKETS = ("site", "renditions", "example-images", "example-renditions", "example-recompositions")
 ACCESS = {
-    "access_key": "stand-in",
-    "secret_key": "stand-in",
+    "access_key": "test",
+    "secret_key": "test",
     "region_name": "us-east-1",
 }
-#: Trouble must show at once; a site would let its client try again first.
+#: No retries, so that errors show at once; a site would let its client try again first.
 CLIENT = Config(
     signature_version="s3v4",
     s3={"addressing_style": "path"},
@@ -43,7 +43,7 @@ class Call(NamedTuple):
     path: str
     """With the bucket: "/site/images/photo.png"."""
     by_site: bool
-    """Whether it was signed in its headers, as a storage does; visitors come without."""
+    """True where its headers were signed, as a storage does; visitors' calls are not."""
 
 
 Refused = Callable[[Call], bool]
@@ -54,8 +54,8 @@ class _Quiet(MotoRequestHandler):
         pass
 
 
-class StandIn:
-    """moto's S3 behind what a test can make go wrong."""
+class S3Server:
+    """moto's S3 behind a WSGI function that a test can make fail."""
 
     def __init__(self) -> None:
         self._s3 = DomainDispatcherApplication(create_backend_app)
@@ -91,7 +91,7 @@ class StandIn:
         return f"http://127.0.0.1:{self._port}"
 
     def clear(self) -> None:
-        """Empty buckets, and nothing that was seen."""
+        """Empty the buckets and the records."""
         there = {bucket["Name"] for bucket in self._client.list_buckets()["Buckets"]}
         for bucket in BUCKETS:
             if bucket in there:
@@ -107,20 +107,20 @@ class StandIn:
         self._stored: set[str] = set()
 
     def names(self) -> list[str]:
-        """All objects, whichever bucket they are in."""
+        """Return the names of all objects in all buckets."""
         return [name for bucket in BUCKETS for name in self._names(bucket)]
 
     def _names(self, bucket: str) -> list[str]:
         listed = self._client.list_objects_v2(Bucket=bucket)
         return [each["Key"] for each in listed.get("Contents", [])]
 
-    # Going wrong
+    # Failures
 
     _refused: Refused | None = None
 
     @contextlib.contextmanager
     def refusing(self, refused: Refused) -> Iterator[None]:
-        """Such calls are answered with 503, which is botocore's ClientError."""
+        """Answer these calls with 503, which is botocore's ClientError."""
         self._refused = refused
         try:
             yield
@@ -129,7 +129,7 @@ class StandIn:
 
     @contextlib.contextmanager
     def away(self) -> Iterator[None]:
-        """Nobody listens, which is botocore's EndpointConnectionError."""
+        """Close the port, which is botocore's EndpointConnectionError."""
         self.stop()
         try:
             yield
@@ -137,12 +137,12 @@ class StandIn:
             self._start()
 
     def expire(self) -> None:
-        """From now on, what was signed until now is not answered."""
+        """Refuse all addresses that were signed until now."""
         self._expired_at = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
-        # Signatures know whole seconds.
+        # Signatures have whole seconds.
         time.sleep(1.1)
 
-    # Answering
+    # Answers
 
     def _answer(self, environ: Any, start_response: Any) -> Any:
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]

@@ -1,4 +1,4 @@
-"""Images, and what was asked for them, for somebody to look at."""
+"""Images, and requests for them, that the screens show."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ def page_with(image: Any, slug: str = "launch") -> PicturePage:
 
 
 def photos(collection: Any) -> list[Any]:
-    """Three photographs that pages show."""
+    """Create three photographs that pages show."""
     titles = {
         "rocket.jpg": "Rocket on the pad",
         "astronaut.png": "Astronaut",
@@ -31,7 +31,7 @@ def photos(collection: Any) -> list[Any]:
 
 
 def ask(image: Any, user: Any, target: str = "teaser", count: int = 2, prompt: str = "") -> Any:
-    """Ask for pictures as an editor does; returns the row."""
+    """Ask for pictures as an editor does; return the row."""
     options = GenerationOptions(prompt, "1K", count, None)
     actions.request_recomposition(
         image, [ResizeTarget.parse(target)], user=user, options=options, override_rules=True

@@ -1,7 +1,7 @@
-"""A process that has everything imported and forks a child for each line that it reads.
+"""Imports everything once and forks a child for each line that it reads.
 
-A line is JSON: what to do, and at which point to be killed (0: never). The answer to it is a line
-as well: how the child ended.
+A line is JSON: the command, and the point to be killed at (0: none). The answer is a line as well:
+the child's exit status.
 """
 
 import gc
@@ -22,13 +22,13 @@ warnings.filterwarnings("ignore", "SQLCompiler.quote_name_unless_alias")
 
 from django.conf import settings  # noqa: E402
 from django.urls import get_resolver  # noqa: E402
-from support.quarters import QUARTERS  # noqa: E402
+from support.small_engine_presets import SMALL_ENGINE_PRESETS  # noqa: E402
 
-from suites.crashes import site, way  # noqa: E402
-from suites.crashes.effects import Countdown, Watch  # noqa: E402
+from suites.crashes import commands, scenario  # noqa: E402
+from suites.crashes.effects import Countdown, EffectWatcher  # noqa: E402
 from wagtail_smart_resize.core import sizes  # noqa: E402
 
-sizes.ENGINE_PRESETS = QUARTERS
+sizes.ENGINE_PRESETS = SMALL_ENGINE_PRESETS
 _ = get_resolver().url_patterns
 
 WORK_DIR = Path(settings.WORK_DIR)
@@ -47,8 +47,8 @@ def main() -> None:
 def _child(order: dict[str, Any]) -> None:
     code = 0
     try:
-        said = _obey(order["do"], order["kill_at"])
-        (WORK_DIR / "said.json").write_text(json.dumps(said))
+        result = _execute(order["do"], order["kill_at"])
+        (WORK_DIR / "result.json").write_text(json.dumps(result))
     except BaseException:
         traceback.print_exc()
         code = 1
@@ -56,11 +56,11 @@ def _child(order: dict[str, Any]) -> None:
     os._exit(code)
 
 
-def _obey(what: str, kill_at: int) -> Any:
+def _execute(what: str, kill_at: int) -> Any:
     countdown = Countdown(WORK_DIR / "effects.log", kill_at)
-    clock = way.Clock(WORK_DIR / "site" / "clock")
-    Watch(countdown)
-    return site.ORDERS[what](way.Way(clock), countdown)
+    clock = scenario.Clock(WORK_DIR / "site" / "clock")
+    EffectWatcher(countdown)
+    return commands.COMMANDS[what](scenario.Scenario(clock), countdown)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""What one of the processes does: a number of things, in an order of its own, to the same images.
+"""One process of a race: random operations on the images that all processes share.
 
-All walk along the images together, so that they meet: where one is, the others are nearly too.
+All go through the images at the same pace, so that they meet on the same ones.
 """
 
 import random
@@ -24,23 +24,23 @@ from wagtail_smart_resize.publishing import frontend_cache, publication
 from wagtail_smart_resize.purchasing import passes
 from wagtail_smart_resize.repair import repairs
 
-#: So near to each other they walk.
+#: Images from which a process chooses at each step.
 WINDOW = 6
 
-WEIGHTS = {"look": 10, "work": 7, "decide": 8, "ask": 4, "flip": 4, "purge": 2, "repair": 1}
+WEIGHTS = {"view_page": 10, "work": 7, "decide": 8, "ask": 4, "flip": 4, "purge": 2, "repair": 1}
 
-#: What people ask for: one shape or two of them, a recipe of its own or none. Of the two squares
-#: it is the one that is bought for both.
-WISHES = (["123x120"], ["120x60"], ["120x60", "123x120"], ["portrait"])
-#: What people's wording makes the gateway say at first; the second time it takes the request.
+#: What editors ask for: one size, two, or the preset with a recipe of its own. Of the two squares
+#: on a page, which count as one shape, 123x120 is the one that is bought for both.
+EDITORS_SIZES = (["123x120"], ["120x60"], ["120x60", "123x120"], ["portrait"])
+#: Sandbox words in editors' prompts: its answer to the first submission; it accepts the second.
 FIRST_ANSWERS = ("", "", "sandbox:500@submit:1 ", "sandbox:503@submit:1 ", "sandbox:429-seconds:1 ")
 
 
 @dataclass
-class Racer:
+class RaceProcess:
     number: int
     images: list[Any]
-    heat: int
+    phase: int
     random: random.Random
     counts: Counter[str] = field(default_factory=Counter)
     errors: list[str] = field(default_factory=list)
@@ -51,7 +51,7 @@ class Racer:
             self._do(name, self._image(step, operations))
 
     def _image(self, step: int, operations: int) -> Any:
-        """The image where all are now, or one near it."""
+        """Return the image at which all processes are now, or one near it."""
         place = step * len(self.images) // operations + self.random.randrange(WINDOW)
         return self.images[place % len(self.images)]
 
@@ -64,14 +64,14 @@ class Racer:
         except Exception:
             self.errors.append(f"{name}, image {image_id}:\n{traceback.format_exc()}")
 
-    # What can be done
+    # Operations
 
-    def look(self, image_id: Any) -> None:
-        """A visitor's page, up to the request's end: wants are written there.
+    def view_page(self, image_id: Any) -> None:
+        """View a page up to the request's end, where demand is written.
 
-        Then one of its pictures, with what the image says of itself at that moment.
+        Then compare one of its pictures with what the image says of itself at that moment.
         """
-        self.counts["files"] += len(look(image_id))
+        self.counts["files"] += len(view_page(image_id))
         image = get_image_model().objects.get(pk=image_id)
         wrong = pictures.wrong(image, self.random.choice(pictures.SHOWN))
         assert not wrong, wrong
@@ -81,7 +81,7 @@ class Racer:
         self.counts["steps"] += passes.run_pass(workers=2).did
 
     def decide(self, _image_id: Any) -> None:
-        """An editor chooses one of the latest pictures, or the crop in its place."""
+        """Choose one of the latest candidates as an editor, or the crop in its place."""
         user = get_user_model().objects.get(username=f"editor-{self.number}")
         stored = Candidate.objects.filter(stored=True).select_related("recomposition")
         latest = list(stored.order_by("-pk")[: 2 * WINDOW])
@@ -95,11 +95,13 @@ class Racer:
             actions.use_crop(candidate.recomposition, user=user)
 
     def ask(self, image_id: Any) -> None:
-        """An editor wants two candidates of each shape; whoever comes to the same image in the
-        same heat has pressed the same button."""
-        key = uuid.uuid5(uuid.NAMESPACE_OID, f"{self.heat}/{image_id}")
+        """Ask for two candidates of each shape as an editor.
+
+        Processes that reach the same image in the same phase submit the same form, by its key.
+        """
+        key = uuid.uuid5(uuid.NAMESPACE_OID, f"{self.phase}/{image_id}")
         chance = random.Random(str(key))
-        targets = [actions.ResizeTarget.parse(text) for text in chance.choice(WISHES)]
+        targets = [actions.ResizeTarget.parse(text) for text in chance.choice(EDITORS_SIZES)]
         prompt = f"{chance.choice(FIRST_ANSWERS)}Wish {key}"
         options = actions.GenerationOptions(prompt=prompt, candidates=2)
         user = get_user_model().objects.get(username=f"editor-{self.number}")
@@ -110,7 +112,7 @@ class Racer:
         self.counts["asked"] += 1
 
     def flip(self, _image_id: Any) -> None:
-        """One of the images that others are about to flip."""
+        """Flip one of the images that others are about to flip."""
         due = ImageVersion.objects.exclude(publish_due_at=None).order_by("publish_due_at")[:WINDOW]
         for version in self.random.sample(list(due), min(1, len(due))):
             try:
@@ -119,7 +121,7 @@ class Racer:
                 self.counts["still changing"] += 1
 
     def purge(self, _image_id: Any) -> None:
-        """All that work may want to purge the same page."""
+        """Purge pages that others may be about to purge."""
         due = ImageVersion.objects.exclude(purge_due_at=None).order_by("purge_due_at")
         for version in due[:3]:
             frontend_cache.purge_pages(version)
@@ -128,8 +130,8 @@ class Racer:
         self.counts["repairs"] += sum(repairs.run().counts.values())
 
 
-def look(image_id: Any) -> list[Path]:
-    """The files that the image's page shows, in the template's order; all of them are there."""
+def view_page(image_id: Any) -> list[Path]:
+    """Return the files that the image's page shows, in the template's order; all must exist."""
     page = PicturePage.objects.get(photo_id=image_id)
     response = Client().get(page.url)
     assert response.status_code == 200, response.status_code

@@ -1,7 +1,7 @@
-"""Empty tables after a test that commits, in a fraction of the time that Django's `flush` takes.
+"""Empties the tables after a test that commits, faster than Django's `flush`.
 
-`flush` truncates, which writes files anew on PostgreSQL, and then has every app make its content
-types and permissions again. What no test changes stays here.
+`flush` truncates, which rewrites files on PostgreSQL, and then has every app create its content
+types and permissions again. Tables that no test changes are kept here.
 """
 
 from django.db import connections, transaction
@@ -12,11 +12,11 @@ KEPT = {"auth_permission", "django_content_type", "django_migrations"}
 _flush = TransactionTestCase._fixture_teardown
 
 
-def teardown(case):
-    """In place of `TransactionTestCase._fixture_teardown`."""
+def flush_tables(case):
+    """Replace `TransactionTestCase._fixture_teardown`."""
     aliases = case._databases_names(include_mirrors=False)
     if any(connections[alias].vendor == "mysql" for alias in aliases):
-        # It looks at foreign keys row by row, not at the end of a transaction.
+        # MySQL checks foreign keys row by row, not at the end of a transaction.
         _flush(case)
         return
     for alias in aliases:

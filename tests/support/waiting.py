@@ -1,22 +1,24 @@
-"""How tests wait: for a fact, with one bound for all of them, and never for a number of seconds."""
+"""Waits for conditions with one common timeout, and never for a fixed number of seconds."""
 
 import threading
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-#: Seconds, far more than anything takes on a machine however busy: who waits for so long hangs.
-LONG = 120.0
+#: Seconds, far more than anything takes on a busy machine: a wait that long means a hang.
+TIMEOUT_SECONDS = 120.0
 
-#: Seconds of a far end's pause that no test waits for: its outcome doesn't hang on the machine.
-FOR_EVER = 3600.0
+#: Seconds of a server's pause that no test waits for, so that no outcome depends on the machine.
+NEVER_SECONDS = 3600.0
 
 
-def until(fact: Callable[[], Any], what: str, *, seconds: float = LONG, pause: float = 0.01) -> Any:
+def until(
+    fact: Callable[[], Any], what: str, *, seconds: float = TIMEOUT_SECONDS, pause: float = 0.01
+) -> Any:
     """Wait until the fact is true, and return it.
 
-    `pause` is the seconds between two looks, for those that cost something; `seconds` are for
-    what takes a known while by itself.
+    `pause` is the seconds between two checks, for checks that are expensive; `seconds` is for what
+    takes a known time by itself.
     """
     ends = time.monotonic() + seconds
     while not (found := fact()):
@@ -26,9 +28,9 @@ def until(fact: Callable[[], Any], what: str, *, seconds: float = LONG, pause: f
 
 
 def join(*threads: threading.Thread) -> None:
-    """Wait for the end of threads, which must come."""
+    """Wait until the threads end; fail if one doesn't."""
     for thread in threads:
-        thread.join(LONG)
+        thread.join(TIMEOUT_SECONDS)
     assert not _alive(threads), f"{_alive(threads)} did not end"
 
 
@@ -36,8 +38,9 @@ def _alive(threads: Iterable[threading.Thread]) -> list[threading.Thread]:
     return [thread for thread in threads if thread.is_alive()]
 
 
-class Noted(threading.Condition):
-    """Tells when somebody begins to wait for it, and for how long they meant to: `asked`."""
+class RecordingCondition(threading.Condition):
+    """A condition that sets `waited` when a wait begins, and lists the timeouts of all in
+    `asked`."""
 
     def __init__(self) -> None:
         super().__init__()

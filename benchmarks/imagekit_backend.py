@@ -1,6 +1,6 @@
 """A backend for django-imagekit that makes its files in a thread.
 
-Those that it brings hand them to Celery, RQ or Dramatiq: this is for a site that has none of these.
+Its own backends use Celery, RQ or Dramatiq; this one is for a site that has none of these.
 """
 
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -18,7 +18,7 @@ class Threaded(BaseAsync):
 
 
 def settle() -> None:
-    """Wait until all that was scheduled is made."""
+    """Wait until all scheduled files are made."""
     wait(_futures)
     for future in _futures:
         future.result()

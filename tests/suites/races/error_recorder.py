@@ -1,4 +1,4 @@
-"""What went wrong without reaching anybody: statements that a database refused, and log lines."""
+"""Records errors that reached nobody: statements that a database refused, and log lines."""
 
 import logging
 from collections import Counter
@@ -9,11 +9,11 @@ from django.db import DatabaseError, IntegrityError, connections
 from django.db.backends.signals import connection_created
 
 
-class Troubles(logging.Handler):
+class ErrorRecorder(logging.Handler):
     """Watches all connections and loggers of this process, until the block ends.
 
-    Two that write the same row at once: one of them meets the unique constraint and reads what
-    the other wrote. That is no trouble, and counted apart.
+    When two processes write the same row at once, one of them meets the unique constraint and reads
+    what the other wrote. That is no error, and counted apart.
     """
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class Troubles(logging.Handler):
         self.met = 0
         self.logged: list[str] = []
 
-    def told(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         return {"refused": self.refused, "met": self.met, "logged": self.logged}
 
     def __enter__(self) -> Self:
@@ -37,7 +37,7 @@ class Troubles(logging.Handler):
         logging.getLogger().removeHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Exceptions that were caught, and warnings without one: nobody may have got either."""
+        """Record caught exceptions and warnings: nobody may have got either."""
         self.logged.append(logging.Formatter("%(name)s: %(message)s").format(record))
 
     def _watch(self, connection: Any, **_signal: object) -> None:

@@ -1,7 +1,7 @@
-"""Each conditional UPDATE, while another transaction holds its row and changes an indexed column.
+"""Runs each conditional UPDATE while another transaction holds its row and changes an index.
 
-Started as a process of its own, on a MariaDB. Writes {crossing: what the database refused the two}
-to the file that its argument names: an empty list for each of which both statements were taken.
+Runs as a process of its own, on MariaDB. Writes {update: errors of the database} to the file that
+its argument names: an empty list where both statements were accepted.
 """
 
 import datetime as dt
@@ -23,7 +23,7 @@ from django.core.management import call_command  # noqa: E402
 from django.db import connection, connections, models, transaction  # noqa: E402
 from django.utils import timezone  # noqa: E402
 from support.factories import plain_image  # noqa: E402
-from support.patience import join, until  # noqa: E402
+from support.waiting import join, until  # noqa: E402
 from wagtail.models import Collection  # noqa: E402
 
 from wagtail_smart_resize.models import GatewayRequest, ImageVersion, Recomposition  # noqa: E402
@@ -37,7 +37,8 @@ def main() -> dict[str, list[str]]:
     Collection.add_root(name="Root")
     image_ids = [plain_image(8, 6).pk for _ in range(MANY)]
     now = timezone.now()
-    # One of each is due and the others are at rest: an index looks best where it names few rows.
+    # One of each is due and the others are idle: the optimiser prefers an index that matches few
+    # rows.
     versions = [ImageVersion(image_id=pk) for pk in image_ids]
     versions[0].publish_due_at = versions[0].purge_due_at = now
     requests = [GatewayRequest(image_id=pk, status="done", next_step_at=None) for pk in image_ids]
@@ -85,10 +86,10 @@ def main() -> dict[str, list[str]]:
 
 
 def _cross(held: models.Model, changes: dict[str, Any], move: Callable[[], Any]) -> list[str]:
-    """Hold the row; when `move` waits for it, change what an index holds."""
-    told: list[str] = []
+    """Hold the row; once `move` waits for it, change an indexed column."""
+    result: list[str] = []
     same = type(held)._base_manager.filter(pk=held.pk)
-    mover = threading.Thread(target=_told, args=(move, told))
+    mover = threading.Thread(target=_collect_error, args=(move, result))
 
     def hold() -> None:
         with transaction.atomic():
@@ -97,30 +98,30 @@ def _cross(held: models.Model, changes: dict[str, Any], move: Callable[[], Any])
             _await_waiter()
             same.update(**changes)
 
-    _told(hold, told)
+    _collect_error(hold, result)
     join(mover)
-    return told
+    return result
 
 
-def _told(function: Callable[[], Any], told: list[str]) -> None:
+def _collect_error(function: Callable[[], Any], result: list[str]) -> None:
     try:
         function()
     except Error as error:
-        told.append(str(error))
+        result.append(str(error))
     finally:
         if threading.current_thread() is not threading.main_thread():
             connections.close_all()
 
 
 def _plain(row: models.Model) -> str:
-    """A column that no index holds."""
+    """Return a column without an index."""
     return {"GatewayRequest": "consecutive_errors", "ImageVersion": "revision"}.get(
         type(row).__name__, "attempts"
     )
 
 
 def _await_waiter() -> None:
-    # What is read more often than each 0.1 s is not read anew.
+    # InnoDB refreshes this table every 0.1 s at most.
     until(_has_waiter, "the other statement waits for the row", pause=0.2)
 
 

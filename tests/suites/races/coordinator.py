@@ -1,7 +1,7 @@
-"""The course: fills a database, sends the processes off, heat by heat, and tells what is there.
+"""Fills a database, runs the processes phase by phase, and reports the final state.
 
-Started as a process of its own: the first argument is a file with the plan, the second where to
-write what came of it. It has everything imported when it forks the racers.
+Runs as a process of its own: the first argument is a file with the plan, the second the file for
+the result. It imports everything before it forks the processes of the race.
 """
 
 import datetime as dt
@@ -18,9 +18,9 @@ from typing import Any
 
 import django
 
-from suites.races import calendar
+from suites.races import race_clock
 
-CALENDAR = calendar.start("2126-11-09T12:00+00:00")
+CLOCK = race_clock.start("2126-11-09T12:00+00:00")
 django.setup()
 warnings.simplefilter("error")
 warnings.filterwarnings("ignore", "unclosed file <", ResourceWarning)
@@ -31,12 +31,12 @@ from django.core.management import call_command  # noqa: E402
 from django.db import connections  # noqa: E402
 from django.test import override_settings  # noqa: E402
 from django.utils import timezone  # noqa: E402
-from support.quarters import QUARTERS  # noqa: E402
+from support.small_engine_presets import SMALL_ENGINE_PRESETS  # noqa: E402
 from testapp.models import PicturePage  # noqa: E402
 
 from suites.races import facts, pictures  # noqa: E402
-from suites.races.consecutive_errors import Troubles  # noqa: E402
-from suites.races.racer import Racer, look  # noqa: E402
+from suites.races.error_recorder import ErrorRecorder  # noqa: E402
+from suites.races.race_process import RaceProcess, view_page  # noqa: E402
 from wagtail_smart_resize.core import sizes  # noqa: E402
 from wagtail_smart_resize.models import (  # noqa: E402
     GatewayRequest,
@@ -51,8 +51,8 @@ from wagtail_smart_resize.repair import repairs  # noqa: E402
 from wagtail_smart_resize.rules.verdict import Reason  # noqa: E402
 
 PicturePage.template = "races/page.html"
-sizes.ENGINE_PRESETS = QUARTERS
-# Nobody waits for anybody: what is wanted, flipped and to be purged is due at once.
+sizes.ENGINE_PRESETS = SMALL_ENGINE_PRESETS
+# No delays: demand, flips and purges are due at once.
 demand.GATHERING_TIME = publication.PURGE_DELAY = dt.timedelta()
 published_cache.PublishedCache.REFRESH_SECONDS = 0.05
 
@@ -63,12 +63,12 @@ def main(plan: dict[str, Any]) -> dict[str, Any]:
     images = _fill(plan["images"], plan["processes"])
     print(f"made in {time.monotonic() - began:.0f} s")
     gc.freeze()
-    heats = [_heat(plan, images, heat) for heat in range(len(plan["heats"]))]
-    return {"heats": heats, **facts.final()}
+    phases = [_phase(plan, images, phase) for phase in range(len(plan["phases"]))]
+    return {"phases": phases, **facts.final()}
 
 
 def _fill(images: int, editors: int) -> list[Any]:
-    """Images of one colour, each on a published page; and editors."""
+    """Create images of one colour, each on a published page, and editors."""
     from django.contrib.auth import get_user_model
     from support.factories import plain_image
     from wagtail.models import Collection, Locale, Page, Site
@@ -86,26 +86,26 @@ def _fill(images: int, editors: int) -> list[Any]:
     return [image.pk for image in made]
 
 
-def _heat(plan: dict[str, Any], images: list[Any], heat: int) -> dict[str, Any]:
-    """All race from a moment on and under limits; then one process does what is left to do.
+def _phase(plan: dict[str, Any], images: list[Any], phase: int) -> dict[str, Any]:
+    """Run all processes from a moment on, under limits; then let one process finish the work.
 
-    It goes on for some days more where the limits let more be bought on each of them.
+    It goes on for some more days where the limits allow purchases on each of them.
     """
-    about = plan["heats"][heat]
-    CALENDAR.set(about["begins"])
+    about = plan["phases"][phase]
+    CLOCK.set(about["begins"])
     with override_settings(WAGTAIL_SMART_RESIZE=settings.WAGTAIL_SMART_RESIZE | about["limits"]):
         began = time.monotonic()
-        told = _race(plan, images, heat)
+        result = _race(plan, images, phase)
         raced = time.monotonic()
         in_race = facts.bought()
-        if heat == len(plan["heats"]) - 1:
+        if phase == len(plan["phases"]) - 1:
             _show_all()
         _settle()
         for _day in range(about["days_after"]):
-            CALENDAR.next_day()
+            CLOCK.next_day()
             _settle()
         return {
-            "racers": told,
+            "processes": result,
             "bought_in_race": in_race,
             "bought": facts.bought(),
             "spent": facts.spent(),
@@ -114,66 +114,68 @@ def _heat(plan: dict[str, Any], images: list[Any], heat: int) -> dict[str, Any]:
         }
 
 
-def _race(plan: dict[str, Any], images: list[Any], heat: int) -> list[dict[str, Any]]:
+def _race(plan: dict[str, Any], images: list[Any], phase: int) -> list[dict[str, Any]]:
     connections.close_all()
-    files = [Path(settings.WORK_DIR) / f"racer-{n}.json" for n in range(plan["processes"])]
+    files = [Path(settings.WORK_DIR) / f"process-{n}.json" for n in range(plan["processes"])]
     pids = []
     for number, file in enumerate(files):
         file.unlink(missing_ok=True)
         pid = os.fork()
         if not pid:
-            chance = random.Random(f"{plan['seed']}/{heat}/{number}")
-            racer = Racer(number, images, heat, chance)
-            _run_child(racer, plan["heats"][heat]["operations"], file)
+            chance = random.Random(f"{plan['seed']}/{phase}/{number}")
+            process = RaceProcess(number, images, phase, chance)
+            _run_child(process, plan["phases"][phase]["operations"], file)
         pids.append(pid)
     for pid in pids:
         os.waitpid(pid, 0)
     return [json.loads(file.read_text()) for file in files]
 
 
-def _run_child(racer: Racer, operations: int, file: Path) -> None:
-    # Short passes: more of them meet.
+def _run_child(process: RaceProcess, operations: int, file: Path) -> None:
+    # Short passes, so that more of them overlap.
     passes.MAX_STEPS = 10
-    consecutive_errors = Troubles()
+    recorder = ErrorRecorder()
     try:
-        with consecutive_errors:
-            racer.race(operations)
+        with recorder:
+            process.race(operations)
     except BaseException:
-        racer.errors.append(traceback.format_exc())
-    told = {"counts": racer.counts, "errors": racer.errors, **consecutive_errors.told()}
-    file.write_text(json.dumps(told))
+        process.errors.append(traceback.format_exc())
+    result = {"counts": process.counts, "errors": process.errors, **recorder.as_dict()}
+    file.write_text(json.dumps(result))
     connections.close_all()
     os._exit(0)
 
 
 def _show_all() -> None:
-    """What nobody came by in the race is wanted as well."""
+    """View every page, so that what no process viewed is wanted as well."""
     for page in PicturePage.objects.all():
-        look(page.photo_id)
+        view_page(page.photo_id)
 
 
 def _settle() -> None:
-    """Repair and work in turns until nothing more is asked of the gateway: outputs that a refused
-    request gives back, when all others wait for another day's budget, are the next repair's to
-    offer."""
+    """Repair and work in turns until no new request is made.
+
+    When all demand waits for another day's budget and a refused request gives outputs back, only
+    the next repair offers them again.
+    """
     asked = None
     while asked != (asked := GatewayRequest.objects.count()):
         repairs.run()
-        _work_off()
+        _work_until_idle()
 
 
-def _work_off() -> None:
-    """Make passes until none does anything; waiting is skipped, not slept."""
+def _work_until_idle() -> None:
+    """Make passes until none does anything; waits are skipped."""
     quiet = False
     while not quiet:
-        _hasten()
+        _make_due()
         result = passes.run_pass(workers=1)
         assert not result.failed, result
         quiet = not result.did
 
 
-def _hasten() -> None:
-    """All is due that waits for a moment, but for what waits for another day's budget."""
+def _make_due() -> None:
+    """Make everything due that waits for a moment, except what waits for another day's budget."""
     past = timezone.now() - dt.timedelta(seconds=1)
     unfinished = GatewayRequest.objects.unfinished().exclude(error_code=Reason.BUDGET)
     unfinished.update(next_step_at=past)

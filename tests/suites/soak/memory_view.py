@@ -1,4 +1,4 @@
-"""What a web process says of itself that nobody sees from outside."""
+"""A view of a web process's memory, which can't be measured from outside."""
 
 import gc
 import os
@@ -10,24 +10,24 @@ from django.http import HttpRequest, JsonResponse
 
 #: Classes that every library uses for everything.
 COMMON = {dict, list, tuple, set, frozenset, type, type(lambda: 0)}
-#: psycopg keeps so many statements as it has parsed them, and no more.
+#: Classes of bounded caches: psycopg keeps a limited number of parsed statements.
 OF_BOUNDED_CACHES = {"psycopg._queries.QueryPart"}
 
 
-def inside(request: HttpRequest) -> JsonResponse:
-    """The memory blocks in use, garbage not counted; `?objects`: how many of each class."""
+def memory(request: HttpRequest) -> JsonResponse:
+    """Return the memory blocks in use, without garbage; with `?objects` the count of each class."""
     gc.collect()
-    told = {"process": os.getpid(), "blocks": sys.getallocatedblocks()}
+    answer = {"process": os.getpid(), "blocks": sys.getallocatedblocks()}
     if "objects" in request.GET:
-        told["objects"] = _objects()
-    return JsonResponse(told)
+        answer["objects"] = _objects()
+    return JsonResponse(answer)
 
 
 def _objects() -> dict[str, int]:
-    """Counted while no other thread runs: a tuple that one is about to make must not be held."""
+    """Count objects while no other thread runs: a tuple that one is creating must not be held."""
     interval = sys.getswitchinterval()
     sys.setswitchinterval(60)
-    # Who was waiting for its turn takes it now, and waits that long for the next.
+    # A waiting thread takes its turn now, and the next one waits for that interval.
     time.sleep(0.05)
     try:
         classes = Counter(map(type, gc.get_objects()))

@@ -1,6 +1,6 @@
-"""The security list: each item of docs/security.md, and how the tests that try it came out.
+"""Reports each item of docs/security.md with the results of the tests that try it.
 
-A test says which item it tries: `@pytest.mark.security("the item's words")`.
+A test names its item: `@pytest.mark.security("the item's words")`.
 """
 
 import re
@@ -15,12 +15,12 @@ _ROW = re.compile(r"^\| \*\*(.+?)\*\* \|", flags=re.MULTILINE)
 
 
 def items() -> list[str]:
-    """The items as the page lists them."""
+    """Return the items in the order of the page."""
     return _ROW.findall(PAGE.read_text())
 
 
 class SecurityList:
-    """Counts the tries of each item; `pytest -m security` ends with the list."""
+    """Counts the tests of each item; `pytest -m security` prints the list at its end."""
 
     def __init__(self) -> None:
         self._tries: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""Another process that works: passes until stopped; prints the moment of each flip."""
+"""Runs passes until it is stopped, and prints the time of each flip."""
 
 import time
 
@@ -10,9 +10,9 @@ from wagtail_smart_resize.runners import loop  # noqa: E402
 from wagtail_smart_resize.signals import recomposition_published  # noqa: E402
 
 
-def tell(**kwargs):
+def print_time(**kwargs):
     print(time.time(), flush=True)
 
 
-recomposition_published.connect(tell)
+recomposition_published.connect(print_time)
 loop.Loop(alone=False).run()

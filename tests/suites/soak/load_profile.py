@@ -1,22 +1,22 @@
-"""What an hour is: what people do in it, and how fast the clocks of the app go meanwhile.
+"""The load of an hour, and how much faster the app's clocks run meanwhile.
 
-An hour of a busy site with a desk of editors is played fifteen times as fast. All that people do in
-the hour is done, and all that the app does by the clock it does at least as often as in an hour.
+An hour of a busy site with several editors is played fifteen times as fast. All that people do in
+the hour is done, and the app's periodic work is done at least as often as in an hour.
 """
 
 import os
 from collections import Counter
 from typing import Any
 
-#: So many times as fast as the clock on the wall.
+#: Speed in relation to real time.
 PACE = 15
-#: For a longer soak, or a short trial.
+#: Hours to play: more for a longer soak, less for a short trial.
 HOURS = float(os.environ.get("SOAK_HOURS", "1"))
 
-#: Pages that visitors look at. Half of them keep their connection, half open one for each page.
+#: Views of pages. Half of the visitors keep their connection, half open one for each page.
 VIEWS = 6_000
 
-#: What editors do at their desks; each is a few requests to the admin.
+#: What editors do; each act is a few requests to the admin.
 ACTS = {
     "ask": 120,
     "choose": 160,
@@ -32,15 +32,15 @@ ACTS = {
 VISITORS = 6
 EDITORS = 4
 
-#: The site: photographs in galleries, each of which is there three times.
+#: The site's photographs are in galleries, each of which exists three times.
 GALLERIES = 4
 PHOTOS = 6
 
-#: How long the gateway takes for a picture, seconds of the hour.
+#: Seconds of the hour that the gateway takes for a picture.
 GATEWAY_SECONDS = 30.0
-#: In the middle of the hour it refuses all submissions for so long, seconds of the hour.
+#: Seconds of the hour, in its middle, during which the gateway refuses all submissions.
 OUTAGE_SECONDS = 120.0
-#: Repair is done this often; in an hour it would be once.
+#: Seconds of the hour between two repairs; by default an hour has one.
 REPAIR_SECONDS = 300.0
 POLL_SECONDS = 2.5
 
@@ -53,8 +53,8 @@ def acts(hours: float = HOURS) -> Counter[str]:
     return Counter({name: max(1, round(count * hours)) for name, count in ACTS.items()})
 
 
-def quicken() -> None:
-    """Let the app's clocks go at this hour's pace, in this process."""
+def speed_up_clocks() -> None:
+    """Make the app's intervals in this process shorter by this pace."""
     import datetime as dt
 
     from wagtail_smart_resize.publishing import publication
@@ -66,14 +66,14 @@ def quicken() -> None:
     clocks: list[tuple[Any, str]] = [
         (published_cache.PublishedCache, "REFRESH_SECONDS"),
         (loop, "NEAR"),
-        (loop, "REST"),
-        (loop, "LONG_REST"),
-        (loop, "TROUBLE"),
+        (loop, "REST_SECONDS"),
+        (loop, "MAX_OVERDUE_REST_SECONDS"),
+        (loop, "ERROR_REST_SECONDS"),
         (outcomes, "DEFAULT_PAUSE"),
         (outcomes, "PROBE_INTERVAL"),
         (publication, "PURGE_DELAY"),
-        (modes, "CHECK_INTERVAL"),
-        (demand, "GATHERING"),
+        (modes, "CHECK_INTERVAL_SECONDS"),
+        (demand, "GATHERING_TIME"),
     ]
     for owner, name in clocks:
         setattr(owner, name, getattr(owner, name) / PACE)

@@ -1,7 +1,7 @@
-"""A site with a page, its visitors and editors, a gateway beside it, and time that can be skipped.
+"""A site with a page, its visitors and editors, a gateway, and time that can be skipped.
 
-Nothing is stood in for: pages and pictures come over sockets from the live server, the pipeline
-speaks with the sandbox over sockets, and the sandbox fetches the picture from the live server.
+Nothing is mocked: pages and pictures come over sockets from the live server, the pipeline speaks
+with the sandbox over sockets, and the sandbox fetches the picture from the live server.
 """
 
 import datetime as dt
@@ -19,7 +19,7 @@ from django.db import DatabaseError
 from django.urls import reverse
 from django.utils.html import strip_tags
 from support.factories import plain_image
-from support.patience import until
+from support.waiting import until
 from wagtail.models import Site
 
 from wagtail_smart_resize.core import clock
@@ -34,21 +34,21 @@ from wagtail_smart_resize.purchasing import passes, schedule
 
 SLOTS = ("240x126", "200x200")
 SHAPES = (1905, 1000)
-"""The slots' ratios in thousandths, as the screen's cards are named."""
+"""The slots' ratios in thousandths, as in the names of the screen's cards."""
 
 SOON = dt.timedelta(seconds=0.5)
-#: After an error of the whole pass, as the loop has it.
+#: The loop's wait after an error of a whole pass.
 TROUBLE = dt.timedelta(seconds=15)
 
 
 class Seen(NamedTuple):
-    """What a visitor got for one slot: the bytes of our filter's picture, and of `fill`'s."""
+    """The bytes that a visitor got for one slot: of our filter's picture, and of `fill`'s."""
 
     ours: bytes
     crop: bytes
 
 
-class Stage:
+class FaultSite:
     def __init__(
         self, gateway: Any, url: str, settings: Any, moving_clock: Any, editor: Any
     ) -> None:
@@ -58,9 +58,9 @@ class Stage:
         self.moving_clock = moving_clock
         self.editor = editor
         self.seconds = 5.0
-        """The time that the client gives the gateway."""
-        self.in_trouble = True
-        """Whether the database is, where that is the fault."""
+        """Seconds that the client waits for the gateway."""
+        self.database_fails = True
+        """True while the database fails, where that is the fault."""
         self.image = plain_image(400, 300)
         self._has_opened = False
         self._publish()
@@ -73,24 +73,24 @@ class Stage:
         home.add_child(instance=page)
 
     def change(self, **changes: Any) -> None:
-        """Change settings of the site; the test puts them back."""
+        """Change settings of the site; the test restores them."""
         self.settings.WAGTAIL_SMART_RESIZE = {
             **django_settings.WAGTAIL_SMART_RESIZE,
             **changes,
         }
 
     @contextmanager
-    def quiet(self) -> Iterator[None]:
-        """Without the database's trouble: to look how things stand."""
-        before, self.in_trouble = self.in_trouble, False
+    def database_working(self) -> Iterator[None]:
+        """Let the database work within the block, so that the state can be read."""
+        before, self.database_fails = self.database_fails, False
         try:
             yield
         finally:
-            self.in_trouble = before
+            self.database_fails = before
 
     @contextmanager
-    def standing_still(self) -> Iterator[None]:
-        """Let no time pass: what a pause of two seconds says is looked at for longer than that."""
+    def frozen_time(self) -> Iterator[None]:
+        """Stop the clock: a pause of two seconds is shown, and reading it takes longer."""
         now = clock.now()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(clock, "now", lambda: now)
@@ -99,7 +99,7 @@ class Stage:
     # Visitors and editors
 
     def visit(self) -> list[Seen]:
-        """A visitor's view of the page and of all its pictures."""
+        """View the page and all its pictures as a visitor."""
         text = _get(f"{self.url}/a-page/").decode()
         addresses = [html.unescape(each) for each in re.findall(r'src="([^"]+)"', text)]
         pictures = [_get(self.url + address) for address in addresses]
@@ -107,13 +107,13 @@ class Stage:
         return [Seen(*pictures[at : at + 2]) for at in range(0, len(pictures), 2)]
 
     def want(self) -> None:
-        """The first view: from then on both shapes are wanted."""
+        """View the page for the first time, which makes both shapes wanted."""
         self.visit()
-        # What a page wanted is written after its response.
+        # A page's demand is written after its response.
         until(lambda: len(self.rows()) == len(SLOTS), "both shapes are noted as wanted")
 
     def cards(self) -> list[str]:
-        """What the image's screen says about each shape; "" where it has no card for it.
+        """Return what the image's screen says about each shape; "" where it has no card for it.
 
         The editor opens the screen once; after that the browser asks for the cards alone.
         """
@@ -129,19 +129,19 @@ class Stage:
         return [found.get(f"any-{shape}", "") for shape in SHAPES]
 
     def look_again(self) -> None:
-        """The editor presses "Look again" at the first shape that has failed."""
+        """Press "Look again" at the first shape that has failed."""
         row = next(row for row in self.rows() if row.purchase == "failed")
         url = reverse("smart_resize_admin:failed", args=[self.image.pk])
         pressed = {"row": row.pk, "action": "recheck", "key": uuid.uuid4()}
         assert self.editor.post(url, pressed).status_code == 302
 
-    # How things stand
+    # State
 
     def rows(self) -> list[Recomposition]:
         return list(Recomposition.objects.order_by("-shape"))
 
     def seen(self, step: str) -> list[Any]:
-        """What the gateway was asked at a step."""
+        """Return what the gateway was asked at a step."""
         gateway = self.gateway
         asked = {"submit": "requests", "status": "polls", "download": "downloads"}
         return list(getattr(gateway, asked[step]))
@@ -154,8 +154,8 @@ class Stage:
 
     # Time
 
-    def one_pass(self, jobs: int | None = None) -> None:
-        """A pass of the pipeline as the loop makes it; of so many steps at most."""
+    def run_pass(self, jobs: int | None = None) -> None:
+        """Make a pass of the pipeline as the loop does, of at most `jobs` steps."""
         left = iter(range(10_000 if jobs is None else jobs))
         try:
             passes.run_pass(workers=1, go_on=lambda: next(left, None) is not None)
@@ -164,7 +164,7 @@ class Stage:
         self.gateway.settle()
 
     def due(self) -> dt.datetime | None:
-        """When the next pass is due; None where nothing is to come."""
+        """Return when the next pass is due; None where nothing is to come."""
         try:
             return schedule.next_step_at()
         except DatabaseError:
@@ -173,29 +173,29 @@ class Stage:
     def skip_to(self, moment: dt.datetime) -> None:
         self.moving_clock.skip(seconds=max(0.0, (moment - clock.now()).total_seconds()) + 0.001)
 
-    def go_on_until(self, condition: Callable[[], bool], jobs: int | None = None) -> None:
+    def run_until(self, condition: Callable[[], bool], jobs: int | None = None) -> None:
         for _round in range(60):
             if condition():
                 return
             self.skip_to(self.due() or clock.now())
-            self.one_pass(jobs)
+            self.run_pass(jobs)
         raise AssertionError("it has not come to that")
 
-    def finish_at_once(self) -> None:
+    def run_due(self) -> None:
         """Do what is due without waiting."""
         for _round in range(6):
             due = self.due()
             if due is None or due > clock.now() + SOON:
                 return
             self.skip_to(due)
-            self.one_pass()
+            self.run_pass()
 
-    def live_through(self, hours: float, step: dt.timedelta = dt.timedelta()) -> None:
+    def run_for(self, hours: float, step: dt.timedelta = dt.timedelta()) -> None:
         """Let hours pass, with a pass whenever one is due, but no more often than every `step`."""
         ends = clock.now() + dt.timedelta(hours=hours)
         while (due := self.due()) is not None and due < ends:
             self.skip_to(max(due, clock.now() + step))
-            self.one_pass()
+            self.run_pass()
         self.skip_to(ends)
 
 
@@ -211,22 +211,22 @@ def _card(text: str, shape: int) -> str:
 
 
 def _words(card: str) -> str:
-    """The words of a card, down to the pictures."""
+    """Return the text of a card above its pictures."""
     return " ".join(html.unescape(strip_tags(card.partition("smart-resize-options")[0])).split())
 
 
 def stored_files() -> list[str]:
-    """The names of all candidates' files."""
+    """Return the names of all candidates' files."""
     return [candidate.file.name for candidate in Candidate.objects.filter(stored=True)]
 
 
-def circuit() -> str:
+def open_circuit_code() -> str:
     state = PipelineState.get_current()
     return state.circuit_code if state.circuit_open else ""
 
 
-def held() -> int:
-    """Outputs that the budget holds, of whichever day; the months must say the same."""
+def reserved_outputs() -> int:
+    """Return the outputs that the budget holds on all days; the months must hold the same."""
     outputs = dict(BudgetPeriod.objects.values_list("period", "outputs"))
     days = sum(count for period, count in outputs.items() if len(period) == len("2026-11-22"))
     assert sum(outputs.values()) == 2 * days
@@ -234,5 +234,5 @@ def held() -> int:
 
 
 def charged() -> list[str]:
-    """What each request of the ledger says, the oldest first."""
+    """Return `charged` of each request of the ledger, the oldest first."""
     return list(GatewayRequest.objects.order_by("pk").values_list("charged", flat=True))

@@ -1,4 +1,4 @@
-"""What a child may be told to do."""
+"""The commands that a child can run."""
 
 import io
 from collections.abc import Callable
@@ -9,11 +9,11 @@ from django.core.management import call_command
 from wagtail.images import get_image_model
 
 from suites.crashes.effects import Countdown
-from suites.crashes.way import Way, facts, page
+from suites.crashes.scenario import Scenario, facts, page
 
 
-def fill(way: Way, countdown: Countdown) -> None:
-    """A database with one photograph, on one published page."""
+def fill(scenario: Scenario, countdown: Countdown) -> None:
+    """Create a database with one photograph, on one published page."""
     from support.factories import plain_image
     from testapp.models import PicturePage
     from wagtail.models import Page
@@ -24,17 +24,17 @@ def fill(way: Way, countdown: Countdown) -> None:
     home.add_child(instance=PicturePage(title="Picture", slug="picture", photo=photo))
 
 
-def recompose(way: Way, countdown: Countdown) -> dict[str, Any]:
-    """From a page's crops to its recomposed pictures, and until the crops are gone."""
-    way.show()
+def recompose(scenario: Scenario, countdown: Countdown) -> dict[str, Any]:
+    """Go from a page's crops to its recomposed pictures, and on until the crops are deleted."""
+    scenario.show()
     countdown.armed = True
-    way.tidy()
+    scenario.tidy()
     countdown.armed = False
     return facts()
 
 
-def replace(way: Way, countdown: Countdown) -> None:
-    """An editor gives the image another file, as Wagtail's form does it, which is recomposed."""
+def replace(scenario: Scenario, countdown: Countdown) -> None:
+    """Give the image another file, as Wagtail's form does, and have that recomposed."""
     from support.factories import picture
 
     image = get_image_model().objects.get()
@@ -45,28 +45,28 @@ def replace(way: Way, countdown: Countdown) -> None:
     image.file.storage.delete(old)
     for rendition in image.renditions.all():
         rendition.delete()
-    way.show()
-    way.finish()
+    scenario.show()
+    scenario.finish()
 
 
-def forget(way: Way, countdown: Countdown) -> dict[str, Any]:
-    """Until what was bought for a file that was replaced is gone."""
+def forget(scenario: Scenario, countdown: Countdown) -> dict[str, Any]:
+    """Go on until what was bought for a replaced file is deleted."""
     countdown.armed = True
-    way.tidy()
+    scenario.tidy()
     countdown.armed = False
     return facts()
 
 
-def finish(way: Way, countdown: Countdown) -> dict[str, Any]:
-    """What another process does after a kill: show the page, and all that is left to be done."""
+def finish(scenario: Scenario, countdown: Countdown) -> dict[str, Any]:
+    """Show the page after a kill, and do all that is left to be done."""
     at_once = page()
     countdown.armed = True
-    way.tidy()
+    scenario.tidy()
     countdown.armed = False
     return {"at_once": at_once, **facts()}
 
 
-ORDERS: dict[str, Callable[[Way, Countdown], Any]] = {
+COMMANDS: dict[str, Callable[[Scenario, Countdown], Any]] = {
     "fill": fill,
     "recompose": recompose,
     "replace": replace,

@@ -1,4 +1,4 @@
-"""The stage of the fault matrix, on storages of all kinds."""
+"""The site of the fault matrix, on storages of all kinds."""
 
 import html
 import io
@@ -13,18 +13,19 @@ from django.urls import reverse
 from PIL import Image, ImageChops, ImageOps, ImageStat
 from wagtail.images import get_image_model
 
-from suites.faults import stage as faults
+from suites.faults import fault_site as faults
 from wagtail_smart_resize.core.sizes import Slot
 from wagtail_smart_resize.editorial import actions
 from wagtail_smart_resize.models import Candidate, ImageVersion
 from wagtail_smart_resize.repair import repairs
 
-from .backends import Note, Remote
+from .backends import RemoteStorage, StorageCall
 
 if TYPE_CHECKING:
-    from .stand_in import Call, StandIn
+    from .s3_server import Call, S3Server
 
-#: The mean difference of two pictures' channels, of 255: the same but for scaling and JPEG.
+#: The mean difference of two pictures' channels, of 255: below SAME they differ by scaling and JPEG
+#: alone, from OTHER on they are different pictures.
 SAME, OTHER = 3.0, 9.0
 
 
@@ -42,16 +43,16 @@ def answers(address: str) -> bool:
 
 
 def difference(one: bytes, other: bytes) -> float:
-    """Between a picture and another that is cut to its shape and size."""
+    """Return the difference between a picture and another one that is cut to its shape and size."""
     with Image.open(io.BytesIO(one)) as first, Image.open(io.BytesIO(other)) as second:
         fitted = ImageOps.fit(second.convert("RGB"), first.size, Image.Resampling.LANCZOS)
         means = ImageStat.Stat(ImageChops.difference(first.convert("RGB"), fitted)).mean
     return sum(means) / len(means)
 
 
-class Stage(faults.Stage):
+class StorageSite(faults.FaultSite):
     def __init__(
-        self, gateway: Any, url: str, settings: Any, moving_clock: Any, editor: Any, s3: "StandIn"
+        self, gateway: Any, url: str, settings: Any, moving_clock: Any, editor: Any, s3: "S3Server"
     ) -> None:
         self.s3 = s3
         super().__init__(gateway, url, settings, moving_clock, editor)
@@ -59,12 +60,13 @@ class Stage(faults.Stage):
     # Visitors and editors
 
     def page(self) -> list[str]:
-        """The page alone: the addresses of its pictures, ours and the crop of each slot."""
+        """Get the page alone; return the addresses of its pictures, ours and the crop of each
+        slot."""
         found = re.findall(r'src="([^"]+)"', get(f"{self.url}/a-page/").decode())
         return [urljoin(self.url, html.unescape(each)) for each in found]
 
     def addresses(self) -> list[str]:
-        """Those of our filter's pictures."""
+        """Return the addresses of our filter's pictures."""
         return self.page()[::2]
 
     def visit(self) -> list[faults.Seen]:
@@ -73,21 +75,21 @@ class Stage(faults.Stage):
         return [faults.Seen(*pictures[at : at + 2]) for at in range(0, len(pictures), 2)]
 
     def screen(self) -> list[str]:
-        """An editor opens the image's screen; all addresses that it leads to or shows."""
+        """Open the image's screen as an editor; return all addresses that it links or shows."""
         response = self.editor.get(reverse("smart_resize_admin:image", args=[self.image.pk]))
         assert response.status_code == 200
         return [html.unescape(each) for each in re.findall(r'"(http[^"]+)"', response.text)]
 
-    # What is done
+    # Actions
 
     def go_live(self) -> None:
-        """From the first view until both shapes are live."""
+        """Go from the first view on until both shapes are live."""
         self.want()
-        self.go_on()
+        self.run_to_end()
 
-    def go_on(self) -> None:
-        """Until nothing is in flight or to be published."""
-        self.go_on_until(self._is_done)
+    def run_to_end(self) -> None:
+        """Go on until nothing is in flight or to be published."""
+        self.run_until(self._is_done)
 
     def _is_done(self) -> bool:
         under_way = any(row.purchase != row.Purchase.IDLE for row in self.rows())
@@ -96,21 +98,21 @@ class Stage(faults.Stage):
     def ask_again(self) -> None:
         targets = [actions.ResizeTarget(Slot.parse(slot)) for slot in faults.SLOTS]
         actions.request_recomposition(self.fresh_image(), targets, override_rules=True)
-        self.go_on()
+        self.run_to_end()
 
     def choose(self, position: int) -> None:
-        """The oldest candidate of both shapes, the next one, ..."""
+        """Choose the candidate at this position, the oldest first, of both shapes."""
         for row in self.rows():
             actions.choose(list(row.candidates.all())[position])
-        self.go_on()
+        self.run_to_end()
 
     def use_crop(self) -> None:
         for row in self.rows():
             actions.use_crop(row)
-        self.go_on()
+        self.run_to_end()
 
-    def let_retire(self) -> None:
-        """What is retired is noted, and deleted after its days."""
+    def delete_retired(self) -> None:
+        """Note what is retired, and delete it after its days."""
         assert repairs.run().failed == 0
         self.moving_clock.skip(
             days=django_settings.WAGTAIL_SMART_RESIZE.get("KEEP_RETIRED_DAYS", 7) + 1
@@ -120,10 +122,10 @@ class Stage(faults.Stage):
     def fresh_image(self) -> Any:
         return get_image_model().objects.get(pk=self.image.pk)
 
-    # What is there
+    # State
 
     def shows(self, position: int) -> bool:
-        """Whether the page shows these candidates and nothing else, their pixels right."""
+        """Tell whether the page shows the candidates at this position, with the right pixels."""
         for seen, candidates in zip(self.visit(), self._candidates(), strict=True):
             differences = [difference(seen.ours, each) for each in candidates]
             nearest = differences.index(min(differences))
@@ -137,17 +139,17 @@ class Stage(faults.Stage):
         return all(seen.ours == seen.crop for seen in self.visit())
 
     def _candidates(self) -> list[list[bytes]]:
-        """The stored files of each slot's row."""
+        """Return the stored files of each slot's row."""
         return [[_content(each) for each in row.candidates.all()] for row in self.rows()]
 
     def stored(self) -> list[str]:
-        """The names of all files in all storages."""
+        """Return the names of all files in all storages."""
         root = django_settings.MEDIA_ROOT
         local = [str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()]
         return sorted(local + self.s3.names())
 
     def named(self) -> list[str]:
-        """The names of all files that rows name."""
+        """Return the names of all files that rows name."""
         model = get_image_model()
         files = [
             *model.objects.values_list("file", flat=True),
@@ -156,9 +158,9 @@ class Stage(faults.Stage):
         ]
         return sorted(files)
 
-    def asked_of_storages(self) -> "list[Note | Call]":
-        """What the site asked of storages that are not this machine's files."""
-        return [*Remote.notes, *(call for call in self.s3.calls if call.by_site)]
+    def asked_of_storages(self) -> "list[StorageCall | Call]":
+        """Return the site's calls of storages other than this machine's files."""
+        return [*RemoteStorage.calls, *(call for call in self.s3.calls if call.by_site)]
 
 
 def _content(candidate: Any) -> bytes:

@@ -1,4 +1,4 @@
-"""The ways that a child goes: from a page's crops to the tidied storage, and what it then tells."""
+"""The steps of a child: from a page's crops to the cleaned storage, and the facts it reports."""
 
 import datetime as dt
 import io
@@ -30,7 +30,7 @@ HOUR = dt.timedelta(hours=1, seconds=1)
 
 
 class Clock:
-    """Every clock of this process: it leaps where the pipeline would wait."""
+    """Replaces every clock of this process, and leaps where the pipeline would wait."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -42,26 +42,26 @@ class Clock:
         self.leap(max(dt.timedelta(), moment - timezone.now()))
 
     def leap(self, time: dt.timedelta) -> None:
-        """The file lets the next process go on from here."""
+        """Leap, and write the offset to a file from which the next process goes on."""
         self._ahead += time
         self._file.write_text(str(self._ahead.total_seconds()))
 
 
-class Way:
-    """What one process does from its start on; each step can be repeated by another process."""
+class Scenario:
+    """The steps of one process from its start; another process can repeat each of them."""
 
     def __init__(self, moving_clock: Clock) -> None:
         self.moving_clock = moving_clock
 
     def show(self) -> None:
-        """A page is rendered; the response has not been sent yet."""
+        """Render a page, without sending the response."""
         photos = get_image_model().objects.all()
         tags = "".join("{% image photo " + spec + " %}" for spec in SPECS)
         html = "{% load wagtailimages_tags %}{% for photo in photos %}" + tags + "{% endfor %}"
         Template(html).render(Context({"photos": photos}))
 
     def work(self) -> None:
-        """All that is to be done, as thread, tick and worker do it, but without waiting."""
+        """Do all that is due, as thread, tick and worker do, but without waiting."""
         for _pass in range(60):
             passes.run_pass(workers=1)
             repairs.run_if_due(PipelineState.get_current())
@@ -72,19 +72,19 @@ class Way:
         raise AssertionError(f"After 60 passes something is due at {due}")
 
     def finish(self) -> None:
-        """All, and what the hourly repair finds to be done."""
+        """Do all that is due, and what the hourly repair finds to do."""
         self.work()
         self.moving_clock.leap(HOUR)
         self.work()
 
     def tidy(self) -> None:
-        """What is retired is noted and, when its time is over, goes."""
+        """Go on until what is retired has been noted and, after its days, deleted."""
         self.finish()
         self.moving_clock.leap(dt.timedelta(days=our_settings.KEEP_RETIRED_DAYS, hours=1))
         self.finish()
 
 
-# What there is in the end
+# The final state
 
 
 def facts() -> dict[str, Any]:
@@ -97,7 +97,7 @@ def facts() -> dict[str, Any]:
         "reserved": sum(r.outputs_asked for r in requests.exclude(reserved_on=None)),
         "spent": {row.period: row.outputs for row in BudgetPeriod.objects.all()},
         "rows": list(rows.values("purchase", "failure_code", "live__file")),
-        "of_nobody": sorted(_stored() - _named()),
+        "unreferenced": sorted(_stored() - _named()),
         "missing": sorted(_needed() - _stored()),
         "pictures": page(),
     }
@@ -113,7 +113,7 @@ def _named() -> set[str]:
 
 
 def _needed() -> set[str]:
-    """What rows name that say that their file is there."""
+    """Return the files of rows that say that their file is there."""
     images = get_image_model()
     renditions = images.get_rendition_model().objects.all()
     stored = Candidate.objects.filter(stored=True)
@@ -125,7 +125,8 @@ def _files(rows: Any) -> set[str]:
 
 
 def page() -> dict[str, str]:
-    """What a visitor is shown for each spec: "crop" or "recomposed". Raises for half a picture."""
+    """Return what a visitor sees for each spec: "crop" or "recomposed". Raises for half a
+    picture."""
     response = Client().get(PAGE)
     assert response.status_code == 200, response.content
     image = get_image_model().objects.get()
@@ -140,7 +141,7 @@ def page() -> dict[str, str]:
 
 
 def _look(content: bytes) -> str:
-    """The photograph has one colour; what the sandbox draws of its own source has another."""
+    """Tell crop from recomposition by colour: the photograph has one, the sandbox draws another."""
     with Image.open(io.BytesIO(content)) as opened:
         red, _green, blue = opened.convert("RGB").resize((1, 1)).getpixel((0, 0))
     return "crop" if blue > red else "recomposed"

@@ -1,4 +1,4 @@
-"""Writes down which thread of which process opens a connection to where."""
+"""Logs which thread of which process opens a connection, and to which port."""
 
 import os
 import socket
@@ -18,14 +18,14 @@ class Connection(NamedTuple):
 def install(log: Path) -> None:
     connect = socket.socket.connect
 
-    def noted(self, address):
+    def logged(self, address):
         if self.family in (socket.AF_INET, socket.AF_INET6):
             role, thread = os.environ.get(ROLE, "web"), threading.current_thread().name
             with log.open("a") as file:
                 file.write(f"{role}\t{thread}\t{address[1]}\n")
         return connect(self, address)
 
-    socket.socket.connect = noted
+    socket.socket.connect = logged
 
 
 def read(log: Path) -> list[Connection]:

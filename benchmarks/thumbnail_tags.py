@@ -1,8 +1,8 @@
-"""The ways to put cropped pictures on a page: ours, Wagtail's, and those of other apps.
+"""The template tags for cropped pictures: ours, Wagtail's, and those of other apps.
 
-Each with its own template tag, as its documentation shows it. The other apps know no width and
-height without a look at the file, or a row for it: as their crops have exactly the size that was
-asked for, the templates say it, which is the cheapest that a site could do.
+Each is used as its documentation shows. The other apps need the file, or a row for it, to know
+width and height: as their crops have exactly the requested size, the templates state it, which is
+the cheapest that a site could do.
 """
 
 import shutil
@@ -22,17 +22,17 @@ _SIZES = 'width="WIDTH" height="HEIGHT" alt="{{ each.title }}"'
 _SHOWN = f'<img src="{{{{ shown.url }}}}" {_SIZES}>'
 
 
-class Way(NamedTuple):
+class ImageTag(NamedTuple):
     name: str
     library: str
-    """Its template tags."""
+    """The template tag library."""
     picture: str
     app: str = ""
     distribution: str = ""
 
     @property
     def missing(self) -> str:
-        """What this machine lacks for it."""
+        """Return what this machine lacks for it, or ""."""
         return f"{self.distribution} is not installed" if not self.installed else ""
 
     @property
@@ -52,9 +52,9 @@ class Way(NamedTuple):
         )
 
 
-FILL = Way("`fill`", "wagtailimages_tags", "{% image each fill-SIZE %}")
-OURS = Way("`smartresize`", "wagtailimages_tags", "{% image each smartresize-SIZE %}")
-IMAGEKIT = Way(
+FILL = ImageTag("`fill`", "wagtailimages_tags", "{% image each fill-SIZE %}")
+OURS = ImageTag("`smartresize`", "wagtailimages_tags", "{% image each smartresize-SIZE %}")
+IMAGEKIT = ImageTag(
     "django-imagekit",
     "imagekit",
     "{% thumbnail 'SIZE' each.file anchor='c' as shown %}"
@@ -62,33 +62,33 @@ IMAGEKIT = Way(
     "imagekit",
     "django-imagekit",
 )
-EASY = Way(
+EASY = ImageTag(
     "easy-thumbnails",
     "easy_tags",
     f"{{% thumbnail each.file SIZE crop as shown %}}{_SHOWN}",
     "easy_thumbnails",
     "easy-thumbnails",
 )
-SORL = Way(
+SORL = ImageTag(
     "sorl-thumbnail",
     "sorl_tags",
     f"{{% thumbnail each.file 'SIZE' crop='center' as shown %}}{_SHOWN}{{% endthumbnail %}}",
     "sorl.thumbnail",
     "sorl-thumbnail",
 )
-WAYS = (FILL, OURS, IMAGEKIT, EASY, SORL)
+TAGS = (FILL, OURS, IMAGEKIT, EASY, SORL)
 
 
 def settle() -> None:
-    """Wait for what is made in a thread."""
+    """Wait for files that are made in a thread."""
     if IMAGEKIT.installed:
-        from . import other_backend
+        from . import imagekit_backend
 
-        other_backend.settle()
+        imagekit_backend.settle()
 
 
 def forget(images: list[Any]) -> None:
-    """No picture is made, nothing is wanted, and nobody remembers any."""
+    """Delete all pictures, demand and caches."""
     settle()
     for image in images:
         for rendition in image.renditions.all():

@@ -1,6 +1,6 @@
-"""Reads what image files say besides their pixels, by the specifications of their containers.
+"""Read the metadata of image files, by the specifications of their formats.
 
-No image library has a hand in it: what this finds is in the file's bytes.
+No image library is involved: the result is exactly what the file's bytes hold.
 """
 
 import struct
@@ -14,7 +14,7 @@ IPTC_EXTENSION = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}"
 JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 PNG_XMP = "XML:com.adobe.xmp"
 
-#: Parts that hold pixels or say how to show them.
+#: Parts of a file that hold pixels or say how to show them.
 NOT_METADATA = {
     "jpeg": {"Adobe", "ICC", "JFIF"},
     "png": {"IHDR", "PLTE", "IDAT", "IEND", "tRNS", "iCCP", "gAMA", "cHRM", "sRGB"},
@@ -24,7 +24,7 @@ NOT_METADATA = {
 
 
 def metadata(content):
-    """{kind of metadata: [its bytes, ...]}, such as {"xmp": [b"<?xpacket..."]}."""
+    """Return {kind of metadata: [its bytes, ...]}, such as {"xmp": [b"<?xpacket..."]}."""
     kind, parts = _read(content)
     found = defaultdict(list)
     for name, data in parts:
@@ -50,7 +50,7 @@ def _read(content):
 
 
 def digital_source_types(content):
-    """The values of Iptc4xmpExt:DigitalSourceType in all XMP packets of the file."""
+    """Return the values of Iptc4xmpExt:DigitalSourceType in all XMP packets of the file."""
     values = []
     for packet in metadata(content).get("xmp", []):
         for description in ElementTree.fromstring(packet.decode()).iter(f"{RDF}Description"):
@@ -62,7 +62,7 @@ def digital_source_types(content):
 
 
 def _jpeg(content):
-    """Segments up to the first scan: ISO 10918-1, annex B."""
+    """Yield the segments up to the first scan: ISO 10918-1, annex B."""
     at = 2
     while True:
         mark, code, length = struct.unpack_from(">BBH", content, at)
@@ -86,7 +86,7 @@ def _jpeg(content):
 
 
 def _png(content):
-    """Chunks: PNG specification, sections 5 and 11.3.3."""
+    """Yield the chunks: PNG specification, sections 5 and 11.3.3."""
     at = 8
     while at < len(content):
         length, name = struct.unpack_from(">I4s", content, at)
@@ -112,7 +112,7 @@ def _international_text(data):
 
 
 def _webp(content):
-    """Chunks of RIFF; the header's flags must tell of the same metadata."""
+    """Yield the RIFF chunks; the header's flags must announce the same metadata."""
     at, names, flags = 12, set(), 0
     assert len(content) == 8 + int.from_bytes(content[4:8], "little")
     while at < len(content):
@@ -127,7 +127,7 @@ def _webp(content):
 
 
 def _items(content):
-    """Items of AVIF and HEIC: ISO 14496-12, section 8.11."""
+    """Yield the items of AVIF and HEIC: ISO 14496-12, section 8.11."""
     meta = dict(_boxes(content, 0, len(content)))[b"meta"]
     parts = dict(_boxes(content, meta[0] + 4, meta[1]))
     kinds = dict(_item_kinds(content, *parts[b"iinf"]))
@@ -137,7 +137,7 @@ def _items(content):
 
 
 def _boxes(content, at, end):
-    """(type, (start, end) of what is in it) of each box."""
+    """Yield (type, (start, end) of the content) of each box."""
     while at < end:
         size, name = struct.unpack_from(">I4s", content, at)
         start = at + 8
@@ -150,7 +150,7 @@ def _boxes(content, at, end):
 
 
 def _item_kinds(content, start, end):
-    """(item's id, kind) by the boxes `infe` in `iinf`."""
+    """Yield (item's id, kind) from the `infe` boxes in `iinf`."""
     version = content[start]
     for name, (at, after) in _boxes(content, start + (6 if version == 0 else 8), end):
         assert name == b"infe"
@@ -164,7 +164,7 @@ def _item_kinds(content, start, end):
 
 
 def _item_places(content, start, end):
-    """(item's id, [(offset, length), ...]) by `iloc`."""
+    """Yield (item's id, [(offset, length), ...]) from `iloc`."""
     version = content[start]
     at = start + 4
     offset_size, length_size = content[at] >> 4, content[at] & 15
