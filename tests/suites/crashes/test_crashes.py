@@ -144,9 +144,18 @@ def test_everything_is_finished_after_the_restart(recomposed, forgotten):
 
 
 def test_no_post_is_repeated(recomposed, forgotten):
-    assert not wrong(certain_ones(recomposed), lambda each: each.posts == 1)
-    assert not wrong(unknown_ones(recomposed), lambda each: each.posts <= 1)
-    assert not wrong(recomposed, lambda each: len(each.requests) == 1)
+    """One request holds both shapes; two hold one each, where the restart came after one was due.
+
+    A process killed between two rows leaves the second for the repair, and on a busy machine the
+    first may be bought before that.
+    """
+
+    def each_shape_once(each):
+        asked = sum(request["outputs_asked"] for request in each.requests)
+        return each.posts == len(each.requests) and asked == len(each.rows) == 2
+
+    assert not wrong(certain_ones(recomposed), each_shape_once)
+    assert not wrong(unknown_ones(recomposed), lambda each: each.posts <= len(each.requests) == 1)
     assert not wrong(forgotten, lambda each: each.posts == 0)
 
 
