@@ -16,7 +16,6 @@ from django.core.files.storage import Storage, storages
 from django.core.signals import setting_changed
 from django.utils.functional import LazyObject, empty
 
-from wagtail_smart_resize.core.money import Price
 from wagtail_smart_resize.core.redaction import redacted
 from wagtail_smart_resize.core.sizes import RESOLUTIONS, Slot, is_preset_name, parse_closeness
 
@@ -27,7 +26,6 @@ DICT_NAME = "WAGTAIL_SMART_RESIZE"
 __all__ = [
     "Allow",
     "Preset",
-    "Price",
     "Recipe",
     "UnknownRecipe",
     "settings",

@@ -21,13 +21,24 @@ class _ThreadState(threading.local):
 
 
 _thread_state = _ThreadState()
-_answered = threading.Event()
-os.register_at_fork(after_in_child=_answered.clear)
+
+
+class _Process:
+    """What is known of this process. A flag without a lock: a fork may come at any moment."""
+
+    has_answered = False
+
+    @classmethod
+    def reset(cls) -> None:
+        cls.has_answered = False
+
+
+os.register_at_fork(after_in_child=_Process.reset)
 
 
 def has_answered() -> bool:
     """Return whether this process has begun to answer a request; commands and shells never do."""
-    return _answered.is_set()
+    return _Process.has_answered
 
 
 def in_admin() -> bool:
@@ -38,7 +49,7 @@ def in_admin() -> bool:
 def _on_started(
     sender: Any, environ: dict[str, Any] | None = None, scope: Any = None, **_kwargs: Any
 ) -> None:
-    _answered.set()
+    _Process.has_answered = True
     _thread_state.in_admin = _is_admin_path(_path_below_script(environ, scope))
 
 

@@ -17,7 +17,7 @@ from wagtail_smart_resize.settings import settings
 from . import task_chain
 from .embedded_thread import embedded_thread
 
-__all__ = ["connect_runners", "embedded_thread", "mode", "wake"]
+__all__ = ["connect_runners", "mode", "wake"]
 
 logger = logging.getLogger(__name__)
 
