@@ -3,7 +3,10 @@
 No test here is marked for the database: a check that asked it would fail them.
 """
 
+import os
 import re
+import subprocess
+import sys
 from io import StringIO
 from pathlib import Path
 
@@ -14,7 +17,8 @@ from django.core.management import call_command
 from django.db import connections
 from django.test import override_settings
 from django.urls import path
-from support.paths import DOCS
+from support.paths import DOCS, TESTS
+from support.waiting import TIMEOUT_SECONDS
 
 from wagtail_smart_resize import checks, compat
 
@@ -199,6 +203,20 @@ def test_sqlite_with_deferred_transactions_is_told_of(monkeypatch, vendor, optio
     monkeypatch.setitem(connection.settings_dict, "OPTIONS", options)
 
     assert ids(found()) == expected
+
+
+def test_a_site_has_them_without_importing_them():
+    """This process has: another one tells what an installed app brings."""
+    code = "import django; django.setup(); from django.core import checks; "
+    code += "print(checks.registry.registry.tag_exists('smart_resize'))"
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(TESTS)},
+        stdout=subprocess.PIPE,
+        check=True,
+        timeout=TIMEOUT_SECONDS,
+    )
+    assert ended.stdout.strip() == b"True"
 
 
 def test_every_message_says_what_to_do():

@@ -9,6 +9,7 @@ class SmartResizeConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from . import checks  # noqa: F401 - registers them
         from .editorial import audit, page_events
         from .models import file_cleanup, sqlite
         from .renditions import published_cache, request_tracking, wagtail_patches
