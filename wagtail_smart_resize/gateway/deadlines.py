@@ -12,11 +12,15 @@ from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.connectionpool import HTTPConnectionPool
+from urllib3 import HTTPConnectionPool, PoolManager
 
 
 class Deadline:
     """The moment, `seconds` from now, after which a session reads nothing more."""
+
+    #: Whether a request was sent. A reset during the TLS handshake and one after the request look
+    #: the same from outside, but the first costs nothing and the second perhaps money.
+    sent = False
 
     def __init__(self, seconds: float) -> None:
         self._ends = time.monotonic() + seconds
@@ -33,25 +37,44 @@ class Deadline:
         return seconds
 
     def limit(self, session: requests.Session) -> None:
-        """Apply to all connections that the session's adapters make from now on."""
+        """Apply to all direct connections that the session's adapters make from now on."""
         for adapter in session.adapters.values():
             if isinstance(adapter, HTTPAdapter):
-                manager = adapter.poolmanager
-                manager.pool_classes_by_scheme = {
-                    scheme: self._limited(pool)
-                    for scheme, pool in manager.pool_classes_by_scheme.items()
-                }
+                self.limit_pools(adapter.poolmanager)
+
+    def limit_pools(self, manager: PoolManager) -> None:
+        """Apply to all connections that this manager's pools make from now on."""
+        manager.pool_classes_by_scheme = {
+            scheme: self._limited(pool) for scheme, pool in manager.pool_classes_by_scheme.items()
+        }
 
     def _limited(self, pool: type[HTTPConnectionPool]) -> type[HTTPConnectionPool]:
-        def response(connection: Any, sock: socket.socket, *args: Any, **kwargs: Any) -> Any:
-            return http.client.HTTPResponse(TimedSocket(sock, self), *args, **kwargs)  # type: ignore[arg-type]
-
-        members = {"response_class": response}
-        connection = type("LimitedConnection", (pool.ConnectionCls,), members)
+        bases = (_LimitedConnection, pool.ConnectionCls)
+        connection = type("LimitedConnection", bases, {"deadline": self})
         return type("LimitedPool", (pool,), {"ConnectionCls": connection})
 
 
-class TimedSocket:
+class _LimitedConnection:
+    """Mixin in front of urllib3's connection classes, whichever the scheme or a proxy calls for."""
+
+    deadline: Deadline
+    sock: Any
+
+    def endheaders(self, *args: Any, **kwargs: Any) -> None:
+        """Send the headers, and with them the first bytes of the request itself.
+
+        A proxy's CONNECT isn't sent by this method.
+        """
+        if self.sock is None:
+            self.connect()  # type: ignore[attr-defined]
+        self.deadline.sent = True
+        super().endheaders(*args, **kwargs)  # type: ignore[misc]
+
+    def response_class(self, sock: Any, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
+        return http.client.HTTPResponse(_TimedSocket(sock, self.deadline), *args, **kwargs)  # type: ignore[arg-type]
+
+
+class _TimedSocket:
     """The part of a socket that `http.client.HTTPResponse` uses."""
 
     def __init__(self, sock: socket.socket, deadline: Deadline) -> None:

@@ -1,18 +1,12 @@
 """One HTTP exchange with the gateway, bounded in time and in bytes.
 
-Two facts are known to the connection alone. Connection classes of this module therefore record
-them, instead of guesses being made from exceptions:
-
-- whether the request was sent. A reset during the TLS handshake and one after the request look
-  the same from outside, but the first costs nothing and the second perhaps money.
-- how long the answer takes as a whole. A socket timeout starts again with every byte, so an
-  answer that trickles would never end.
+Whether the request was sent, and how long its answer takes as a whole, is known to the connection
+alone: see `deadlines`.
 
 Every exchange has a connection of its own: on one kept alive, a reset would not tell whether the
 server closed it before or after the request.
 """
 
-import http.client
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
@@ -25,7 +19,7 @@ from requests.adapters import HTTPAdapter
 
 from wagtail_smart_resize.exceptions import GatewayError, NotSent, OutcomeUnknown
 
-from .deadlines import Deadline, TimedSocket
+from .deadlines import Deadline
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024  # data URIs are part of the answer
 _CHUNK = 16 * 1024
@@ -67,9 +61,9 @@ def exchange(
     nothing left this machine, OutcomeUnknown (``timeout``, ``broken_off`` and others) if it did and
     there is no answer.
     """
-    watch = _Watch(seconds)
+    deadline = Deadline(seconds)
     timeout = (min(connect_seconds, seconds), seconds)
-    with _session(url, watch) as session:
+    with _session(url, deadline) as session:
         try:
             response = session.request(
                 method,
@@ -83,7 +77,7 @@ def exchange(
         except Exception as e:
             # Besides what requests, urllib3 and http.client document, an odd answer may make them
             # raise anything. No exception may pass on frames that hold the key.
-            raise _failure(e, url, sent=watch.sent) from _without_frames(e)
+            raise _failure(e, url, sent=deadline.sent) from _without_frames(e)
         with response:
             return _reply(response)
 
@@ -149,58 +143,20 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-# The connection
+# The session
 
 
-class _Watch(Deadline):
-    """State of one exchange: its deadline, and whether the request was sent."""
+class _Adapter(HTTPAdapter):
+    """Applies the deadline to connections through a proxy, too."""
 
-    sent = False
-
-
-class _WatchedConnection:
-    """Mixin in front of urllib3's connection classes, whichever the scheme or a proxy calls for."""
-
-    watch: _Watch
-    sock: Any
-
-    def endheaders(self, *args: Any, **kwargs: Any) -> None:
-        """Send the headers, and with them the first bytes of the request itself.
-
-        A proxy's CONNECT isn't sent by this method.
-        """
-        if self.sock is None:
-            self.connect()  # type: ignore[attr-defined]
-        self.watch.sent = True
-        super().endheaders(*args, **kwargs)  # type: ignore[misc]
-
-    def response_class(self, sock: Any, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
-        return http.client.HTTPResponse(TimedSocket(sock, self.watch), *args, **kwargs)  # type: ignore[arg-type]
-
-
-class _WatchedAdapter(HTTPAdapter):
-    def __init__(self, watch: _Watch) -> None:
-        self._watch = watch
+    def __init__(self, deadline: Deadline) -> None:
+        self._deadline = deadline
         super().__init__()  # requests retries nothing by default
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self._watch_connections(self.poolmanager)
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
         manager = super().proxy_manager_for(*args, **kwargs)
-        self._watch_connections(manager)
+        self._deadline.limit_pools(manager)
         return manager
-
-    def _watch_connections(self, manager: Any) -> None:
-        manager.pool_classes_by_scheme = {
-            scheme: self._watched(pool) for scheme, pool in manager.pool_classes_by_scheme.items()
-        }
-
-    def _watched(self, pool: type) -> type:
-        bases = (_WatchedConnection, pool.ConnectionCls)  # type: ignore[attr-defined]
-        connection = type("WatchedConnection", bases, {"watch": self._watch})
-        return type("WatchedPool", (pool,), {"ConnectionCls": connection})
 
 
 class _Session(requests.Session):
@@ -209,14 +165,15 @@ class _Session(requests.Session):
         return None
 
 
-def _session(url: str, watch: _Watch) -> requests.Session:
+def _session(url: str, deadline: Deadline) -> requests.Session:
     session = _Session()
     # The proxies and certificates of the environment apply to https, where a proxy sees no key. A
     # gateway on plain http is on this machine, and a proxy would read the key.
     session.trust_env = url.lower().startswith("https:")
     session.auth = _no_auth
-    session.mount("https://", _WatchedAdapter(watch))
-    session.mount("http://", _WatchedAdapter(watch))
+    session.mount("https://", _Adapter(deadline))
+    session.mount("http://", _Adapter(deadline))
+    deadline.limit(session)
     return session
 
 
