@@ -1,6 +1,5 @@
 """Making passes until nothing is left that this machine can do now."""
 
-import datetime as dt
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -86,12 +85,8 @@ def finish(
         remaining = ends - time.monotonic()
         if not left or remaining <= 0:
             return Ending(failed_steps, len(_failed_purchases() - failed_before), left)
-        sleep(min(_rest_seconds(result.due), remaining))
-
-
-def _rest_seconds(due: dt.datetime | None) -> float:
-    until = (due - clock.now()).total_seconds() if due else MAX_DRAIN_REST_SECONDS
-    return min(max(loop.REST_SECONDS, until), MAX_DRAIN_REST_SECONDS)
+        rest = (result.due - clock.now()).total_seconds() if result.due else MAX_DRAIN_REST_SECONDS
+        sleep(min(max(loop.REST_SECONDS, rest), MAX_DRAIN_REST_SECONDS, remaining))
 
 
 def _failed_purchases() -> set[tuple[Any, ...]]:

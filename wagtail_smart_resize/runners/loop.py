@@ -105,9 +105,14 @@ class Loop:
         demand.write_noted_demand()
         state = PipelineState.get_current()
         if self.alone and not self._hold_lease(state):
-            return self._seconds_until_free(state)
+            wait = (state.runner_until or clock.now()) - clock.now()
+            # The jitter keeps the waiting processes from looking all at once.
+            return max(REST_SECONDS, min(wait, NEAR).total_seconds()) + random.uniform(0, 2)
         self._crew = self._crew or ThreadPool(WORKERS, STEP_PATIENCE_SECONDS, self.wake)
-        due = work_once(state, self._time_left(), self._crew)
+        ends = time.monotonic() + PASS_SECONDS
+        due = work_once(
+            state, lambda: not self.stopped.is_set() and time.monotonic() < ends, self._crew
+        )
         if self.alone and not is_near(due):
             state.keep_lease(self._lease, None)
             self._lease = ""
@@ -120,25 +125,14 @@ class Loop:
             else min(POLL_SECONDS, POLL_SECONDS if seconds is None else seconds)
         )
 
-    def _time_left(self) -> Callable[[], bool]:
-        ends = time.monotonic() + PASS_SECONDS
-        return lambda: not self.stopped.is_set() and time.monotonic() < ends
-
     def _hold_lease(self, state: PipelineState) -> bool:
         now = clock.now()
         if self._lease and state.keep_lease(self._lease, now + RUNNER_LEASE):
             return True
-        self._lease = "" if _is_held(state, now) else state.take_lease(now, RUNNER_LEASE)
+        # As it was read, so that most checks need no write.
+        is_held = state.runner_until is not None and state.runner_until > now
+        self._lease = "" if is_held else state.take_lease(now, RUNNER_LEASE)
         return bool(self._lease)
-
-    @staticmethod
-    def _seconds_until_free(state: PipelineState) -> float:
-        """Return the seconds until the other runner's lease ends, `NEAR` at most.
-
-        The jitter keeps the waiting processes from looking all at once.
-        """
-        wait = (state.runner_until or clock.now()) - clock.now()
-        return max(REST_SECONDS, min(wait, NEAR).total_seconds()) + random.uniform(0, 2)
 
     def _seconds_until(self, due: dt.datetime | None) -> float | None:
         """Return the seconds until `due`; for overdue work, a rest that grows from pass to pass.
@@ -181,8 +175,3 @@ def next_pass_at(state: PipelineState) -> dt.datetime | None:
 def is_near(due: dt.datetime | None) -> bool:
     """Return whether work is due so soon that the lease is kept until then."""
     return due is not None and due - clock.now() <= NEAR
-
-
-def _is_held(state: PipelineState, now: dt.datetime) -> bool:
-    """Return whether the lease was held when it was read, so that most checks need no write."""
-    return state.runner_until is not None and state.runner_until > now

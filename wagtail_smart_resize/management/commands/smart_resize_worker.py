@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from wagtail_smart_resize.runners import loop, malloc
+from wagtail_smart_resize.runners import loop
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -18,7 +18,6 @@ class Command(BaseCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        malloc.give_back_large_blocks()
         work = loop.Loop(alone=False)
         before = {number: signal.getsignal(number) for number in SIGNALS}
         for number in SIGNALS:
