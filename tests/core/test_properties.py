@@ -28,7 +28,6 @@ from wagtail_smart_resize.core.sizes import (
 from wagtail_smart_resize.exceptions import DownloadError
 from wagtail_smart_resize.gateway import schema
 from wagtail_smart_resize.gateway.downloads import download
-from wagtail_smart_resize.gateway.matching import assign
 
 pytestmark = pytest.mark.any_version
 
@@ -141,49 +140,6 @@ class TestCuts:
     def test_a_cut_is_the_largest_there_is(self, available, wanted):
         (left, top, right, bottom), _size = cover(available, wanted)
         assert right - left == available.width or bottom - top == available.height
-
-
-names = st.one_of(st.text(max_size=20), sizes.map(lambda size: f"out-{size}.png"))
-
-
-class TestMatching:
-    @given(
-        st.lists(st.tuples(names, usual_sizes), max_size=8),
-        st.lists(usual_sizes, min_size=1, max_size=4, unique=True),
-        st.integers(1, 4),
-    )
-    def test_every_output_has_one_place_and_the_shape_of_it(self, outputs, asked, images_per_size):
-        matched = assign(outputs, asked, images_per_size)
-        placed = [index for found in matched.by_size.values() for index in found]
-        assert sorted([*placed, *matched.strays]) == list(range(len(outputs)))
-        assert set(matched.by_size) == set(asked)
-        for size, found in matched.by_size.items():
-            for index in found:
-                assert same_shape(shape_of(*size), shape_of(*outputs[index][1]))
-        for index in matched.strays:
-            shape = shape_of(*outputs[index][1])
-            assert not any(same_shape(shape, shape_of(*size)) for size in asked)
-
-    @given(
-        st.lists(usual_sizes, min_size=1, max_size=4, unique_by=lambda size: shape_of(*size)),
-        st.integers(1, 3),
-        st.randoms(use_true_random=False),
-    )
-    def test_what_was_asked_for_is_found_in_any_order(self, asked, images_per_size, chance):
-        assume(
-            not any(
-                same_shape(shape_of(*one), shape_of(*other))
-                for one in asked
-                for other in asked
-                if one != other
-            )
-        )
-        outputs = [("", size) for size in asked for _each in range(images_per_size)]
-        chance.shuffle(outputs)
-        matched = assign(outputs, asked, images_per_size)
-        assert matched.strays == []
-        for size, found in matched.by_size.items():
-            assert [outputs[index][1] for index in found] == [size] * images_per_size
 
 
 atoms = (

@@ -34,8 +34,8 @@ def shapes_of(row):
 # Which output is whose
 
 ODD_BUT_WHOLE = [
-    ("reversed", "matched by the size in the name"),
-    ("unnamed", "matched by the picture's own shape"),
+    ("reversed", "the order does not count"),
+    ("unnamed", "names do not count"),
     ("more", "what nobody asked for is not kept"),
     ("immediate", "in the first answer"),
 ]

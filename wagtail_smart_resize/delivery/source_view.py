@@ -1,8 +1,7 @@
 """The view from which the gateway fetches source pictures, at URLs that can't be guessed."""
 
 import logging
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncIterator
 
 from django.contrib.auth.decorators import login_not_required
 from django.core.handlers.asgi import ASGIRequest
@@ -39,11 +38,11 @@ class SourceView(View):
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
-        return _respond(token, _full_response)
+        return _respond(token, with_content=True)
 
     def head(self, request: HttpRequest, token: str) -> HttpResponseBase:
         """Respond without `Content-Length`, which is only known once the picture is rendered."""
-        answer = _respond(token, _headers_response)
+        answer = _respond(token, with_content=False)
         # To any but a streaming response Django would add `Content-Length: 0`.
         nothing = _empty_body() if isinstance(request, ASGIRequest) else ()
         return StreamingHttpResponse(nothing, status=answer.status_code, headers=answer.headers)
@@ -55,25 +54,20 @@ async def _empty_body() -> AsyncIterator[bytes]:
         yield part
 
 
-def _respond(token: str, respond: Callable[[Any], HttpResponse]) -> HttpResponse:
+def _respond(token: str, *, with_content: bool) -> HttpResponse:
     asked_for = request_of(token)
     if asked_for is None or not may_be_sent(asked_for):
         return HttpResponse(status=404, headers=HEADERS)
     try:
-        return respond(asked_for.image)
+        if not with_content:
+            kind = source_content_type(asked_for.image)
+            return HttpResponse(content_type=kind, headers=HEADERS)
+        picture = source_picture(asked_for.image)
     except SourceUnavailable as error:
         logger.warning("Gateway request %s: no source picture: %s", asked_for.pk, error)
         return HttpResponse(status=404, headers=HEADERS)
-
-
-def _full_response(image: Any) -> HttpResponse:
-    picture = source_picture(image)
     headers = HEADERS | {"Content-Length": str(len(picture.content))}
     return HttpResponse(picture.content, content_type=picture.content_type, headers=headers)
-
-
-def _headers_response(image: Any) -> HttpResponse:
-    return HttpResponse(content_type=source_content_type(image), headers=HEADERS)
 
 
 def may_be_sent(request: GatewayRequest) -> bool:

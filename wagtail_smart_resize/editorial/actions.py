@@ -196,9 +196,8 @@ def request_recomposition(
     except StorageError as error:
         raise Refused("file_missing", _("The image's file can't be read.")) from error
     with locked_image(image.pk) as file_hash:
-        asked = _earlier_requests(image, key)
-        if asked:
-            return asked
+        if earlier := list(GatewayRequest.objects.filter(image_id=image.pk, batch=key)):
+            return earlier
         if file_hash != image.file_hash:
             raise file_replaced_error()
         groups = _by_recipe(targets)
@@ -209,10 +208,6 @@ def request_recomposition(
         audit.asked(image, user, [slot for slots in groups.values() for slot in slots])
     modes.wake()
     return requests
-
-
-def _earlier_requests(image: Any, key: uuid.UUID) -> list[GatewayRequest]:
-    return list(GatewayRequest.objects.filter(image_id=image.pk, batch=key))
 
 
 def _by_recipe(targets: Iterable[ResizeTarget]) -> dict[str, list[Slot]]:

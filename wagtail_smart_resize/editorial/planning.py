@@ -100,10 +100,13 @@ def _wantable(
         row = known.get((pair.image.pk, pair.target.shape, pair.target.recipe))
         if pair.why_not is not None:
             plan.left_out[pair.why_not] += 1
-        elif row is None or _waits_for_person(row):
+        elif row is None:
             yield pair
         elif row.purchase == Purchase.WANTED:
-            plan.already_wanted += 1
+            if row.waiting_reason == Reason.AUTOMATIC_OFF:
+                yield pair
+            else:
+                plan.already_wanted += 1
         else:
             plan.failed_before += 1
 
@@ -112,10 +115,6 @@ def _rows_by_shape(images: Sequence[Any]) -> dict[tuple[Any, ...], Recomposition
     keys = [image.pk for image in images]
     rows = Recomposition.objects.filter(image_id__in=keys, source_hash=F("image__file_hash"))
     return {(row.image_id, row.shape, row.recipe): row for row in rows}
-
-
-def _waits_for_person(row: Recomposition) -> bool:
-    return row.purchase == Purchase.WANTED and row.waiting_reason == Reason.AUTOMATIC_OFF
 
 
 def _record_demand(pair: estimates.EstimateItem) -> None:

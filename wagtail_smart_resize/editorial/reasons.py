@@ -219,14 +219,11 @@ def _rows(images: list[Any]) -> dict[Any, list[Recomposition]]:
     """Return the recompositions of the images' current files, by image id."""
     rows: defaultdict[Any, list[Recomposition]] = defaultdict(list)
     hashes = {image.pk: image.file_hash for image in images}
-    for row in [*_prefetched(images), *_fetched(images)]:
+    prefetched = [row for image in images for row in vars(image).get(_PREFETCHED, ())]
+    for row in [*prefetched, *_fetched(images)]:
         if row.source_hash == hashes[row.image_id]:
             rows[row.image_id].append(row)
     return rows
-
-
-def _prefetched(images: list[Any]) -> list[Recomposition]:
-    return [row for image in images for row in vars(image).get(_PREFETCHED, ())]
 
 
 def _fetched(images: list[Any]) -> list[Recomposition]:

@@ -172,25 +172,24 @@ def state_of(row: Recomposition, version: ImageVersion | None = None) -> State:
     request = row.request
     message, remedy, detail = _texts(row, name, version)
     is_decided = name in DECIDED and row.decided_by is not None
+    asked_by = (request and request.asked_by) or row.asked_by
+    is_known_to_service = request is not None and bool(request.request_id)
     return State(
         name,
         message,
         remedy,
         detail,
         since=_since(row, name),
-        by=row.decided_by if is_decided else _asked_by(row),
+        by=row.decided_by if is_decided else asked_by,
         is_decided=is_decided,
         took=_duration(request),
         cost=cost_of(request),
         cost_is_certain=request is None or request.charged != Charged.UNKNOWN,
-        may_recheck=_may_recheck(row),
+        # The service may give another answer than "failed".
+        may_recheck=is_known_to_service
+        and row.purchase == Purchase.FAILED
+        and row.failure_code not in FINAL,
     )
-
-
-def _may_recheck(row: Recomposition) -> bool:
-    """Return whether the service knows the request and may give another answer than "failed"."""
-    known = row.request is not None and bool(row.request.request_id)
-    return known and row.purchase == Purchase.FAILED and row.failure_code not in FINAL
 
 
 def _name_of(row: Recomposition, version: ImageVersion | None) -> StateName:
@@ -290,11 +289,6 @@ def _since(row: Recomposition, name: StateName) -> dt.datetime | None:
     if name in {StateName.LIVE, StateName.PUBLISHING}:
         return request.finished_at if request else None
     return row.wanted_at
-
-
-def _asked_by(row: Recomposition) -> Any:
-    asked = row.request.asked_by if row.request else None
-    return asked or row.asked_by
 
 
 def _duration(request: GatewayRequest | None) -> dt.timedelta | None:

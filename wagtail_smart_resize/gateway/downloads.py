@@ -131,7 +131,9 @@ def _follow(session: _Session, url: str, deadline: Deadline) -> requests.Respons
 def _read(response: requests.Response) -> bytes:
     with response:
         if response.status_code != requests.codes.ok:
-            raise _bad_status(response.status_code)
+            # Object stores answer 403 and 404 for what has expired, and for what is not there yet.
+            status = response.status_code
+            raise DownloadError(f"result_{status}", f"The picture's address answered {status}.")
         if response.headers.get("Content-Encoding", "identity") != "identity":
             # A few bytes can unpack to more than fits into memory, and pictures don't need it.
             raise DownloadError("compressed", "The picture was sent compressed, unasked.")
@@ -143,11 +145,6 @@ def _read(response: requests.Response) -> bytes:
             if len(content) > MAX_DOWNLOAD_BYTES:
                 raise _too_large()
         return bytes(content)
-
-
-def _bad_status(status: int) -> DownloadError:
-    # Object stores answer 403 and 404 for what has expired, and for what is not there yet.
-    return DownloadError(f"result_{status}", f"The picture's address answered {status}.")
 
 
 def _too_large() -> DownloadError:

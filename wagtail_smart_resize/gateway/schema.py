@@ -71,8 +71,8 @@ class GenerateRequest:
 class Output:
     """One picture, as the gateway names it: nothing here has been checked.
 
-    ``url`` should be an http(s) URL or a data URI. ``file_name`` is for matching only, never for a
-    name in a storage.
+    ``url`` should be an http(s) URL or a data URI. ``file_name`` is for the ledger only, never for
+    a name in a storage.
     """
 
     url: str

@@ -23,11 +23,6 @@ def generation_key(shape: Decimal, recipe: str) -> str:
     return f"{shape} {recipe}"
 
 
-def _read_generation_key(key: str) -> tuple[Decimal, str]:
-    shape, _space, recipe = key.partition(" ")
-    return Decimal(shape), recipe
-
-
 class PublishedStateField(models.OneToOneField):
     """A one-to-one field whose reverse accessor, `image.smart_resize`, needs no query."""
 
@@ -112,9 +107,12 @@ class ImageVersion(ConditionalUpdateModel):
         It is the highest of the shapes within 3 %, since each of them may have served the same
         slots.
         """
-        known = ((*_read_generation_key(key), value) for key, value in self.generations.items())
-        ours = (each for each in known if each[1] == recipe and same_shape(each[0], shape))
-        return max((generation for _shape, _recipe, generation in ours), default=0)
+        highest = 0
+        for key, generation in self.generations.items():
+            other, _space, of_recipe = key.partition(" ")
+            if of_recipe == recipe and same_shape(Decimal(other), shape):
+                highest = max(highest, generation)
+        return highest
 
     def raise_generations(self, keys: Iterable[tuple[Decimal, str]]) -> bool:
         """Give what goes live next for these shapes and recipes keys that never existed before.

@@ -12,12 +12,12 @@ from wagtail.images.exceptions import InvalidFilterSpecError
 from wagtail.images.models import Filter
 
 from wagtail_smart_resize.core import storage_errors
-from wagtail_smart_resize.core.sizes import Size, Slot
+from wagtail_smart_resize.core.sizes import Size
 from wagtail_smart_resize.core.storage_errors import StorageError
 from wagtail_smart_resize.imaging import pixel_budget
 from wagtail_smart_resize.imaging.decoding import displayed_size
 from wagtail_smart_resize.renditions import accessor, rendition_files
-from wagtail_smart_resize.renditions.operation import SmartResizeOperation, smart_resize_operations
+from wagtail_smart_resize.renditions.operation import smart_resize_operations
 from wagtail_smart_resize.renditions.published import PublishedEntry, PublishedState
 
 logger = logging.getLogger(__name__)
@@ -163,10 +163,19 @@ def _make_renditions(image: Any, specs: list[str], state: PreparedState) -> None
     source = _read_source(image)
     placeholder = SourcePlaceholder(source.format_name, *_upright_size(source))
     not_stored = None
+    files, slots = {}, {}
+    for spec in specs:
+        operations = smart_resize_operations(Filter(spec).operations)
+        entries = [state.entry(each.slot.shape, each.recipe) for each in operations]
+        # Of the candidates that the spec is cut from, "" for the source.
+        files[spec] = [entry.file if entry else "" for entry in entries]
+        slots[spec] = [each.slot for each in operations]
     # Sorted so that all sizes of a candidate follow each other, and all formats of a size.
-    for spec in sorted(specs, key=lambda spec: (_candidate_files(spec, state), _slots(spec), spec)):
+    for spec in sorted(specs, key=lambda spec: (files[spec], slots[spec], spec)):
+        # If candidates replace all its pixels, nothing of the source is decoded.
+        pixels = placeholder if all(files[spec]) else source
         try:
-            rendition_files.make_rendition(image, _make_filter(spec, state, source, placeholder))
+            rendition_files.make_rendition(image, PreparingFilter(spec, pixels))
         except CandidateUnreadable:
             raise
         except Exception as error:
@@ -193,28 +202,3 @@ def _upright_size(source: Any) -> tuple[int, int]:
         return source.auto_orient().get_size()
     with PillowImage.open(source.f) as opened:
         return displayed_size(opened)
-
-
-def _operations(spec: str) -> list[SmartResizeOperation]:
-    return smart_resize_operations(Filter(spec).operations)
-
-
-def _slots(spec: str) -> list[Slot]:
-    return [each.slot for each in _operations(spec)]
-
-
-def _candidate_files(spec: str, state: PreparedState) -> list[str]:
-    """Return the files of the candidates that the spec is cut from, "" for the source."""
-    entries = [state.entry(each.slot.shape, each.recipe) for each in _operations(spec)]
-    return [entry.file if entry else "" for entry in entries]
-
-
-def _make_filter(
-    spec: str, state: PreparedState, source: Any, placeholder: SourcePlaceholder
-) -> Filter:
-    """Return a filter for the spec that has the source at hand.
-
-    If candidates replace all its pixels, it knows only the source's format and its size after
-    orientation.
-    """
-    return PreparingFilter(spec, placeholder if all(_candidate_files(spec, state)) else source)

@@ -50,7 +50,7 @@ def publish(image_id: Any) -> bool:
             return False
         version = ImageVersion.get_for(image_id)
         before, after = published_entries(version, image), planned_entries(version, image)
-        if _is_published(before, after, version, image):
+        if set(before) == set(after) and version.source_hash in ("", image.file_hash):
             if version.update_if(where={"revision": version.revision}, **NOTHING_DUE):
                 return False
             continue
@@ -97,15 +97,6 @@ def _entry_for(
     return PublishedEntry(
         row.shape, row.recipe, version_digest(file, file_digest, generation), file, generation
     )
-
-
-def _is_published(
-    before: Iterable[PublishedEntry],
-    after: Iterable[PublishedEntry],
-    version: ImageVersion,
-    image: Any,
-) -> bool:
-    return set(before) == set(after) and version.source_hash in ("", image.file_hash)
 
 
 def _is_unchanged(image: Any) -> bool:

@@ -6,9 +6,9 @@ from collections import Counter
 from typing import Any
 
 from wagtail_smart_resize.core import clock
-from wagtail_smart_resize.core.sizes import Size, Slot, cover
+from wagtail_smart_resize.core.sizes import Size, Slot, cover, nearest_shape, shape_of
 from wagtail_smart_resize.exceptions import DownloadError, SourceUnavailable
-from wagtail_smart_resize.gateway import downloads, matching
+from wagtail_smart_resize.gateway import downloads
 from wagtail_smart_resize.gateway.client import Output
 from wagtail_smart_resize.imaging.decoding import Picture
 from wagtail_smart_resize.models import Candidate, GatewayRequest, Recomposition
@@ -79,11 +79,12 @@ def _fetch_one(request: GatewayRequest, position: int, output: dict[str, str]) -
     try:
         picture = downloads.download(named, gateway_url=settings.BASE_URL)
     except DownloadError as error:
-        given_up = error.final or _is_expired(request)
+        age = clock.now() - (request.completed_at or request.created_at)
+        given_up = error.final or age > KEEP_TRYING_FOR
         output["error" if given_up else "later"] = error.code
         output["detail"] = error.detail
         return
-    pk = _match_recomposition(request, output["file_name"], picture)
+    pk = _match_recomposition(request, picture)
     row = Recomposition.objects.filter(pk=pk).first()
     if row is not None:
         _store_candidate(request, row, position, picture)
@@ -94,19 +95,15 @@ def _fetch_one(request: GatewayRequest, position: int, output: dict[str, str]) -
         output["detail"] = f"The service sent {picture.width}x{picture.height} px."
 
 
-def _is_expired(request: GatewayRequest) -> bool:
-    return clock.now() - (request.completed_at or request.created_at) > KEEP_TRYING_FOR
-
-
-def _match_recomposition(request: GatewayRequest, file_name: str, picture: Picture) -> int | None:
+def _match_recomposition(request: GatewayRequest, picture: Picture) -> int | None:
     """Return the id of the recomposition that asked for this picture, or None for another shape.
 
-    The shapes of one request differ by more than 3 %, so the picture's own shape identifies it.
+    Outputs may come in another order, under other names and in other sizes. The shapes of one
+    request differ by more than 3 %, so the picture's own shape identifies it.
     """
-    ids = {Size.parse(asked["size"]): asked["recomposition"] for asked in request.sizes}
-    size = Size(picture.width, picture.height)
-    matched = matching.assign([(file_name, size)], list(ids), request.images_per_size)
-    return next((ids[asked] for asked, indexes in matched.by_size.items() if indexes), None)
+    ids = {shape_of(*Size.parse(asked["size"])): asked["recomposition"] for asked in request.sizes}
+    shape = nearest_shape(shape_of(picture.width, picture.height), ids)
+    return None if shape is None else ids[shape]
 
 
 def _store_candidate(
@@ -148,7 +145,10 @@ def _finish(request: GatewayRequest, incomplete: list[Recomposition]) -> None:
         for row in incomplete:
             if not offer_candidates(request, row):
                 row.fail(code, detail)
-    outputs = [_without_url(output) for output in request.outputs]
+    # Their URLs work for anybody who reads them in the ledger.
+    outputs = [
+        {key: value for key, value in output.items() if key != "url"} for output in request.outputs
+    ]
     request.finish(Status.DONE, outputs=outputs)
 
 
@@ -175,15 +175,12 @@ def has_enough_pixels(row: Recomposition, candidate: Candidate) -> bool:
     A candidate that fills every slot is enough, whatever the crop would give.
     """
     picture = Size(candidate.width, candidate.height)
-    short = [size for size in _slot_sizes(row) if _covered_width(picture, size) < size.width]
+    sizes = [Slot.parse(slot).size for slot in row.slots]
+    short = [size for size in sizes if _covered_width(picture, size) < size.width]
     if not short:
         return True
     crop = _displayed_size(row.image)
     return all(_covered_width(picture, size) >= _covered_width(crop, size) for size in short)
-
-
-def _slot_sizes(row: Recomposition) -> list[Size]:
-    return [Slot.parse(slot).size for slot in row.slots]
 
 
 def _displayed_size(image: Any) -> Size:
@@ -206,8 +203,3 @@ def _failure_of(request: GatewayRequest) -> tuple[str, str]:
         if "error" in output:
             return output["error"], output["detail"]
     return "missing", "The service sent no picture of this shape."
-
-
-def _without_url(output: dict[str, Any]) -> dict[str, Any]:
-    """Return the output without its URL, which works for anybody who reads it in the ledger."""
-    return {key: value for key, value in output.items() if key != "url"}

@@ -61,7 +61,8 @@ def plan_request(group: DueGroup) -> GatewayRequest | None:
         postpone(group, REVISIT_AFTER)
         return None
     try:
-        opened = _read_facts(image)
+        # An SVG has no pixels.
+        opened = None if image.is_svg() else source_image.read_facts(image)
     except SourceUnavailable as error:
         _handle_unavailable_source(group, error)
         return None
@@ -82,11 +83,6 @@ def postpone(group: DueGroup, wait: dt.timedelta) -> None:
     """Make the group's due rows due after `wait`, since nothing can be said about them now."""
     rows = Recomposition.objects.filter(image_id=group.image_id, recipe=group.recipe)
     rows.postpone_due(clock.now(), clock.now() + wait)
-
-
-def _read_facts(image: Any) -> Any:
-    """Return the facts of the opened file; None for an SVG, which has no pixels."""
-    return None if image.is_svg() else source_image.read_facts(image)
 
 
 def identify(image: Any) -> None:
@@ -240,6 +236,7 @@ def _join_shapes(image: Any, recipe: str, rows: list[Recomposition]) -> list[Rec
     """Return the rows to buy, oldest first, after joining rows of nearly the same shape to them."""
     leaders: list[Recomposition] = []
     bought = list(_bought_rows(image, recipe))
+    # The largest first: a smaller one of nearly its shape can then share its picture.
     for row in sorted(rows, key=_largest_area, reverse=True):
         joined = next(
             (other for other in [*bought, *leaders] if _have_same_shape(row, other)), None
@@ -255,6 +252,11 @@ def _join_shapes(image: Any, recipe: str, rows: list[Recomposition]) -> list[Rec
     return sorted(leaders, key=lambda row: (row.wanted_at, row.pk))
 
 
+def _largest_area(row: Recomposition) -> int:
+    sizes = [Slot.parse(slot).size for slot in row.slots]
+    return max((size.width * size.height for size in sizes), default=0)
+
+
 def _bought_rows(image: Any, recipe: str) -> Any:
     """Return the rows bought, requested, failed or decided, whose shapes are not bought again."""
     rows = Recomposition.objects.filter(
@@ -265,11 +267,6 @@ def _bought_rows(image: Any, recipe: str) -> Any:
 
 def _have_same_shape(row: Recomposition, other: Recomposition) -> bool:
     return same_shape(row.shape, other.shape)
-
-
-def _largest_area(row: Recomposition) -> int:
-    sizes = [Slot.parse(slot).size for slot in row.slots]
-    return max((size.width * size.height for size in sizes), default=0)
 
 
 def _join(row: Recomposition, other: Recomposition) -> None:

@@ -63,7 +63,8 @@ def _next_claim() -> dt.datetime | None:
     if not settings.API_KEY:
         return None
     wanted = _claimable().aggregate(next=Min("next_attempt_at"))["next"]
-    if wanted is None or _is_full():
+    # With `MAX_IN_FLIGHT` reached, nothing is claimed until one request moves on.
+    if wanted is None or GatewayRequest.objects.unfinished().count() >= settings.MAX_IN_FLIGHT:
         return None
     blocked = claims_blocked_until(PipelineState.peek(), clock.now())
     return max(wanted, blocked) if blocked else wanted
@@ -80,11 +81,6 @@ def something_waits() -> bool:
     unsent = GatewayRequest.objects.filter(status=GatewayRequest.Status.NEW)
     wanted = _claimable().filter(waiting_reason__in=["", Reason.CIRCUIT_OPEN])
     return unsent.exclude(error_code=Reason.BUDGET).exists() or wanted.exists()
-
-
-def _is_full() -> bool:
-    """Return whether `MAX_IN_FLIGHT` is reached: no claims then until one request moves on."""
-    return GatewayRequest.objects.unfinished().count() >= settings.MAX_IN_FLIGHT
 
 
 def claims_blocked_until(state: PipelineState, now: dt.datetime) -> dt.datetime | None:

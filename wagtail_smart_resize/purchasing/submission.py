@@ -53,14 +53,12 @@ def submit(request: GatewayRequest, client: GatewayClient) -> None:
     except SourceUnavailable as error:
         outcomes.open_circuit(request, error.code, NotSent(error.code, error.detail))
         return
-    # Last, so that the budget is that of the day of the POST.
-    if _hold_budget(request) and _mark_as_sending(request):
+    # Last, so that the budget is that of the day of the POST. After a crash from here on, whether
+    # the request was sent is unknown.
+    if _hold_budget(request) and request.step(
+        status=Status.SENDING, sent_at=clock.now(), error_code=""
+    ):
         _post(request, client, _build_job(request, url))
-
-
-def _mark_as_sending(request: GatewayRequest) -> bool:
-    """Mark the request as being sent: after a crash from here on, whether it was is unknown."""
-    return request.step(status=Status.SENDING, sent_at=clock.now(), error_code="")
 
 
 # What may have changed since the claim

@@ -16,10 +16,6 @@ logger = logging.getLogger(__name__)
 Job = Callable[[], object]
 
 
-def _do_nothing() -> None:
-    pass
-
-
 class ThreadPool:
     """A pool of at most `workers` threads. With one, jobs run in the calling thread.
 
@@ -32,7 +28,7 @@ class ThreadPool:
         self,
         workers: int = 4,
         patience: float | None = None,
-        finished: Callable[[], object] = _do_nothing,
+        finished: Callable[[], object] = lambda: None,
     ) -> None:
         self._workers = workers
         self._patience = patience

@@ -68,13 +68,13 @@ class Specs:
         except InvalidFilterSpecError:
             return None
 
-    def is_current(self, rendition: Stored, image: Any) -> bool | None:
-        """Return whether the rendition has its spec's present key, or None if that can't be told.
+    def is_current(self, spec: str, key: str, image: Any) -> bool | None:
+        """Return whether `key` is the spec's present one, or None if that can't be told.
 
         What is live must be pinned to the image.
         """
-        found = self.filter(rendition.spec)
-        return None if found is None else found.get_cache_key(image) == rendition.key
+        found = self.filter(spec)
+        return None if found is None else found.get_cache_key(image) == key
 
 
 def find_stored_renditions() -> Iterator[Finding]:
@@ -97,7 +97,7 @@ def _findings_for_image(
     seen: ImageRecords, stored: list[Stored], since: dict[str, dt.datetime], specs: Specs
 ) -> Iterator[Finding]:
     image = seen.show()
-    current = {each: specs.is_current(each, image) for each in stored}
+    current = {each: specs.is_current(each.spec, each.key, image) for each in stored}
     on_key = [each for each in stored if current[each] is True]
     off_key = [each for each in stored if current[each] is False]
     yield from _find_wanted(seen, on_key, specs)
@@ -114,16 +114,12 @@ def _find_wanted(seen: ImageRecords, on_key: Iterable[Stored], specs: Specs) -> 
     missing = defaultdict(set)
     for rendition in on_key:
         for operation in specs.operations(rendition.spec):
-            if not _has_row(seen, operation):
+            alike = (row.shape for row in seen.rows if row.recipe == operation.recipe)
+            if not any(same_shape(shape, operation.slot.shape) for shape in alike):
                 missing[operation.recipe].add(operation.slot)
     for recipe, slots in missing.items():
         size = len({slot.shape for slot in slots})
         yield Finding(Repair.WANTED, size, partial(_record_demand, seen.image, slots, recipe))
-
-
-def _has_row(seen: ImageRecords, operation: SmartResizeOperation) -> bool:
-    alike = (row for row in seen.rows if row.recipe == operation.recipe)
-    return any(same_shape(row.shape, operation.slot.shape) for row in alike)
 
 
 def _record_demand(image: Any, slots: Iterable[Slot], recipe: str) -> int:
@@ -180,21 +176,16 @@ def _delete_retired(image_id: Any, pks: Iterable[Any], specs: Specs) -> int:
         seen.version = version
         image = seen.show()
         stored = ours().filter(pk__in=pks).select_related("image")
-        off_key = [each for each in stored if _is_off_key(each, image, specs)]
-        if off_key and version.raise_generations(_keys(off_key, specs)):
+        off_key = [
+            each
+            for each in stored
+            if specs.is_current(each.filter_spec, each.focal_point_key, image) is False
+        ]
+        operations = [each for row in off_key for each in specs.operations(row.filter_spec)]
+        keys = {(operation.slot.shape, operation.recipe) for operation in operations}
+        if off_key and version.raise_generations(keys):
             return _delete_all(off_key)
     return 0
-
-
-def _is_off_key(rendition: Any, image: Any, specs: Specs) -> bool:
-    stored = Stored(rendition.pk, rendition.filter_spec, rendition.focal_point_key)
-    return specs.is_current(stored, image) is False
-
-
-def _keys(rows: Iterable[Any], specs: Specs) -> set[tuple[Any, str]]:
-    """Return the shapes and recipes of the renditions."""
-    operations = (each for row in rows for each in specs.operations(row.filter_spec))
-    return {(operation.slot.shape, operation.recipe) for operation in operations}
 
 
 def _delete_all(off_key: list[Any]) -> int:

@@ -72,15 +72,13 @@ def _renumber(highest: int, fell_to: int) -> int:
 def find_lost_versions() -> Iterator[Finding]:
     """Yield the images that have something live or decided, but no version."""
     version = ImageVersion.objects.filter(pk=OuterRef("image_id"))
-    unpublished = _decided_rows().filter(~Exists(version), source_hash=F("image__file_hash"))
+    decided = Q(decision=Recomposition.Decision.CROP) | Q(live__isnull=False)
+    unpublished = Recomposition.objects.filter(
+        decided, ~Exists(version), source_hash=F("image__file_hash")
+    )
     for ids in chunks(unpublished, "image_id"):
         for image_id in ids:
             yield Finding(Repair.REBUILT, 1, partial(_rebuild, image_id))
-
-
-def _decided_rows() -> Any:
-    crop = Q(decision=Recomposition.Decision.CROP)
-    return Recomposition.objects.filter(crop | Q(live__isnull=False))
 
 
 def _rebuild(image_id: Any) -> int:

@@ -1,7 +1,6 @@
 """Assesses waiting rows again: a page may be published, a setting or the budget changed."""
 
 import dataclasses
-import datetime as dt
 from collections.abc import Callable, Iterator
 from functools import cache, partial
 from typing import Any
@@ -86,7 +85,9 @@ def _assess(
     if reason is None:
         yield Finding(Repair.WOKEN, 1, partial(_wake, row))
     elif reason != row.waiting_reason:
-        yield Finding(Repair.WAITING, 1, partial(row.wait, reason, _revisit_at(reason)))
+        # Nothing is claimed while the circuit is open, but its probe needs a row that is due.
+        due = clock.now() if reason == Reason.CIRCUIT_OPEN else plan.revisit_at(reason)
+        yield Finding(Repair.WAITING, 1, partial(row.wait, reason, due))
 
 
 def _reason(
@@ -113,11 +114,6 @@ def _crop_keeps_enough_turned(row: Recomposition, image_facts: assess.ImageFacts
     turned = SourceFacts(image_facts.image.height, image_facts.image.width, False, False)
     image_facts = dataclasses.replace(image_facts, opened=turned)
     return plan.verdict_on(row, image_facts, ask_site=False).reason == Reason.CROP_KEEPS_ENOUGH
-
-
-def _revisit_at(reason: Reason) -> dt.datetime | None:
-    # Nothing is claimed while the circuit is open, but its probe needs a row that is due.
-    return clock.now() if reason == Reason.CIRCUIT_OPEN else plan.revisit_at(reason)
 
 
 def _wake(row: Recomposition) -> int:

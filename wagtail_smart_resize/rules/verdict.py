@@ -235,7 +235,9 @@ def _taste(facts: RuleInput, policy: Policy) -> Iterator[Reason]:
         yield Reason.NOT_PUBLISHED
     if facts.slots and _longest_side(facts) < policy.min_slot_side:
         yield Reason.SMALL_SLOT
-    if _crop_loss(facts) < policy.min_crop_loss:
+    # Rounded, so that a float error does not put a loss of exactly the threshold below it.
+    crop_loss = round(1 - share_kept_by_crop(facts.width, facts.height, facts.shape), 6)
+    if crop_loss < policy.min_crop_loss:
         yield Reason.CROP_KEEPS_ENOUGH
     if not (facts.automatic or facts.wanted_by_person):
         yield Reason.AUTOMATIC_OFF
@@ -252,14 +254,6 @@ def _money(facts: RuleInput) -> Iterator[Reason]:
 
 def _longest_side(facts: RuleInput) -> int:
     return max((max(slot.size) for slot in facts.slots), default=0)
-
-
-def _crop_loss(facts: RuleInput) -> float:
-    """Return the share (0 to 1) of the image that the crop loses.
-
-    It is rounded, so that a float error does not put a loss of exactly the threshold below it.
-    """
-    return round(1 - share_kept_by_crop(facts.width, facts.height, facts.shape), 6)
 
 
 def _percent(share: float) -> int:

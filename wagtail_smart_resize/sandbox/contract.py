@@ -54,7 +54,7 @@ def read_order(payload: Any) -> Order:
     for name in fields:
         if name not in Order.__dataclass_fields__:
             raise _invalid(name, "There is no such field")
-    order = Order(**{name: _field(name, value) for name, value in _with_required(fields).items()})
+    order = Order(**{name: _READERS[name](name, fields[name]) for name in _with_required(fields)})
     if len(order.target_sizes) * order.num_images_per_size > MAX_OUTPUTS:
         raise _invalid(
             "num_images_per_size", f"The sandbox makes up to {MAX_OUTPUTS} images at once"
@@ -129,10 +129,6 @@ def _with_required(fields: dict[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def _field(name: str, value: Any) -> Any:
-    return _READERS[name](name, value)
-
-
 def _url(name: str, value: Any) -> str:
     try:
         parts = urlsplit(value) if isinstance(value, str) else None
@@ -159,28 +155,20 @@ def _size(name: str, item: Any) -> tuple[int, int]:
     return width, height
 
 
-def _text(name: str, value: Any) -> str:
-    return str(_typed(name, value, str, "a string"))
-
-
 def _count(name: str, value: Any) -> int:
-    if _typed(name, value, int, "an integer") < 1:
+    count: int = _integer(name, value)
+    if count < 1:
         raise _invalid(name, f"{name} must be at least 1")
-    return int(value)
+    return count
 
 
-def _integer(name: str, value: Any) -> int:
-    return int(_typed(name, value, int, "an integer"))
+def _typed(kind: type, words: str) -> Any:
+    def read(name: str, value: Any) -> Any:
+        if type(value) is not kind:  # isinstance() takes True for an int
+            raise _invalid(name, f"{name} must be {words}")
+        return value
 
-
-def _boolean(name: str, value: Any) -> bool:
-    return bool(_typed(name, value, bool, "a boolean"))
-
-
-def _typed(name: str, value: Any, kind: type, words: str) -> Any:
-    if type(value) is not kind:  # isinstance() takes True for an int
-        raise _invalid(name, f"{name} must be {words}")
-    return value
+    return read
 
 
 def _one_of(*allowed: str) -> Any:
@@ -198,14 +186,16 @@ def _invalid(name: str, details: str) -> Refusal:
     )
 
 
+_integer = _typed(int, "an integer")
+
 _READERS = {
     "image_url": _url,
     "target_sizes": _sizes,
-    "prompt": _text,
+    "prompt": _typed(str, "a string"),
     "num_images_per_size": _count,
     "resolution": _one_of("1K", "2K", "4K"),
     "output_format": _one_of("jpeg", "png", "webp"),
     "safety_tolerance": _one_of("1", "2", "3", "4", "5", "6"),
     "seed": _integer,
-    "sync_mode": _boolean,
+    "sync_mode": _typed(bool, "a boolean"),
 }

@@ -58,16 +58,13 @@ def _planned(order: Order, size: Pair, index: int, words: frozenset[str]) -> Pla
     shown = f"{size[0]}x{size[1]}_{index}"
     if "unnamed" in words:
         shown = uuid.uuid4().hex
-    made = _other_shape(size) if "off-size" in words else size
+    made = size
+    if "off-size" in words:
+        # A shape that one request is unlikely to ask for as well: a third as wide.
+        made = (max(1, size[0] // 3), size[1])
     if "small" in words:
         made = (max(1, made[0] // 2), max(1, made[1] // 2))
     return Planned(f"output_{shown}.{order.output_format}", size, made, index)
-
-
-def _other_shape(size: Pair) -> Pair:
-    """Return a shape that one request is unlikely to ask for as well: a third as wide."""
-    width, height = size
-    return max(1, width // 3), height
 
 
 class Job:

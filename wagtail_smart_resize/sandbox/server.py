@@ -150,17 +150,9 @@ def _slow(handler: _Handler, reply: Reply) -> None:
         handler.send(reply)
 
 
-def _hang(handler: _Handler, reply: Reply) -> None:
-    handler.wait(None)
-
-
 def _trickle(handler: _Handler, reply: Reply) -> None:
     handler.wfile.write(_head(reply))
     _byte_by_byte(handler, reply.body)
-
-
-def _trickle_head(handler: _Handler, reply: Reply) -> None:
-    _byte_by_byte(handler, _head(reply) + reply.body)
 
 
 def _byte_by_byte(handler: _Handler, content: bytes) -> None:
@@ -177,10 +169,6 @@ def _reset(handler: _Handler, reply: Reply) -> None:
     socket.close(handler.connection.detach())
 
 
-def _broken_off(handler: _Handler, reply: Reply) -> None:
-    handler.wfile.write(_head(reply) + reply.body[: len(reply.body) // 2])
-
-
 def _huge(handler: _Handler, reply: Reply) -> None:
     """Send 200 MB, as far as the client reads them."""
     length = {"Content-Length": str(200 * 1024 * 1024)}
@@ -189,12 +177,14 @@ def _huge(handler: _Handler, reply: Reply) -> None:
         handler.wfile.write(b" " * 1024 * 1024)
 
 
-_SENDERS: dict[str, Callable[[_Handler, Reply], None]] = {
+_SENDERS: dict[str, Callable[[_Handler, Reply], object]] = {
     "slow": _slow,
-    "hang": _hang,
+    "hang": lambda handler, _reply: handler.wait(None),
     "trickle": _trickle,
-    "trickle-head": _trickle_head,
+    "trickle-head": lambda handler, reply: _byte_by_byte(handler, _head(reply) + reply.body),
     "reset": _reset,
-    "broken-off": _broken_off,
+    "broken-off": lambda handler, reply: handler.wfile.write(
+        _head(reply) + reply.body[: len(reply.body) // 2]
+    ),
     "huge": _huge,
 }

@@ -202,7 +202,8 @@ class BulkView(SmartResizeAction, ImageBulkAction):
 
     def form_valid(self, form: BulkForm) -> HttpResponseBase:
         self.key = form.cleaned_data["key"]
-        if self._is_repeat():
+        mine = GatewayRequest.objects.filter(batch=self.key, asked_by=self.request.user.pk)
+        if mine.exists():
             text = _("This had been asked for already: nothing was bought twice.")
             messages.warning(self.request, text)
             return redirect(self.report_url)
@@ -216,10 +217,6 @@ class BulkView(SmartResizeAction, ImageBulkAction):
             return self._reject(form, str(error))
         # Without an outcome, a `before_bulk_action` hook of the site has answered instead.
         return response if self.outcome is None else self._respond(self.outcome)
-
-    def _is_repeat(self) -> bool:
-        mine = GatewayRequest.objects.filter(batch=self.key, asked_by=self.request.user.pk)
-        return mine.exists()
 
     def _problem(self) -> str:
         """Return why what the user agreed to can't be done, or ""."""

@@ -60,16 +60,13 @@ class CandidateView(ImageMixin):
         candidates = Candidate.objects.filter(stored=True).select_related("recomposition")
         mine = {"pk": self.kwargs["pk"], "recomposition__image_id": self.image.pk}
         candidate = get_object_or_404(candidates, **mine)
+        sides = {str(side): side for side in SIDES_PIXELS}
+        side = sides.get(request.GET.get("side", ""), max(SIDES_PIXELS))
         try:
-            picture = _render(candidate, self._side(request))
+            picture = _render(candidate, side)
         except (OSError, ValueError) as error:
             raise Http404("The picture can't be read.") from error
         return PictureResponse(picture, "image/webp")
-
-    @staticmethod
-    def _side(request: HttpRequest) -> int:
-        side = request.GET.get("side", "")
-        return int(side) if side in {str(each) for each in SIDES_PIXELS} else max(SIDES_PIXELS)
 
 
 def _render(candidate: Candidate, side: int) -> bytes:

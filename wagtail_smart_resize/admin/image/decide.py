@@ -114,16 +114,14 @@ class OptOutView(ActionMixin):
         if not allow and not form.is_valid():
             return self.refuse(" ".join(map(str, form.errors["reason"])))
         try:
-            text = self._opt_in() if allow else self._opt_out(form.cleaned_data["reason"])
+            if allow:
+                actions.opt_in(self.image, user=request.user)
+                text = _("The image may be sent to the service again.")
+            else:
+                reason = form.cleaned_data["reason"]
+                actions.opt_out(self.image, user=request.user, reason=reason)
+                text = _("The image is never sent to the service from now on.")
         except Refused as error:
             return self.refuse(str(error))
         messages.success(request, text)
         return self.back()
-
-    def _opt_in(self) -> str:
-        actions.opt_in(self.image, user=self.request.user)
-        return _("The image may be sent to the service again.")
-
-    def _opt_out(self, reason: str) -> str:
-        actions.opt_out(self.image, user=self.request.user, reason=reason)
-        return _("The image is never sent to the service from now on.")

@@ -55,10 +55,6 @@ def _live(row: Recomposition) -> Any:
     return _("Recomposed picture") if row.live_id else _("Standard crop")
 
 
-def _live_size(row: Recomposition) -> str:
-    return f"{row.live.width}×{row.live.height}" if row.live else ""
-
-
 def _live_since(row: Recomposition) -> Any:
     """Return when the live picture was chosen or, if nobody chose it, when it arrived."""
     if row.live is None:
@@ -133,7 +129,10 @@ FIELDS: dict[str, Field] = {
     "currency": Field(_("Currency"), lambda row: row.state.cost.currency if row.state.cost else ""),
     # Provenance of the live picture.
     "source_digest": Field(_("Source file (SHA-1)"), lambda row: row.source_hash),
-    "live_size": Field(_("Live size"), _live_size),
+    "live_size": Field(
+        _("Live size"),
+        lambda row: f"{row.live.width}×{row.live.height}" if row.live else "",
+    ),
     "live_digest": Field(_("Live file (SHA-256)"), lambda row: row.live.digest if row.live else ""),
     "live_since": Field(_("Live since"), _live_since),
     "live_by": Field(_("Live by decision of"), _live_by),

@@ -1,7 +1,7 @@
 """The report's filters. Their choices are limited to values of rows that the user may see."""
 
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from functools import reduce
 from operator import or_
@@ -102,7 +102,7 @@ class RecompositionFilterSet(WagtailFilterSet):
         return queryset.filter(live__isnull=value != "recomposed")
 
     def filter_shape(self, queryset: QuerySet, name: str, value: list[str]) -> QuerySet:
-        return queryset.filter(_any_of(map(_shape_query, value))) if value else queryset
+        return queryset.filter(reduce(or_, map(_shape_query, value))) if value else queryset
 
     def filter_user(self, queryset: QuerySet, name: str, value: Any) -> QuerySet:
         """Return the rows requested or decided by any of these users."""
@@ -118,10 +118,6 @@ def in_batch(batch: Any) -> set[int]:
     """Return the primary keys of all recompositions requested in a batch, whatever their state."""
     asked = GatewayRequest.objects.filter(batch=batch).values_list("sizes", flat=True)
     return {each["recomposition"] for sizes in asked for each in sizes}
-
-
-def _any_of(queries: Iterable[Q]) -> Q:
-    return reduce(or_, queries)
 
 
 # Shapes and presets
@@ -150,7 +146,11 @@ def shape_choices(mine: QuerySet) -> Choices:
         (f"preset:{name}", f"{preset.label} ({formatting.size_text(preset.slot.size)})")
         for name, preset in settings.PRESETS.items()
     ]
-    shapes = [(f"shape:{row.shape}", _shape_label(row)) for row in _one_per_value(mine, "shape")]
+    shapes = []
+    for row in _one_per_value(mine, "shape"):
+        sizes = listings.sizes_of(row)
+        label = f"{row.shape} ({sizes[0]})" if sizes else str(row.shape)
+        shapes.append((f"shape:{row.shape}", label))
     return presets + shapes
 
 
@@ -164,11 +164,6 @@ def _one_per_value(mine: QuerySet, field: str) -> Iterator[Recomposition]:
     while row:
         yield row
         row = following.filter(**{f"{field}__gt": getattr(row, field)}).first()
-
-
-def _shape_label(row: Recomposition) -> str:
-    sizes = listings.sizes_of(row)
-    return f"{row.shape} ({sizes[0]})" if sizes else str(row.shape)
 
 
 # Reasons

@@ -125,7 +125,9 @@ class DecideView(DecisionView):
         except Refused as refusal:
             messages.error(request, str(refusal))
             return self.back(request)
-        messages.success(request, text % {"title": row.image.title}, buttons=_open_buttons(row))
+        url = reverse("smart_resize_admin:image", args=[row.image_id])
+        button = messages.button(url, _("Open"))
+        messages.success(request, text % {"title": row.image.title}, buttons=[button])
         return self.back(request, request.POST.get("following", ""))
 
     def _decide(self, request: HttpRequest, pk: int) -> tuple[Recomposition, str]:
@@ -239,8 +241,3 @@ def _refuse_if_decided(row: Recomposition | None) -> None:
 
 def _gone_text() -> str:
     return _("This picture is not there any more: its image may have been deleted.")
-
-
-def _open_buttons(row: Recomposition) -> list[Any]:
-    url = reverse("smart_resize_admin:image", args=[row.image_id])
-    return [messages.button(url, _("Open"))]

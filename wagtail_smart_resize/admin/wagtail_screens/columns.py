@@ -37,7 +37,11 @@ class StateColumn(BaseColumn):
         recomposed = list(with_state_relations(recomposed))
         for row, state in zip(recomposed, states(recomposed), strict=True):
             found[row.image_id].append(state)
-        self.found = {key: _tally_by_rank(each) for key, each in found.items()}
+        # The state that outranks the others comes first.
+        self.found = {
+            key: sorted(tally(each).items(), key=lambda counted: RANKS[counted[0]])
+            for key, each in found.items()
+        }
 
     def get_cell_context_data(self, instance: Any, parent_context: Any) -> dict[str, Any]:
         return {
@@ -45,8 +49,3 @@ class StateColumn(BaseColumn):
             "tally": self.found.get(instance.pk, []),
             "url": reverse("smart_resize_admin:image", args=[instance.pk]),
         }
-
-
-def _tally_by_rank(found: list[State]) -> list[tuple[StateName, int]]:
-    """Count the states; the state that outranks the others comes first."""
-    return sorted(tally(found).items(), key=lambda each: RANKS[each[0]])

@@ -47,6 +47,7 @@ def status() -> dict[str, Any]:
     found = monthly_figures.figures_for(Recomposition.objects.all())
     checked = pipeline_health.check()
     state = PipelineState.peek()
+    is_paused = state.paused_until is not None and state.paused_until > clock.now()
     failed = {reason.code: reason.count for reason in found.failed}
     notices = [
         {"level": notice.status, "message": str(notice.message), "remedy": str(notice.remedy)}
@@ -64,7 +65,7 @@ def status() -> dict[str, Any]:
             "circuit_code": state.circuit_code,
             "circuit_since": _iso(state.circuit_opened_at),
             "next_try": _iso(pipeline_health.next_try(state) if state.circuit_open else None),
-            "paused_until": _iso(_if_future(state.paused_until)),
+            "paused_until": _iso(state.paused_until if is_paused else None),
         },
         "outputs": {
             "today": found.today._asdict(),
@@ -93,14 +94,11 @@ def _iso(moment: Any) -> str | None:
     return moment.isoformat() if moment else None
 
 
-def _if_future(moment: Any) -> Any:
-    return moment if moment and moment > clock.now() else None
-
-
 def lines(report: dict[str, Any]) -> list[str]:
     """Return the report as text, one line for each figure and notice."""
     today, month = report["outputs"]["today"], report["outputs"]["month"]
     runner, service, waiting = report["runner"], report["service"], report["waiting"]
+    oldest = waiting["oldest_since"]
     spent = [f"{amount} {currency}" for currency, amount in report["spent_this_month"].items()]
     failed = [f"{code} ({count})" for code, count in report["failed"].items()]
     figures = [
@@ -111,7 +109,7 @@ def lines(report: dict[str, Any]) -> list[str]:
         ("Outputs today", f"{today['used']} of {today['limit']}"),
         ("Outputs this month", f"{month['used']} of {month['limit']}"),
         ("Spent this month", ", ".join(spent) or "no price is set"),
-        ("Waiting", _waiting_text(waiting)),
+        ("Waiting", f"{waiting['count']}" + (f", the oldest since {oldest}" if oldest else "")),
         ("Awaiting review", str(report["awaiting_review"])),
         ("Failed", ", ".join(failed) or "0"),
     ]
@@ -128,8 +126,3 @@ def _service_text(service: dict[str, Any]) -> str:
     if service["paused_until"]:
         return f"pauses until {service['paused_until']}"
     return "takes requests"
-
-
-def _waiting_text(waiting: dict[str, Any]) -> str:
-    oldest = waiting["oldest_since"]
-    return f"{waiting['count']}, the oldest since {oldest}" if oldest else "0"

@@ -78,10 +78,6 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
 _WRONG_TYPES = {"request_id": 7, "status": ["COMPLETED"], "output": "none", "error": False}
 
 
-def _unknown_status(reply: Reply) -> Reply:
-    return as_json(json.loads(reply.body) | {"status": "PAUSED"})
-
-
 _CHANGES: dict[str, Callable[[Reply], Reply]] = {
     "html": lambda reply: page(200),
     "half-json": _half,
@@ -89,7 +85,7 @@ _CHANGES: dict[str, Callable[[Reply], Reply]] = {
     "redirect": lambda reply: _redirect(ELSEWHERE),
     "redirect-private": lambda reply: _redirect(f"{PRIVATE}/latest/meta-data/"),
     "wrong-types": lambda reply: as_json(_WRONG_TYPES),
-    "unknown-status": _unknown_status,
+    "unknown-status": lambda reply: as_json(json.loads(reply.body) | {"status": "PAUSED"}),
     "not-an-image": lambda reply: Reply(200, b"This is not a picture.\n" * 9, reply.content_type),
     "svg": lambda reply: Reply(200, _SVG, reply.content_type),
     "bomb": lambda reply: Reply(200, _bomb(), "image/png"),
