@@ -244,11 +244,9 @@ def _versions(rows: str) -> None:
         live=f"(SELECT jsonb_agg(each) FROM (SELECT {entry.replace(' FROM', ' AS each FROM', 1)})"
         " AS listed)",
         revision="1",
-        seq="n",
+        published_at="timestamptz '2026-01-01' + n * interval '1 second'",
     )
-    PublicationCounter.objects.create(
-        pk=1, value=ImageVersion.objects.aggregate(last=models.Max("seq"))["last"] or 0
-    )
+    PublicationCounter.advance()
     _insert(
         RetiredRendition,
         f"{rows} WHERE s = 0 AND c = {LIVE}",

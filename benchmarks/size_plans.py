@@ -5,12 +5,16 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user_model
-from django.db.models import Max
 from wagtail.images import get_image_model
 
 from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.editorial import listings
-from wagtail_smart_resize.models import GatewayRequest, ImageVersion, Recomposition
+from wagtail_smart_resize.models import (
+    GatewayRequest,
+    ImageVersion,
+    PublicationCounter,
+    Recomposition,
+)
 from wagtail_smart_resize.purchasing import schedule
 from wagtail_smart_resize.renditions import published_cache
 from wagtail_smart_resize.repair.renditions import ours
@@ -45,16 +49,14 @@ def _review() -> Any:
 
 PLANS = (
     Plan(
-        "A process asks every two seconds what went live since its last look.",
-        "The index on `seq`.",
-        lambda: published_cache.process_cache._flips().filter(
-            seq__gte=ImageVersion.objects.aggregate(last=Max("seq"))["last"]
-        ),
+        "A process asks every two seconds whether anything went live since its last look.",
+        "The primary key.",
+        lambda: PublicationCounter.objects.filter(pk=1),
     ),
     Plan(
         "A new process reads what is live, at most 20 000 rows.",
-        "The index on `seq`, from its end.",
-        lambda: published_cache.process_cache._flips().order_by("-seq")[
+        "The index on `published_at`, from its end.",
+        lambda: published_cache.process_cache._published().order_by("-published_at")[
             : published_cache.PublishedCache.MAX_IMAGES + 1
         ],
     ),

@@ -118,7 +118,7 @@ def test_nothing_flips_while_renditions_cannot_be_stored(error, operations, trou
     trouble.begin(error, "images/", *operations)
     result = passes.run_pass(workers=1)
     version = ImageVersion.objects.get(pk=image.pk)
-    assert (result.failed, version.seq, version.publish_attempts) == (1, None, 1)
+    assert (result.failed, version.published_at, version.publish_attempts) == (1, None, 1)
     assert not PipelineState.get_current().circuit_open
     assert all(is_near(colour, GOLD) for colour in shown(image))
     trouble.over()

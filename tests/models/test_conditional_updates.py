@@ -109,11 +109,17 @@ def test_what_touches_an_images_purchases_locks_the_image_first(gateway, act):
     assert ours, first
 
 
-def test_the_counter_of_flips_is_locked_before_it_is_read():
-    PublicationCounter.next()
+def test_a_flip_is_counted_in_one_statement_and_no_number_returns():
+    PublicationCounter.advance()
+    first = PublicationCounter.objects.current()
     with CaptureQueriesContext(connection) as captured:
-        PublicationCounter.next()
-    assert [query["sql"].split()[0] for query in captured] == ["UPDATE", "SELECT"]
+        PublicationCounter.advance()
+    assert [query["sql"].split()[0] for query in captured] == ["UPDATE"]
+    second = PublicationCounter.objects.current()
+    PublicationCounter.objects.all().delete()
+    assert PublicationCounter.objects.current() == 0
+    PublicationCounter.advance()
+    assert first < second < PublicationCounter.objects.current()
 
 
 def test_of_two_runners_that_found_the_lease_free_one_gets_it():

@@ -73,11 +73,11 @@ QUERIES = {
         lambda: GatewayRequest.objects.filter(status="sent", next_step_at__lte=clock.now()),
         "smart_resize_steps",
     ),
-    "news": (
-        lambda: published_cache.process_cache._flips().filter(seq__gte=5)[
+    "what is published": (
+        lambda: published_cache.process_cache._published().order_by("-published_at")[
             : published_cache.process_cache.MAX_IMAGES
         ],
-        "wagtail_smart_resize_imageversion_seq",
+        "wagtail_smart_resize_imageversion_published_at",
     ),
     "flips": (
         lambda: ImageVersion.objects.filter(publish_due_at__lte=clock.now()).order_by(

@@ -185,7 +185,7 @@ class TestPreparing:
         with pytest.raises(preparation.CandidateUnreadable, match="can't be read"):
             publication.publish(image.pk)
         version = ImageVersion.objects.get(pk=image.pk)
-        assert (version.seq, version.publish_due_at is not None) == (None, True)
+        assert (version.published_at, version.publish_due_at is not None) == (None, True)
         assert near(colour_of(fresh(image).get_rendition("smartresize-400x400")), GOLD)
 
     def test_a_new_focal_point_meanwhile_starts_over(self, monkeypatch):
@@ -287,11 +287,11 @@ class TestDeciding:
     def test_choosing_what_is_live_already_flips_nothing(self):
         image = plain_image()
         chosen = live(image)
-        seq = ImageVersion.objects.get(pk=image.pk).seq
+        published_at = ImageVersion.objects.get(pk=image.pk).published_at
         chosen.recomposition.choose(chosen, None)
         assert publication.publish(image.pk) is False
         version = ImageVersion.objects.get(pk=image.pk)
-        assert (version.seq, version.publish_due_at) == (seq, None)
+        assert (version.published_at, version.publish_due_at) == (published_at, None)
 
     def test_going_back_and_forth_makes_no_rendition_twice(self):
         image = plain_image()

@@ -536,7 +536,7 @@ def test_without_a_key_nothing_is_claimed_and_flips_go_on(gateway, run, image, s
     settings.WAGTAIL_SMART_RESIZE = {**settings.WAGTAIL_SMART_RESIZE, "API_KEY": ""}
     one_pass()
     assert (again(row).purchase, GatewayRequest.objects.count()) == (Purchase.WANTED, 0)
-    assert ImageVersion.objects.get(pk=image.pk).seq is not None
+    assert ImageVersion.objects.get(pk=image.pk).published_at is not None
 
 
 def test_a_request_claimed_before_the_key_went_is_withdrawn(gateway, image, settings):

@@ -13,7 +13,7 @@ from support.factories import live, plain_image
 from support.paths import TESTS
 from support.waiting import TIMEOUT_SECONDS
 
-from wagtail_smart_resize.models import ImageVersion
+from wagtail_smart_resize.models import PublicationCounter
 from wagtail_smart_resize.renditions.published_cache import process_cache
 
 #: Tables of what is live are read in a transaction's own way; visitors have none.
@@ -82,7 +82,7 @@ def test_many_views_look_once_for_what_went_live(few_images, monkeypatch):
     with CaptureQueriesContext(connection) as queries:
         for _ in range(5):
             pages.rendered(template, pages.loaded(few_images))
-    table = ImageVersion._meta.db_table
+    table = PublicationCounter._meta.db_table
     assert sum(table in query["sql"] for query in queries) == 1
 
 

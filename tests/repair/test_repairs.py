@@ -22,7 +22,6 @@ from wagtail_smart_resize.models import (
     ImageVersion,
     OptOut,
     PipelineState,
-    PublicationCounter,
     Recomposition,
     RetiredRendition,
 )
@@ -489,24 +488,6 @@ class TestWhatIsPublished:
         recomposition(plain_image(), purchase=Purchase.IDLE)
         assert found() == {}
         assert not ImageVersion.objects.exists()
-
-    @pytest.mark.django_db(transaction=True)
-    def test_a_counter_that_was_lost_goes_on_above_the_flips_that_processes_know(self):
-        first, second = plain_image(), plain_image()
-        live(first)
-        live(second)
-        assert fresh(first).smart_resize.entries
-        PublicationCounter.objects.all().delete()
-        Recomposition.objects.get(image=first).choose(None, None)
-        publish_due()
-        process_cache.next_refresh = 0.0
-        assert fresh(first).smart_resize.entries[0].file, (
-            "the flip's number is lower than the known"
-        )
-        assert found()["COUNTER"] == 1
-        process_cache.next_refresh = 0.0
-        assert not fresh(first).smart_resize.entries[0].file
-        assert found() == {}
 
 
 class TestPurchases:

@@ -51,7 +51,7 @@ class Migration(migrations.Migration):
                 ("live", models.JSONField(blank=True, default=list)),
                 ("generations", models.JSONField(blank=True, default=dict)),
                 ("revision", models.BigIntegerField(default=0)),
-                ("seq", models.BigIntegerField(blank=True, db_index=True, null=True)),
+                ("published_at", models.DateTimeField(blank=True, db_index=True, null=True)),
                 ("publish_due_at", models.DateTimeField(blank=True, db_index=True, null=True)),
                 ("publish_attempts", models.PositiveIntegerField(default=0)),
                 ("purge_due_at", models.DateTimeField(blank=True, db_index=True, null=True)),

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import models
 from django.db.models import F
+from django.db.models.functions import Greatest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from wagtail.images import get_image_model_string
@@ -53,8 +54,8 @@ class ImageVersion(ConditionalUpdateModel):
     #: {"shape recipe": generation that the next flip of that shape takes}
     generations = models.JSONField(default=dict, blank=True)
     revision = models.BigIntegerField(default=0)
-    #: Number of the last flip; None before the first. The feed reads by it.
-    seq = models.BigIntegerField(null=True, blank=True, db_index=True)
+    #: Time of the last flip; None before the first.
+    published_at = models.DateTimeField(null=True, blank=True, db_index=True)
     publish_due_at = models.DateTimeField(null=True, blank=True, db_index=True)
     publish_attempts = models.PositiveIntegerField(default=0)
     purge_due_at = models.DateTimeField(null=True, blank=True, db_index=True)
@@ -65,7 +66,7 @@ class ImageVersion(ConditionalUpdateModel):
         verbose_name_plural = _("image versions")
 
     def __str__(self) -> str:
-        return f"{self.image_id}: {self.seq}"
+        return f"{self.image_id}: {self.published_at}"
 
     @classmethod
     def get_for(cls, image_id: Any) -> "ImageVersion":
@@ -139,10 +140,21 @@ class ImageVersion(ConditionalUpdateModel):
         return self.generations | raised
 
 
+class PublicationCounterQuerySet(models.QuerySet):
+    def current(self) -> int:
+        """Return the number of the last flip, 0 before the first."""
+        return self.values_list("value", flat=True).first() or 0
+
+
 class PublicationCounter(ConditionalUpdateModel):
-    """The number of the last flip, in one row, whose lock makes flips commit in number order."""
+    """The number of the last flip, in one row, by which processes learn that something went live.
+
+    The row's lock makes flips commit in the order of their numbers.
+    """
 
     value = models.BigIntegerField(default=0)
+
+    objects = PublicationCounterQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("publication counter")
@@ -152,9 +164,14 @@ class PublicationCounter(ConditionalUpdateModel):
         return str(self.value)
 
     @classmethod
-    def next(cls) -> int:
-        """Return the next flip's number. Call inside the flip's transaction: this locks the row."""
-        if not cls.objects.filter(pk=1).update(value=F("value") + 1):
+    def advance(cls) -> None:
+        """Number a flip. Call it inside the flip's transaction.
+
+        The number is at least the present time in microseconds, so that none returns after the row
+        was lost, or an older database restored.
+        """
+        now = time.time_ns() // 1000
+        value = Greatest(F("value") + 1, now, output_field=models.BigIntegerField())
+        if not cls.objects.filter(pk=1).update(value=value):
             cls.objects.get_or_create(pk=1)
-            cls.objects.filter(pk=1).update(value=F("value") + 1)
-        return cls.objects.values_list("value", flat=True).get(pk=1)
+            cls.objects.filter(pk=1).update(value=value)

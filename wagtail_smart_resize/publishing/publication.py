@@ -124,11 +124,12 @@ def _flip(version: ImageVersion, entries: Iterable[PublishedEntry], source_hash:
     using = published_cache.process_cache.alias()
     try:
         with transaction.atomic(using=using):
+            PublicationCounter.advance()
             changes = {
                 "live": [entry.to_json() for entry in entries],
                 "generations": version.generations_with(entries),
                 "source_hash": source_hash,
-                "seq": PublicationCounter.next(),
+                "published_at": timezone.now(),
                 "revision": F("revision") + 1,
                 "purge_due_at": timezone.now() + PURGE_DELAY,
                 **NOTHING_DUE,

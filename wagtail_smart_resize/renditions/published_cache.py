@@ -1,8 +1,7 @@
 """Cache of what is published, kept by each process to avoid a query per image.
 
-It is loaded once, and then kept up to date by asking, every two seconds at most, which flips came
-after the last one known. Flips are numbered in the order in which they were committed; no clocks
-are compared.
+It is loaded once. Then the counter of flips is read, every two seconds at most, and whenever it
+differs everything is loaded again.
 """
 
 import logging
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 from django.apps import apps
 from django.core.exceptions import SynchronousOnlyOperation
 from django.db import DatabaseError, connections, router, transaction
+from django.db.models import Subquery
 
 from .published import NOTHING_PUBLISHED, PublishedEntry, PublishedState
 
@@ -25,36 +25,29 @@ logger = logging.getLogger(__name__)
 class CachedImage:
     """An image in a snapshot: the stored list of what is live, and the hash of its source file."""
 
-    __slots__ = ("_live", "source_hash", "stored")
+    __slots__ = ("_live", "_stored", "source_hash")
 
     def __init__(self, stored: list[Any], source_hash: str) -> None:
-        self.stored = stored
+        self._stored = stored
         self.source_hash = source_hash
         self._live: PublishedState | None = None
-
-    def says(self, stored: list[Any], source_hash: str) -> bool:
-        """Return whether these values equal the cached ones."""
-        return (self.stored, self.source_hash) == (stored, source_hash)
 
     @property
     def live(self) -> PublishedState:
         """Parsed on first use: most images of a large site are never asked for."""
         if self._live is None:
-            self._live = PublishedState(
-                map(PublishedEntry.from_json, self.stored), self.source_hash
-            )
+            entries = map(PublishedEntry.from_json, self._stored)
+            self._live = PublishedState(entries, self.source_hash)
         return self._live
 
 
 class Snapshot(NamedTuple):
-    """The result of a refresh, merged with those before it.
+    """What is live: all of it if `complete`, else the images published last.
 
-    `cursor` is the number of the last flip known, `sentinel` the key of its image. `rows` holds all
-    that is live if `complete`.
+    `flips` is the value of the counter of flips at that time.
     """
 
-    cursor: int
-    sentinel: Any
+    flips: int
     rows: dict[Any, CachedImage]
     complete: bool
 
@@ -117,7 +110,7 @@ class PublishedCache:
             return self.known
         # Where there is a snapshot already, the other threads use that instead of waiting.
         if not self.lock.acquire(blocking=self.known is None):
-            return self.known or Snapshot(0, None, {}, True)
+            return self.known or Snapshot(0, {}, complete=True)
         try:
             if self.known is None or time.monotonic() >= self.next_refresh:
                 self.next_refresh = time.monotonic() + self.REFRESH_SECONDS
@@ -128,9 +121,9 @@ class PublishedCache:
 
     def _current_in_transaction(self, connection: Any) -> Snapshot:
         """Return the connection's snapshot: a transaction shares what it sees only on commit."""
-        look = connection.__dict__.get("_smart_resize_look")
-        if look and any(entry[1] is look[1] for entry in connection.run_on_commit):
-            return look[0]
+        kept = connection.__dict__.get("_smart_resize_snapshot")
+        if kept and any(entry[1] is kept[1] for entry in connection.run_on_commit):
+            return kept[0]
         now = time.monotonic()
         if self.known is not None and now < self.next_refresh:
             return self.known
@@ -148,7 +141,7 @@ class PublishedCache:
             if connection.in_atomic_block:
                 return  # A test executes the callbacks of a transaction that it will roll back.
             with self.lock:
-                older = self.known is not None and known.cursor < self.known.cursor
+                older = self.known is not None and known.flips < self.known.flips
                 if not older:
                     self.known = known
             # Either the transaction's snapshot of the database was old, or the database was
@@ -156,53 +149,29 @@ class PublishedCache:
             self.next_refresh = 0.0 if older else time.monotonic() + self.REFRESH_SECONDS
 
         transaction.on_commit(join, using=connection.alias)
-        connection.__dict__["_smart_resize_look"] = (known, join)
+        connection.__dict__["_smart_resize_snapshot"] = (known, join)
         self._holding.add(connection)
 
     def _discard_snapshot(self, connection: Any) -> None:
-        connection.__dict__.pop("_smart_resize_look", None)
+        connection.__dict__.pop("_smart_resize_snapshot", None)
         self._holding.discard(connection)
 
     def _refresh(self, base: Snapshot | None) -> Snapshot:
-        """Return `base` with the flips since; reload everything where its last flip is gone."""
-        if base is None:
-            return self._load()
-        rows = list(self._flips().filter(seq__gte=base.cursor)[: self.MAX_IMAGES])
-        if base.cursor and not self._continues(base, rows):
-            return self._load()
-        if len(rows) == self.MAX_IMAGES:
-            return self._load()
-        new_rows = [row for row in rows if row[3] > base.cursor]
-        known = self._merge(base, new_rows) if new_rows else base
-        # Deleted images stay until everything is reloaded, and the images that went live since may
-        # exceed the limit.
-        return self._load() if len(known.rows) > self.MAX_IMAGES * 1.1 else known
-
-    def _continues(self, base: Snapshot, rows: list[tuple[Any, ...]]) -> bool:
-        """Return whether the last flip known is still in the database.
-
-        It is the sentinel: without it there is no telling which flips were missed. It counts as
-        present when the same image has flipped since.
-        """
-        last = {row[0]: row for row in rows}.get(base.sentinel)
-        if last is None:
-            return False
-        return last[3] > base.cursor or base.rows[base.sentinel].says(*last[1:3])
-
-    def _load(self) -> Snapshot:
-        rows = list(self._flips().order_by("-seq")[: self.MAX_IMAGES + 1])
-        complete = len(rows) <= self.MAX_IMAGES
-        self.single_images = OrderedDict()
-        return self._merge(Snapshot(0, None, {}, complete), rows[: self.MAX_IMAGES])
-
-    def _merge(self, base: Snapshot, rows: list[tuple[Any, ...]]) -> Snapshot:
-        if not rows:
+        """Return `base` if nothing was published since, else what is live now."""
+        # Counted first: what is published between the two queries is read again next time.
+        flips = 0 if base is None else self._counter().current()
+        if base is not None and base.flips == flips:
             return base
-        last = max(rows, key=lambda row: row[3])
-        for row in rows:
-            self.single_images.pop(row[0], None)
-        joined = base.rows | {row[0]: CachedImage(*row[1:3]) for row in rows}
-        return Snapshot(last[3], last[0], joined, base.complete)
+        # Each row brings the counter along, so that the first look is one query.
+        rows = list(
+            self._published()
+            .annotate(flips=Subquery(self._counter().values("value")[:1]))
+            .order_by("-published_at")[: self.MAX_IMAGES + 1]
+        )
+        self.single_images = OrderedDict()
+        images = {row[0]: CachedImage(*row[1:3]) for row in rows[: self.MAX_IMAGES]}
+        complete = len(rows) <= self.MAX_IMAGES
+        return Snapshot(rows[0][3] if rows else flips, images, complete)
 
     def _look_up(self, image_id: Any) -> CachedImage | None:
         """Look up one image, on a site with more live images than a snapshot holds."""
@@ -210,8 +179,8 @@ class PublishedCache:
             return self.single_images[image_id]
         connection = connections[self.alias()]
         with transaction.atomic(using=connection.alias, durable=False):
-            found = self._flips().filter(pk=image_id).first()
-        row = CachedImage(*found[1:3]) if found else None
+            found = self._published().filter(pk=image_id).first()
+        row = CachedImage(*found[1:]) if found else None
         if not connection.in_atomic_block:
             self.single_images[image_id] = row
             while len(self.single_images) > self.MAX_SINGLE_IMAGES:
@@ -220,16 +189,19 @@ class PublishedCache:
 
     def alias(self) -> str:
         """Return the alias of the database that flips are written to."""
-        return router.db_for_write(_image_version())
+        return router.db_for_write(_model("ImageVersion"))
 
-    def _flips(self) -> Any:
-        versions = _image_version().objects.using(self.alias()).filter(seq__isnull=False)
-        return versions.values_list("pk", "live", "source_hash", "seq")
+    def _counter(self) -> Any:
+        return _model("PublicationCounter").objects.using(self.alias()).filter(pk=1)
+
+    def _published(self) -> Any:
+        versions = _model("ImageVersion").objects.using(self.alias())
+        return versions.exclude(published_at=None).values_list("pk", "live", "source_hash")
 
 
-def _image_version() -> Any:
+def _model(name: str) -> Any:
     """Return the model by its name: its module imports this package for the accessor."""
-    return apps.get_model("wagtail_smart_resize", "ImageVersion")
+    return apps.get_model("wagtail_smart_resize", name)
 
 
 process_cache = PublishedCache()

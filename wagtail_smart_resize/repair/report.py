@@ -13,7 +13,6 @@ class Repair(Enum):
     """Kinds of repairs, with the words under which the command counts them."""
 
     HASHES = "image file hashes filled in"
-    COUNTER = "flips numbered anew"
     FLIPS = "images to be published anew"
     REBUILT = "lost image versions rebuilt"
     WANTED = "shapes noted as wanted"

@@ -5,7 +5,6 @@ from . import purchases, renditions, versions, waiting
 #: Image hashes come first, then what is live, on which the renditions' keys depend.
 STEPS = (
     versions.find_missing_hashes,
-    versions.find_counter_gap,
     purchases.find_stranded,
     purchases.find_unstored,
     purchases.find_overlooked,

@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from django.db import transaction
-from django.db.models import Exists, F, Max, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
 from wagtail.images import get_image_model
 
 from wagtail_smart_resize.core.storage_errors import StorageError
-from wagtail_smart_resize.models import ImageVersion, PublicationCounter, Recomposition
+from wagtail_smart_resize.models import ImageVersion, Recomposition
 from wagtail_smart_resize.purchasing import plan
 from wagtail_smart_resize.renditions.published import PublishedEntry
 
@@ -44,29 +43,6 @@ def _identify(image: Any) -> int:
         logger.warning("Can't read the file of image %s: %s", image.pk, error)
         return 0
     return 1
-
-
-def find_counter_gap() -> Iterator[Finding]:
-    """Yield a counter that fell behind because its row was lost.
-
-    Processes look for flips numbered above the highest that they know, and would never see those
-    that it numbered.
-    """
-    highest = ImageVersion.objects.aggregate(highest=Max("seq"))["highest"] or 0
-    value = PublicationCounter.objects.aggregate(value=Max("value"))["value"] or 0
-    if value < highest:
-        missed = ImageVersion.objects.filter(seq__lte=value)
-        yield Finding(Repair.COUNTER, missed.count() or 1, partial(_renumber, highest, value))
-
-
-def _renumber(highest: int, fell_to: int) -> int:
-    with transaction.atomic():
-        PublicationCounter.next()
-        PublicationCounter.objects.filter(value__lt=highest).update(value=highest)
-        missed = list(ImageVersion.objects.filter(seq__lte=fell_to).values_list("pk", flat=True))
-        for pk in missed:
-            ImageVersion.objects.filter(pk=pk).update(seq=PublicationCounter.next())
-    return len(missed) or 1
 
 
 def find_lost_versions() -> Iterator[Finding]:
