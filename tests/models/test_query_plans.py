@@ -83,7 +83,7 @@ QUERIES = {
         lambda: ImageVersion.objects.filter(publish_due_at__lte=clock.now()).order_by(
             "publish_due_at"
         ),
-        "wagtail_smart_resize_imageversion_flip_due",
+        "wagtail_smart_resize_imageversion_publish_due_at",
     ),
     "purges": (
         lambda: ImageVersion.objects.filter(purge_due_at__lte=clock.now()).order_by("purge_due_at"),
@@ -91,7 +91,7 @@ QUERIES = {
     ),
     "the budget": (
         lambda: BudgetPeriod.objects.filter(period="2026-11-23"),
-        "wagtail_smart_resize_spend_period",
+        "wagtail_smart_resize_budgetperiod_period",
     ),
 }
 
