@@ -7,6 +7,7 @@ with the sandbox over sockets, and the sandbox fetches the picture from the live
 import datetime as dt
 import html
 import re
+import threading
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
@@ -15,11 +16,12 @@ from typing import Any, NamedTuple
 
 import pytest
 from django.conf import settings as django_settings
+from django.core.signals import request_finished
 from django.db import DatabaseError
 from django.urls import reverse
 from django.utils.html import strip_tags
 from support.factories import plain_image
-from support.waiting import until
+from support.waiting import TIMEOUT_SECONDS
 from wagtail.models import Site
 
 from wagtail_smart_resize.core import clock
@@ -109,8 +111,7 @@ class FaultSite:
     def want(self) -> None:
         """View the page for the first time, which makes both shapes wanted."""
         self.visit()
-        # A page's demand is written after its response.
-        until(lambda: len(self.rows()) == len(SLOTS), "both shapes are noted as wanted")
+        assert len(self.rows()) == len(SLOTS)
 
     def cards(self) -> list[str]:
         """Return what the image's screen says about each shape; "" where it has no card for it.
@@ -200,9 +201,22 @@ class FaultSite:
 
 
 def _get(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=30) as response:
-        assert response.status == 200
-        return response.read()
+    """Return what the live server sends, once it has done what comes after the response, too."""
+    ended = threading.Event()
+
+    def end(**_kwargs: Any) -> None:
+        ended.set()
+
+    # Connected after the app's own receiver, which writes what was wanted.
+    request_finished.connect(end)
+    try:
+        with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as response:
+            assert response.status == 200
+            content = response.read()
+        assert ended.wait(TIMEOUT_SECONDS)
+    finally:
+        request_finished.disconnect(end)
+    return content
 
 
 def _card(text: str, shape: int) -> str:
