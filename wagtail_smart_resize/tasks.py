@@ -10,12 +10,8 @@ logger = logging.getLogger(__name__)
 
 
 @compat.task(backend=compat.task_backend_alias())
-def tick(lease: str = "", extra: bool = False) -> None:
-    """Make a pass, unless another chain of ticks is at work.
-
-    `lease`: the token of the runner's lease that the tick before handed on. `extra`: whether this
-    tick only helps with a pass that takes long.
-    """
+def tick(appointed: str) -> None:
+    """Make the pass appointed for this time (ISO 8601), unless another tick has made it."""
     from .runners import embedded_thread, task_chain
 
     if task_chain.enqueuing_here():
@@ -24,7 +20,7 @@ def tick(lease: str = "", extra: bool = False) -> None:
         return
     close_old_connections()
     try:
-        task_chain.run_tick(lease, extra)
+        task_chain.run_tick(appointed)
     except Exception:
         # The task must not count as failed for good: the next wake starts a new chain.
         logger.exception("A tick failed; the next request starts a new chain of them")

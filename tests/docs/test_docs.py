@@ -632,8 +632,11 @@ SECONDS = {
     ("how-it-works", "fetches it again for an hour"): (fetching.KEEP_TRYING_FOR, 3600),
     ("how-it-works", "and for 24 hours at the most"): (source_image.URL_MAX_AGE_SECONDS, 24 * 3600),
     ("how-it-works", "60 megapixels and 60 seconds each"): (downloads.TIMEOUT_SECONDS, 60),
-    ("running", "a lease of ten seconds"): (loop.RUNNER_LEASE, 10),
-    ("running", "look after each 20 seconds of requests"): (modes.CHECK_INTERVAL_SECONDS, 20),
+    ("running", "another follows after ten seconds"): (loop.FOLLOW_AFTER, 10),
+    ("running", "the next request after\n20 seconds starts a new one"): (
+        modes.CHECK_INTERVAL_SECONDS,
+        20,
+    ),
     ("running", "waits up to five seconds"): (embedded_thread.SHUTDOWN_SECONDS, 5),
     ("running", "about one per second while there is work"): (task_chain.TICK_REST, 1),
     ("running", "After 5 minutes the request counts as unknown"): (passes.STEP_LEASE, 300),

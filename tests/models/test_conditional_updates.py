@@ -1,5 +1,7 @@
 """What was read may not be true any more: every change of state asks again, or locks first."""
 
+import datetime as dt
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -122,7 +124,23 @@ def test_a_flip_is_counted_in_one_statement_and_no_number_returns():
     assert first < second < PublicationCounter.objects.current()
 
 
-def test_of_two_runners_that_found_the_lease_free_one_gets_it():
-    first, second = PipelineState.get_current(), PipelineState.get_current()
-    assert first.take_lease(clock.now(), loop.RUNNER_LEASE)
-    assert not second.take_lease(clock.now(), loop.RUNNER_LEASE)
+def test_of_two_runners_that_found_a_pass_due_one_makes_it():
+    PipelineState.get_current()
+    now, until = clock.now(), clock.now() + loop.FOLLOW_AFTER
+    assert PipelineState.begin_pass(now, until)
+    assert not PipelineState.begin_pass(now, until)
+    assert PipelineState.begin_pass(until, until + loop.FOLLOW_AFTER)
+
+
+def test_what_comes_up_during_a_pass_is_not_put_off_by_its_end():
+    PipelineState.get_current()
+    now, until = clock.now(), clock.now() + loop.FOLLOW_AFTER
+    hour = now + dt.timedelta(hours=1)
+    assert PipelineState.begin_pass(now, until)
+    assert PipelineState.bring_pass_forward(now)
+    assert not PipelineState.bring_pass_forward(now)
+    assert not PipelineState.end_pass(until, hour)
+    assert PipelineState.get_current().next_pass_at == now
+    assert PipelineState.begin_pass(now, until)
+    assert PipelineState.end_pass(until, hour)
+    assert PipelineState.get_current().next_pass_at == hour

@@ -61,13 +61,9 @@ def woken(monkeypatch):
 
 @pytest.fixture
 def ticks(monkeypatch):
-    """The ticks that were enqueued, as (when, lease, extra)."""
+    """The times for which ticks were enqueued."""
     enqueued = []
-
-    def note(when=None, *, lease="", extra=False):
-        enqueued.append((when, lease, extra))
-
-    monkeypatch.setattr(task_chain, "enqueue_tick", note)
+    monkeypatch.setattr(task_chain, "enqueue_tick", enqueued.append)
     return enqueued
 
 
@@ -76,16 +72,17 @@ def passes(monkeypatch, frozen_time):
     """The passes that were made, in place of real ones; `passes.due` is what they return."""
 
     class Passes(list):
-        due = None
+        due = timezone.now() + HOUR
 
     made = Passes()
+    monkeypatch.setattr(loop, "close_old_connections", lambda: None)  # the test's own
 
     def work_once(state, go_on=None, crew=None):
         made.append(state)
         return made.due
 
     monkeypatch.setattr(loop, "work_once", work_once)
-    monkeypatch.setattr(loop, "next_pass_at", lambda state: made.due)
+    monkeypatch.setattr(loop, "next_due_at", lambda state: made.due)
     return made
 
 
@@ -174,13 +171,13 @@ def test_a_backend_out_of_order_is_a_log_line(monkeypatch, caplog):
         raise ConnectionError("no broker")
 
     monkeypatch.setattr(type(tasks.tick), "enqueue", fail)
-    task_chain.start()
+    task_chain.start(timezone.now())
     assert "no broker" in caplog.text
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_backend_that_runs_inline_gets_no_pass_out_of_a_request(woken, passes):
-    task_chain.start()
+    task_chain.start(timezone.now())
     assert woken == ["thread"]
     assert passes == []
     assert not task_chain.enqueuing_here()
@@ -239,6 +236,7 @@ def test_trouble_at_the_end_of_a_request_reaches_nobody(runner, monkeypatch, cap
     def fail():
         raise RuntimeError("no threads here")
 
+    monkeypatch.setattr(request_tracking, "has_answered", lambda: True)
     runner("thread")
     monkeypatch.setattr(embedded_thread.embedded_thread, "wake", fail)
     demand_notes.note_demand(plain_image().pk, "400x400", "")
@@ -247,6 +245,17 @@ def test_trouble_at_the_end_of_a_request_reaches_nobody(runner, monkeypatch, cap
 
 
 # The loop
+
+
+@pytest.fixture
+def tick_on(monkeypatch):
+    """Let time pass."""
+
+    def tick_on(time):
+        later = timezone.now() + time
+        monkeypatch.setattr(loop.clock, "now", lambda: later)
+
+    return tick_on
 
 
 class Counting(loop.Loop):
@@ -272,7 +281,7 @@ def rounds_in_a_second(monkeypatch):
         rests = []
 
         def rest(seconds):
-            rests.append(float("inf") if seconds is None else seconds)
+            rests.append(seconds)
             if sum(rests) >= 1:
                 made.stop()
 
@@ -286,7 +295,7 @@ def rounds_in_a_second(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "waking", "most"), [(None, False, 1), (30, False, 1), (None, True, 6), (0, True, 6)]
+    ("seconds", "waking", "most"), [(30, False, 1), (30, True, 6), (0, True, 6)]
 )
 def test_the_loop_never_spins(rounds_in_a_second, seconds, waking, most):
     assert 1 <= rounds_in_a_second(Counting(seconds), waking) <= most
@@ -302,58 +311,78 @@ def test_what_stays_due_slows_the_loop_down():
 
 
 @pytest.mark.django_db
-def test_an_idle_site_has_its_next_pass_in_an_hour():
+def test_an_idle_site_has_its_next_pass_in_an_hour(monkeypatch):
+    monkeypatch.setattr(loop, "close_old_connections", lambda: None)  # the test's own
     made = loop.Loop(alone=True)
-    made._work()
-    assert made._work() > 3500
+    made._run_pass()
+    assert made._run_pass() > 3500
 
 
 @pytest.mark.django_db
-def test_of_two_processes_one_works(passes):
+def test_of_two_processes_one_works(passes, tick_on):
     passes.due = timezone.now() + SECOND
     first, second = loop.Loop(alone=True), loop.Loop(alone=True)
-    first._work()
-    wait = second._work()
+    assert first._run_pass() <= 1
+    wait = second._run_pass()
     assert len(passes) == 1
-    assert loop.REST_SECONDS <= wait <= loop.NEAR.total_seconds() + 2
-    first._work()
+    assert loop.FOLLOWER_REST_SECONDS <= wait <= loop.FOLLOWER_REST_SECONDS + 2
+    tick_on(SECOND)
+    first._run_pass()
+    second._run_pass()
     assert len(passes) == 2
 
 
 @pytest.mark.django_db
-def test_a_dead_processs_lease_ends_within_a_minute(passes, monkeypatch):
-    passes.due = timezone.now() + SECOND
-    loop.Loop(alone=True)._work()
-    later = timezone.now() + dt.timedelta(seconds=20)
-    monkeypatch.setattr(loop.clock, "now", lambda: later)
-    loop.Loop(alone=True)._work()
+def test_a_dead_process_is_followed_within_a_minute(passes, tick_on, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(PipelineState, "end_pass", lambda *args: False)
+        loop.Loop(alone=True)._run_pass()
+    loop.Loop(alone=True)._run_pass()
+    assert len(passes) == 1
+    tick_on(dt.timedelta(seconds=20))
+    loop.Loop(alone=True)._run_pass()
     assert len(passes) == 2
 
 
 @pytest.mark.django_db
-def test_a_process_that_ends_gives_its_lease_back(passes, monkeypatch):
-    monkeypatch.setattr(loop.connections, "close_all", lambda: None)  # the test's own
-    passes.due = timezone.now() + SECOND
-    first = loop.Loop(alone=True)
-    first._work()
-    first._shut_down()
-    loop.Loop(alone=True)._work()
+def test_who_was_woken_makes_the_pass_at_its_time(passes):
+    loop.Loop(alone=True)._run_pass()
+    PipelineState.bring_pass_forward(timezone.now() + 2 * SECOND)
+    woken = loop.Loop(alone=True)
+    woken.wake()
+    assert 1 < woken._run_pass() <= 2
+    assert len(passes) == 1
+
+
+@pytest.mark.django_db
+def test_what_came_during_a_pass_is_not_forgotten(passes, monkeypatch):
+    def work_once(state, go_on=None, crew=None):
+        PipelineState.bring_pass_forward(timezone.now() + 2 * SECOND)
+        return passes.due
+
+    monkeypatch.setattr(loop, "work_once", work_once)
+    assert loop.Loop(alone=True)._run_pass() < 3
+
+
+@pytest.mark.django_db
+def test_who_checks_finds_what_nobody_has_told_of(passes):
+    loop.Loop(alone=True)._run_pass()
+    passes.due = timezone.now() - SECOND
+    made = loop.Loop(alone=True)
+    made._run_pass()
+    assert len(passes) == 1
+    made.wake()
+    made._run_pass()
     assert len(passes) == 2
 
 
 @pytest.mark.django_db
-def test_what_came_while_a_process_gave_its_lease_back_is_not_forgotten(passes, monkeypatch):
-    monkeypatch.setattr(loop, "next_pass_at", lambda state: timezone.now() + 2 * SECOND)
-    assert loop.Loop(alone=True)._work() < 3
-
-
-@pytest.mark.django_db
-def test_a_process_without_the_lease_writes_what_was_wanted(passes):
-    passes.due = timezone.now() + SECOND
-    loop.Loop(alone=True)._work()
+def test_a_process_whose_turn_it_is_not_writes_what_was_wanted(passes):
+    loop.Loop(alone=True)._run_pass()
     demand_notes.note_demand(plain_image().pk, "400x400", "")
-    loop.Loop(alone=True)._work()
+    loop.Loop(alone=True)._run_pass()
     assert Recomposition.objects.count() == 1
+    assert PipelineState.get_current().next_pass_at <= timezone.now() + 2 * SECOND
 
 
 @pytest.mark.django_db
@@ -408,71 +437,103 @@ def test_the_end_of_the_process_waits_for_seconds_only(monkeypatch, caplog):
 # The chain of ticks
 
 
+def run_tick(when):
+    task_chain.run_tick(when.isoformat())
+
+
 @pytest.mark.django_db
-def test_a_tick_enqueues_the_next_and_no_second_chain_starts(passes, ticks):
+def test_a_tick_enqueues_the_next_and_no_second_chain_starts(passes, ticks, tick_on):
     passes.due = timezone.now() + 3 * SECOND
-    task_chain.run_tick()
-    task_chain.run_tick()
-    task_chain.start()
+    run_tick(timezone.now())
+    run_tick(timezone.now())
+    task_chain.start(passes.due + SECOND)
+    assert (len(passes), ticks) == (1, [passes.due])
+    tick_on(3 * SECOND)
+    run_tick(ticks[0])
+    assert len(passes) == 2
+
+
+@pytest.mark.django_db
+def test_chains_that_were_started_one_after_another_leave_one(passes, ticks, tick_on):
+    for number in range(5):
+        run_tick(timezone.now())
+        task_chain.start(timezone.now() - number * SECOND)
+    assert len(passes) == 5
+    tick_on(HOUR)
+    later = [when for when in ticks if when == passes.due]
+    passes.due += HOUR
+    for when in later:
+        run_tick(when)
+    assert (len(later), len(passes)) == (5, 6)
+    assert ticks.count(passes.due) == 1
+
+
+@pytest.mark.django_db
+def test_what_was_just_wanted_gets_a_tick_before_those_that_are_appointed(passes, ticks):
+    run_tick(timezone.now())
+    soon = timezone.now() + 2 * SECOND
+    task_chain.start(soon)
+    task_chain.start(soon)
+    assert ticks == [passes.due, soon]
+
+
+@pytest.mark.django_db
+def test_a_tick_that_comes_a_little_early_works_and_one_far_too_early_does_not(passes, ticks):
+    soon, late = timezone.now() + 2 * SECOND, timezone.now() + HOUR
+    task_chain.start(late)
+    run_tick(late)
+    assert len(passes) == 0
+    task_chain.start(soon)
+    run_tick(soon)
     assert len(passes) == 1
-    [(when, lease, extra)] = ticks
-    assert (when, extra) == (passes.due, False)
-    task_chain.run_tick(lease)
-    assert len(passes) == 2
 
 
 @pytest.mark.django_db
-def test_chains_that_were_started_one_after_another_leave_one(passes, ticks):
-    passes.due = timezone.now() + HOUR
-    for _ in range(5):
-        task_chain.run_tick()
-    assert len(passes) == len(ticks) == 5
-    for _when, lease, _extra in list(ticks):
-        task_chain.run_tick(lease)
-    assert len(passes) == len(ticks) == 6
-
-
-@pytest.mark.django_db
-def test_the_chain_ends_where_nothing_is_to_come(passes, ticks):
-    task_chain.run_tick()
-    assert (len(passes), ticks) == (1, [])
-    task_chain.start()
-    assert ticks == [(None, "", False)]
-
-
-@pytest.mark.django_db
-def test_a_chain_that_died_is_followed_by_another_and_its_lost_tick_ends(
-    passes, ticks, monkeypatch
-):
+def test_a_lost_tick_is_replaced_and_ends_if_it_turns_up(passes, ticks, tick_on):
     passes.due = timezone.now() + SECOND
-    task_chain.run_tick()
-    lost = ticks.pop()[1]
-    later = timezone.now() + dt.timedelta(seconds=20)
-    monkeypatch.setattr(loop.clock, "now", lambda: later)
-    task_chain.start_if_due()
-    assert ticks == [(None, "", False)]
-    task_chain.run_tick()
-    task_chain.run_tick(lost)
+    run_tick(timezone.now())
+    lost = ticks.pop()
+    task_chain.restart_if_lost()
+    assert ticks == []
+    tick_on(20 * SECOND)
+    passes.due = loop.clock.now() + HOUR
+    task_chain.restart_if_lost()
+    task_chain.restart_if_lost()
+    (when,) = ticks
+    run_tick(when)
+    run_tick(lost)
     assert len(passes) == 2
+
+
+@pytest.mark.django_db
+def test_a_killed_worker_is_followed_by_another(passes, ticks, tick_on, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(PipelineState, "end_pass", lambda *args: False)
+        run_tick(timezone.now())
+    task_chain.restart_if_lost()
+    assert ticks == []
+    tick_on(20 * SECOND)
+    task_chain.restart_if_lost()
+    assert len(ticks) == 1
 
 
 @pytest.mark.django_db
 def test_a_check_starts_no_chain_for_what_is_to_come_later(passes, ticks):
-    passes.due = timezone.now() + HOUR
-    task_chain.start_if_due()
-    passes.due = None
-    task_chain.start_if_due()
+    task_chain.restart_if_lost()
+    run_tick(ticks.pop())
+    assert ticks.pop() == passes.due
+    task_chain.restart_if_lost()
     assert ticks == []
-    passes.due = timezone.now() - SECOND
-    task_chain.start_if_due()
+    passes.due = timezone.now() - SECOND  # by SQL, and nobody has told of it
+    task_chain.restart_if_lost()
     assert len(ticks) == 1
 
 
 @pytest.mark.django_db
 def test_what_stays_due_makes_no_more_than_a_tick_a_second(passes, ticks):
     passes.due = timezone.now() - HOUR
-    task_chain.run_tick()
-    assert ticks[0][0] >= timezone.now() + 0.9 * SECOND
+    run_tick(timezone.now())
+    assert ticks[0] >= timezone.now() + 0.9 * SECOND
 
 
 @pytest.mark.django_db
@@ -481,34 +542,36 @@ def test_a_pass_that_fails_is_made_again(ticks, monkeypatch, caplog):
         raise DatabaseError("gone away")
 
     monkeypatch.setattr(loop, "work_once", fail)
-    monkeypatch.setattr(loop, "next_pass_at", lambda state: timezone.now())
-    task_chain.run_tick()
+    run_tick(timezone.now())
     assert len(ticks) == 1
     assert "gone away" in caplog.text
 
 
 @pytest.mark.django_db
-def test_a_long_tick_calls_for_help_once_and_ends_in_time(ticks, monkeypatch):
-    shift = task_chain._TickTimer()
-    assert shift()
+def test_a_long_tick_calls_for_help_once_and_ends_in_time(ticks):
+    timer = task_chain._TickTimer()
+    assert timer()
     assert ticks == []
-    shift._began -= task_chain.HELP_AFTER_SECONDS + 1
-    assert shift()
-    assert shift()
-    assert ticks == [(None, "", True)]
-    shift._began -= loop.PASS_SECONDS
-    assert not shift()
+    timer._began -= task_chain.HELP_AFTER_SECONDS + 1
+    assert timer()
+    assert timer()
+    assert len(ticks) == 1
+    timer._began -= loop.PASS_SECONDS
+    assert not timer()
 
 
 @pytest.mark.django_db
-def test_an_extra_tick_makes_a_pass_beside_the_chain_and_enqueues_nothing(ticks, monkeypatch):
-    made = []
-    monkeypatch.setattr(
-        "wagtail_smart_resize.purchasing.passes.run_pass", lambda **options: made.append(options)
-    )
-    PipelineState.get_current().take_lease(timezone.now(), HOUR)
-    task_chain.run_tick(extra=True)
-    assert (len(made), ticks) == (1, [])
+def test_who_is_called_for_help_goes_on_with_the_chain(passes, ticks, monkeypatch):
+    def work_once(state, go_on):
+        passes.append(state)
+        if len(passes) == 1:
+            task_chain.start(timezone.now())
+            run_tick(ticks.pop())
+        return passes.due
+
+    monkeypatch.setattr(loop, "work_once", work_once)
+    run_tick(timezone.now())
+    assert (len(passes), ticks) == (2, [passes.due])
 
 
 # Several jobs at once

@@ -23,6 +23,8 @@ Words: TypeAlias = Promise | str
 
 #: The pipeline counts as stopped if work has been due for this long without a pass.
 STOPPED_AFTER = dt.timedelta(minutes=5)
+#: A pass within this time counts as being at work.
+RECENTLY = dt.timedelta(seconds=15)
 
 _REMEDIES: dict[str, Words] = {
     "off": gettext_lazy(
@@ -76,11 +78,11 @@ def _activity(
 ) -> tuple[Words, Tone]:
     if _is_stopped(state, due, now):
         return _("Not running"), Tone.CRITICAL
-    if state.runner_until and state.runner_until > now:
+    if due is None or due > now + RECENTLY:
+        return _("Nothing to do"), Tone.NEUTRAL
+    if state.last_pass_at and state.last_pass_at > now - RECENTLY:
         return _("Running"), Tone.POSITIVE
-    if due is not None and due <= now:
-        return _("Starting"), Tone.NEUTRAL
-    return _("Nothing to do"), Tone.NEUTRAL
+    return _("Starting"), Tone.NEUTRAL
 
 
 def _is_stopped(state: PipelineState, due: dt.datetime | None, now: dt.datetime) -> bool:

@@ -1,7 +1,6 @@
 """The state of the pipeline as a whole, in one row."""
 
 import datetime as dt
-from typing import Any
 
 from django.db import models
 from django.db.models import F, Q
@@ -9,11 +8,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from .base import ConditionalUpdateModel
-from .gateway_request import new_token
 
 
 class PipelineState(ConditionalUpdateModel):
-    """The only row: the circuit, the pause that the gateway asked for, the runner's lease."""
+    """The only row: the circuit, the pause that the gateway asked for, the next pass."""
 
     circuit_opened_at = models.DateTimeField(null=True, blank=True)
     circuit_code = models.CharField(max_length=32, blank=True, default="")
@@ -23,8 +21,8 @@ class PipelineState(ConditionalUpdateModel):
     paused_until = models.DateTimeField(null=True, blank=True)
     #: Number of consecutive submissions that found the gateway out of order.
     consecutive_outages = models.PositiveIntegerField(default=0)
-    runner = models.CharField(max_length=64, blank=True, default="")
-    runner_until = models.DateTimeField(null=True, blank=True)
+    #: When the next pass is due or, while one is made, when another runner may follow.
+    next_pass_at = models.DateTimeField(null=True, blank=True)
     last_pass_at = models.DateTimeField(null=True, blank=True)
     last_repair_at = models.DateTimeField(null=True, blank=True)
 
@@ -84,13 +82,36 @@ class PipelineState(ConditionalUpdateModel):
             probe_at=next_probe,
         )
 
-    def take_lease(self, now: dt.datetime, length: dt.timedelta) -> str:
-        """Take the runner's lease; return its token, or "" if another runner holds it."""
-        token = new_token()
-        free = Q(runner_until=None) | Q(runner_until__lte=now)
-        matching = PipelineState.objects.filter(free, pk=self.pk)
-        return token if matching.update(runner=token, runner_until=now + length) else ""
+    # The appointment of the next pass
 
-    def keep_lease(self, token: str, until: Any) -> bool:
-        """Extend the lease of `token`, or end it (`until` None); return whether it was held."""
-        return self.update_if(where={"runner": token}, runner_until=until)
+    @classmethod
+    def begin_pass(
+        cls, now: dt.datetime, until: dt.datetime, appointed: dt.datetime | None = None
+    ) -> bool:
+        """Take the pass that is due at `now`; return whether there was one to take.
+
+        `until`: when another runner may follow, should this one die. `appointed`: a later time for
+        which a pass may be taken now.
+        """
+        due = Q(next_pass_at=None) | Q(next_pass_at__lte=now) | Q(next_pass_at=appointed)
+        return bool(cls.objects.filter(due, pk=1).update(next_pass_at=until))
+
+    @classmethod
+    def end_pass(cls, until: dt.datetime, due: dt.datetime) -> bool:
+        """Appoint the next pass for `due`; return whether this pass was to do so.
+
+        `until` is that of `begin_pass`. Where it has changed, the next pass was brought forward, or
+        another runner has followed.
+        """
+        return bool(cls.objects.filter(pk=1, next_pass_at=until).update(next_pass_at=due))
+
+    @classmethod
+    def bring_pass_forward(cls, when: dt.datetime) -> bool:
+        """Appoint a pass for `when`; return False if there is an earlier appointment."""
+        cls.get_current()
+        later = Q(next_pass_at=None) | Q(next_pass_at__gt=when)
+        return bool(cls.objects.filter(later, pk=1).update(next_pass_at=when))
+
+    def replace_appointment(self, when: dt.datetime) -> bool:
+        """Appoint the next pass for `when`, if the appointment is still the one that was read."""
+        return self.update_if(where={"next_pass_at": self.next_pass_at}, next_pass_at=when)

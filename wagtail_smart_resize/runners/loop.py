@@ -17,11 +17,11 @@ from wagtail_smart_resize.repair import repairs
 
 logger = logging.getLogger(__name__)
 
-#: Lease of a runner that works alone: when this has passed after its death, another takes over. A
+#: Time from the begin of a pass after which another runner follows, should this one have died. A
 #: pass may outlast it; then two runners work side by side, which costs queries and nothing else.
-RUNNER_LEASE = dt.timedelta(seconds=10)
-#: Work that is due within this time is waited for without giving the lease back.
-NEAR = dt.timedelta(seconds=5)
+FOLLOW_AFTER = dt.timedelta(seconds=10)
+#: Minimum number of seconds until a process looks again whether another one still makes the passes.
+FOLLOWER_REST_SECONDS = 5.0
 #: Minimum number of seconds between two passes.
 REST_SECONDS = 0.2
 #: Seconds up to which the rest grows while passes leave something due that they could not do.
@@ -42,15 +42,14 @@ ERROR_REST_SECONDS = 15.0
 class Loop:
     """Makes passes until stopped.
 
-    `alone`: make them only while holding the runner's lease, so that one of many web processes
-    works. A worker process does not need it, since requests carry leases of their own.
+    `alone`: make only passes that no other process has taken, so that one of many web processes
+    works. A worker process makes all its passes, since requests carry leases of their own.
     """
 
     def __init__(self, *, alone: bool) -> None:
         self.alone = alone
         self.stopped = threading.Event()
         self._woken = threading.Event()
-        self._lease = ""
         self._overdue_passes = 0
         self._crew: ThreadPool | None = None
 
@@ -67,93 +66,87 @@ class Loop:
         """Make passes and wait between them, until stopped."""
         try:
             while not self.stopped.is_set():
-                self._woken.clear()
                 self._rest(self._run_pass())
         finally:
             self._shut_down()
 
-    def _rest(self, seconds: float | None) -> None:
-        """Wait for `seconds`, or until woken if None, but never less than `REST_SECONDS`."""
-        if seconds is None or seconds > NEAR.total_seconds() or (self.alone and not self._lease):
+    def _rest(self, seconds: float) -> None:
+        """Wait for `seconds` or until woken, but never less than `REST_SECONDS`."""
+        if seconds >= FOLLOWER_REST_SECONDS:
             # Idle: a pooled or unused connection must not stay open for hours.
             connections.close_all()
         self.stopped.wait(REST_SECONDS)
-        self._woken.wait(seconds if seconds is None else max(0, seconds - REST_SECONDS))
+        self._woken.wait(max(0, seconds - REST_SECONDS))
 
     def _shut_down(self) -> None:
-        """Wait for the steps under way, and give the lease back, so that another takes over."""
+        """Wait for the steps under way."""
         try:
             if self._crew:
                 self._crew.wait()
-            if self._lease:
-                PipelineState.get_current().keep_lease(self._lease, None)
-        except Exception:
-            logger.exception("Can't give the runner's lease back; it ends by itself")
         finally:
             connections.close_all()
 
-    def _run_pass(self) -> float | None:
-        """Make a pass if it is due here; return the seconds until the next, or None until woken."""
+    def _run_pass(self) -> float:
+        """Make a pass if it is due here; return the seconds until this process looks again."""
+        was_woken = self._woken.is_set()
+        if was_woken:
+            self._woken.clear()
         close_old_connections()
         try:
-            return self._work()
+            if demand.write_noted_demand():
+                PipelineState.bring_pass_forward(clock.now() + demand.GATHERING_TIME)
+            state = PipelineState.get_current()
+            return self._take_turn(state, was_woken) if self.alone else self._work(state)
         except Exception:
             logger.exception("A pass of the pipeline failed; trying again")
         return ERROR_REST_SECONDS
 
-    def _work(self) -> float | None:
-        demand.write_noted_demand()
-        state = PipelineState.get_current()
-        if self.alone and not self._hold_lease(state):
-            wait = (state.runner_until or clock.now()) - clock.now()
-            # The jitter keeps the waiting processes from looking all at once.
-            return max(REST_SECONDS, min(wait, NEAR).total_seconds()) + random.uniform(0, 2)
+    def _work(self, state: PipelineState) -> float:
+        """Make a pass; return the seconds until the next."""
         self._crew = self._crew or ThreadPool(WORKERS, STEP_PATIENCE_SECONDS, self.wake)
         ends = time.monotonic() + PASS_SECONDS
         due = work_once(
             state, lambda: not self.stopped.is_set() and time.monotonic() < ends, self._crew
         )
-        if self.alone and not is_near(due):
-            state.keep_lease(self._lease, None)
-            self._lease = ""
-            # Processes that looked in between found the lease held, and count on this one.
-            due = next_pass_at(state)
         seconds = self._seconds_until(due)
-        return (
-            seconds
-            if self.alone
-            else min(POLL_SECONDS, POLL_SECONDS if seconds is None else seconds)
-        )
+        return seconds if self.alone else min(POLL_SECONDS, seconds)
 
-    def _hold_lease(self, state: PipelineState) -> bool:
-        now = clock.now()
-        if self._lease and state.keep_lease(self._lease, now + RUNNER_LEASE):
-            return True
-        # As it was read, so that most checks need no write.
-        is_held = state.runner_until is not None and state.runner_until > now
-        self._lease = "" if is_held else state.take_lease(now, RUNNER_LEASE)
-        return bool(self._lease)
+    def _take_turn(self, state: PipelineState, was_woken: bool) -> float:
+        """Make the pass if it is due and not taken; return the seconds until the next."""
+        if was_woken and is_overlooked(state):
+            state.replace_appointment(clock.now())
+        until = clock.now() + FOLLOW_AFTER
+        if PipelineState.begin_pass(clock.now(), until):
+            seconds = self._work(state)
+            PipelineState.end_pass(until, clock.now() + dt.timedelta(seconds=seconds))
+            was_woken = True
+        appointed = PipelineState.get_current().next_pass_at or clock.now()
+        seconds = max(REST_SECONDS, (appointed - clock.now()).total_seconds())
+        if was_woken:
+            return seconds
+        # Who lost the last turn leaves the next ones to the winner. The jitter keeps the waiting
+        # processes from looking all at once.
+        return max(seconds, FOLLOWER_REST_SECONDS) + random.uniform(0, 2)
 
-    def _seconds_until(self, due: dt.datetime | None) -> float | None:
+    def _seconds_until(self, due: dt.datetime) -> float:
         """Return the seconds until `due`; for overdue work, a rest that grows from pass to pass.
 
         Work that stays due because it can't be done now must not make the loop spin.
         """
-        seconds = None if due is None else (due - clock.now()).total_seconds()
-        if seconds is None or seconds > 0:
+        seconds = (due - clock.now()).total_seconds()
+        if seconds > 0:
             self._overdue_passes = 0
             return seconds
         self._overdue_passes += 1
-        return min(
-            MAX_OVERDUE_REST_SECONDS, REST_SECONDS * 2.0 ** min(self._overdue_passes - 1, 10)
-        )
+        growth = 2.0 ** min(self._overdue_passes - 1, 10)
+        return min(MAX_OVERDUE_REST_SECONDS, REST_SECONDS * growth)
 
 
 def work_once(
     state: PipelineState,
     go_on: Callable[[], bool] = lambda: True,
     crew: ThreadPool | None = None,
-) -> dt.datetime | None:
+) -> dt.datetime:
     """Make a pass, and the hourly repair if it is due; return when the next pass is due.
 
     `go_on` and `crew` are those of `run_pass`.
@@ -164,14 +157,20 @@ def work_once(
 
     passes.run_pass(workers=WORKERS, go_on=go_on, crew=crew)
     repairs.run_if_due(state)
-    return next_pass_at(state)
+    return next_due_at(state)
 
 
-def next_pass_at(state: PipelineState) -> dt.datetime | None:
-    """Return when the next pass or repair is due, perhaps in the past; None for nothing to come."""
-    return min(filter(None, (schedule.next_step_at(), repairs.next_repair_at(state))), default=None)
+def next_due_at(state: PipelineState) -> dt.datetime:
+    """Return when the next pass or repair is due, perhaps in the past, by what the tables say."""
+    repair_at = repairs.next_repair_at(state)
+    return min(schedule.next_step_at() or repair_at, repair_at)
 
 
-def is_near(due: dt.datetime | None) -> bool:
-    """Return whether work is due so soon that the lease is kept until then."""
-    return due is not None and due - clock.now() <= NEAR
+def is_overlooked(state: PipelineState) -> bool:
+    """Return whether something is due now although the next pass is appointed for a later time.
+
+    Nobody has told of it: it was changed in a shell, for example, or by SQL.
+    """
+    now = clock.now()
+    is_later = state.next_pass_at is not None and state.next_pass_at > now + FOLLOW_AFTER
+    return is_later and next_due_at(state) <= now

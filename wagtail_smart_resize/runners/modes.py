@@ -1,5 +1,6 @@
 """Which runner makes the passes: the tasks backend, a thread of this process, or none here."""
 
+import datetime as dt
 import logging
 import os
 import time
@@ -9,6 +10,7 @@ from django.core import mail
 from django.core.signals import request_finished
 from django.db import connections, router, transaction
 
+from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.models import PipelineState
 from wagtail_smart_resize.purchasing import demand
 from wagtail_smart_resize.renditions import demand_notes, request_tracking
@@ -50,16 +52,18 @@ def wake() -> None:
     would die with it, perhaps in the middle of a purchase: the web processes find what is due at
     their next check.
     """
-    chosen = mode()
+    transaction.on_commit(_wake, using=router.db_for_write(PipelineState), robust=True)
+
+
+def _wake(delay: dt.timedelta = dt.timedelta()) -> None:
+    """Bring the next pass forward to `delay` from now, and tell the runner."""
+    when, chosen = clock.now() + delay, mode()
     if chosen == "tasks":
-        transaction.on_commit(task_chain.start, using=_alias(), robust=True)
-    elif chosen == "thread" and request_tracking.has_answered():
-        transaction.on_commit(embedded_thread.wake, using=_alias(), robust=True)
-
-
-def _alias() -> str:
-    """Return the alias of the database with this app's tables."""
-    return router.db_for_write(PipelineState)
+        task_chain.start(when)
+    elif chosen == "thread":
+        PipelineState.bring_pass_forward(when)
+        if request_tracking.has_answered():
+            embedded_thread.wake()
 
 
 # The end of a request
@@ -110,12 +114,13 @@ def _is_check_due() -> bool:
 
 
 def _write_and_wake(noted: bool) -> None:
-    chosen = mode()
     demand.write_noted_demand()
-    if chosen == "thread":
+    if noted:
+        _wake(demand.GATHERING_TIME)
+    elif mode() == "tasks":
+        task_chain.restart_if_lost()
+    elif mode() == "thread":
         embedded_thread.wake()
-    elif chosen == "tasks":
-        task_chain.start() if noted else task_chain.start_if_due()
 
 
 def connect_runners() -> None:

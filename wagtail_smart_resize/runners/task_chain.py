@@ -1,8 +1,8 @@
 """The chain of ticks: short passes on the site's tasks backend, each of which enqueues the next.
 
-One chain works at a time, under the runner's lease, whose token each tick hands on to the next. A
-tick whose chain was succeeded by another ends at once, so that chains never multiply. A chain that
-died with its worker is succeeded by the next one started after its lease has ended.
+Each tick is enqueued for the time for which the next pass is appointed, by whoever made the
+appointment. A tick that finds another appointment ends at once, so that chains never multiply. A
+tick that is lost is replaced some seconds after its time, at the end of a request.
 """
 
 import datetime as dt
@@ -11,7 +11,7 @@ import threading
 import time
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError
+from django.utils.dateparse import parse_datetime
 from django.utils.module_loading import import_string
 
 from wagtail_smart_resize import compat
@@ -22,8 +22,12 @@ from . import loop
 
 logger = logging.getLogger(__name__)
 
-#: Seconds after which a tick that has more to do enqueues a second one for another worker.
+#: Time after its appointment from which a tick counts as lost.
+LOST_AFTER = dt.timedelta(seconds=5)
+#: Seconds after which a tick that has more to do enqueues the next for another worker.
 HELP_AFTER_SECONDS = 2.0
+#: Time before its appointment from which a tick may run.
+TOLERANCE = dt.timedelta(seconds=5)
 #: Minimum time between two ticks.
 TICK_REST = dt.timedelta(seconds=1)
 
@@ -46,75 +50,50 @@ def enqueuing_here() -> bool:
     return getattr(_enqueuing, "now", False)
 
 
-def enqueue_tick(when: dt.datetime | None = None, *, lease: str = "", extra: bool = False) -> None:
-    """Enqueue a tick, to run at `when` or at once. A failing backend is logged, not raised.
+def enqueue_tick(when: dt.datetime) -> None:
+    """Enqueue the tick of the pass appointed for `when`.
 
-    `lease`: the token of the chain's lease. `extra`: a tick that only helps with a pass.
+    A failing backend is logged, not raised: the tick counts as lost.
     """
     _enqueuing.now = True
     try:
         tick = import_string(TICK)
-        (tick.using(run_after=when) if when else tick).enqueue(lease=lease, extra=extra)
+        at_once = when <= clock.now()
+        (tick if at_once else tick.using(run_after=when)).enqueue(appointed=when.isoformat())
     except Exception:
         logger.exception("Can't enqueue a tick; the next request or tick tries again")
     finally:
         _enqueuing.now = False
 
 
-def start() -> None:
-    """Enqueue a tick, unless a chain is at work already."""
-    try:
-        at_work = _is_chain_running(PipelineState.get_current())
-    except DatabaseError:
-        logger.exception("Can't tell whether the pipeline is running; trying again later")
+def start(when: dt.datetime) -> None:
+    """Bring the next pass forward to `when`, and enqueue its tick, unless one comes before."""
+    if PipelineState.bring_pass_forward(when):
+        enqueue_tick(when)
+
+
+def restart_if_lost() -> None:
+    """Enqueue a tick if the appointed one was lost, or if something due has no appointment."""
+    now, state = clock.now(), PipelineState.get_current()
+    is_lost = state.next_pass_at is None or state.next_pass_at <= now - LOST_AFTER
+    if (is_lost or loop.is_overlooked(state)) and state.replace_appointment(now):
+        enqueue_tick(now)
+
+
+def run_tick(appointed: str) -> None:
+    """Make the pass appointed for this time (ISO 8601), appoint the next and enqueue its tick."""
+    state, now = PipelineState.get_current(), clock.now()
+    until, moment = now + loop.FOLLOW_AFTER, parse_datetime(appointed)
+    # A backend may run it somewhat early, and this machine's clock may be behind.
+    is_early = moment is None or moment > now + TOLERANCE
+    if not PipelineState.begin_pass(now, until, appointed=None if is_early else moment):
         return
-    if not at_work:
-        enqueue_tick()
+    due = max(_run_pass(state), clock.now() + TICK_REST)
+    if PipelineState.end_pass(until, due):
+        enqueue_tick(due)
 
 
-def start_if_due() -> None:
-    """Start a chain if something is due and no chain is at work: one has died, or lost a tick."""
-    state = PipelineState.get_current()
-    due = None if _is_chain_running(state) else loop.next_pass_at(state)
-    if due is not None and due <= clock.now():
-        enqueue_tick()
-
-
-def _is_chain_running(state: PipelineState) -> bool:
-    return state.runner_until is not None and state.runner_until > clock.now()
-
-
-def run_tick(lease: str = "", extra: bool = False) -> None:
-    """Make a pass under the chain's lease, and enqueue the next tick.
-
-    `lease`: the token that the tick before handed on. `extra`: only help with a pass.
-    """
-    if extra:
-        from wagtail_smart_resize.purchasing import passes
-
-        passes.run_pass(workers=loop.WORKERS, go_on=_TickTimer())
-        return
-    state = PipelineState.get_current()
-    token = _obtain_lease(state, lease)
-    if token:
-        _enqueue_next(state, token, _run_pass(state))
-
-
-def _obtain_lease(state: PipelineState, lease: str) -> str:
-    """Return the token handed on, or a new one if the lease is free; "" ends this tick.
-
-    A chain that ended properly has left a tick of its own for what is to come: then a tick of an
-    earlier chain is not needed.
-    """
-    now = clock.now()
-    if lease and state.keep_lease(lease, now + loop.RUNNER_LEASE):
-        return lease
-    if lease and state.runner_until is None:
-        return ""
-    return state.take_lease(now, loop.RUNNER_LEASE)
-
-
-def _run_pass(state: PipelineState) -> dt.datetime | None:
+def _run_pass(state: PipelineState) -> dt.datetime:
     try:
         return loop.work_once(state, _TickTimer())
     except Exception:
@@ -122,27 +101,10 @@ def _run_pass(state: PipelineState) -> dt.datetime | None:
         return clock.now() + dt.timedelta(seconds=loop.ERROR_REST_SECONDS)
 
 
-def _enqueue_next(state: PipelineState, token: str, due: dt.datetime | None) -> None:
-    """Enqueue the next tick.
-
-    The lease is kept only while work is near, so that another chain can be started for what becomes
-    due earlier than a distant moment.
-    """
-    if not loop.is_near(due):
-        state.keep_lease(token, None)
-        # Processes that looked in between found a chain at work, and count on it.
-        due = loop.next_pass_at(state)
-    if due is None:
-        return
-    when = max(due, clock.now() + TICK_REST)
-    if not loop.is_near(due) or state.keep_lease(token, when + loop.RUNNER_LEASE):
-        enqueue_tick(when, lease=token)
-
-
 class _TickTimer:
     """The time of a tick: called before each step, it returns whether to start it.
 
-    It enqueues an extra tick once, after `HELP_AFTER_SECONDS`.
+    After `HELP_AFTER_SECONDS` it brings the next pass forward, once: another worker helps.
     """
 
     def __init__(self) -> None:
@@ -153,5 +115,5 @@ class _TickTimer:
         passed = time.monotonic() - self._began
         if passed > HELP_AFTER_SECONDS and not self._has_called_for_help:
             self._has_called_for_help = True
-            enqueue_tick(extra=True)
+            start(clock.now())
         return passed < loop.PASS_SECONDS

@@ -207,7 +207,7 @@ class Site:
         past = "'2020-01-01 00:00:00'"
         self.sql(f"UPDATE {TABLE} SET leased_until = {past} WHERE leased_until IS NOT NULL")
         self.sql(f"UPDATE {VERSIONS} SET publish_due_at = {past} WHERE publish_due_at IS NOT NULL")
-        self.sql(f"UPDATE wagtail_smart_resize_pipelinestate SET runner_until = {past}")
+        self.sql(f"UPDATE wagtail_smart_resize_pipelinestate SET next_pass_at = {past}")
 
 
 def answers(port: int) -> bool:
