@@ -291,6 +291,26 @@ def test_what_the_site_does_not_allow_waits(gateway, run, image, settings, name)
     assert row.next_attempt_at > clock.now()
 
 
+def test_a_purchase_is_judged_once_and_again_if_it_waited(gateway, run, image, monkeypatch):
+    judged = []
+    site_allows = assess.site_allows
+
+    def count(image, shape, slots, recipe):
+        judged.append(shape)
+        return site_allows(image, shape, slots, recipe)
+
+    monkeypatch.setattr(assess, "site_allows", count)
+    square, wide = want(image, "200x200", "200x100")
+    run()
+    assert sorted(judged) == sorted([square.shape, wide.shape])
+    judged.clear()
+    (tall,) = want(image, "100x200")
+    claim(tall)
+    run()
+    assert judged == [tall.shape] * 2
+    assert (len(gateway.requests), spent()) == (2, 3)
+
+
 NEVER = [
     ("private", make_private),
     ("opted_out", opt_out),

@@ -81,15 +81,19 @@ def _claims() -> list[Job]:
     # While the circuit is open, one claim is allowed: the probe.
     limit = min(room, 1 if state.circuit_open else MAX_STEPS)
     groups = plan.due_groups(now, limit) if limit > 0 else []
-    return [_bind(_claim, group) for group in groups]
+    client = GatewayClient.from_settings()
+    return [_bind(_claim, group, client) for group in groups]
 
 
-def _claim(group: plan.DueGroup) -> None:
+def _claim(group: plan.DueGroup, client: GatewayClient) -> None:
+    """Plan the group's request and submit it at once, on the verdict that the plan has reached."""
     try:
-        plan.plan_request(group)
+        request = plan.plan_request(group)
     except Exception:
         plan.postpone(group, dt.timedelta(minutes=1))
         raise
+    if request:
+        _step(request, client, just_judged=True)
 
 
 def _bind(function: Callable[..., Any], *args: Any) -> Job:
@@ -105,22 +109,25 @@ def _steps() -> list[Job]:
     return [_bind(_step, request, client) for request in due]
 
 
-def _step(request: GatewayRequest, client: GatewayClient) -> None:
-    """Take the lease of a request and do its next step."""
+def _step(request: GatewayRequest, client: GatewayClient, *, just_judged: bool = False) -> None:
+    """Take the lease of a request and do its next step.
+
+    `just_judged`: whether the rules have allowed it a moment ago.
+    """
     length = POLL_LEASE if request.status == Status.SENT else STEP_LEASE
     if not request.take(clock.now(), length):
         return
     lease = request.lease
     try:
-        _advance(request, client)
+        _advance(request, client, just_judged)
     except Exception:
         _release_for_retry(request.pk, lease)
         raise
 
 
-def _advance(request: GatewayRequest, client: GatewayClient) -> None:
+def _advance(request: GatewayRequest, client: GatewayClient, just_judged: bool) -> None:
     if request.status == Status.NEW:
-        submission.submit(request, client)
+        submission.submit(request, client, just_judged=just_judged)
     elif request.status == Status.SENDING:
         submission.settle_as_lost(request)
     elif request.status == Status.SENT:

@@ -1,5 +1,6 @@
 """From reserved to sent: one POST, whose request id is stored at once."""
 
+import contextlib
 import dataclasses
 import logging
 from collections.abc import Callable
@@ -43,9 +44,12 @@ Charged = GatewayRequest.Charged
 RECORD_FOR_SECONDS = 30
 
 
-def submit(request: GatewayRequest, client: GatewayClient) -> None:
-    """Send a request leased by this process, if it is still allowed and nothing blocks it."""
-    if _withdraw_if_obsolete(request) or _release_if_blocked(request):
+def submit(request: GatewayRequest, client: GatewayClient, *, just_judged: bool = False) -> None:
+    """Send a request leased by this process, if it is still allowed and nothing blocks it.
+
+    `just_judged`: whether the rules have allowed it a moment ago, so that they are not asked again.
+    """
+    if _withdraw_if_obsolete(request, just_judged) or _release_if_blocked(request):
         return
     try:
         url = source_image.source_url(request)
@@ -64,14 +68,16 @@ def submit(request: GatewayRequest, client: GatewayClient) -> None:
 # What may have changed since the claim
 
 
-def _withdraw_if_obsolete(request: GatewayRequest) -> bool:
+def _withdraw_if_obsolete(request: GatewayRequest, just_judged: bool) -> bool:
     """Withdraw the request if a row may not, or need not, be bought any more; return whether so."""
     rows = list(outcomes.recompositions_of(request))
-    try:
-        reasons = _reasons_against(request, rows) if _is_current(request, rows) else {}
-    except SourceUnavailable:
-        # The next claim handles the unreadable file.
-        reasons = {}
+    reasons: dict[int, Reason | None] = {}
+    if rows and _is_current(request, rows):
+        if just_judged:
+            return False
+        # The next claim handles an unreadable file.
+        with contextlib.suppress(SourceUnavailable):
+            reasons = _reasons_against(request, rows)
     if reasons and not any(reasons.values()):
         return False
     code = next((reason for reason in reasons.values() if reason), "outdated")
