@@ -39,7 +39,7 @@ def image(people):
 
 def shown(client, **query):
     """The rows that the report shows, the newest first."""
-    return list(client.get(REPORT, query).context["object_list"])
+    return [each.row for each in client.get(REPORT, query).context["object_list"]]
 
 
 def text(client, address=REPORT, **query):

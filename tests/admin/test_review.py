@@ -41,7 +41,7 @@ def waiting(image, slot="400x400", pictures=1, **fields):
 
 
 def entries(response):
-    return response.context["entries"]
+    return [each.row for each in response.context["entries"]]
 
 
 def told(response):

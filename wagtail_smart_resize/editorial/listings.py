@@ -1,6 +1,7 @@
 """Queries for the report and the review queue, made for many rows at once."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import F, QuerySet
@@ -68,11 +69,31 @@ def load_page(page: QuerySet) -> list[Recomposition]:
     return [loaded[key] for key in keys if key in loaded]
 
 
-def tell_states(rows: Iterable[Recomposition]) -> None:
-    """Set `state` on each row."""
+@dataclass(frozen=True)
+class ListedRecomposition:
+    """A recomposition as lists show it."""
+
+    row: Recomposition
+    state: states.State
+
+    @property
+    def presets(self) -> list[str]:
+        return presets_of(self.row)
+
+    @property
+    def sizes(self) -> list[str]:
+        return sizes_of(self.row)
+
+    @property
+    def size(self) -> Size:
+        """The size at which the crop is shown."""
+        return largest_slot(self.row).size
+
+
+def listed(rows: Iterable[Recomposition]) -> list[ListedRecomposition]:
+    """Return the rows from `with_relations` or `load_page` with their states, in their order."""
     rows = list(rows)
-    for row, state in zip(rows, states.states(rows), strict=True):
-        row.state = state
+    return list(map(ListedRecomposition, rows, states.states(rows)))
 
 
 def renditions(specs: Iterable[tuple[Any, str]]) -> dict[tuple[Any, str], Any]:

@@ -13,7 +13,7 @@ from wagtail_smart_resize.rules.verdict import Reason
 from wagtail_smart_resize.settings import settings
 
 from . import actions, failures
-from .listings import load_page, tell_states
+from .listings import ListedRecomposition, listed, load_page
 
 Purchase = Recomposition.Purchase
 
@@ -49,7 +49,7 @@ class Figures:
     failed: list[FailureCount]
     """Failures by reason, the most frequent first."""
     waiting_count: int
-    oldest: Any
+    oldest: ListedRecomposition | None
     """The recomposition that has waited longest, or None."""
 
     @property
@@ -82,9 +82,8 @@ def _waiting(mine: QuerySet) -> QuerySet:
     return mine.filter(Q(purchase=Purchase.REQUESTED) | (wanted & undecided))
 
 
-def _oldest(waiting: QuerySet) -> Any:
-    oldest = load_page(waiting.order_by("wanted_at", "pk")[:1])
-    tell_states(oldest)
+def _oldest(waiting: QuerySet) -> ListedRecomposition | None:
+    oldest = listed(load_page(waiting.order_by("wanted_at", "pk")[:1]))
     return oldest[0] if oldest else None
 
 

@@ -13,6 +13,7 @@ from wagtail.admin.utils import get_user_display_name
 
 from wagtail_smart_resize.core.money import Price
 from wagtail_smart_resize.editorial import delays, failures, listings
+from wagtail_smart_resize.editorial.listings import ListedRecomposition
 from wagtail_smart_resize.editorial.states import cost_of
 from wagtail_smart_resize.models import GatewayRequest, Recomposition
 
@@ -41,10 +42,10 @@ def xlsx_safe(value: str | Promise) -> str:
 
 
 class Field(NamedTuple):
-    """A column of the export: its heading, and the function that reads its value from a row."""
+    """A column of the export: its heading, and the function that reads its value."""
 
     heading: str | Promise
-    read: Callable[[Any], Any]
+    read: Callable[[ListedRecomposition], Any]
 
 
 def _name(user: Any) -> str:
@@ -76,11 +77,13 @@ def _live_request(row: Recomposition) -> GatewayRequest | None:
     return row.live.request if row.live else None
 
 
-def _from_live_request(read: Callable[[GatewayRequest], Any]) -> Callable[[Recomposition], Any]:
+def _from_live_request(
+    read: Callable[[GatewayRequest], Any],
+) -> Callable[[ListedRecomposition], Any]:
     """Return a reader that applies `read` to the live picture's request, or returns None."""
 
-    def field(row: Recomposition) -> Any:
-        request = _live_request(row)
+    def field(each: ListedRecomposition) -> Any:
+        request = _live_request(each.row)
         return read(request) if request else None
 
     return field
@@ -96,46 +99,51 @@ def _failure(row: Recomposition) -> Any:
     return failures.describe(row.failure_code, row.failure_detail).message
 
 
-def _seconds(row: Any) -> int | None:
-    return round(row.state.took.total_seconds()) if row.state.took else None
+def _seconds(each: ListedRecomposition) -> int | None:
+    return round(each.state.took.total_seconds()) if each.state.took else None
 
 
-#: The export's columns. Each reader takes a row with its `state`. Values are not formatted for
-#: people, since programs may read them.
+#: The export's columns. Values are not formatted for people, since programs may read them.
 FIELDS: dict[str, Field] = {
-    "image_id": Field(_("Image ID"), lambda row: row.image_id),
-    "image": Field(_("Image"), lambda row: row.image.title),
-    "collection": Field(_("Collection"), lambda row: row.image.collection.name),
-    "presets": Field(_("Presets"), lambda row: ", ".join(listings.presets_of(row))),
-    "sizes": Field(_("Sizes"), lambda row: ", ".join(listings.sizes_of(row))),
-    "shape": Field(_("Shape"), lambda row: row.shape),
-    "recipe": Field(_("Recipe"), lambda row: row.recipe),
-    "state": Field(_("State"), lambda row: row.state.label),
-    "live": Field(_("Live"), _live),
-    "purchase": Field(_("Purchase"), lambda row: row.get_purchase_display()),
-    "decision": Field(_("Decision"), lambda row: row.get_decision_display()),
-    "decided_by": Field(_("Decided by"), lambda row: _name(row.decided_by)),
-    "decided_at": Field(_("Decided"), lambda row: row.decided_at),
-    "waits_for": Field(_("Waits because"), lambda row: delays.reason_label(row.waiting_reason)),
-    "failure": Field(_("Failure"), _failure),
-    "failure_code": Field(_("Failure code"), lambda row: row.failure_code),
-    "failure_detail": Field(_("Failure in detail"), lambda row: row.failure_detail),
-    "wanted_at": Field(_("Wanted since"), lambda row: row.wanted_at),
-    "wanted_by": Field(_("Wanted by"), lambda row: row.get_wanted_by_display()),
-    "asked_by": Field(_("Asked by"), lambda row: _name(row.asked_by)),
-    "prompt": Field(_("Prompt"), lambda row: row.request.prompt if row.request else ""),
+    "image_id": Field(_("Image ID"), lambda each: each.row.image_id),
+    "image": Field(_("Image"), lambda each: each.row.image.title),
+    "collection": Field(_("Collection"), lambda each: each.row.image.collection.name),
+    "presets": Field(_("Presets"), lambda each: ", ".join(listings.presets_of(each.row))),
+    "sizes": Field(_("Sizes"), lambda each: ", ".join(listings.sizes_of(each.row))),
+    "shape": Field(_("Shape"), lambda each: each.row.shape),
+    "recipe": Field(_("Recipe"), lambda each: each.row.recipe),
+    "state": Field(_("State"), lambda each: each.state.label),
+    "live": Field(_("Live"), lambda each: _live(each.row)),
+    "purchase": Field(_("Purchase"), lambda each: each.row.get_purchase_display()),
+    "decision": Field(_("Decision"), lambda each: each.row.get_decision_display()),
+    "decided_by": Field(_("Decided by"), lambda each: _name(each.row.decided_by)),
+    "decided_at": Field(_("Decided"), lambda each: each.row.decided_at),
+    "waits_for": Field(
+        _("Waits because"), lambda each: delays.reason_label(each.row.waiting_reason)
+    ),
+    "failure": Field(_("Failure"), lambda each: _failure(each.row)),
+    "failure_code": Field(_("Failure code"), lambda each: each.row.failure_code),
+    "failure_detail": Field(_("Failure in detail"), lambda each: each.row.failure_detail),
+    "wanted_at": Field(_("Wanted since"), lambda each: each.row.wanted_at),
+    "wanted_by": Field(_("Wanted by"), lambda each: each.row.get_wanted_by_display()),
+    "asked_by": Field(_("Asked by"), lambda each: _name(each.row.asked_by)),
+    "prompt": Field(_("Prompt"), lambda each: each.row.request.prompt if each.row.request else ""),
     "seconds": Field(_("Seconds"), _seconds),
-    "cost": Field(_("Cost"), lambda row: row.state.cost.amount if row.state.cost else None),
-    "currency": Field(_("Currency"), lambda row: row.state.cost.currency if row.state.cost else ""),
+    "cost": Field(_("Cost"), lambda each: each.state.cost.amount if each.state.cost else None),
+    "currency": Field(
+        _("Currency"), lambda each: each.state.cost.currency if each.state.cost else ""
+    ),
     # Provenance of the live picture.
-    "source_digest": Field(_("Source file (SHA-1)"), lambda row: row.source_hash),
+    "source_digest": Field(_("Source file (SHA-1)"), lambda each: each.row.source_hash),
     "live_size": Field(
         _("Live size"),
-        lambda row: f"{row.live.width}×{row.live.height}" if row.live else "",
+        lambda each: f"{each.row.live.width}×{each.row.live.height}" if each.row.live else "",
     ),
-    "live_digest": Field(_("Live file (SHA-256)"), lambda row: row.live.digest if row.live else ""),
-    "live_since": Field(_("Live since"), _live_since),
-    "live_by": Field(_("Live by decision of"), _live_by),
+    "live_digest": Field(
+        _("Live file (SHA-256)"), lambda each: each.row.live.digest if each.row.live else ""
+    ),
+    "live_since": Field(_("Live since"), lambda each: _live_since(each.row)),
+    "live_by": Field(_("Live by decision of"), lambda each: _live_by(each.row)),
     "live_asked_by": Field(
         _("Live: asked by"), _from_live_request(lambda request: _name(request.asked_by))
     ),
@@ -151,22 +159,24 @@ FIELDS: dict[str, Field] = {
     ),
     "live_sent_at": Field(_("Live: sent"), _from_live_request(lambda request: request.sent_at)),
     "live_cost": Field(
-        _("Live: cost"), lambda row: cost.amount if (cost := _live_cost(row)) else None
+        _("Live: cost"), lambda each: cost.amount if (cost := _live_cost(each.row)) else None
     ),
     "live_currency": Field(
-        _("Live: currency"), lambda row: cost.currency if (cost := _live_cost(row)) else ""
+        _("Live: currency"), lambda each: cost.currency if (cost := _live_cost(each.row)) else ""
     ),
-    "batch": Field(_("Batch"), lambda row: str(row.request.batch or "") if row.request else ""),
+    "batch": Field(
+        _("Batch"), lambda each: str(each.row.request.batch or "") if each.row.request else ""
+    ),
 }
 
 
-def record(row: Recomposition) -> dict[str, Any]:
-    """Return the row's values by the names of `FIELDS`."""
-    return {name: field.read(row) for name, field in FIELDS.items()}
+def record(each: ListedRecomposition) -> dict[str, Any]:
+    """Return the values by the names of `FIELDS`."""
+    return {name: field.read(each) for name, field in FIELDS.items()}
 
 
-def stream(found: QuerySet) -> Iterator[Recomposition]:
-    """Yield the rows in their order, each with its `state`, chunk by chunk.
+def stream(found: QuerySet) -> Iterator[ListedRecomposition]:
+    """Yield the rows in their order, chunk by chunk.
 
     One query selects the primary keys, and a fixed number of queries loads each chunk: a database
     that has to sort the joined rows takes many times as long to return the first. Rows deleted
@@ -177,11 +187,9 @@ def stream(found: QuerySet) -> Iterator[Recomposition]:
         yield from _load(chunk)
 
 
-def _load(keys: Iterable[Any]) -> list[Recomposition]:
+def _load(keys: Iterable[Any]) -> list[ListedRecomposition]:
     related = ("live__request", "live__request__asked_by__wagtail_userprofile")
     by_key = listings.with_relations(Recomposition.objects.select_related(*related)).in_bulk(
         list(keys)
     )
-    loaded = [by_key[key] for key in keys if key in by_key]
-    listings.tell_states(loaded)
-    return loaded
+    return listings.listed(by_key[key] for key in keys if key in by_key)

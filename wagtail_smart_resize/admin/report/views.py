@@ -106,7 +106,9 @@ class ReportView(BaseReportView):
             ShapeColumn("shape", label=_("Shape"), sort_key="shape"),
             ReportStateColumn("state", label=_("State"), sort_key="purchase"),
             UserColumn("user", label=_("User"), accessor="state.by", width="18%"),
-            DateColumn("wanted_at", label=_("Wanted since"), sort_key="wanted_at"),
+            DateColumn(
+                "wanted_at", label=_("Wanted since"), accessor="row.wanted_at", sort_key="wanted_at"
+            ),
         ]
         if settings.PRICE_PER_OUTPUT:
             columns.insert(
@@ -129,7 +131,7 @@ class ReportView(BaseReportView):
 
     def paginate_queryset(self, queryset: QuerySet, page_size: int) -> Any:
         paginator, page, found, has_others = super().paginate_queryset(queryset, page_size)
-        page.object_list = listings.load_page(found)
+        page.object_list = _report_rows(listings.load_page(found))
         return paginator, page, page.object_list, has_others
 
     def order_queryset(self, queryset: QuerySet) -> QuerySet:
@@ -141,23 +143,10 @@ class ReportView(BaseReportView):
         return self.get_queryset()
 
     def decorate_paginated_queryset(self, object_list: Any) -> Any:
-        """Complete the rows in place, since the table holds the same objects.
+        """Return the rows as they are, or those that an export loads itself."""
+        return export.stream(object_list) if self.is_export else object_list
 
-        An export loads its rows itself.
-        """
-        if self.is_export:
-            return export.stream(object_list)
-        listings.tell_states(object_list)
-        self._show(object_list)
-        return object_list
-
-    def _show(self, object_list: QuerySet) -> None:
-        thumbnails = listings.renditions((row.image_id, THUMBNAIL) for row in object_list)
-        for row in object_list:
-            row.presets, row.sizes = listings.presets_of(row), listings.sizes_of(row)
-            row.thumbnail = thumbnails.get((row.image_id, THUMBNAIL))
-
-    def to_row_dict(self, item: Recomposition) -> dict[str, Any]:
+    def to_row_dict(self, item: listings.ListedRecomposition) -> dict[str, Any]:
         return export.record(item)
 
     # Above the rows
@@ -197,6 +186,22 @@ class ReportView(BaseReportView):
         return f"{self.index_results_url}?{query.urlencode()}"
 
 
-def _cost(row: Any) -> str:
+@dataclass(frozen=True)
+class ReportRow(listings.ListedRecomposition):
+    """A row of the table."""
+
+    thumbnail: Any
+    """A rendition; None for an image that was deleted meanwhile."""
+
+
+def _report_rows(rows: list[Recomposition]) -> list[ReportRow]:
+    thumbnails = listings.renditions((row.image_id, THUMBNAIL) for row in rows)
+    return [
+        ReportRow(each.row, each.state, thumbnails.get((each.row.image_id, THUMBNAIL)))
+        for each in listings.listed(rows)
+    ]
+
+
+def _cost(row: ReportRow) -> str:
     cost = row.state.cost
     return format_html('<bdi dir="ltr">{}</bdi>', formatting.price_text(cost)) if cost else ""

@@ -1,6 +1,7 @@
 """The review queue: pictures stay here until a person with permission approves or declines."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
@@ -72,8 +73,7 @@ class ReviewView(ReviewRequired, BaseListingView):
 
     def get_context_data(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         context = super().get_context_data(*args, **kwargs)
-        entries = list(context["object_list"])
-        self._complete(entries)
+        entries = _entries(context["object_list"])
         profile = getattr(self.request.user, "wagtail_userprofile", None)
         return {
             **context,
@@ -84,17 +84,38 @@ class ReviewView(ReviewRequired, BaseListingView):
             "shortcuts": getattr(profile, "keyboard_shortcuts", True),
         }
 
-    def _complete(self, entries: list[Any]) -> None:
-        listings.tell_states(entries)
-        crops = listings.renditions((row.image_id, _crop_spec(row)) for row in entries)
-        for row, following in zip_longest(entries, entries[1:]):
-            row.presets, row.sizes = listings.presets_of(row), listings.sizes_of(row)
-            row.crop = crops.get((row.image_id, _crop_spec(row)))
-            row.size = listings.largest_slot(row).size
-            row.format = "wide" if row.shape >= WIDE else "tall" if row.shape < TALL else ""
-            row.kept = int(share_kept_by_crop(row.image.width, row.image.height, row.shape) * 100)
-            row.asked_by_name = get_user_display_name(row.state.by) if row.state.by else ""
-            row.following = following
+
+@dataclass(frozen=True)
+class ReviewEntry(listings.ListedRecomposition):
+    """An entry of the queue."""
+
+    crop: Any
+    """What visitors see now, as a rendition; None for an image that was deleted meanwhile."""
+    following: Recomposition | None
+    """The recomposition of the next entry."""
+
+    @property
+    def format(self) -> str:
+        """Return how its pictures are laid out."""
+        return "wide" if self.row.shape >= WIDE else "tall" if self.row.shape < TALL else ""
+
+    @property
+    def kept_percent(self) -> int:
+        """Return how much of the image the crop keeps."""
+        image = self.row.image
+        return int(share_kept_by_crop(image.width, image.height, self.row.shape) * 100)
+
+    @property
+    def asked_by_name(self) -> str:
+        return get_user_display_name(self.state.by) if self.state.by else ""
+
+
+def _entries(rows: list[Recomposition]) -> list[ReviewEntry]:
+    crops = listings.renditions((row.image_id, _crop_spec(row)) for row in rows)
+    return [
+        ReviewEntry(each.row, each.state, crops.get((each.row.image_id, _crop_spec(each.row))), row)
+        for each, row in zip_longest(listings.listed(rows), rows[1:])
+    ]
 
 
 def _crop_spec(row: Recomposition) -> str:

@@ -74,7 +74,7 @@ def status() -> dict[str, Any]:
         "spent_this_month": {price.currency: str(price.amount) for price in found.spent},
         "waiting": {
             "count": found.waiting_count,
-            "oldest_since": _iso(found.oldest and found.oldest.wanted_at),
+            "oldest_since": _iso(found.oldest and found.oldest.row.wanted_at),
         },
         "awaiting_review": Recomposition.objects.awaiting_review().count(),
         "failed": failed,
