@@ -92,12 +92,12 @@ class Setting(Generic[T]):
     def __get__(self, instance: "Settings | None", owner: type) -> "Setting[T] | T":
         if instance is None:
             return self
-        cleaned = instance.cleaned
-        if self.name not in cleaned:
-            if unknown := instance.unknown_keys():
-                raise ImproperlyConfigured(unknown[0])
-            cleaned[self.name] = self.read(instance.site_dict())
-        return cleaned[self.name]
+        if unknown := instance.unknown_keys():
+            raise ImproperlyConfigured(unknown[0])
+        value = self.read(instance.site_dict())
+        # From now on the instance's own attribute is found first.
+        vars(instance)[self.name] = value
+        return value
 
     def read(self, site: Mapping[str, Any]) -> T:
         """Return the validated value from the site's dict. Raises ImproperlyConfigured."""
@@ -199,9 +199,6 @@ class Settings:
     LABEL_RENDITIONS = Setting(True, validators.boolean)
     EXTEND_IMAGE_VIEWS = Setting(True, validators.boolean)
 
-    def __init__(self) -> None:
-        self.cleaned: dict[str, Any] = {}
-
     def site_dict(self) -> Mapping[str, Any]:
         """Return the dict that the site wrote, or an empty one. Raises ImproperlyConfigured."""
         site = getattr(django_settings, DICT_NAME, {})
@@ -295,7 +292,7 @@ _candidate_storage = CandidateStorage()
 
 def _reset(*, setting: str, **kwargs: Any) -> None:
     if setting in {DICT_NAME, "STORAGES"}:
-        settings.cleaned = {}
+        vars(settings).clear()
         _candidate_storage._wrapped = empty
 
 

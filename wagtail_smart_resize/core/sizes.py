@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import NamedTuple
 
 MAX_SIDE_PIXELS = 20_000
@@ -82,6 +83,7 @@ class Slot:
         return shape_of(*self.size)
 
     @classmethod
+    @lru_cache(maxsize=4096)
     def parse(cls, text: str) -> "Slot":
         """Return the Slot for "1200x630" or "1200x630-c50". Raises ValueError."""
         size, *extra = text.split("-")
@@ -111,6 +113,7 @@ def is_preset_name(text: str) -> bool:
     return _PRESET_NAME.fullmatch(text) is not None
 
 
+@lru_cache(maxsize=4096)
 def shape_of(width: int, height: int) -> Decimal:
     """Return the aspect ratio to three decimals: 1.905 for 1200x630. Never 0, however tall."""
     thousandths = max(1, round(Fraction(width * 1000, height)))

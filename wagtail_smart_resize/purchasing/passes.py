@@ -58,22 +58,23 @@ def run_pass(
     """
     crew = crew or ThreadPool(workers)
     demand.write_noted_demand()
-    PipelineState.get_current().update_if(where={}, last_pass_at=clock.now())
-    work = [*_claims(), *_steps(), *_flips(), *_purges()]
+    now, state, client = clock.now(), PipelineState.get_current(), GatewayClient.from_settings()
+    state.update_if(where={}, last_pass_at=now)
+    work = [*_claims(now, state, client), *_steps(now, client), *_flips(now), *_purges(now)]
     results = crew.run_jobs(work, go_on)
     # What was just claimed, completed or fetched does not wait for the next pass.
-    results += crew.run_jobs([*_steps(), *_flips()], go_on)
-    results += crew.run_jobs(_flips(), go_on)
+    now = clock.now()
+    results += crew.run_jobs([*_steps(now, client), *_flips(now)], go_on)
+    results += crew.run_jobs(_flips(clock.now()), go_on)
     return _Pass(len(results), results.count(False), next_step_at())
 
 
 # Claims
 
 
-def _claims() -> list[Job]:
+def _claims(now: dt.datetime, state: PipelineState, client: GatewayClient) -> list[Job]:
     if not settings.API_KEY:
         return []
-    now, state = clock.now(), PipelineState.get_current()
     blocked = claims_blocked_until(state, now)
     if blocked and blocked > now:
         return []
@@ -81,7 +82,6 @@ def _claims() -> list[Job]:
     # While the circuit is open, one claim is allowed: the probe.
     limit = min(room, 1 if state.circuit_open else MAX_STEPS)
     groups = plan.due_groups(now, limit) if limit > 0 else []
-    client = GatewayClient.from_settings()
     return [_bind(_claim, group, client) for group in groups]
 
 
@@ -103,9 +103,8 @@ def _bind(function: Callable[..., Any], *args: Any) -> Job:
 # Steps of requests
 
 
-def _steps() -> list[Job]:
-    due = GatewayRequest.objects.due(clock.now()).order_by("next_step_at", "pk")[:MAX_STEPS]
-    client = GatewayClient.from_settings()
+def _steps(now: dt.datetime, client: GatewayClient) -> list[Job]:
+    due = GatewayRequest.objects.due(now).order_by("next_step_at", "pk")[:MAX_STEPS]
     return [_bind(_step, request, client) for request in due]
 
 
@@ -152,8 +151,8 @@ def _release_for_retry(pk: Any, lease: str) -> None:
 # Flips and purges
 
 
-def _flips() -> list[Job]:
-    due = ImageVersion.objects.filter(publish_due_at__lte=clock.now()).order_by("publish_due_at")
+def _flips(now: dt.datetime) -> list[Job]:
+    due = ImageVersion.objects.filter(publish_due_at__lte=now).order_by("publish_due_at")
     return [_bind(_flip, version) for version in due[:MAX_STEPS]]
 
 
@@ -177,8 +176,8 @@ def _flip(version: ImageVersion) -> None:
         raise
 
 
-def _purges() -> list[Job]:
-    due = ImageVersion.objects.filter(purge_due_at__lte=clock.now()).order_by("purge_due_at")
+def _purges(now: dt.datetime) -> list[Job]:
+    due = ImageVersion.objects.filter(purge_due_at__lte=now).order_by("purge_due_at")
     return [_bind(_purge, version) for version in due[:MAX_STEPS]]
 
 
