@@ -1,6 +1,6 @@
 """Runs benchmarks and prints their results: `python -m benchmarks [names] [--quick] [--write]`.
 
-Each runs in a process of its own. ``--write`` puts the tables into docs/performance.md.
+Each runs in a process of its own. ``--write`` puts the tables into docs/evidence/performance.md.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from .rows import Row, Skipped, table
 
-PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
+PAGE = Path(__file__).parent.parent / "docs" / "evidence" / "performance.md"
 
 #: The benchmarks, in the order of the page.
 NAMES = (

@@ -1,4 +1,4 @@
-"""A benchmark's results, as docs/performance.md shows them."""
+"""A benchmark's results, as docs/evidence/performance.md shows them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

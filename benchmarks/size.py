@@ -1,7 +1,7 @@
 """Measures what grows with a site: each operation at 100 000 images and at a hundredth of them.
 
 Both databases are open in this process, on the default connection in turns. `BENCH_PLANS` names a
-file for the plans of the queries that matter: docs/query-plans.md.
+file for the plans of the queries that matter: docs/evidence/query-plans.md.
 """
 
 import gc

@@ -1,4 +1,4 @@
-"""The plans of the queries that matter, as docs/query-plans.md shows them."""
+"""The plans of the queries that matter, as docs/evidence/query-plans.md shows them."""
 
 import re
 from collections.abc import Callable

@@ -26,7 +26,7 @@ MIN_CROP_LOSS, MIN_SLOT_SIDE, WIDEST_SHAPE = 0.1, 100, 2 * 1584 / 672
 
 
 def expected(visit: Visit) -> set[Shown]:
-    """The pictures whose crop does harm, by the rules that `docs/settings.md` states."""
+    """The pictures whose crop does harm, by the rules that `docs/reference/settings.md` states."""
     ours = [shown for shown in visit if shown.is_ours]
     longest: dict[tuple[str, float], int] = defaultdict(int)
     for shown in ours:

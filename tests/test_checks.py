@@ -17,7 +17,7 @@ from django.core.management import call_command
 from django.db import connections
 from django.test import override_settings
 from django.urls import path
-from support.paths import DOCS, TESTS
+from support.paths import PAGES, TESTS
 from support.waiting import TIMEOUT_SECONDS
 
 from wagtail_smart_resize import checks, compat
@@ -230,7 +230,7 @@ def test_every_message_says_what_to_do():
 
 def test_docs_list_every_check():
     source = Path(checks.__file__).read_text()
-    docs = (DOCS / "settings.md").read_text()
+    docs = PAGES["settings"].read_text()
 
     assert set(re.findall(r'id="(wagtail_smart_resize\.[EW]\d+)"', source)) == set(
         re.findall(r"^\| `(wagtail_smart_resize\.[EW]\d+)` \| \S", docs, flags=re.MULTILINE)

@@ -1,4 +1,4 @@
-"""What a site's own code can do with recompositions, as the admin does it: docs/python.md."""
+"""What a site's own code can do with recompositions: docs/reference/python.md."""
 
 from .editorial.actions import (
     GenerationOptions,

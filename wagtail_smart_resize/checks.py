@@ -33,7 +33,7 @@ def check_site(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     unusable: list[CheckMessage] = [
         Error(
             problem,
-            hint="docs/settings.md lists what each setting may hold.",
+            hint="docs/reference/settings.md lists what each setting may hold.",
             id="wagtail_smart_resize.E001",
         )
         for problem in settings.problems()

@@ -1,7 +1,7 @@
 """The site's settings: one dict, `WAGTAIL_SMART_RESIZE`, read lazily through `settings`.
 
-`docs/settings.md` describes each key. A value is validated when it is first used; an unusable one
-raises `ImproperlyConfigured`, which names the key and says what to write.
+`docs/reference/settings.md` describes each key. A value is validated when it is first used; an
+unusable one raises `ImproperlyConfigured`, which names the key and says what to write.
 """
 
 import difflib

@@ -1,4 +1,4 @@
-"""Where a recomposition stands, for a site's own code: docs/python.md."""
+"""Where a recomposition stands, for a site's own code: docs/reference/python.md."""
 
 from .editorial.states import (
     State,

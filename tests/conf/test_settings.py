@@ -12,13 +12,13 @@ from django.db.models import FileField
 from django.test import override_settings
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
-from support.paths import DOCS
+from support.paths import PAGES
 
 from wagtail_smart_resize.core.money import Price
 from wagtail_smart_resize.core.sizes import Size, Slot
 from wagtail_smart_resize.settings import SETTINGS, Preset, Recipe, UnknownRecipe, settings
 
-PAGE = DOCS / "settings.md"
+PAGE = PAGES["settings"]
 
 
 def site(**values):

@@ -17,6 +17,7 @@ from django.core.management import BaseCommand, get_commands, load_command_class
 from django.template import Template, engines
 from django.test import override_settings
 from django.urls import reverse
+from support import paths
 from support.factories import photo, plain_image, published_page
 from support.paths import ROOT, TESTS
 from support.purchases import again, only, want
@@ -51,14 +52,14 @@ from wagtail_smart_resize.settings import SETTINGS, settings
 pytestmark = pytest.mark.any_version
 
 PACKAGE = Path(wagtail_smart_resize.__file__).parent
-DOCS = sorted((ROOT / "docs").glob("*.md"))
+DOCS = sorted(paths.PAGES.values())
 PAGES = [*DOCS, *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG"))]
 
 BLOCK = re.compile(r"^```([\w+]*)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 
 
 def text_of(name):
-    return (ROOT / "docs" / f"{name}.md").read_text()
+    return paths.PAGES[name].read_text()
 
 
 def blocks(*languages):
@@ -114,8 +115,9 @@ def test_link_leads_somewhere(page, target):
 
 
 def test_index_lists_every_page():
-    named = set(re.findall(r"\]\((\w[\w-]*\.md)\)", text_of("index")))
-    assert named == {page.name for page in DOCS if page.stem != "index"}
+    named = set(re.findall(r"\]\((\w[\w/-]*\.md)\)", text_of("index")))
+    pages = {page.relative_to(paths.DOCS).as_posix() for page in DOCS if page.stem != "index"}
+    assert named == pages
 
 
 def test_every_measurement_has_its_table():
@@ -390,6 +392,7 @@ OTHERS_NAMES = {
     "IMMEDIATE",
     "INSTALLED_APPS",
     "PROCESSING",
+    "MALLOC_MMAP_THRESHOLD_",
     "QUEUED",
     "SECRET_KEY",
     "SECRET_KEY_FALLBACKS",
@@ -633,7 +636,7 @@ SECONDS = {
     ("how-it-works", "and for 24 hours at the most"): (source_image.URL_MAX_AGE_SECONDS, 24 * 3600),
     ("how-it-works", "60 megapixels and 60 seconds each"): (downloads.TIMEOUT_SECONDS, 60),
     ("running", "another follows after ten seconds"): (loop.FOLLOW_AFTER, 10),
-    ("running", "the next request after\n20 seconds starts a new one"): (
+    ("running", "the next request after 20 seconds starts a new one"): (
         modes.CHECK_INTERVAL_SECONDS,
         20,
     ),

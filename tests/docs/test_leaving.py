@@ -1,4 +1,4 @@
-"""A site that leaves us as docs/upgrades.md says: its pages go on, without our app."""
+"""A site that leaves us as docs/operations/upgrades.md says: its pages go on, without our app."""
 
 import os
 import re
@@ -6,9 +6,9 @@ import subprocess
 import sys
 
 import pytest
-from support.paths import PHOTOS, ROOT
+from support.paths import PAGES, PHOTOS
 
-PAGE = (ROOT / "docs" / "upgrades.md").read_text()
+PAGE = PAGES["upgrades"].read_text()
 
 SETTINGS = """
 SECRET_KEY = "only here"

@@ -1,11 +1,11 @@
-"""docs/python.md, held against the modules that it documents; its examples are run."""
+"""docs/reference/python.md, held against the modules that it documents; its examples are run."""
 
 import inspect
 import re
 
 import pytest
 from support.factories import candidate, photo, recomposition
-from support.paths import DOCS
+from support.paths import PAGES
 from support.people import make_people
 from wagtail import hooks
 
@@ -27,12 +27,12 @@ from wagtail_smart_resize.models import GatewayRequest, OptOut, Recomposition
 
 pytestmark = pytest.mark.any_version
 
-PAGE = (DOCS / "python.md").read_text()
+PAGE = PAGES["python"].read_text()
 NAMED = set(re.findall(r"`([\w.]+)", PAGE))
 #: In a span or a block of code of any page.
 SHOWN = {
     name
-    for page in DOCS.glob("*.md")
+    for page in PAGES.values()
     for code in re.findall(r"```.*?```|`[^`\n]+`", page.read_text(), flags=re.DOTALL)
     for name in re.findall(r"\w+", code)
 }
@@ -65,7 +65,7 @@ def test_public_name_of_another_module_is_shown(module, name):
 @pytest.mark.parametrize("module", [actions, states, testing, *FURTHER])
 def test_all_public_modules_are_promised(module):
     promised = next(
-        line for line in (DOCS / "upgrades.md").read_text().splitlines() if "`actions`" in line
+        line for line in PAGES["upgrades"].read_text().splitlines() if "`actions`" in line
     )
     shown = promised.replace("the sandbox", "`sandbox`").replace("API fields", "`api.fields`")
     shown = shown.replace("Template tags", "`jinja2tags`")
@@ -87,7 +87,7 @@ def test_examples_run(configure, capsys, monkeypatch):
     chosen = candidate(row)
     names = {"image": image, "user": people.superuser}
     for code in re.findall(r"^```python\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL):
-        exec(compile(code, "docs/python.md", "exec"), names)
+        exec(compile(code, "docs/reference/python.md", "exec"), names)
     row.refresh_from_db()
     assert (row.live, row.decided_by) == (chosen, people.superuser)
     assert GatewayRequest.objects.get().prompt == "More sky"

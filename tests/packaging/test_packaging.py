@@ -8,7 +8,7 @@ import zipfile
 
 import flit_core.buildapi
 import pytest
-from support.paths import ROOT
+from support.paths import PAGES, ROOT
 
 import wagtail_smart_resize
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.any_version
 
 PACKAGE = ROOT / "wagtail_smart_resize"
 WORKFLOWS = ROOT / ".github" / "workflows"
-DOCS = [f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")]
+DOCS = [str(page.relative_to(ROOT)) for page in PAGES.values()]
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +113,7 @@ class TestSdist:
         needed = {
             "CHANGELOG.md",
             "CONTRIBUTING.md",
-            "docs/settings.md",
+            "docs/reference/settings.md",
             "testproject/demo.py",
             "testproject/demo/photos/ATTRIBUTION.md",
             ".github/workflows/nightly.yml",

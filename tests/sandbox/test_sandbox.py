@@ -21,7 +21,7 @@ import requests
 from django.core.management import BaseCommand, CommandError, call_command
 from PIL import Image, ImageChops
 from support.gateways import KEY, RawServer, answering, client_of, finished, job, picture
-from support.paths import DOCS, TESTS
+from support.paths import PAGES, TESTS
 from support.waiting import NEVER_SECONDS, TIMEOUT_SECONDS, join, until
 
 from wagtail_smart_resize.exceptions import AccessDenied, OutcomeUnknown
@@ -34,7 +34,7 @@ from wagtail_smart_resize.sandbox.responses import Reply, page
 
 pytestmark = pytest.mark.any_version
 
-PAGE = DOCS / "sandbox.md"
+PAGE = PAGES["sandbox"]
 HEADERS = {"Ocp-Apim-Subscription-Key": KEY}
 
 

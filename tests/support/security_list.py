@@ -1,4 +1,4 @@
-"""Reports each item of docs/security.md with the results of the tests that try it.
+"""Reports each item of docs/operations/security.md with the results of the tests that try it.
 
 A test names its item: `@pytest.mark.security("the item's words")`.
 """
@@ -8,9 +8,9 @@ from collections import Counter
 
 import pytest
 
-from support.paths import DOCS
+from support.paths import PAGES
 
-PAGE = DOCS / "security.md"
+PAGE = PAGES["security"]
 _ROW = re.compile(r"^\| \*\*(.+?)\*\* \|", flags=re.MULTILINE)
 
 

@@ -1,4 +1,4 @@
-"""Mixins for a site's own admin views. See docs/python.md."""
+"""Mixins for a site's own admin views. See docs/reference/python.md."""
 
 from typing import Any
 

@@ -43,7 +43,7 @@ Status = GatewayRequest.Status
 class Refused(SmartResizeError):
     """An action that can't be done now. Its text tells the user why, in their language.
 
-    `code` is one of those in docs/python.md, or the reason of a rule.
+    `code` is one of those in docs/reference/python.md, or the reason of a rule.
     """
 
     def __init__(self, code: str, detail: str) -> None:

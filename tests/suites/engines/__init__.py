@@ -1,1 +1,1 @@
-"""The backends that docs/running.md names, with its settings and commands."""
+"""The backends that docs/operations/running.md names, with its settings and commands."""

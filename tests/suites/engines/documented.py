@@ -1,13 +1,13 @@
-"""Reads the settings and commands in docs/running.md."""
+"""Reads the settings and commands in docs/operations/running.md."""
 
 import re
 import shlex
 from itertools import accumulate
 from typing import NamedTuple
 
-from support.paths import DOCS
+from support.paths import PAGES
 
-PAGE = DOCS / "running.md"
+PAGE = PAGES["running"]
 BLOCK = re.compile(r"^```(python|bash)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 
 

@@ -1,4 +1,4 @@
-"""The backends that docs/running.md names, each with a site that runs on it."""
+"""The backends that docs/operations/running.md names, each with a site that runs on it."""
 
 import contextlib
 import shutil
@@ -16,7 +16,7 @@ from . import documented
 
 class Engine(NamedTuple):
     heading: str
-    """The heading in docs/running.md."""
+    """The heading in docs/operations/running.md."""
     index: int
     """The index of the set-up below that heading."""
     modules: list[str]

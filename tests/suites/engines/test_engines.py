@@ -1,5 +1,5 @@
-"""Each backend as docs/running.md sets it up: its worker does the work, through kills and
-restarts."""
+"""Each backend as docs/operations/running.md sets it up: its worker does the work, through kills
+and restarts."""
 
 import signal
 from collections import Counter

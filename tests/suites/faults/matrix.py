@@ -2,7 +2,7 @@
 
 A page shows a picture in two shapes; both are wanted, and asked for with one POST. Then something
 goes wrong. A row says how things stand right after the fault has struck, once it is over, and if it
-goes on for a day. `docs/reliability.md` holds this table.
+goes on for a day. `docs/evidence/reliability.md` holds this table.
 """
 
 from collections.abc import Iterable

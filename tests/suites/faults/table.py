@@ -1,4 +1,4 @@
-"""Formats the matrix for the terminal and for docs/reliability.md."""
+"""Formats the matrix for the terminal and for docs/evidence/reliability.md."""
 
 import re
 from collections.abc import Iterable

@@ -1,16 +1,16 @@
-"""docs/reliability.md holds the current matrix. `FAULTS_TABLE=write` writes it there."""
+"""docs/evidence/reliability.md holds the current matrix. `FAULTS_TABLE=write` writes it there."""
 
 import os
 
 import pytest
-from support.paths import DOCS
+from support.paths import PAGES
 
 from .matrix import MATRIX
 from .table import markdown
 
 pytestmark = pytest.mark.any_version
 
-PAGE = DOCS / "reliability.md"
+PAGE = PAGES["reliability"]
 BEGIN, END = "<!-- The matrix -->\n", "<!-- End of the matrix -->\n"
 
 

@@ -204,7 +204,7 @@ def _request_of(body: bytes) -> int:
 
 
 def _print_figures(soak: Soak) -> None:
-    # These figures are for docs/reliability.md as well.
+    # These figures are for docs/evidence/reliability.md as well.
     print(
         f"\n{soak.result['seconds']:.0f} s: {figures.done(soak.counts)}, "
         f"{len(soak.posts)} purchases, {soak.refused} refused, {soak.questions} polls"

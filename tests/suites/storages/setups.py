@@ -4,9 +4,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from support.paths import DOCS
+from support.paths import PAGES
 
-PAGE = DOCS / "storage-and-caches.md"
+PAGE = PAGES["storage-and-caches"]
 
 STATIC = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 S3 = "storages.backends.s3.S3Storage"
