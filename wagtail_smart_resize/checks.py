@@ -61,14 +61,15 @@ def check_gateway() -> Iterator[CheckMessage]:
 
 
 def check_urls() -> Iterator[CheckMessage]:
-    if not getattr(django_settings, "ROOT_URLCONF", None):
+    urls = getattr(django_settings, "ROOT_URLCONF", None)
+    if not urls:
         return
     try:
         reverse("smart_resize:source", kwargs={"token": "token"})
     except NoReverseMatch:
         yield Warning(
             "The URLs of wagtail_smart_resize are not included: the service can't fetch pictures.",
-            hint=f"Add {INCLUDE_LINE} to {django_settings.ROOT_URLCONF}, before Wagtail's own.",
+            hint=f"Add {INCLUDE_LINE} to {urls}, before Wagtail's own.",
             id="wagtail_smart_resize.W002",
         )
 

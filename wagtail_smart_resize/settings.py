@@ -17,6 +17,7 @@ from django.core.signals import setting_changed
 from django.utils.functional import LazyObject, empty
 
 from wagtail_smart_resize.core.redaction import redacted
+from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import RESOLUTIONS, Slot, is_preset_name, parse_closeness
 
 from .conf import validators
@@ -66,7 +67,9 @@ class Allow(Protocol):
     request. An exception counts as False.
     """
 
-    def __call__(self, image: Any, *, shape: Decimal, sizes: list[str], recipe: str) -> bool: ...
+    def __call__(
+        self, image: SiteImage, *, shape: Decimal, sizes: list[str], recipe: str
+    ) -> bool: ...
 
 
 class UnknownRecipe(LookupError):
@@ -265,7 +268,7 @@ class Settings:
         return cast(Storage, _candidate_storage)
 
 
-class CandidateStorage(LazyObject):
+class CandidateStorage(LazyObject):  # type: ignore[type-arg]
     """Lazy object for the storage that `CANDIDATE_STORAGE` names.
 
     A model's field asks for it while models are imported. Resolved then, a wrong setting would end

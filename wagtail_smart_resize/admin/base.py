@@ -11,10 +11,11 @@ from django.views.generic import View
 from wagtail.admin import messages
 from wagtail.images import get_image_model
 
+from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.editorial import permissions
 
 
-def may_see(user: Any, image: Any) -> bool:
+def may_see(user: Any, image: SiteImage) -> bool:
     """Return whether the user may open the image's screen: any right that it needs is enough."""
     return permissions.may_smart_resize(user, image) or permissions.may_approve(user, image)
 

@@ -9,6 +9,7 @@ from typing import Any, NotRequired
 from wagtail.images.api.fields import ImageRenditionField
 
 from wagtail_smart_resize.compat import TypedDict
+from wagtail_smart_resize.core.site_image import SiteImage
 
 __all__ = ["SmartRenditionField"]
 
@@ -51,7 +52,7 @@ class SmartRenditionField(ImageRenditionField):
         self.with_reason = with_reason
         super().__init__(filter_spec, preserve_svg, *args, **kwargs)
 
-    def to_representation(self, image: Any) -> SmartRendition | SmartRenditionError:
+    def to_representation(self, image: SiteImage) -> SmartRendition | SmartRenditionError:
         # Sites use the field in their models, which may be loaded before this app's models.
         from wagtail_smart_resize.editorial.reasons import reasons_of_images
 

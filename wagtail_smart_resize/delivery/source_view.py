@@ -10,6 +10,7 @@ from django.http.response import HttpResponseBase
 from django.utils.decorators import method_decorator
 from django.views import View
 
+from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.exceptions import SourceUnavailable
 from wagtail_smart_resize.models import GatewayRequest, OptOut, Recomposition
 from wagtail_smart_resize.purchasing.source_image import (
@@ -56,13 +57,14 @@ async def _empty_body() -> AsyncIterator[bytes]:
 
 def _respond(token: str, *, with_content: bool) -> HttpResponse:
     asked_for = request_of(token)
-    if asked_for is None or not may_be_sent(asked_for):
+    image = asked_for.image if asked_for else None
+    if asked_for is None or image is None or not may_be_sent(asked_for):
         return HttpResponse(status=404, headers=HEADERS)
     try:
         if not with_content:
-            kind = source_content_type(asked_for.image)
+            kind = source_content_type(image)
             return HttpResponse(content_type=kind, headers=HEADERS)
-        picture = source_picture(asked_for.image)
+        picture = source_picture(image)
     except SourceUnavailable as error:
         logger.warning("Gateway request %s: no source picture: %s", asked_for.pk, error)
         return HttpResponse(status=404, headers=HEADERS)
@@ -82,15 +84,15 @@ def may_be_sent(request: GatewayRequest) -> bool:
         return False
     if is_private(image) or OptOut.objects.filter(image=image).exists():
         return False
-    return request.by_person or _is_still_published(request)
+    return request.by_person or _is_still_published(request, image)
 
 
-def _is_still_published(request: GatewayRequest) -> bool:
+def _is_still_published(request: GatewayRequest, image: SiteImage) -> bool:
     rows = Recomposition.objects.filter(pk__in=request.recomposition_ids())
     asked = list(rows.values_list("wanted_by", "rules_overridden"))
     if any(rules_overridden for _wanted_by, rules_overridden in asked):
         return True
-    uses = usage_of(request.image)
+    uses = usage_of(image)
     preview = Recomposition.WantedBy.PREVIEW
     if all(wanted_by == preview for wanted_by, _overruled in asked):
         return uses is Usage.PUBLISHED

@@ -18,6 +18,7 @@ from wagtail.images import get_image_model
 
 from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.core.money import Price
+from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import Size, Slot
 from wagtail_smart_resize.core.storage_errors import StorageError
 from wagtail_smart_resize.exceptions import SmartResizeError
@@ -116,7 +117,7 @@ def price_of(outputs: int) -> Price | None:
 
 
 def verdict_for(
-    image: Any, target: ResizeTarget, image_facts: assess.ImageFacts | None = None
+    image: SiteImage, target: ResizeTarget, image_facts: assess.ImageFacts | None = None
 ) -> Verdict:
     """Return the rules' verdict on a person's request, without calling the site's own `ALLOW`.
 
@@ -171,7 +172,7 @@ def file_replaced_error() -> Refused:
 
 
 def request_recomposition(
-    image: Any,
+    image: SiteImage,
     targets: Iterable[ResizeTarget],
     *,
     user: Any = None,
@@ -218,7 +219,7 @@ def _by_recipe(targets: Iterable[ResizeTarget]) -> dict[str, list[Slot]]:
 
 
 def _request_recipe(
-    image: Any,
+    image: SiteImage,
     recipe: str,
     slots: list[Slot],
     user: Any,
@@ -246,7 +247,7 @@ def _request_recipe(
     return request
 
 
-def _check_rules(image: Any, row: Recomposition, override_rules: bool) -> None:
+def _check_rules(image: SiteImage, row: Recomposition, override_rules: bool) -> None:
     if row.purchase == Purchase.REQUESTED:
         raise Refused("under_way", _("A picture of this shape has already been asked for."))
     slots = [Slot.parse(slot) for slot in row.slots]
@@ -416,7 +417,7 @@ def use_crop(row: Recomposition, *, user: Any = None) -> None:
 # Opting out
 
 
-def opt_out(image: Any, *, user: Any = None, reason: str = "") -> None:
+def opt_out(image: SiteImage, *, user: Any = None, reason: str = "") -> None:
     """Keep the image from ever being sent to the service. What is live stays live.
 
     A second call does nothing. Raises Refused("deleted").
@@ -429,7 +430,7 @@ def opt_out(image: Any, *, user: Any = None, reason: str = "") -> None:
             audit.opted_out(image, user, reason)
 
 
-def opt_in(image: Any, *, user: Any = None) -> None:
+def opt_in(image: SiteImage, *, user: Any = None) -> None:
     """Allow the image to be sent again, and make due what waited for that.
 
     A call for an image that is not opted out does nothing. Raises Refused("deleted").

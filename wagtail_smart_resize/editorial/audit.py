@@ -10,6 +10,7 @@ from typing import Any
 
 from wagtail.log_actions import LogContext, log
 
+from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import Slot
 from wagtail_smart_resize.models import Recomposition
 from wagtail_smart_resize.signals import recomposition_failed, recomposition_published
@@ -23,13 +24,13 @@ OPT_IN = "smart_resize.opt_in"
 FAIL = "smart_resize.fail"
 
 
-def _write(image: Any, action: str, user: Any, **data: Any) -> None:
+def _write(image: SiteImage, action: str, user: Any, **data: Any) -> None:
     """Write an entry in a log context of its own: Wagtail shows one per context and action."""
     with LogContext(user=user):
         log(image, action, user=user, data=data)
 
 
-def asked(image: Any, user: Any, slots: Iterable[Slot]) -> None:
+def asked(image: SiteImage, user: Any, slots: Iterable[Slot]) -> None:
     _write(image, ASK, user, sizes=[str(slot) for slot in slots])
 
 
@@ -41,22 +42,22 @@ def declined(row: Any, user: Any) -> None:
     _write(row.image, DECLINE, user, sizes=row.slots)
 
 
-def opted_out(image: Any, user: Any, reason: str) -> None:
+def opted_out(image: SiteImage, user: Any, reason: str) -> None:
     _write(image, OPT_OUT, user, reason=reason)
 
 
-def opted_in(image: Any, user: Any) -> None:
+def opted_in(image: SiteImage, user: Any) -> None:
     _write(image, OPT_IN, user)
 
 
-def _on_published(image: Any, changes: list[tuple[Any, str, str]], **_kwargs: Any) -> None:
+def _on_published(image: SiteImage, changes: list[tuple[Any, str, str]], **_kwargs: Any) -> None:
     slots = _slots_of(image)
     recomposed = [size for *shape, file in changes if file for size in slots[tuple(shape)]]
     cropped = [size for *shape, file in changes if not file for size in slots[tuple(shape)]]
     _write(image, PUBLISH, None, sizes=recomposed, cropped=cropped)
 
 
-def _slots_of(image: Any) -> dict[tuple[Any, str], list[str]]:
+def _slots_of(image: SiteImage) -> dict[tuple[Any, str], list[str]]:
     """Return the image's sizes by shape and recipe, as templates and people wrote them."""
     slots: dict[tuple[Any, str], list[str]] = defaultdict(list)
     rows = Recomposition.objects.filter(image=image).order_by("pk")

@@ -34,7 +34,7 @@ _NOT_STORED = gettext_lazy(
 )
 
 
-def load_delays(rows: QuerySet) -> QuerySet:
+def load_delays(rows: QuerySet[Recomposition]) -> QuerySet[Recomposition]:
     """Annotate the rows with what stops all of them: `open_circuit`, a code, and `is_paused`."""
     state = PipelineState.objects.filter(pk=1)
     stopped = state.filter(circuit_opened_at__isnull=False)

@@ -17,6 +17,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy, ngettext
 
 from wagtail_smart_resize.core.money import Price
+from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import Slot, same_shape
 from wagtail_smart_resize.models import Recomposition
 from wagtail_smart_resize.rules import assess
@@ -56,7 +57,7 @@ _STAYS_LABELS: dict[Stays, Promise] = {
 class EstimateItem:
     """One image in one shape. `why_not` is None if a picture is to be requested."""
 
-    image: Any
+    image: SiteImage
     target: ResizeTarget
     why_not: Stays | Reason | None = None
 
@@ -190,7 +191,8 @@ def _pair(
     return EstimateItem(image_facts.image, target, found.reason)
 
 
-def _stays_of(row: Recomposition) -> Stays | None:
+def _stays_of(row: Any) -> Stays | None:
+    """Return why nothing is requested for a row of `states.with_state_relations`."""
     if row.purchase == row.Purchase.REQUESTED:
         return Stays.UNDER_WAY
     if row.purchase == row.Purchase.FAILED and row.failure_code == "unknown":

@@ -11,6 +11,7 @@ from wagtail.images.shortcuts import get_rendition_or_not_found
 from wagtail_smart_resize.core.formatting import size_text
 from wagtail_smart_resize.core.sizes import Size, Slot, same_shape
 from wagtail_smart_resize.models import Recomposition
+from wagtail_smart_resize.models.recomposition import RecompositionQuerySet
 from wagtail_smart_resize.settings import settings
 
 from . import permissions, states
@@ -18,12 +19,12 @@ from . import permissions, states
 EVERY_RIGHT = (permissions.SMART_RESIZE, permissions.APPROVE)
 
 
-def visible_to(user: Any) -> QuerySet:
+def visible_to(user: Any) -> RecompositionQuerySet:
     """Return the recompositions of images on which the user has any of the app's permissions."""
     return _limit_to_images(permissions.images_for(user, EVERY_RIGHT), Recomposition.objects.all())
 
 
-def waiting_for(user: Any, most: int) -> QuerySet:
+def waiting_for(user: Any, most: int) -> QuerySet[Recomposition]:
     """Return up to `most` rows that await review and the user may approve, the oldest first.
 
     Pictures of a replaced file are left out. For that, rows are compared with the images' files in
@@ -47,11 +48,11 @@ def waiting_for(user: Any, most: int) -> QuerySet:
             return current[:most]
 
 
-def _limit_to_images(images: QuerySet, rows: QuerySet) -> QuerySet:
+def _limit_to_images(images: QuerySet[Any], rows: RecompositionQuerySet) -> RecompositionQuerySet:
     return rows if permissions.are_all(images) else rows.filter(image__in=images.values("pk"))
 
 
-def with_relations(rows: QuerySet) -> QuerySet:
+def with_relations(rows: QuerySet[Recomposition]) -> QuerySet[Recomposition]:
     """Return the rows joined with what `states.state_of` needs, images, collections and users."""
     people = [f"{name}__wagtail_userprofile" for name in ("request__asked_by", "asked_by")]
     return states.with_state_relations(rows).select_related(
@@ -59,7 +60,7 @@ def with_relations(rows: QuerySet) -> QuerySet:
     )
 
 
-def load_page(page: QuerySet) -> list[Recomposition]:
+def load_page(page: QuerySet[Recomposition]) -> list[Recomposition]:
     """Return the rows of a page with their relations, loaded by primary key.
 
     A database may, by its own estimate, make the joins for every row that the page is sliced from.

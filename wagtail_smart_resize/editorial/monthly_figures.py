@@ -32,7 +32,8 @@ class Quota(NamedTuple):
         return self.used >= self.limit
 
 
-class FailureCount(NamedTuple):
+@dataclass(frozen=True)
+class FailureCount:
     code: str
     message: Any
     count: int
@@ -61,7 +62,7 @@ class Figures:
         return self.failed[:_MAX_REASONS]
 
 
-def figures_for(mine: QuerySet) -> Figures:
+def figures_for(mine: QuerySet[Recomposition]) -> Figures:
     """Return the figures: spending of the whole site, failures and waiting rows of `mine`."""
     today, month = BudgetPeriod.spent_on(clock.today())
     waiting = _waiting(mine)
@@ -76,18 +77,18 @@ def figures_for(mine: QuerySet) -> Figures:
     )
 
 
-def _waiting(mine: QuerySet) -> QuerySet:
+def _waiting(mine: QuerySet[Recomposition]) -> QuerySet[Recomposition]:
     wanted = Q(purchase=Purchase.WANTED, waiting_reason__in=_QUEUED_REASONS)
     undecided = Q(decision=Recomposition.Decision.NONE, live=None)
     return mine.filter(Q(purchase=Purchase.REQUESTED) | (wanted & undecided))
 
 
-def _oldest(waiting: QuerySet) -> ListedRecomposition | None:
+def _oldest(waiting: QuerySet[Recomposition]) -> ListedRecomposition | None:
     oldest = listed(load_page(waiting.order_by("wanted_at", "pk")[:1]))
     return oldest[0] if oldest else None
 
 
-def _failed(mine: QuerySet) -> list[FailureCount]:
+def _failed(mine: QuerySet[Recomposition]) -> list[FailureCount]:
     rows = mine.filter(purchase=Purchase.FAILED).values("failure_code")
     counted = rows.annotate(count=Count("pk")).order_by("-count", "failure_code")
     return [

@@ -7,6 +7,7 @@ from wagtail.images import get_image_model
 from wagtail.permission_policies.collections import CollectionPermissionPolicy
 
 from wagtail_smart_resize.compat import get_image_permission_policy
+from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.models import Recomposition
 from wagtail_smart_resize.settings import settings
 
@@ -19,22 +20,22 @@ def get_policy() -> CollectionPermissionPolicy:
     return CollectionPermissionPolicy(get_image_model(), auth_model=Recomposition)
 
 
-def may_smart_resize(user: Any, image: Any) -> bool:
+def may_smart_resize(user: Any, image: SiteImage) -> bool:
     """Return whether the user may see and request recompositions, decline them and opt out."""
     return _may(user, SMART_RESIZE, image)
 
 
-def may_approve(user: Any, image: Any) -> bool:
+def may_approve(user: Any, image: SiteImage) -> bool:
     """Return whether the user may approve recomposed pictures of the image in review mode."""
     return _may(user, APPROVE, image)
 
 
-def may_choose(user: Any, image: Any) -> bool:
+def may_choose(user: Any, image: SiteImage) -> bool:
     """Return whether the user may choose which picture is live; in review mode, approvers may."""
     return may_approve(user, image) if settings.REVIEW else may_smart_resize(user, image)
 
 
-def _may(user: Any, action: str, image: Any) -> bool:
+def _may(user: Any, action: str, image: SiteImage) -> bool:
     images = get_image_permission_policy()
     return images.user_has_permission_for_instance(
         user, "change", image
@@ -55,14 +56,14 @@ def may_approve_any(user: Any) -> bool:
     ) and get_policy().user_has_permission(user, APPROVE)
 
 
-def images_for(user: Any, actions: tuple[str, ...] = (SMART_RESIZE,)) -> QuerySet:
+def images_for(user: Any, actions: tuple[str, ...] = (SMART_RESIZE,)) -> QuerySet[Any]:
     """Return the images for which the user has any of these permissions."""
     changeable = get_image_permission_policy().instances_user_has_permission_for(user, "change")
     ours = get_policy().instances_user_has_any_permission_for(user, list(actions))
     return changeable if are_all(ours) else changeable.filter(pk__in=ours.values("pk"))
 
 
-def are_all(images: QuerySet) -> bool:
+def are_all(images: QuerySet[Any]) -> bool:
     """Return whether the queryset is unrestricted, as a superuser's is.
 
     Callers can then omit a condition that excludes nothing but that the database would still check

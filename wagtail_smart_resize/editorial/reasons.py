@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from django.db.models import Prefetch
 
+from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import nearest_shape
 from wagtail_smart_resize.models import Recomposition
 from wagtail_smart_resize.models.savepoints import savepoint_if_atomic
@@ -138,13 +139,13 @@ def reasons_of_images(images: Iterable[Any], spec: str) -> list[ShownBecause]:
     """
     operations = our_operations(spec)
 
-    def lookup_for(image: Any) -> _Lookup:
+    def lookup_for(image: SiteImage) -> _Lookup:
         return _Lookup(image, operations, _is_live(image, operations))
 
     return _reasons(images, lookup_for)
 
 
-def prefetch_reasons(path: str = "") -> Prefetch:
+def prefetch_reasons(path: str = "") -> "Prefetch[Any]":
     """Return a `Prefetch` for `prefetch_related` that saves the query for each image.
 
     `path` is the lookup to the image, such as "photo" from a page; "" for a queryset of images.
@@ -159,7 +160,7 @@ _PREFETCHED = "smart_resize_prefetched"
 
 
 class _Lookup(NamedTuple):
-    image: Any
+    image: SiteImage
     operations: list[SmartResizeOperation]
     is_recomposed: bool
 
@@ -182,14 +183,14 @@ class _Lookup(NamedTuple):
         return all(_entry(self.image, each) for each in self.operations)
 
 
-def _is_live(image: Any, operations: list[SmartResizeOperation]) -> bool:
+def _is_live(image: SiteImage, operations: list[SmartResizeOperation]) -> bool:
     if not hasattr(image, "smart_resize") or image.is_svg():
         return False
     entries = (_entry(image, each) for each in operations)
     return any(entry.file for entry in entries if entry)
 
 
-def _entry(image: Any, operation: SmartResizeOperation) -> Any:
+def _entry(image: SiteImage, operation: SmartResizeOperation) -> Any:
     return image.smart_resize.entry(operation.slot.shape, operation.recipe)
 
 
@@ -235,7 +236,7 @@ def _fetched(images: list[Any]) -> list[Recomposition]:
 
 
 def _reason_for_operation(
-    image: Any, operation: SmartResizeOperation, rows: list[Recomposition]
+    image: SiteImage, operation: SmartResizeOperation, rows: list[Recomposition]
 ) -> ShownBecause:
     entry = _entry(image, operation)
     if entry:
@@ -270,7 +271,7 @@ def _reason_for_wait(row: Any) -> ShownBecause:
     return ShownBecause.CIRCUIT_OPEN if row.open_circuit else ShownBecause.PENDING
 
 
-def _reason_without_row(image: Any, operation: SmartResizeOperation) -> ShownBecause:
+def _reason_without_row(image: SiteImage, operation: SmartResizeOperation) -> ShownBecause:
     """Return the reason for an image without a row.
 
     Either demand was just noted in this process, to be written when the request ends, or there was

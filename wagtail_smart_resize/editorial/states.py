@@ -144,7 +144,7 @@ class State:
         return self.name in {StateName.FAILED, StateName.UNKNOWN}
 
 
-def with_state_relations(rows: QuerySet) -> QuerySet:
+def with_state_relations(rows: QuerySet[Recomposition]) -> QuerySet[Recomposition]:
     """Return the rows with everything that `state_of` needs, except the images' versions."""
     ready = Candidate.objects.filter(recomposition=OuterRef("pk"), stored=True)
     related = rows.select_related("request", "request__asked_by", "live", "asked_by", "decided_by")
@@ -206,7 +206,7 @@ def _name_of(row: Recomposition, version: ImageVersion | None) -> StateName:
     return _name_undecided(row)
 
 
-def _name_undecided(row: Recomposition) -> StateName:
+def _name_undecided(row: Any) -> StateName:
     if row.has_candidates:
         return StateName.REVIEW if settings.REVIEW else StateName.READY
     if row.purchase != Purchase.WANTED:

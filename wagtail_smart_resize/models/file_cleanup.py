@@ -20,7 +20,7 @@ def connect_file_cleanup() -> None:
 
 
 def _delete_file_on_commit(instance: Candidate, using: str, **_kwargs: Any) -> None:
-    storage, name = instance.file.storage, instance.file.name
+    storage, name = instance.file.storage, instance.file_name
     transaction.on_commit(lambda: delete_file(storage, name), using=using)
 
 
@@ -29,7 +29,7 @@ def delete_candidate(candidate: Candidate) -> None:
 
     Exceptions of the storage are let through; then the row stays, for another try.
     """
-    candidate.file.storage.delete(candidate.file.name)
+    candidate.file.storage.delete(candidate.file_name)
     candidate.delete()
 
 

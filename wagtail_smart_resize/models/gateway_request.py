@@ -19,7 +19,7 @@ def new_token() -> str:
     return secrets.token_urlsafe(24)
 
 
-class GatewayRequestQuerySet(models.QuerySet):
+class GatewayRequestQuerySet(models.QuerySet["GatewayRequest"]):
     def unfinished(self) -> "GatewayRequestQuerySet":
         return self.filter(status__in=GatewayRequest.UNFINISHED)
 

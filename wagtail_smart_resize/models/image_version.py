@@ -24,7 +24,7 @@ def generation_key(shape: Decimal, recipe: str) -> str:
     return f"{shape} {recipe}"
 
 
-class PublishedStateField(models.OneToOneField):
+class PublishedStateField(models.OneToOneField[Any, Any]):
     """A one-to-one field whose reverse accessor, `image.smart_resize`, needs no query."""
 
     related_accessor_class = PublishedStateDescriptor
@@ -140,7 +140,7 @@ class ImageVersion(ConditionalUpdateModel):
         return self.generations | raised
 
 
-class PublicationCounterQuerySet(models.QuerySet):
+class PublicationCounterQuerySet(models.QuerySet["PublicationCounter"]):
     def current(self) -> int:
         """Return the number of the last flip, 0 before the first."""
         return self.values_list("value", flat=True).first() or 0

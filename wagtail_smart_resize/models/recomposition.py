@@ -28,7 +28,7 @@ def _is_open() -> Q:
     return Q(decision=Recomposition.Decision.NONE, live=None)
 
 
-class RecompositionQuerySet(models.QuerySet):
+class RecompositionQuerySet(models.QuerySet["Recomposition"]):
     def wanted(self) -> "RecompositionQuerySet":
         return self.filter(purchase=Recomposition.Purchase.WANTED)
 
@@ -335,7 +335,12 @@ class Candidate(ConditionalUpdateModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.width}x{self.height} {self.file.name}"
+        return f"{self.width}x{self.height} {self.file_name}"
+
+    @property
+    def file_name(self) -> str:
+        """Return the file's name in its storage."""
+        return self.file.name or ""
 
     @staticmethod
     def new_name(image_id: Any, extension: str) -> str:
@@ -351,10 +356,10 @@ class Candidate(ConditionalUpdateModel):
         """
         storage = self.file.storage
         try:
-            storage.delete(self.file.name)
+            storage.delete(self.file_name)
         except Exception:
-            logger.exception("Can't delete what an earlier try may have left: %s", self.file.name)
-        name = storage.save(self.file.name, ContentFile(content), max_length=255)
+            logger.exception("Can't delete what an earlier try may have left: %s", self.file_name)
+        name = storage.save(self.file_name, ContentFile(content), max_length=255)
         with transaction.atomic():
             Recomposition.objects.filter(pk=self.recomposition_id).note_review()
             is_there = self.update_if(where={}, file=name, stored=True)

@@ -12,6 +12,7 @@ from wagtail.images.exceptions import InvalidFilterSpecError
 from wagtail.images.models import Filter
 
 from wagtail_smart_resize.core import storage_errors
+from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import Size
 from wagtail_smart_resize.core.storage_errors import StorageError
 from wagtail_smart_resize.imaging import pixel_budget
@@ -116,11 +117,13 @@ class PreparingFilter(Filter):
         self._source = source
 
     @contextlib.contextmanager
-    def get_willow_image(self, image: Any, source: Any = None) -> Iterator[Any]:
+    def get_willow_image(self, image: SiteImage, source: Any = None) -> Iterator[Any]:
         yield self._source
 
 
-def prepare(image: Any, before: Iterable[PublishedEntry], after: Iterable[PublishedEntry]) -> None:
+def prepare(
+    image: SiteImage, before: Iterable[PublishedEntry], after: Iterable[PublishedEntry]
+) -> None:
     """Make the stored specs' renditions whose key is another after the flip than before.
 
     `before` and `after` are the entries that are live and those to be. Raise CandidateUnreadable,
@@ -143,7 +146,7 @@ def prepare(image: Any, before: Iterable[PublishedEntry], after: Iterable[Publis
         _make_renditions(image, changed, new)
 
 
-def _key(image: Any, spec: str, state: PublishedState) -> str | None:
+def _key(image: SiteImage, spec: str, state: PublishedState) -> str | None:
     """Return the rendition's key in this state, or None for a spec that is no longer valid."""
     accessor.pin(image, state)
     try:
@@ -152,7 +155,7 @@ def _key(image: Any, spec: str, state: PublishedState) -> str | None:
         return None
 
 
-def _make_renditions(image: Any, specs: list[str], state: PreparedState) -> None:
+def _make_renditions(image: SiteImage, specs: list[str], state: PreparedState) -> None:
     """Make the renditions; one that fails stops no other.
 
     But a storage that can't store a file now would fail the page that asks for the rendition where
@@ -186,7 +189,7 @@ def _make_renditions(image: Any, specs: list[str], state: PreparedState) -> None
         raise RenditionNotStored(f"Not all renditions of {image.pk} can be stored") from not_stored
 
 
-def _read_source(image: Any) -> Any:
+def _read_source(image: SiteImage) -> Any:
     """Return the source as a Willow image, its file read once for all renditions."""
     with storage_errors.translate_storage_errors(), image.open_file() as file:
         content = file.read()

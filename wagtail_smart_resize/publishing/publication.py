@@ -15,6 +15,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from wagtail.images import get_image_model
 
+from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.models import ImageVersion, PublicationCounter, Recomposition
 from wagtail_smart_resize.renditions import published_cache
 from wagtail_smart_resize.renditions.published import PublishedEntry, version_digest
@@ -64,14 +65,14 @@ def publish(image_id: Any) -> bool:
 NOTHING_DUE = {"publish_due_at": None, "publish_attempts": 0, "damage_noted_at": None}
 
 
-def published_entries(version: ImageVersion, image: Any) -> tuple[PublishedEntry, ...]:
+def published_entries(version: ImageVersion, image: SiteImage) -> tuple[PublishedEntry, ...]:
     """Return the entries that are live for the image's present file."""
     if version.source_hash != image.file_hash:
         return ()
     return tuple(PublishedEntry.from_json(stored) for stored in version.live)
 
 
-def planned_entries(version: ImageVersion, image: Any) -> tuple[PublishedEntry, ...]:
+def planned_entries(version: ImageVersion, image: SiteImage) -> tuple[PublishedEntry, ...]:
     """Return the entries that are to be live, by the image's recompositions."""
     before = {(entry.shape, entry.recipe): entry for entry in published_entries(version, image)}
     rows = Recomposition.objects.filter(image_id=image.pk, source_hash=image.file_hash)
@@ -86,7 +87,7 @@ def _entry_for(
     row: Recomposition, version: ImageVersion, before: PublishedEntry | None
 ) -> PublishedEntry:
     """Return the row's entry: the live one if nothing changes, or one of the next generation."""
-    file = row.live.file.name if row.live else ""
+    file = row.live.file_name if row.live else ""
     damaged = bool(version.damage_noted_at and file)
     if before and before.file == file and not damaged:
         return before
@@ -99,7 +100,7 @@ def _entry_for(
     )
 
 
-def _is_unchanged(image: Any) -> bool:
+def _is_unchanged(image: SiteImage) -> bool:
     """Return whether focal point and file are still those that the renditions were made for."""
     names = [
         "focal_point_x",
@@ -143,7 +144,7 @@ def _flip(version: ImageVersion, entries: Iterable[PublishedEntry], source_hash:
 
 
 def _send_signal(
-    image: Any, before: Iterable[PublishedEntry], after: Iterable[PublishedEntry]
+    image: SiteImage, before: Iterable[PublishedEntry], after: Iterable[PublishedEntry]
 ) -> None:
     was = set(before)
     changes = [(entry.shape, entry.recipe, entry.file) for entry in after if entry not in was]

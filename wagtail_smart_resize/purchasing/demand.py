@@ -14,6 +14,7 @@ from django.db import DatabaseError, transaction
 from django.utils import timezone
 from wagtail.images import get_image_model
 
+from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import Slot
 from wagtail_smart_resize.renditions.demand_notes import DemandNote, NotedAs, notes
 from wagtail_smart_resize.signals import recomposition_wanted
@@ -77,7 +78,7 @@ def _record_damage(image_id: Any) -> bool:
 
 
 def record_demand(
-    image: Any, slots: Iterable[Slot], recipe: str, *, by: str, user: Any = None
+    image: SiteImage, slots: Iterable[Slot], recipe: str, *, by: str, user: Any = None
 ) -> "list[Recomposition]":
     """Return the rows of the slots' shapes for the image's present file, creating those missing.
 
@@ -99,7 +100,7 @@ def record_demand(
     return list(seen.values())
 
 
-def _new_row(image: Any, slot: Slot, recipe: str, by: str, user: Any) -> "Recomposition":
+def _new_row(image: SiteImage, slot: Slot, recipe: str, by: str, user: Any) -> "Recomposition":
     from wagtail_smart_resize.models import Recomposition
 
     now = timezone.now()

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from wagtail_smart_resize.core import clock
+from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import Size, Slot, cover, nearest_shape, shape_of
 from wagtail_smart_resize.exceptions import DownloadError, SourceUnavailable
 from wagtail_smart_resize.gateway import downloads
@@ -85,7 +86,7 @@ def _fetch_one(request: GatewayRequest, position: int, output: dict[str, str]) -
         output["detail"] = error.detail
         return
     pk = _match_recomposition(request, picture)
-    row = Recomposition.objects.filter(pk=pk).first()
+    row = Recomposition.objects.filter(pk=pk).first() if pk else None
     if row is not None:
         _store_candidate(request, row, position, picture)
     elif pk:
@@ -183,7 +184,7 @@ def has_enough_pixels(row: Recomposition, candidate: Candidate) -> bool:
     return all(_covered_width(picture, size) >= _covered_width(crop, size) for size in short)
 
 
-def _displayed_size(image: Any) -> Size:
+def _displayed_size(image: SiteImage) -> Size:
     """Return the image's size as Wagtail crops it: upright, which only the opened file tells."""
     try:
         facts = source_image.read_facts(image)

@@ -220,14 +220,14 @@ def _close(
 ) -> bool:
     """Finish the request, giving its budget back if not charged; return whether the lease held."""
     reserved_on, outputs = request.reserved_on, request.outputs_asked
-    give_back = charged == Charged.NO and reserved_on is not None
+    given_back = reserved_on if charged == Charged.NO else None
     done = request.finish(
         status,
         error_code=code,
         error_detail=detail,
         charged=charged,
-        reserved_on=None if give_back else reserved_on,
+        reserved_on=None if given_back else reserved_on,
     )
-    if done and give_back:
-        BudgetPeriod.give_back(outputs, reserved_on)
+    if done and given_back:
+        BudgetPeriod.give_back(outputs, given_back)
     return done

@@ -15,6 +15,7 @@ from django.db.models import Min
 from wagtail.images import get_image_model
 
 from wagtail_smart_resize.core import clock, storage_errors
+from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import Slot, request_size, same_shape
 from wagtail_smart_resize.exceptions import SourceUnavailable
 from wagtail_smart_resize.models import BudgetPeriod, GatewayRequest, ImageVersion, Recomposition
@@ -85,7 +86,7 @@ def postpone(group: DueGroup, wait: dt.timedelta) -> None:
     rows.postpone_due(clock.now(), clock.now() + wait)
 
 
-def identify(image: Any) -> None:
+def identify(image: SiteImage) -> None:
     """Fill in the hash of the image's file if it is blank, before it is used as identity.
 
     Rows that were written while it was blank, or for an earlier file and never bought, move to the
@@ -101,7 +102,7 @@ def identify(image: Any) -> None:
         _move_to_present_file(row, image)
 
 
-def _move_to_present_file(row: Recomposition, image: Any) -> None:
+def _move_to_present_file(row: Recomposition, image: SiteImage) -> None:
     """Move a waiting row to the image's present file, or join it to the row already there."""
     twin = Recomposition.objects.filter(
         image_id=image.pk, source_hash=image.file_hash, shape=row.shape, recipe=row.recipe
@@ -126,7 +127,7 @@ def _get_recipe(group: DueGroup) -> Recipe | None:
         return None
 
 
-def _wanted_rows(image: Any, recipe: str) -> Any:
+def _wanted_rows(image: SiteImage, recipe: str) -> Any:
     """Return all rows wanted for the image and recipe, due or not, so that a page's shapes join."""
     rows = Recomposition.objects.wanted().filter(
         image_id=image.pk, source_hash=image.file_hash, recipe=recipe
@@ -138,7 +139,9 @@ def _wanted_rows(image: Any, recipe: str) -> Any:
 # The rules
 
 
-def _filter_allowed(image: Any, opened: Any, rows: list[Recomposition]) -> list[Recomposition]:
+def _filter_allowed(
+    image: SiteImage, opened: Any, rows: list[Recomposition]
+) -> list[Recomposition]:
     """Return the rows that may be bought now, by the opened file; the others wait with a reason."""
     if not rows:
         return []
@@ -200,7 +203,7 @@ class _Overtaken(Exception):
 
 
 def _write_request(
-    image: Any, recipe: Recipe, allowed: list[Recomposition]
+    image: SiteImage, recipe: Recipe, allowed: list[Recomposition]
 ) -> GatewayRequest | None:
     """Join shapes, reserve the budget, claim the rows and write the request, in one transaction."""
     ImageVersion.lock(image.pk)
@@ -232,7 +235,7 @@ def _claimed_fields(request: GatewayRequest) -> dict[str, Any]:
     }
 
 
-def _join_shapes(image: Any, recipe: str, rows: list[Recomposition]) -> list[Recomposition]:
+def _join_shapes(image: SiteImage, recipe: str, rows: list[Recomposition]) -> list[Recomposition]:
     """Return the rows to buy, oldest first, after joining rows of nearly the same shape to them."""
     leaders: list[Recomposition] = []
     bought = list(_bought_rows(image, recipe))
@@ -257,7 +260,7 @@ def _largest_area(row: Recomposition) -> int:
     return max((size.width * size.height for size in sizes), default=0)
 
 
-def _bought_rows(image: Any, recipe: str) -> Any:
+def _bought_rows(image: SiteImage, recipe: str) -> Any:
     """Return the rows bought, requested, failed or decided, whose shapes are not bought again."""
     rows = Recomposition.objects.filter(
         image_id=image.pk, source_hash=image.file_hash, recipe=recipe
@@ -281,7 +284,7 @@ def _join(row: Recomposition, other: Recomposition) -> None:
 
 
 def new_request(
-    image: Any,
+    image: SiteImage,
     recipe: Recipe,
     rows: list[Recomposition],
     *,

@@ -70,7 +70,7 @@ def _next_claim() -> dt.datetime | None:
     return max(wanted, blocked) if blocked else wanted
 
 
-def _claimable() -> QuerySet:
+def _claimable() -> QuerySet[Recomposition]:
     return Recomposition.objects.wanted().filter(
         decision=Recomposition.Decision.NONE, live=None, next_attempt_at__isnull=False
     )

@@ -8,7 +8,6 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any
 from urllib.parse import urlsplit
 
 import requests
@@ -18,6 +17,7 @@ from django.urls import NoReverseMatch, reverse
 from PIL import Image, ImageCms, ImageOps
 
 from wagtail_smart_resize.core import storage_errors
+from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.storage_errors import StorageError
 from wagtail_smart_resize.exceptions import SourceUnavailable
 from wagtail_smart_resize.gateway.deadlines import Deadline
@@ -150,7 +150,7 @@ def _host(url: str) -> str:
 # Its pixels
 
 
-def read_facts(image: Any) -> SourceFacts:
+def read_facts(image: SiteImage) -> SourceFacts:
     """Decode the image's file and return its upright size in pixels, animation and transparency.
 
     Raise SourceUnavailable ("file_missing", "storage" or "unreadable") if the file can't be decoded
@@ -166,7 +166,7 @@ def read_facts(image: Any) -> SourceFacts:
         return SourceFacts(width, height, animated, is_transparent)
 
 
-def source_picture(image: Any) -> SourcePicture:
+def source_picture(image: SiteImage) -> SourcePicture:
     """Draw an upright sRGB picture, `MAX_SENT_SIDE_PIXELS` a side at most, white where transparent.
 
     Raise SourceUnavailable, as `read_facts` does, if the file can't be read.
@@ -182,7 +182,7 @@ def source_picture(image: Any) -> SourcePicture:
     return SourcePicture(content.getvalue(), Image.MIME[format], *canvas.size)
 
 
-def source_content_type(image: Any) -> str:
+def source_content_type(image: SiteImage) -> str:
     """Return the content type of the image's `source_picture` without drawing it.
 
     Raise SourceUnavailable, as `read_facts` does, if the file can't be read.
@@ -197,7 +197,7 @@ def _encoding_format(picture: Image.Image) -> str:
 
 
 @contextlib.contextmanager
-def _open_image(image: Any) -> Iterator[Image.Image]:
+def _open_image(image: SiteImage) -> Iterator[Image.Image]:
     content = BytesIO(_read(image))
     # Without this, Pillow does not know yet which of the formats it can open.
     Image.init()
@@ -213,7 +213,7 @@ def _open_image(image: Any) -> Iterator[Image.Image]:
         ) from error
 
 
-def _read(image: Any) -> bytes:
+def _read(image: SiteImage) -> bytes:
     try:
         with storage_errors.translate_storage_errors(), image.open_file() as file:
             return file.read()

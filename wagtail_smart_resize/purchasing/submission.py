@@ -11,6 +11,7 @@ from django.db import DatabaseError, close_old_connections, transaction
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from wagtail_smart_resize.core import clock
+from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import Size
 from wagtail_smart_resize.exceptions import (
     AccessDenied,
@@ -70,14 +71,14 @@ def submit(request: GatewayRequest, client: GatewayClient, *, just_judged: bool 
 
 def _withdraw_if_obsolete(request: GatewayRequest, just_judged: bool) -> bool:
     """Withdraw the request if a row may not, or need not, be bought any more; return whether so."""
-    rows = list(outcomes.recompositions_of(request))
+    rows, image = list(outcomes.recompositions_of(request)), request.image
     reasons: dict[int, Reason | None] = {}
-    if rows and _is_current(request, rows):
+    if rows and image is not None and _is_current(request, image, rows):
         if just_judged:
             return False
         # The next claim handles an unreadable file.
         with contextlib.suppress(SourceUnavailable):
-            reasons = _reasons_against(request, rows)
+            reasons = _reasons_against(request, image, rows)
     if reasons and not any(reasons.values()):
         return False
     code = next((reason for reason in reasons.values() if reason), "outdated")
@@ -85,24 +86,23 @@ def _withdraw_if_obsolete(request: GatewayRequest, just_judged: bool) -> bool:
     return True
 
 
-def _is_current(request: GatewayRequest, rows: list[Recomposition]) -> bool:
+def _is_current(request: GatewayRequest, image: SiteImage, rows: list[Recomposition]) -> bool:
     """Return whether the image still has the same file and nobody has decided meanwhile."""
-    image = request.image
-    if image is None or image.file_hash != request.source_hash:
+    if image.file_hash != request.source_hash:
         return False
     # A person may ask for another candidate where one was chosen before.
     return request.by_person or all(row.is_open for row in rows)
 
 
 def _reasons_against(
-    request: GatewayRequest, rows: list[Recomposition]
+    request: GatewayRequest, image: SiteImage, rows: list[Recomposition]
 ) -> dict[int, Reason | None]:
     """Return the reason against each row now, by its id: None where it is still allowed.
 
     An image may have become private, or a page unpublished, since the claim. The rules that a
     person may override are not applied to a person's own request.
     """
-    image_facts = assess.ImageFacts.for_image(request.image, source_image.read_facts(request.image))
+    image_facts = assess.ImageFacts.for_image(image, source_image.read_facts(image))
     image_facts = dataclasses.replace(image_facts, budget_left=True, circuit_closed=True)
     return {
         row.pk: plan.verdict_on(

@@ -7,13 +7,15 @@ from typing import Any
 
 from django.db.models.fields.related_descriptors import ReverseOneToOneDescriptor
 
+from wagtail_smart_resize.core.site_image import SiteImage
+
 from . import published_cache, request_tracking
 from .published import NOTHING_PUBLISHED, PublishedState
 
 logger = logging.getLogger(__name__)
 
 
-class PublishedStateDescriptor(ReverseOneToOneDescriptor):
+class PublishedStateDescriptor(ReverseOneToOneDescriptor):  # type: ignore[type-arg]
     """`image.smart_resize`: what is live for the image, pinned to the instance that asked.
 
     `refresh_from_db` clears it together with the other cached relations.
@@ -30,7 +32,7 @@ class PublishedStateDescriptor(ReverseOneToOneDescriptor):
         return live
 
     @staticmethod
-    def _ask(image: Any) -> PublishedState:
+    def _ask(image: SiteImage) -> PublishedState:
         try:
             live = published_cache.process_cache.live(image.pk, image.file_hash)
         except Exception:
@@ -39,12 +41,12 @@ class PublishedStateDescriptor(ReverseOneToOneDescriptor):
         return live.in_preview() if request_tracking.in_admin() else live
 
 
-def pin(image: Any, live: PublishedState) -> None:
+def pin(image: SiteImage, live: PublishedState) -> None:
     """Set what the instance shows, to prepare renditions of what is not live yet."""
     image._state.fields_cache["smart_resize"] = live
 
 
-def pinned(image: Any) -> PublishedState | None:
+def pinned(image: SiteImage) -> PublishedState | None:
     """Return what the instance shows, without a look-up; None if nothing asked it before.
 
     Images of another model than the site's always give None: this app has nothing for them.
@@ -71,7 +73,7 @@ def vary_field(shape: Decimal, recipe: str) -> str:
 def _version_reader(name: str, shape: Decimal, recipe: str) -> Callable[[Any], str]:
     """Return a getter that caches: Wagtail calls it twice for every image of every page."""
 
-    def version(image: Any) -> str:
+    def version(image: SiteImage) -> str:
         live = image.smart_resize
         found = live.versions.get(name)
         if found is None:

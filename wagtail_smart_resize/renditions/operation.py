@@ -11,6 +11,7 @@ from django.dispatch import receiver
 from wagtail.images import get_image_model
 from wagtail.images.image_operations import FillOperation, FilterOperation, ImageTransform
 
+from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import Size, Slot, is_preset_name
 from wagtail_smart_resize.settings import settings
 
@@ -39,7 +40,7 @@ class SmartResizeOperation(FillOperation, FilterOperation):
             return super().run(subject, *context)
         return self.recompose(subject, *context)
 
-    def recompose(self, crop: Any, image: Any, env: dict[str, Any]) -> Any:
+    def recompose(self, crop: Any, image: SiteImage, env: dict[str, Any]) -> Any:
         """Return the live candidate in the size of `crop`, or `crop`. Both are Willow images."""
         shown = accessor.pinned(image)
         if shown is None or image.is_svg():

@@ -11,6 +11,7 @@ from PIL import Image, PngImagePlugin
 from wagtail.images.image_operations import FilterOperation
 from willow.plugins.pillow import PillowImage
 
+from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.settings import settings
 
 logger = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ class Label(FilterOperation):
     def construct(self) -> None:
         pass
 
-    def run(self, willow: Any, image: Any, env: dict[str, Any]) -> Any:
+    def run(self, willow: Any, image: SiteImage, env: dict[str, Any]) -> Any:
         """Return the Willow image, or one that saves the same pixels labelled. Never raises."""
         try:
             return labelled(willow) if env.get(RECOMPOSED) and _is_enabled() else willow

@@ -5,6 +5,8 @@ from typing import Any
 from wagtail.images.exceptions import InvalidFilterSpecError
 from wagtail.images.models import Filter, ResponsiveImage
 
+from wagtail_smart_resize.core.site_image import SiteImage
+
 from .operation import SmartResizeOperation, smart_resize_operations
 from .published import NOTHING_PUBLISHED
 
@@ -53,7 +55,7 @@ def _is_recomposed(rendition: Any, spec: Filter, ours: list[SmartResizeOperation
 class _WithoutVersions:
     """Proxy of an image whose version attributes are blank, as while nothing is live for it."""
 
-    def __init__(self, image: Any, versions: set[str]) -> None:
+    def __init__(self, image: SiteImage, versions: set[str]) -> None:
         self._image = image
         self._versions = versions
 

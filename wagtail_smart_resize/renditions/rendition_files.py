@@ -7,9 +7,10 @@ from django.db import IntegrityError, transaction
 from wagtail.images.models import Filter
 
 from wagtail_smart_resize.core import storage_errors
+from wagtail_smart_resize.core.site_image import SiteImage
 
 
-def make_rendition(image: Any, spec: Filter) -> None:
+def make_rendition(image: SiteImage, spec: Filter) -> None:
     """Make a rendition before pages ask for it; discard it where another process was faster.
 
     Wagtail writes the file first, then the row that names it. Here the row comes first, under a key
@@ -31,7 +32,7 @@ def make_rendition(image: Any, spec: Filter) -> None:
             delete_rendition(row)
 
 
-def _hidden_row(image: Any, spec: Filter, content: Any) -> Any:
+def _hidden_row(image: SiteImage, spec: Filter, content: Any) -> Any:
     """Create the row to exist while its file is written, under a file name of no other row."""
     key = secrets.token_hex(6)
     fields = {"filter_spec": spec.spec, "focal_point_key": key}

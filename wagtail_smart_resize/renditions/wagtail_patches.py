@@ -59,6 +59,8 @@ def _create_renditions(self: Any, *filters: Filter) -> dict[Filter, Any]:
 _wagtail_focal_point = AbstractRendition.focal_point.func
 
 
-@cached_property
-def _focal_point(self: Any) -> Rect | None:
+def _read_focal_point(self: Any) -> Rect | None:
     return focal_point.focal_point(self, _wagtail_focal_point)
+
+
+_focal_point = cached_property(_read_focal_point)

@@ -8,12 +8,13 @@ from typing import Any
 from django.db.models import F, QuerySet
 from wagtail.images import get_image_model
 
+from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.models import ImageVersion, Recomposition
 from wagtail_smart_resize.publishing import publication
 from wagtail_smart_resize.renditions import accessor, published
 
 
-def chunks(queryset: QuerySet, field: str = "pk", size: int = 200) -> Iterator[list[Any]]:
+def chunks(queryset: QuerySet[Any], field: str = "pk", size: int = 200) -> Iterator[list[Any]]:
     """Yield the distinct values of a field in their order, as lists of at most `size`.
 
     Each list is a query of its own that continues after the last value. No cursor stays open while
@@ -31,7 +32,7 @@ def chunks(queryset: QuerySet, field: str = "pk", size: int = 200) -> Iterator[l
 class ImageRecords:
     """An image, its version, and its recompositions for its present file."""
 
-    image: Any
+    image: SiteImage
     version: ImageVersion | None
     rows: list[Recomposition]
 

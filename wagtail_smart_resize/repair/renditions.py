@@ -12,6 +12,7 @@ from wagtail.images.exceptions import InvalidFilterSpecError
 from wagtail.images.models import Filter
 
 from wagtail_smart_resize.core import clock
+from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import Slot, same_shape
 from wagtail_smart_resize.models import ImageVersion, RetiredRendition
 from wagtail_smart_resize.purchasing import demand
@@ -26,7 +27,7 @@ from .report import Finding, Repair
 IMAGES_PER_CHUNK = 100
 
 
-def ours() -> QuerySet:
+def ours() -> QuerySet[Any]:
     """Return the renditions whose filter spec names the app's filter, valid or not."""
     model = get_image_model().get_rendition_model()
     return model._default_manager.filter(filter_spec__contains="smartresize-")
@@ -68,7 +69,7 @@ class Specs:
         except InvalidFilterSpecError:
             return None
 
-    def is_current(self, spec: str, key: str, image: Any) -> bool | None:
+    def is_current(self, spec: str, key: str, image: SiteImage) -> bool | None:
         """Return whether `key` is the spec's present one, or None if that can't be told.
 
         What is live must be pinned to the image.
@@ -122,7 +123,7 @@ def _find_wanted(seen: ImageRecords, on_key: Iterable[Stored], specs: Specs) -> 
         yield Finding(Repair.WANTED, size, partial(_record_demand, seen.image, slots, recipe))
 
 
-def _record_demand(image: Any, slots: Iterable[Slot], recipe: str) -> int:
+def _record_demand(image: SiteImage, slots: Iterable[Slot], recipe: str) -> int:
     """Record the demand as a preview's.
 
     Who wanted it is not known, and the rules look up whether a published page uses the image.

@@ -8,6 +8,7 @@ from typing import Any
 from django.db.models import Exists, F, OuterRef, Q
 from wagtail.images import get_image_model
 
+from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.storage_errors import StorageError
 from wagtail_smart_resize.models import ImageVersion, Recomposition
 from wagtail_smart_resize.purchasing import plan
@@ -35,7 +36,7 @@ def find_missing_hashes() -> Iterator[Finding]:
             yield Finding(Repair.HASHES, 1, partial(_identify, image))
 
 
-def _identify(image: Any) -> int:
+def _identify(image: SiteImage) -> int:
     try:
         plan.identify(image)
     except StorageError as error:

@@ -9,6 +9,7 @@ from django.db.models import F, Q
 from wagtail.images import get_image_model
 
 from wagtail_smart_resize.core import clock
+from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.models import OptOut, PipelineState, Recomposition
 from wagtail_smart_resize.purchasing import plan
 from wagtail_smart_resize.rules import assess, usage
@@ -61,7 +62,7 @@ def _facts_reader() -> Callable[[Any, bool], assess.ImageFacts]:
     budget_left = assess.budget_left() >= settings.CANDIDATES
     circuit_closed = not PipelineState.objects.filter(circuit_opened_at__isnull=False).exists()
 
-    def image_facts(image: Any, opted_out: bool) -> assess.ImageFacts:
+    def image_facts(image: SiteImage, opted_out: bool) -> assess.ImageFacts:
         return assess.ImageFacts(
             image=image,
             is_private=image.collection_id in private,

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from wagtail_smart_resize.core import clock
+from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import Slot
 from wagtail_smart_resize.models import BudgetPeriod, OptOut, PipelineState
 from wagtail_smart_resize.settings import settings
@@ -28,7 +29,7 @@ class ImageFacts:
     ignore EXIF orientation, and animation and transparency are unknown.
     """
 
-    image: Any
+    image: SiteImage
     is_private: bool
     opted_out: bool
     uses: Usage
@@ -37,7 +38,7 @@ class ImageFacts:
     opened: "SourceFacts | None" = None
 
     @classmethod
-    def for_image(cls, image: Any, opened: "SourceFacts | None" = None) -> "ImageFacts":
+    def for_image(cls, image: SiteImage, opened: "SourceFacts | None" = None) -> "ImageFacts":
         """Return the facts of one image. Opens no file: `opened` is what a caller read from it."""
         return cls(
             image=image,
@@ -121,7 +122,7 @@ def budget_left() -> int:
     return max(0, min(settings.DAILY_LIMIT - today, settings.MONTHLY_LIMIT - month))
 
 
-def site_allows(image: Any, shape: Decimal, slots: Iterable[Slot], recipe: str) -> bool:
+def site_allows(image: SiteImage, shape: Decimal, slots: Iterable[Slot], recipe: str) -> bool:
     """Return what the site's `ALLOW` decides, True without one; an exception counts as False."""
     if settings.ALLOW is None:
         return True

@@ -8,7 +8,7 @@ from operator import or_
 from typing import Any
 
 from django.contrib.contenttypes.models import ContentType
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Q, QuerySet
 from wagtail.models import (
     Collection,
     CollectionViewRestriction,
@@ -17,6 +17,7 @@ from wagtail.models import (
 )
 
 from wagtail_smart_resize.compat import get_page_model
+from wagtail_smart_resize.core.site_image import SiteImage
 
 from .verdict import Usage
 
@@ -27,7 +28,7 @@ Key = tuple[int, str]
 """An object in the reference index: the content type id of its base model, and its key as text."""
 
 
-def pages_using(image: Model) -> QuerySet:
+def pages_using(image: SiteImage) -> QuerySet[Any]:
     """Return the live pages that show the image, directly or through snippets.
 
     Pages that find it by a query of their own, such as listings, are not in the index.
@@ -35,12 +36,12 @@ def pages_using(image: Model) -> QuerySet:
     return _live_pages(_trace([image])[image.pk].pages)
 
 
-def usage_of(image: Model) -> Usage:
+def usage_of(image: SiteImage) -> Usage:
     """Return whether a live page shows the image; UNKNOWN where something else may show it too."""
     return usages_of([image])[image.pk]
 
 
-def usages_of(images: Sequence[Model]) -> dict[Any, Usage]:
+def usages_of(images: Sequence[SiteImage]) -> dict[Any, Usage]:
     """Return the usage of many images by their keys, in as many queries as for one."""
     traced = _trace(images)
     pages = {pk for uses in traced.values() for pk in uses.pages}
@@ -48,7 +49,7 @@ def usages_of(images: Sequence[Model]) -> dict[Any, Usage]:
     return {key: uses.as_usage(live) for key, uses in traced.items()}
 
 
-def is_private(image: Any) -> bool:
+def is_private(image: SiteImage) -> bool:
     """Return whether the image's collection, or one above it, has view restrictions."""
     return image.collection.get_view_restrictions().exists()
 
@@ -97,7 +98,7 @@ class _Uses:
         return Usage.UNKNOWN
 
 
-def _trace(images: Sequence[Model]) -> dict[Any, _Uses]:
+def _trace(images: Sequence[SiteImage]) -> dict[Any, _Uses]:
     """Follow the references to images, but not those to pages: a link shows no image."""
     traced = {image.pk: _Uses({(_type_id(type(image)), str(image.pk))}) for image in images}
     page_type = _type_id(get_page_model())
@@ -113,7 +114,7 @@ def _trace(images: Sequence[Model]) -> dict[Any, _Uses]:
     return traced
 
 
-def _type_id(model: type[Model]) -> int:
+def _type_id(model: type[Any]) -> int:
     """Return the id of the content type that the index uses for a model: its first table's."""
     base = [model, *model._meta.get_parent_list()][-1]
     return ContentType.objects.get_for_model(base, for_concrete_model=False).pk
@@ -152,5 +153,5 @@ def _by_type(keys: set[Key]) -> dict[int, set[str]]:
     return grouped
 
 
-def _live_pages(pks: set[str]) -> QuerySet:
+def _live_pages(pks: set[str]) -> QuerySet[Any]:
     return get_page_model()._default_manager.filter(pk__in=pks, live=True)

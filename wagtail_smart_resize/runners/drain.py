@@ -29,7 +29,7 @@ class Outstanding(NamedTuple):
         return any(self)
 
     @classmethod
-    def count(cls) -> "Outstanding":
+    def current(cls) -> "Outstanding":
         circuit_open = PipelineState.peek().circuit_open
         versions = ImageVersion.objects
         return cls(
@@ -80,7 +80,7 @@ def finish(
     while True:
         result = passes.run_pass(workers=loop.WORKERS)
         failed_steps += result.failed
-        left = Outstanding.count()
+        left = Outstanding.current()
         tell(left)
         remaining = ends - time.monotonic()
         if not left or remaining <= 0:

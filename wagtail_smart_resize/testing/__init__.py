@@ -4,7 +4,9 @@
 pytest, and can be imported before Django is set up.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from wagtail_smart_resize.core.site_image import SiteImage
 
 if TYPE_CHECKING:
     from wagtail_smart_resize.models import Candidate
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["recomposed"]
 
 
-def recomposed(image: Any, spec: str, picture: bytes | None = None) -> "Candidate":
+def recomposed(image: SiteImage, spec: str, picture: bytes | None = None) -> "Candidate":
     """Store a recomposition of the image for "1200x630" or a preset, and make it live.
 
     `picture` is the bytes of a JPEG, PNG or WebP; without it, a picture of a single colour in the

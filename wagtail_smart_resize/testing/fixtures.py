@@ -9,19 +9,21 @@ from typing import Any
 
 import pytest
 
+from wagtail_smart_resize.core.site_image import SiteImage
+
 
 @pytest.fixture
 def smart_resize(db: None) -> Iterator[Callable[..., Any]]:
     """Provide `wagtail_smart_resize.testing.recomposed`, and delete its files after the test."""
     from . import recomposed
 
-    files = []
+    candidates = []
 
-    def make(image: Any, spec: str, picture: bytes | None = None) -> Any:
+    def make(image: SiteImage, spec: str, picture: bytes | None = None) -> Any:
         candidate = recomposed(image, spec, picture)
-        files.append(candidate.file)
+        candidates.append(candidate)
         return candidate
 
     yield make
-    for file in files:
-        file.storage.delete(file.name)
+    for candidate in candidates:
+        candidate.file.storage.delete(candidate.file_name)

@@ -2,10 +2,10 @@
 
 import hashlib
 import io
-from typing import Any
 
 from PIL import Image
 
+from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import Size, same_shape, shape_of
 from wagtail_smart_resize.editorial.actions import ResizeTarget
 from wagtail_smart_resize.models import Candidate, Recomposition
@@ -16,7 +16,7 @@ from wagtail_smart_resize.purchasing import demand, plan
 COLOUR = "rebeccapurple"
 
 
-def make_live(image: Any, spec: str, picture: bytes | None) -> Candidate:
+def make_live(image: SiteImage, spec: str, picture: bytes | None) -> Candidate:
     """Store a recomposition and make it live: see `wagtail_smart_resize.testing.recomposed`."""
     target = ResizeTarget.parse(spec)
     content = picture if picture is not None else _drawn(target.slot.size)

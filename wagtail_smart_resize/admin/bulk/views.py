@@ -16,6 +16,7 @@ from wagtail.admin import messages
 from wagtail.images.views.bulk_actions.image_bulk_action import ImageBulkAction
 
 from wagtail_smart_resize.core.formatting import price_text
+from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.storage_errors import StorageError
 from wagtail_smart_resize.editorial import actions, estimates, permissions
 from wagtail_smart_resize.editorial.actions import Refused
@@ -135,7 +136,7 @@ class BulkView(SmartResizeAction, ImageBulkAction):
         images = model._default_manager.select_related("collection").order_by("pk")
         return list(images.prefetch_renditions("max-165x165").filter(pk__in=object_ids))
 
-    def check_perm(self, image: Any) -> bool:
+    def check_perm(self, image: SiteImage) -> bool:
         return permissions.may_smart_resize(self.request.user, image)
 
     def get_actionable_objects(self) -> tuple[list[Any], dict[str, list[Any]]]:

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.utils.functional import cached_property
 
+from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.editorial import permissions
 from wagtail_smart_resize.models import ImageVersion
 from wagtail_smart_resize.rules import assess
@@ -15,7 +16,7 @@ from .preview import Preview
 class ImageContext:
     """Facts about an image and the user's permissions on it, each looked up once."""
 
-    def __init__(self, image: Any, user: Any) -> None:
+    def __init__(self, image: SiteImage, user: Any) -> None:
         self.image, self.user = image, user
 
     @cached_property

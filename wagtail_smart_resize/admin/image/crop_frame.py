@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from wagtail.images.models import Filter
 
+from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import Size, Slot
 
 
@@ -38,7 +39,7 @@ class Frame(NamedTuple):
         return f"{self.left} {self.top} {self.crop_width} {self.crop_height}"
 
 
-def frame_of(image: Any, slot: Slot, size: Size) -> Frame:
+def frame_of(image: SiteImage, slot: Slot, size: Size) -> Frame:
     """Return the frame of `fill-<slot>`, respecting the focal point and closeness.
 
     `size` is the image's as displayed, since Wagtail applies the EXIF orientation before it crops.
@@ -54,7 +55,7 @@ def frame_of(image: Any, slot: Slot, size: Size) -> Frame:
     )
 
 
-def upright_box(image: Any, rendition: Any) -> Size:
+def upright_box(image: SiteImage, rendition: Any) -> Size:
     """Return the image's size as displayed, judging by the orientation of a rendition.
 
     The size in the database is that of the file, before the EXIF orientation is applied.

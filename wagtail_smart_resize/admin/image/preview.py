@@ -2,11 +2,11 @@
 
 import logging
 from dataclasses import dataclass
-from typing import Any
 
 from django.db import DatabaseError
 from wagtail.images.shortcuts import get_rendition_or_not_found
 
+from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import Size, Slot
 from wagtail_smart_resize.rules.facts import SourceFacts
 
@@ -23,13 +23,13 @@ SPEC_SVG = "max-1600x1600"
 class Preview:
     """The rendition's URL: "" if the image's file is missing or damaged, or its storage fails."""
 
-    image: Any
+    image: SiteImage
     url: str
     size: Size
     """The image's size as displayed, in pixels."""
 
     @classmethod
-    def for_image(cls, image: Any) -> "Preview":
+    def for_image(cls, image: SiteImage) -> "Preview":
         spec = SPEC_SVG if image.is_svg() else SPEC
         try:
             rendition = get_rendition_or_not_found(image, spec)

@@ -42,7 +42,9 @@ def usual() -> dt.timedelta:
         status=GatewayRequest.Status.DONE, sent_at__isnull=False, finished_at__isnull=False
     )
     moments_of = done.order_by("-pk").values_list("sent_at", "finished_at")[:SAMPLE_SIZE]
-    taken = [(finished - sent).total_seconds() for sent, finished in moments_of]
+    taken = [
+        (finished - sent).total_seconds() for sent, finished in moments_of if sent and finished
+    ]
     return dt.timedelta(seconds=statistics.median(taken)) if taken else COMMON_DURATION
 
 

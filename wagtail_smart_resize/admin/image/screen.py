@@ -10,6 +10,7 @@ from typing import Any
 from django.db.models import Prefetch, QuerySet
 from django.utils.functional import cached_property
 
+from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import same_shape
 from wagtail_smart_resize.editorial import states
 from wagtail_smart_resize.editorial.actions import ResizeTarget
@@ -23,7 +24,7 @@ from .shape import Shape
 class Screen(ImageContext):
     """The data of an image's screen as `user` sees it, looked up once. Read only."""
 
-    def __init__(self, image: Any, user: Any, typed: ResizeTarget | None = None) -> None:
+    def __init__(self, image: SiteImage, user: Any, typed: ResizeTarget | None = None) -> None:
         super().__init__(image, user)
         self.typed = typed
 
@@ -48,15 +49,12 @@ class Screen(ImageContext):
         return sum(shape.state.is_busy for shape in self.shapes)
 
 
-def rows_of(image: Any) -> QuerySet:
-    """Return the recompositions of the image's current file.
-
-    Each has its stored candidates as `ready_candidates`.
-    """
+def rows_of(image: SiteImage) -> QuerySet[Recomposition]:
+    """Return the recompositions of the image's current file, with their stored candidates."""
     stored = Candidate.objects.filter(stored=True).select_related("request", "request__asked_by")
     rows = Recomposition.objects.filter(image_id=image.pk, source_hash=image.file_hash)
-    candidates = Prefetch("candidates", stored, to_attr="ready_candidates")
-    return states.with_state_relations(rows).prefetch_related(candidates).order_by("pk")
+    complete = states.with_state_relations(rows).prefetch_related(Prefetch("candidates", stored))
+    return complete.order_by("pk")
 
 
 def _shapes(rows: list[Recomposition], typed: ResizeTarget | None) -> Iterator[Shape]:

@@ -118,7 +118,7 @@ class Shape:
     @cached_property
     def options(self) -> "list[Option]":
         """Return the crop, then the candidates in the order in which they arrived."""
-        candidates = self.row.ready_candidates if self.row else []
+        candidates = self.row.candidates.all() if self.row else []
         numbered = enumerate(candidates, start=1)
         return [Option(self, None, 0), *(Option(self, each, number) for number, each in numbered)]
 

@@ -175,7 +175,7 @@ def record(each: ListedRecomposition) -> dict[str, Any]:
     return {name: field.read(each) for name, field in FIELDS.items()}
 
 
-def stream(found: QuerySet) -> Iterator[ListedRecomposition]:
+def stream(found: QuerySet[Recomposition]) -> Iterator[ListedRecomposition]:
     """Yield the rows in their order, chunk by chunk.
 
     One query selects the primary keys, and a fixed number of queries loads each chunk: a database

@@ -1,7 +1,7 @@
 """The report's filters. Their choices are limited to values of rows that the user may see."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from functools import reduce
 from operator import or_
@@ -21,6 +21,7 @@ from wagtail_smart_resize.core import formatting
 from wagtail_smart_resize.core.sizes import SHAPE_TOLERANCE
 from wagtail_smart_resize.editorial import delays, failures, listings
 from wagtail_smart_resize.models import GatewayRequest, Recomposition
+from wagtail_smart_resize.models.recomposition import RecompositionQuerySet
 from wagtail_smart_resize.settings import settings
 
 Choices = list[tuple[str, Any]]
@@ -98,19 +99,27 @@ class RecompositionFilterSet(WagtailFilterSet):
                 field_name="image__collection", label=_("Collection"), queryset=collections
             )
 
-    def filter_live(self, queryset: QuerySet, name: str, value: str) -> QuerySet:
+    def filter_live(
+        self, queryset: QuerySet[Recomposition], name: str, value: str
+    ) -> QuerySet[Recomposition]:
         return queryset.filter(live__isnull=value != "recomposed")
 
-    def filter_shape(self, queryset: QuerySet, name: str, value: list[str]) -> QuerySet:
+    def filter_shape(
+        self, queryset: QuerySet[Recomposition], name: str, value: list[str]
+    ) -> QuerySet[Recomposition]:
         return queryset.filter(reduce(or_, map(_shape_query, value))) if value else queryset
 
-    def filter_user(self, queryset: QuerySet, name: str, value: Any) -> QuerySet:
+    def filter_user(
+        self, queryset: QuerySet[Recomposition], name: str, value: Any
+    ) -> QuerySet[Recomposition]:
         """Return the rows requested or decided by any of these users."""
         if not value:
             return queryset
         return queryset.filter(Q(asked_by__in=value) | Q(decided_by__in=value))
 
-    def filter_batch(self, queryset: QuerySet, name: str, value: str) -> QuerySet:
+    def filter_batch(
+        self, queryset: QuerySet[Recomposition], name: str, value: str
+    ) -> QuerySet[Recomposition]:
         return queryset.filter(pk__in=in_batch(value))
 
 
@@ -140,7 +149,7 @@ def _decimal(text: str) -> Decimal | None:
         return None
 
 
-def shape_choices(mine: QuerySet) -> Choices:
+def shape_choices(mine: RecompositionQuerySet) -> Choices:
     """Return the site's presets, then the shapes of the rows, each with one of its sizes."""
     presets = [
         (f"preset:{name}", f"{preset.label} ({formatting.size_text(preset.slot.size)})")
@@ -154,7 +163,7 @@ def shape_choices(mine: QuerySet) -> Choices:
     return presets + shapes
 
 
-def _one_per_value(mine: QuerySet, field: str) -> Iterator[Recomposition]:
+def _one_per_value(mine: RecompositionQuerySet, field: str) -> Iterator[Recomposition]:
     """Yield one row for each value of an indexed field, in the order of the values.
 
     It runs one query per value, each along the index to the next: there are few values, many rows.
@@ -169,14 +178,14 @@ def _one_per_value(mine: QuerySet, field: str) -> Iterator[Recomposition]:
 # Reasons
 
 
-def failure_choices(mine: QuerySet) -> Choices:
+def failure_choices(mine: RecompositionQuerySet) -> Choices:
     """Return the failure codes of the rows, each with its message."""
     failed = mine.filter(failure_code__gt="")
     codes = [row.failure_code for row in _one_per_value(failed, "failure_code")]
     return [(code, failures.describe(code).message) for code in codes]
 
 
-def waiting_choices(mine: QuerySet) -> Choices:
+def waiting_choices(mine: RecompositionQuerySet) -> Choices:
     """Return the reasons why wanted rows wait, each with its label."""
     waiting = mine.wanted().filter(waiting_reason__gt="")
     reasons = [row.waiting_reason for row in _one_per_value(waiting, "waiting_reason")]
@@ -186,14 +195,14 @@ def waiting_choices(mine: QuerySet) -> Choices:
 # People and batches
 
 
-def _users(mine: QuerySet) -> QuerySet:
+def _users(mine: RecompositionQuerySet) -> QuerySet[Any]:
     User = get_user_model()
     asked, decided = mine.filter(asked_by=OuterRef("pk")), mine.filter(decided_by=OuterRef("pk"))
     known = Exists(asked) | Exists(decided)
     return User._default_manager.filter(known).order_by(User.USERNAME_FIELD)
 
 
-def batch_choices(mine: QuerySet, asked: str | None) -> Choices:
+def batch_choices(mine: RecompositionQuerySet, asked: str | None) -> Choices:
     """Return recent batches of more than one image, and the batch `asked` that the URL names."""
     requests = GatewayRequest.objects.exclude(batch=None)
     theirs = requests.filter(Exists(mine.filter(image=OuterRef("image"))))
@@ -210,7 +219,7 @@ def batch_choices(mine: QuerySet, asked: str | None) -> Choices:
     return list(found.items())
 
 
-def _batch_label(batch: dict[str, Any]) -> str:
+def _batch_label(batch: Mapping[str, Any]) -> str:
     text = ngettext("%(date)s, %(count)d image", "%(date)s, %(count)d images", batch["images"])
     return text % {"date": formatting.datetime_text(batch["at"]), "count": batch["images"]}
 

@@ -61,7 +61,7 @@ class BatchProgress:
         return self.total - self.busy
 
     @classmethod
-    def of(cls, batch: QuerySet) -> "BatchProgress":
+    def of(cls, batch: QuerySet[Recomposition]) -> "BatchProgress":
         found = states.states(states.with_state_relations(batch))
         counted = Counter(state.name for state in found)
         words = [(name, counted[name]) for name in states.StateName if counted[name]]
@@ -126,19 +126,19 @@ class ReportView(BaseReportView):
 
     # Rows
 
-    def get_base_queryset(self) -> QuerySet:
+    def get_base_queryset(self) -> QuerySet[Recomposition]:
         return listings.visible_to(self.request.user)
 
-    def paginate_queryset(self, queryset: QuerySet, page_size: int) -> Any:
+    def paginate_queryset(self, queryset: QuerySet[Recomposition], page_size: int) -> Any:
         paginator, page, found, has_others = super().paginate_queryset(queryset, page_size)
         page.object_list = _report_rows(listings.load_page(found))
         return paginator, page, page.object_list, has_others
 
-    def order_queryset(self, queryset: QuerySet) -> QuerySet:
+    def order_queryset(self, queryset: QuerySet[Recomposition]) -> QuerySet[Recomposition]:
         queryset = super().order_queryset(queryset)
         return queryset.order_by(*queryset.query.order_by, "-pk")
 
-    def get_filtered_queryset(self) -> QuerySet:
+    def get_filtered_queryset(self) -> QuerySet[Recomposition]:
         # Wagtail filters the result of `get_queryset`, which is filtered already, a second time.
         return self.get_queryset()
 

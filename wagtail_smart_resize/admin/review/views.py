@@ -61,14 +61,14 @@ class ReviewView(ReviewRequired, BaseListingView):
     paginate_by = 10
     columns: list[Any] = []
 
-    def get_queryset(self) -> QuerySet:
+    def get_queryset(self) -> QuerySet[Recomposition]:
         return listings.waiting_for(self.request.user, MAX_ENTRIES)
 
-    def paginate_queryset(self, queryset: QuerySet, page_size: int) -> Any:
+    def paginate_queryset(self, queryset: QuerySet[Recomposition], page_size: int) -> Any:
         paginator, page, found, has_others = super().paginate_queryset(queryset, page_size)
         page.object_list = listings.load_page(found)
         stored = Candidate.objects.filter(stored=True)
-        prefetch_related_objects(page.object_list, Prefetch("candidates", stored, "pictures"))
+        prefetch_related_objects(page.object_list, Prefetch("candidates", stored))
         return paginator, page, page.object_list, has_others
 
     def get_context_data(self, *args: Any, **kwargs: Any) -> dict[str, Any]:

@@ -34,8 +34,8 @@ class StateColumn(BaseColumn):
             image_id__in=image_ids, source_hash=F("image__file_hash")
         )
         found: dict[Any, list[State]] = defaultdict(list)
-        recomposed = list(with_state_relations(recomposed))
-        for row, state in zip(recomposed, states(recomposed), strict=True):
+        rows = list(with_state_relations(recomposed))
+        for row, state in zip(rows, states(rows), strict=True):
             found[row.image_id].append(state)
         # The state that outranks the others comes first.
         self.found = {

@@ -28,7 +28,7 @@ class SmartResizeSidePanel(BaseSidePanel):
             """Return a label that includes the count, since it replaces the button's content."""
             count = self.panel.count
             if not count:
-                return _("Toggle smart resize")
+                return str(_("Toggle smart resize"))
             text = ngettext(
                 "Toggle smart resize: %(count)d shape needs somebody",
                 "Toggle smart resize: %(count)d shapes need somebody",

@@ -1,5 +1,7 @@
 """Command that wants shapes of many images before a launch, or a move from another system."""
 
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -89,7 +91,7 @@ def _select_images(collections: list[str], tags: list[str]) -> "QuerySet[Any]":
     images = get_image_model()._default_manager.all()
     if collections:
         below = [Q(collection__path__startswith=_get_collection(text).path) for text in collections]
-        images = images.filter(Q.create(below, connector=Q.OR))
+        images = images.filter(reduce(or_, below))
     if tags:
         images = images.filter(tags__name__in=tags)
     return images
