@@ -1,7 +1,7 @@
 /*
- * Leads from an image chooser's menu to the image's screen, for those who may see it. Only the link
- * to the edit page, beside ours, tells which image is chosen. The menu is made anew whenever it
- * opens, so what is shown is always about that image.
+ * Adds a link to the image's screen to the menu of image choosers, for users who may see it. The id
+ * of the chosen image is taken from the edit link beside it. The menu is built whenever it opens, so
+ * the link always belongs to the chosen image.
  */
 class SmartResizeChooserLinkController extends window.StimulusModule.Controller {
   static known = new Map();

@@ -1,4 +1,4 @@
-/* Lays the recomposed picture over the crop; a slider says how much of which is seen. */
+/* Lays the recomposed picture over the crop; a slider sets how much of each is visible. */
 class SmartResizeCompareController extends window.StimulusModule.Controller {
   static targets = ['range'];
 

@@ -1,10 +1,10 @@
-/* Shows a picture large, in Wagtail's dialog. What is shown lies in a template beside the button. */
-class SmartResizeLookController extends window.StimulusModule.Controller {
+/* Shows a picture enlarged in Wagtail's dialog, from the template beside the button. */
+class SmartResizeEnlargeController extends window.StimulusModule.Controller {
   static targets = ['button'];
 
   static values = { dialog: String };
 
-  // Without scripts the pictures stand side by side, and the button could do nothing.
+  // Hidden without scripts, where the button would do nothing.
   buttonTargetConnected(button) {
     button.hidden = false;
   }
@@ -12,7 +12,7 @@ class SmartResizeLookController extends window.StimulusModule.Controller {
   open({ currentTarget }) {
     const template = currentTarget.parentElement.querySelector('template');
     const dialog = document.getElementById(this.dialogValue);
-    const body = dialog?.querySelector('[data-smart-resize-look-body]');
+    const body = dialog?.querySelector('[data-smart-resize-enlarge-body]');
     if (!template || !body) return;
     body.replaceChildren(template.content.cloneNode(true));
     body.querySelectorAll('[data-ratio]').forEach(({ dataset, style }) => {
@@ -22,4 +22,4 @@ class SmartResizeLookController extends window.StimulusModule.Controller {
   }
 }
 
-window.wagtail.app.register('smart-resize-look', SmartResizeLookController);
+window.wagtail.app.register('smart-resize-enlarge', SmartResizeEnlargeController);

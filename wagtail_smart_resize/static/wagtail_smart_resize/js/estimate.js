@@ -1,6 +1,6 @@
 /*
- * Works out what the selected images and shapes take, as they are chosen. The server does the sums;
- * without scripts a button asks for them.
+ * Updates the estimate as images and shapes are selected. The server calculates it; without scripts
+ * a button requests it.
  */
 class SmartResizeEstimateController extends window.StimulusModule.Controller {
   static targets = ['button', 'region', 'status'];
@@ -17,7 +17,7 @@ class SmartResizeEstimateController extends window.StimulusModule.Controller {
     this.buttonTarget.hidden = false;
   }
 
-  // While a size is being typed.
+  // Wait while a size is being typed.
   later() {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.work(), this.delayValue);

@@ -1,4 +1,4 @@
-/* Says what a press of Generate would buy, for the number of pictures that is chosen. */
+/* Shows what Generate would buy for the chosen number of pictures. */
 class SmartResizeOfferController extends window.StimulusModule.Controller {
   static targets = ['button', 'sentence'];
 

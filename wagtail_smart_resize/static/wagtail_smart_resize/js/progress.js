@@ -1,9 +1,8 @@
 /*
- * Keeps an image's screen up to date while something is under way.
+ * Updates an image's screen while requests are under way.
  *
- * The server sends the cards that have changed, as HTML. A card that has the focus is left alone
- * until the focus is elsewhere; a choice that was made and not yet sent is kept. Everything that is
- * said to people comes from data attributes.
+ * The server sends changed cards as HTML. A card with the focus is replaced once it has lost it, and
+ * choices that are not submitted yet are kept. All texts come from data attributes.
  */
 class SmartResizeProgressController extends window.StimulusModule.Controller {
   static targets = ['summary', 'card', 'generate', 'bar'];
@@ -54,7 +53,7 @@ class SmartResizeProgressController extends window.StimulusModule.Controller {
     else document.title = this.title;
   }
 
-  /* The longer nothing happens, nobody looks, or nobody answers, the rarer the questions. */
+  /* Poll less often the longer nothing changes, the page is hidden, or the server fails. */
   wait() {
     if (document.hidden) return this.longestValue;
     const patience = this.failures ? 2 ** this.failures : 1.15 ** Math.max(0, this.unchanged - 20);
@@ -77,7 +76,7 @@ class SmartResizeProgressController extends window.StimulusModule.Controller {
     const { signal } = this.abort;
     try {
       const response = await fetch(this.address(), {
-        // Told so, Wagtail answers with a status instead of a redirect to its login.
+        // With this header Wagtail answers with a status instead of a redirect to its login.
         headers: { 'X-Requested-With': 'XMLHttpRequest' },
         signal,
       });
@@ -106,7 +105,7 @@ class SmartResizeProgressController extends window.StimulusModule.Controller {
     return false;
   }
 
-  /* No more questions: there is nothing to be told any more, or nobody to be told. */
+  /* Stop polling: the image is gone, or the user may not see it any more. */
   end(text) {
     this.ended = true;
     this.activeValue = 0;
@@ -138,11 +137,11 @@ class SmartResizeProgressController extends window.StimulusModule.Controller {
     const left = cards.filter((card) => !this.renew(card)).length;
     this.unchanged = cards.length ? 0 : this.unchanged + 1;
     if (this.summaryTarget.textContent !== summary) this.summaryTarget.textContent = summary;
-    // A card that could not be renewed now keeps the questions coming.
+    // Go on polling while a card could not be replaced.
     this.activeValue = active + left;
   }
 
-  /** Show a card's new state; false where it must wait because somebody is at work in it. */
+  /** Replace a card; return false if it must wait because the user is at work in it. */
   renew({ busy, etag, html, key }) {
     const card = this.cardTargets.find(({ dataset }) => dataset.key === key);
     if (!card) return true;
@@ -163,7 +162,7 @@ class SmartResizeProgressController extends window.StimulusModule.Controller {
     return true;
   }
 
-  /* The same sum as the server's: evenly up to 90 % in the usual time, then ever slower. */
+  /* Calculate as the server does: linear up to 90 % of the usual time, then ever slower. */
   moveBars() {
     this.barTargets.forEach((bar) => {
       if (!this.started.has(bar)) {

@@ -1,5 +1,5 @@
 /**
- * The review queue by keyboard, and what is selected. Without it, every button still works.
+ * Adds keyboard shortcuts and selection to the review queue. Buttons work without it.
  *
  * Single keys act on the entry that has the focus, and only if the user's account allows keyboard
  * shortcuts: https://www.w3.org/WAI/WCAG22/Understanding/character-key-shortcuts.html
@@ -19,7 +19,7 @@ class SmartResizeReviewController extends window.StimulusModule.Controller {
     this.update();
   }
 
-  /** The page is there (again): nothing is being sent. */
+  /** Reset the state when the page is shown, also from the browser's history. */
   ready({ persisted } = {}) {
     this.sent = false;
     const entry = document.getElementById(window.location.hash.slice(1));
@@ -72,7 +72,7 @@ class SmartResizeReviewController extends window.StimulusModule.Controller {
     place.scrollIntoView({ block: 'start' });
   }
 
-  /** After a decision. At the top of the list, what became of it stays in sight. */
+  /** Restore the focus after a decision, keeping the message at the top of the list in sight. */
   goOn(entry) {
     const told = entry === this.entryTargets[0] && document.querySelector('.messages');
     this.show(entry, told || entry);
@@ -85,14 +85,14 @@ class SmartResizeReviewController extends window.StimulusModule.Controller {
     button.click();
   }
 
-  // What is selected
+  // Selection
 
   toggle(entry) {
     const box = this.boxesOf(entry)[0];
     if (box) box.click();
   }
 
-  /** Of one shape, one picture. */
+  /** Allow one selected picture per shape. */
   select({ target }) {
     const entry = this.entryTargets.find((each) => each.contains(target));
     this.boxesOf(entry).forEach((box) => {
