@@ -36,7 +36,7 @@ def texts_of(entry):
 
 @pytest.fixture(scope="module")
 def words(tmp_path_factory):
-    """What the source marks for translation, as gettext finds it."""
+    """Return the messages that the source marks for translation, as gettext finds them."""
     if not shutil.which("xgettext"):
         pytest.skip("no gettext here: the catalogues are not compared with the source")
     place = tmp_path_factory.mktemp("words") / "wagtail_smart_resize"

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class Ears:
-    """What was heard, by the signal's name."""
+    """Record what is heard, by the signal's name."""
 
     def __init__(self):
         self.heard = []

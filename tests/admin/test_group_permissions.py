@@ -32,7 +32,7 @@ def panel_html(html):
 
 
 def filled_in(response, *rows):
-    """What the group editor would send, with these rows of ours alone: (collection, rights)."""
+    """Return the group editor's form data with only these rows of ours: (collection, rights)."""
     data = {"name": response.context["group"].name}
     for formset in response.context["permission_panels"]:
         data |= {f"{formset.prefix}-{name}_FORMS": 0 for name in ("TOTAL", "INITIAL")}

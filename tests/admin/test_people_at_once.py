@@ -136,7 +136,7 @@ def told(response):
 
 
 def bought():
-    """What was asked for beside the request that `failed` made."""
+    """Return the requests other than the one that `failed` made."""
     return GatewayRequest.objects.exclude(batch=None)
 
 

@@ -39,7 +39,7 @@ def image(people):
 
 @pytest.fixture(autouse=True)
 def nothing_is_logged(caplog):
-    """What goes wrong in ours is hidden from the screens, so it must not be from the tests."""
+    """Fail the test on errors of ours, which the screens hide."""
     yield
     expected = "is shown without" in "".join(caplog.messages)
     assert expected or not [each for each in caplog.records if each.levelno >= logging.ERROR]

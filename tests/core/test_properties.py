@@ -40,7 +40,7 @@ tiers = st.sampled_from([*RESOLUTIONS])
 
 
 def outcome(expected, function, *args, **kwargs):
-    """What the function returns, or the expected error; any other error fails the test."""
+    """Return the function's result or the expected error; any other error fails the test."""
     try:
         return function(*args, **kwargs), None
     except expected as error:

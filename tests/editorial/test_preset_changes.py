@@ -35,7 +35,7 @@ def image(resize):
 
 
 def shown(image):
-    """What a process shows that has started with the present settings."""
+    """Return the rendition that a process shows which has started with the present settings."""
     process_cache.reset()
     rendition = get_image_model().objects.get(pk=image.pk).get_rendition(SPEC)
     demand_notes.notes.reset()

@@ -47,7 +47,7 @@ def image():
 
 
 def told(image, spec=SPEC):
-    """What is told of the rendition, which is also what is told of the image and the spec."""
+    """Return the reason told of the rendition, after checking that image and spec tell the same."""
     seen = fresh(image)
     reason = reason_of(seen.get_rendition(spec))
     assert reasons_of_images([seen], spec) == [reason]

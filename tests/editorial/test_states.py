@@ -126,7 +126,7 @@ def unsent(**fields):
 
 
 class TestWaiting:
-    """What holds a purchase up just now, and that it is not promised in a moment."""
+    """Delays of a purchase, which must not be promised in a moment."""
 
     @pytest.mark.parametrize("make", [never_tried, unsent])
     @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def refusal(url, gateway_url=GATEWAY):
 
 
 def from_sandbox(respond):
-    """What fetching makes of an answer that a loopback gateway gives."""
+    """Fetch an answer that a loopback gateway gives."""
     with serve({"/x.png": respond}) as server:
         return download(f"{server.url}/x.png", server.url)
 

@@ -89,7 +89,7 @@ def fresh(image):
 
 
 def shown(image, spec=SPEC):
-    """What a visitor sees; the end of the request is still to come."""
+    """Return the rendition that a visitor sees, before the end of the request."""
     process_cache.reset()
     return fresh(image).get_rendition(spec)
 

@@ -10,7 +10,7 @@ Purchase = Recomposition.Purchase
 
 
 def see(image, *specs):
-    """What a visitor's page does, and the end of its request."""
+    """Render as a visitor's page does, and end its request."""
     renditions = type(image).objects.get(pk=image.pk).get_renditions(*specs)
     demand.write_noted_demand()
     return [renditions[spec] for spec in specs]

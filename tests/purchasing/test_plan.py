@@ -162,7 +162,7 @@ def test_rows_of_before_and_after_the_hash_was_known_become_one(gateway, run, im
 
 
 def replace_file(image):
-    """What Wagtail does when an editor uploads another picture."""
+    """Replace the file as Wagtail does when an editor uploads another picture."""
     other = plain_image(800, 600, "teal")
     type(image).objects.filter(pk=image.pk).update(file=other.file.name, file_hash=other.file_hash)
     image.refresh_from_db()

@@ -159,7 +159,7 @@ def test_the_label_changes_no_pixel(name):
 
 
 def encodings(monkeypatch):
-    """How often Pillow encodes, from now on."""
+    """Count Pillow's encodings from now on."""
     counted = []
     save = PillowImage.Image.save
 

@@ -35,7 +35,7 @@ print(json.dumps(events))
 
 
 def shown(page, operation, keys, prefetch=False):
-    """What the page's third view costs, its images loaded."""
+    """Return the cost of the page's third view, its images loaded."""
     template = page.compiled(operation)
     specs = page.spec_names(operation) if prefetch else []
     for _ in range(2):

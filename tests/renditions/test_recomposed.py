@@ -32,14 +32,14 @@ def decided_crop(image, slot="400x400"):
 
 
 def raised(image):
-    """What goes live next has keys that never were, as after a rendition was retired."""
+    """Give what goes live next keys that never existed, as after a rendition was retired."""
     version = ImageVersion.get_for(image.pk)
     rows = Recomposition.objects.filter(image_id=image.pk)
     assert version.raise_generations(rows.values_list("shape", "recipe"))
 
 
 def told(rendition):
-    """What the filter says, which asks the database nothing."""
+    """Return what the filter says, asserting that it makes no query."""
     with CaptureQueriesContext(connection) as queries:
         text = Template(
             "{% load smart_resize_tags %}{% if held|is_recomposed %}yes{% else %}no{% endif %}"

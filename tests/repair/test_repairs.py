@@ -48,7 +48,7 @@ def fresh(image):
 
 
 def shown(image, spec=SPEC):
-    """What a page shows; what it notes as wanted is lost with its process."""
+    """Return the rendition that a page shows, and lose what it notes as wanted."""
     process_cache.reset()
     rendition = fresh(image).get_rendition(spec)
     demand_notes.notes.reset()
@@ -60,14 +60,14 @@ def near(colour, other):
 
 
 def found(**kwargs):
-    """What a repair counts, by name."""
+    """Return the counts of a repair by name."""
     report = repairs.run(**kwargs)
     assert not report.failed
     return {repair.name: count for repair, count in report.counts.items() if count}
 
 
 def publish_due():
-    """What the runner does next."""
+    """Publish what is due, as the runner does next."""
     for version in ImageVersion.objects.exclude(publish_due_at=None):
         publication.publish(version.pk)
 
@@ -470,7 +470,7 @@ class TestWhatIsPublished:
         assert shown(image).focal_point_key != key
 
     def test_each_rebuilt_version_is_another(self, monkeypatch):
-        """What was lost can't be counted on from: the clock tells one loss from the next."""
+        """Generations that were lost do not tell one loss from the next: the clock does."""
         image = plain_image()
         live(image)
         keys = set()
@@ -496,7 +496,7 @@ class TestPurchases:
         return plain_image()
 
     def settled(self, image, **fields):
-        """What becomes of a row whose request has ended as the fields say."""
+        """Repair a row whose request has ended as the fields say."""
         finished = request(image, **fields) if fields else None
         row = recomposition(image, purchase=Purchase.REQUESTED, request=finished)
         assert found() == {"STRANDED": 1}

@@ -53,7 +53,7 @@ def defers(monkeypatch):
 
 @pytest.fixture
 def woken(monkeypatch):
-    """How often the embedded thread was woken; it does not start."""
+    """Record how often the embedded thread is woken, and don't start it."""
     calls = []
     monkeypatch.setattr(embedded_thread.embedded_thread, "wake", lambda: calls.append("thread"))
     return calls
@@ -274,7 +274,7 @@ class Counting(loop.Loop):
 
 @pytest.fixture
 def rounds_in_a_second(monkeypatch):
-    """How many passes a loop makes until it has rested for a second, which takes no time."""
+    """Count the passes of a loop until it has rested for a second, which takes no time."""
     monkeypatch.setattr(loop.connections, "close_all", lambda: None)  # the test's own
 
     def count(made, waking):

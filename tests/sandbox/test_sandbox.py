@@ -485,7 +485,7 @@ def standing():
 
 
 def said(gateway, call, seconds=TIMEOUT_SECONDS):
-    """What comes back on the wire within some seconds: ids and times masked, and how it ended."""
+    """Return what comes on the wire within seconds, ids and times masked, and how it ended."""
     method, path, payload = call
     body = json.dumps(payload).encode() if payload else b""
     head = (

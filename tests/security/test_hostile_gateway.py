@@ -50,7 +50,7 @@ def whole(body, *headers, status=b"200 OK"):
 
 
 def submitted_to(said, seconds=TIMEOUT_SECONDS):
-    """What the client makes of these bytes: an answer or an error of ours, and nothing else."""
+    """Return what the client makes of these bytes: an answer or an error of ours, nothing else."""
     with RawServer(said) as server:
         try:
             return client_at(f"http://{server.authority}/v1", seconds).submit(job())

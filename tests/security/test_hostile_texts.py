@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 
 def markup(where):
-    """What would run in an element, an attribute, a script, a template."""
+    """Return texts that would run in an element, an attribute, a script, a template."""
     return f"\"'></script><b onmouseover=alert(1) id={where}>{{{{ {where} }}}}{{% now %}}"
 
 
@@ -26,7 +26,7 @@ PLACES = {"title", "prompt", "failure", "person", "collection", "label", "reason
 
 
 def escaped(where):
-    """How it is written where it is text: in HTML, and in JSON within it."""
+    """Return how the text is written in HTML, and in JSON within it."""
     return [
         f"&lt;b onmouseover=alert(1) id={where}&gt;",
         f"\\u003Cb onmouseover=alert(1) id={where}",

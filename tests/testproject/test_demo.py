@@ -159,7 +159,7 @@ def _names(node):
 
 
 class TestTour:
-    """What the visitor takes for right; it must not ask the code that it checks."""
+    """The visitor's own idea of what is right, independent of the code that it checks."""
 
     def shown(self, visitor, photo, spec, page="/"):
         return visitor.Shown(page, photo, spec, served=False)
