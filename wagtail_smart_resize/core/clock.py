@@ -6,9 +6,7 @@ import random
 from django.conf import settings
 from django.utils import timezone
 
-
-def now() -> dt.datetime:
-    return timezone.now()
+now = timezone.now
 
 
 def today() -> dt.date:

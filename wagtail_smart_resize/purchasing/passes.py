@@ -47,7 +47,7 @@ class _Pass(NamedTuple):
 
 
 def run_pass(
-    workers: int = 4, go_on: Callable[[], bool] = lambda: True, crew: ThreadPool | None = None
+    workers: int = 4, go_on: Callable[[], bool] | None = None, crew: ThreadPool | None = None
 ) -> _Pass:
     """Do all that is due now, at most `MAX_STEPS` of each kind, on `workers` threads.
 
@@ -82,7 +82,7 @@ def _claims(now: dt.datetime, state: PipelineState, client: GatewayClient) -> li
     # While the circuit is open, one claim is allowed: the probe.
     limit = min(room, 1 if state.circuit_open else MAX_STEPS)
     groups = plan.due_groups(now, limit) if limit > 0 else []
-    return [_bind(_claim, group, client) for group in groups]
+    return [partial(_claim, group, client) for group in groups]
 
 
 def _claim(group: plan.DueGroup, client: GatewayClient) -> None:
@@ -96,16 +96,12 @@ def _claim(group: plan.DueGroup, client: GatewayClient) -> None:
         _step(request, client, just_judged=True)
 
 
-def _bind(function: Callable[..., Any], *args: Any) -> Job:
-    return lambda: function(*args)
-
-
 # Steps of requests
 
 
 def _steps(now: dt.datetime, client: GatewayClient) -> list[Job]:
     due = GatewayRequest.objects.due(now).order_by("next_step_at", "pk")[:MAX_STEPS]
-    return [_bind(_step, request, client) for request in due]
+    return [partial(_step, request, client) for request in due]
 
 
 def _step(request: GatewayRequest, client: GatewayClient, *, just_judged: bool = False) -> None:
@@ -153,7 +149,7 @@ def _release_for_retry(pk: Any, lease: str) -> None:
 
 def _flips(now: dt.datetime) -> list[Job]:
     due = ImageVersion.objects.filter(publish_due_at__lte=now).order_by("publish_due_at")
-    return [_bind(_flip, version) for version in due[:MAX_STEPS]]
+    return [partial(_flip, version) for version in due[:MAX_STEPS]]
 
 
 def _flip(version: ImageVersion) -> None:
@@ -178,7 +174,7 @@ def _flip(version: ImageVersion) -> None:
 
 def _purges(now: dt.datetime) -> list[Job]:
     due = ImageVersion.objects.filter(purge_due_at__lte=now).order_by("purge_due_at")
-    return [_bind(_purge, version) for version in due[:MAX_STEPS]]
+    return [partial(_purge, version) for version in due[:MAX_STEPS]]
 
 
 def _purge(version: ImageVersion) -> None:

@@ -35,7 +35,7 @@ class ThreadPool:
         self._finished = finished
         self._threads: list[threading.Thread] = []
 
-    def run_jobs(self, jobs: list[Job], go_on: Callable[[], bool]) -> list[bool]:
+    def run_jobs(self, jobs: list[Job], go_on: Callable[[], bool] | None = None) -> list[bool]:
         """Run the jobs; return for each one that has ended whether it succeeded.
 
         `go_on` is called before each job: once it returns False, the rest is not run.
@@ -88,7 +88,7 @@ def _join(threads: Iterable[threading.Thread], seconds: float | None) -> None:
 class _JobQueue:
     """Jobs that several threads take from, and their results."""
 
-    def __init__(self, jobs: Iterable[Job], go_on: Callable[[], bool]) -> None:
+    def __init__(self, jobs: Iterable[Job], go_on: Callable[[], bool] | None) -> None:
         self.results: list[bool] = []
         #: Whether the caller has gone on without waiting for the threads still at work.
         self.is_abandoned = False
@@ -103,7 +103,8 @@ class _JobQueue:
     def _next(self) -> Job | None:
         with self._lock:
             job = next(self._jobs, None)
-            return job if job is not None and self._go_on() else None
+            may_go_on = self._go_on is None or job is None or self._go_on()
+            return job if may_go_on else None
 
 
 def _run_guarded(job: Job) -> bool:

@@ -144,7 +144,7 @@ class Loop:
 
 def work_once(
     state: PipelineState,
-    go_on: Callable[[], bool] = lambda: True,
+    go_on: Callable[[], bool] | None = None,
     crew: ThreadPool | None = None,
 ) -> dt.datetime:
     """Make a pass, and the hourly repair if it is due; return when the next pass is due.
