@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 from django.conf import settings as django_settings
 from django.core.files.storage import Storage
-from django.utils.functional import Promise
 from django.utils.module_loading import import_string
 
+from wagtail_smart_resize.core.formatting import Text
 from wagtail_smart_resize.core.money import Price
 from wagtail_smart_resize.core.redaction import Secret
 from wagtail_smart_resize.core.sizes import Slot
@@ -40,7 +40,7 @@ def text(value: Any) -> str:
 
 def label(value: Any) -> str:
     """Return text for display; a lazy translation is not evaluated."""
-    if not isinstance(value, str | Promise):
+    if not isinstance(value, Text):
         raise ValueError(f"write text, not {value!r}.")
     return value  # type: ignore[return-value]
 

@@ -2,14 +2,19 @@
 
 import datetime as dt
 from decimal import Decimal
+from typing import TypeAlias
 
 from django.utils.formats import date_format, number_format
+from django.utils.functional import Promise
 from django.utils.timezone import is_aware, localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from .money import Price
 from .sizes import Size
+
+#: A text for users, translated at once or when it is shown.
+Text: TypeAlias = Promise | str
 
 
 def price_text(price: Price) -> str:

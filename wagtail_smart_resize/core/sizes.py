@@ -83,6 +83,11 @@ class Slot:
         return shape_of(*self.size)
 
     @classmethod
+    def of_shape(cls, shape: Decimal) -> "Slot":
+        """Return a slot of a shape that no slot is known of, 1000 px wide."""
+        return cls(Size(1000, max(1, round(1000 / shape))))
+
+    @classmethod
     @lru_cache(maxsize=4096)
     def parse(cls, text: str) -> "Slot":
         """Return the Slot for "1200x630" or "1200x630-c50". Raises ValueError."""

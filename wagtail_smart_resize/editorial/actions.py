@@ -19,7 +19,7 @@ from wagtail.images import get_image_model
 from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.core.money import Price
 from wagtail_smart_resize.core.site_image import SiteImage
-from wagtail_smart_resize.core.sizes import Size, Slot
+from wagtail_smart_resize.core.sizes import Slot
 from wagtail_smart_resize.core.storage_errors import StorageError
 from wagtail_smart_resize.exceptions import SmartResizeError
 from wagtail_smart_resize.models import (
@@ -70,9 +70,8 @@ class ResizeTarget:
     @classmethod
     def for_row(cls, row: Recomposition) -> "ResizeTarget":
         """Return a target that finds the row again: a slot of exactly its shape."""
-        slots = [Slot.parse(text) for text in row.slots]
-        exact = next((slot for slot in slots if slot.shape == row.shape), None)
-        return cls(exact or Slot(Size(1000, max(1, round(1000 / row.shape)))), row.recipe)
+        exact = (slot for slot in row.parsed_slots if slot.shape == row.shape)
+        return cls(next(exact, None) or Slot.of_shape(row.shape), row.recipe)
 
 
 @dataclass(frozen=True)
@@ -250,7 +249,7 @@ def _request_recipe(
 def _check_rules(image: SiteImage, row: Recomposition, override_rules: bool) -> None:
     if row.purchase == Purchase.REQUESTED:
         raise Refused("under_way", _("A picture of this shape has already been asked for."))
-    slots = [Slot.parse(slot) for slot in row.slots]
+    slots = row.parsed_slots
     verdict = assess.assess(
         assess.ImageFacts.for_image(image),
         row.shape,

@@ -1,20 +1,19 @@
 """Messages about what currently delays a purchase."""
 
 import datetime as dt
-from typing import Any, TypeAlias
+from typing import Any
 
 from django.db.models import Exists, QuerySet, Subquery
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from wagtail_smart_resize.core import clock
+from wagtail_smart_resize.core.formatting import Text
 from wagtail_smart_resize.models import GatewayRequest, PipelineState, Recomposition
 from wagtail_smart_resize.rules.verdict import Reason
 
 from . import failures
 
-Words: TypeAlias = Promise | str
 Purchase = Recomposition.Purchase
 Status = GatewayRequest.Status
 
@@ -44,7 +43,7 @@ def load_delays(rows: QuerySet[Recomposition]) -> QuerySet[Recomposition]:
     )
 
 
-def delay_text(row: Any) -> Words:
+def delay_text(row: Any) -> Text:
     """Return what currently delays a row of `load_delays`; "" if nothing does."""
     if row.purchase == Purchase.WANTED:
         return _wanted_text(row)
@@ -55,7 +54,7 @@ def delay_text(row: Any) -> Words:
     return _unfetched_text(row.request) if row.request.status == Status.FETCHING else ""
 
 
-def reason_label(code: str) -> Words:
+def reason_label(code: str) -> Text:
     """Return the label of a stored reason; the code itself if it is unknown or was removed."""
     try:
         return Reason(code).label
@@ -63,13 +62,13 @@ def reason_label(code: str) -> Words:
         return code
 
 
-def _wanted_text(row: Any) -> Words:
+def _wanted_text(row: Any) -> Text:
     if row.waiting_reason and row.waiting_reason != Reason.CIRCUIT_OPEN:
         return reason_label(row.waiting_reason)
     return _service_text(row) or reason_label(row.waiting_reason) or _retry_text(row)
 
 
-def _service_text(row: Any) -> Words:
+def _service_text(row: Any) -> Text:
     """Return why nothing at all is sent to the service."""
     if row.open_circuit:
         reason = failures.describe_circuit(row.open_circuit).message
@@ -77,7 +76,7 @@ def _service_text(row: Any) -> Words:
     return _PAUSE if row.is_paused else ""
 
 
-def _retry_text(row: Any) -> Words:
+def _retry_text(row: Any) -> Text:
     """Return why the retry is not due yet: the file could not be read, or the request failed."""
     if not _is_later(row.next_attempt_at):
         return ""
@@ -88,11 +87,11 @@ def _retry_text(row: Any) -> Words:
     return _SITE_TROUBLE
 
 
-def _tried_again(reason: Words) -> str:
+def _tried_again(reason: Text) -> str:
     return _("%(why)s It is tried again by itself.") % {"why": reason}
 
 
-def _unsent_text(row: Any, request: GatewayRequest) -> Words:
+def _unsent_text(row: Any, request: GatewayRequest) -> Text:
     if request.error_code == Reason.BUDGET:
         return Reason.BUDGET.label
     if stopped := _service_text(row):
@@ -102,7 +101,7 @@ def _unsent_text(row: Any, request: GatewayRequest) -> Words:
     return _SITE_TROUBLE if request.consecutive_errors else _NOT_SENT
 
 
-def _unfetched_text(request: GatewayRequest) -> Words:
+def _unfetched_text(request: GatewayRequest) -> Text:
     if not request.consecutive_errors:
         return ""
     at_the_service = any("later" in output for output in request.outputs)

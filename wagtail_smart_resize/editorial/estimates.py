@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from wagtail_smart_resize.core.money import Price
 from wagtail_smart_resize.core.site_image import SiteImage
-from wagtail_smart_resize.core.sizes import Slot, same_shape
+from wagtail_smart_resize.core.sizes import same_shape
 from wagtail_smart_resize.models import Recomposition
 from wagtail_smart_resize.rules import assess
 from wagtail_smart_resize.rules.verdict import OVERRULABLE, Reason
@@ -176,7 +176,7 @@ def _pair(
         return EstimateItem(image_facts.image, target, stays)
     slots = [target.slot]
     if matching:
-        slots += [Slot.parse(text) for text in matching[0].slots]
+        slots += matching[0].parsed_slots
         target = target if target.shape == matching[0].shape else ResizeTarget.for_row(matching[0])
     # The budget is compared with all pairs together, not with each.
     image_facts = replace(image_facts, budget_left=True)

@@ -3,17 +3,17 @@
 import re
 from typing import NamedTuple
 
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from wagtail_smart_resize.core.formatting import Text
 from wagtail_smart_resize.rules.verdict import Reason
 
 
 class Failure(NamedTuple):
     """What happened (`message`) and what a person can do (`remedy`, "" if only Retry)."""
 
-    message: Promise | str
-    remedy: Promise | str = ""
+    message: Text
+    remedy: Text = ""
 
 
 _SERVICE_TROUBLE = Failure(

@@ -127,14 +127,15 @@ def presets_of(row: Recomposition) -> list[str]:
 
 def slots_of(row: Recomposition) -> list[Slot]:
     """Return the slots that have asked for the row's picture, the largest first."""
-    slots = [Slot.parse(text) for text in row.slots]
-    return sorted(slots, key=lambda slot: (-slot.size.width, -slot.size.height, slot.closeness))
+    return sorted(
+        row.parsed_slots, key=lambda slot: (-slot.size.width, -slot.size.height, slot.closeness)
+    )
 
 
 def largest_slot(row: Recomposition) -> Slot:
     """Return the slot whose crop is shown; if none is recorded, one of the row's shape."""
     slots = slots_of(row)
-    return slots[0] if slots else Slot(Size(1000, max(1, round(1000 / row.shape))))
+    return slots[0] if slots else Slot.of_shape(row.shape)
 
 
 def sizes_of(row: Recomposition) -> list[str]:

@@ -3,14 +3,12 @@
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
 
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from wagtail_smart_resize.core import clock
-from wagtail_smart_resize.core.formatting import datetime_text
+from wagtail_smart_resize.core.formatting import Text, datetime_text
 from wagtail_smart_resize.models import PipelineState
 from wagtail_smart_resize.purchasing import schedule
 from wagtail_smart_resize.runners import modes
@@ -19,14 +17,12 @@ from wagtail_smart_resize.settings import settings
 from . import failures
 from .states import Tone
 
-Words: TypeAlias = Promise | str
-
 #: The pipeline counts as stopped if work has been due for this long without a pass.
 STOPPED_AFTER = dt.timedelta(minutes=5)
 #: A pass within this time counts as being at work.
 RECENTLY = dt.timedelta(seconds=15)
 
-_REMEDIES: dict[str, Words] = {
+_REMEDIES: dict[str, Text] = {
     "off": gettext_lazy(
         "This site leaves the work to a process of its own: start smart_resize_worker, or run "
         "smart_resize_sync from time to time."
@@ -44,15 +40,15 @@ class Notice:
     """Something that users must know. `status` is that of a Wagtail help block."""
 
     status: str
-    message: Words
-    remedy: Words = ""
+    message: Text
+    remedy: Text = ""
 
 
 @dataclass(frozen=True)
 class Health:
     """The state of the pipeline in words, with notices of what needs attention."""
 
-    label: Words
+    label: Text
     tone: Tone
     last_pass_at: dt.datetime | None
     """Time of the last pass."""
@@ -73,9 +69,7 @@ def check() -> Health:
     return Health(label, tone, state.last_pass_at, notices)
 
 
-def _activity(
-    state: PipelineState, due: dt.datetime | None, now: dt.datetime
-) -> tuple[Words, Tone]:
+def _activity(state: PipelineState, due: dt.datetime | None, now: dt.datetime) -> tuple[Text, Tone]:
     if _is_stopped(state, due, now):
         return _("Not running"), Tone.CRITICAL
     if due is None or due > now + RECENTLY:
@@ -111,7 +105,7 @@ def _service_notices(state: PipelineState, now: dt.datetime) -> Iterator[Notice]
         yield Notice("info", message % {"until": datetime_text(state.paused_until)})
 
 
-def _next_try(state: PipelineState) -> Words:
+def _next_try(state: PipelineState) -> Text:
     """Return when an open circuit tries again; only a request that waits can be the probe."""
     at = next_try(state)
     if at is None:

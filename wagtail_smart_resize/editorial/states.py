@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from wagtail_smart_resize.core import formatting
+from wagtail_smart_resize.core.formatting import Text
 from wagtail_smart_resize.core.money import Price
 from wagtail_smart_resize.models import Candidate, GatewayRequest, ImageVersion, Recomposition
 from wagtail_smart_resize.renditions.published import PublishedEntry
@@ -101,8 +102,8 @@ class State:
     """
 
     name: StateName
-    message: Promise | str = ""
-    remedy: Promise | str = ""
+    message: Text = ""
+    remedy: Text = ""
     detail: str = ""
     since: dt.datetime | None = None
     by: Any = None
@@ -244,7 +245,7 @@ def published_file(row: Recomposition, version: ImageVersion | None) -> str:
 
 def _texts(
     row: Recomposition, name: StateName, version: ImageVersion | None
-) -> tuple[Promise | str, Promise | str, str]:
+) -> tuple[Text, Text, str]:
     """Return message, remedy and detail."""
     if name in {StateName.FAILED, StateName.UNKNOWN}:
         failure = failures.describe(row.failure_code, row.failure_detail)

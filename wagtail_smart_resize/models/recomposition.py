@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from wagtail.images import get_image_model_string
 
+from wagtail_smart_resize.core.sizes import Slot
 from wagtail_smart_resize.signals import recomposition_declined, recomposition_failed
 
 from .base import ConditionalUpdateModel, unindexed
@@ -185,6 +186,10 @@ class Recomposition(ConditionalUpdateModel):
 
     def __str__(self) -> str:
         return f"{self.image_id} {self.shape} {self.recipe}".rstrip()
+
+    @property
+    def parsed_slots(self) -> list[Slot]:
+        return [Slot.parse(text) for text in self.slots]
 
     # Purchase
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.core.site_image import SiteImage
-from wagtail_smart_resize.core.sizes import Size, Slot, cover, nearest_shape, shape_of
+from wagtail_smart_resize.core.sizes import Size, cover, nearest_shape, shape_of
 from wagtail_smart_resize.exceptions import DownloadError, SourceUnavailable
 from wagtail_smart_resize.gateway import downloads
 from wagtail_smart_resize.gateway.client import Output
@@ -176,7 +176,7 @@ def has_enough_pixels(row: Recomposition, candidate: Candidate) -> bool:
     A candidate that fills every slot is enough, whatever the crop would give.
     """
     picture = Size(candidate.width, candidate.height)
-    sizes = [Slot.parse(slot).size for slot in row.slots]
+    sizes = [slot.size for slot in row.parsed_slots]
     short = [size for size in sizes if _covered_width(picture, size) < size.width]
     if not short:
         return True

@@ -16,7 +16,7 @@ from wagtail.images import get_image_model
 
 from wagtail_smart_resize.core import clock, storage_errors
 from wagtail_smart_resize.core.site_image import SiteImage
-from wagtail_smart_resize.core.sizes import Slot, request_size, same_shape
+from wagtail_smart_resize.core.sizes import request_size, same_shape
 from wagtail_smart_resize.exceptions import SourceUnavailable
 from wagtail_smart_resize.models import BudgetPeriod, GatewayRequest, ImageVersion, Recomposition
 from wagtail_smart_resize.models.gateway_request import new_token
@@ -174,7 +174,7 @@ def verdict_on(
     return assess.assess(
         image_facts,
         row.shape,
-        [Slot.parse(slot) for slot in row.slots],
+        row.parsed_slots,
         row.recipe,
         preview_only=row.wanted_by == row.WantedBy.PREVIEW,
         by_person=row.wanted_by == row.WantedBy.PERSON,
@@ -256,8 +256,7 @@ def _join_shapes(image: SiteImage, recipe: str, rows: list[Recomposition]) -> li
 
 
 def _largest_area(row: Recomposition) -> int:
-    sizes = [Slot.parse(slot).size for slot in row.slots]
-    return max((size.width * size.height for size in sizes), default=0)
+    return max((slot.size.width * slot.size.height for slot in row.parsed_slots), default=0)
 
 
 def _bought_rows(image: SiteImage, recipe: str) -> Any:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from wagtail_smart_resize.admin.base import ImageMixin
 from wagtail_smart_resize.core import storage_errors
-from wagtail_smart_resize.core.sizes import Size, Slot, cover
+from wagtail_smart_resize.core.sizes import Size, cover
 from wagtail_smart_resize.models import Candidate
 
 #: Values allowed for `side`, the longer side in pixels: a fixed set, so that nobody can have
@@ -85,7 +85,7 @@ def _render(candidate: Candidate, side: int) -> bytes:
 
 
 def _size_within(candidate: Candidate, side: int) -> Size:
-    slots = [Slot.parse(text) for text in candidate.recomposition.slots]
+    slots = candidate.recomposition.parsed_slots
     shown = max((slot.size for slot in slots), default=Size(candidate.width, candidate.height))
     scale = side / max(shown)
     return Size(max(1, round(shown.width * scale)), max(1, round(shown.height * scale)))

@@ -67,7 +67,7 @@ class Shape:
     @cached_property
     def slots(self) -> list[Slot]:
         """Return its slots, the largest first."""
-        slots = {Slot.parse(text) for text in self.row.slots} if self.row else set()
+        slots = set(self.row.parsed_slots) if self.row else set()
         return sorted(slots or {self.target.slot}, key=lambda slot: (slot.size, slot), reverse=True)
 
     @property

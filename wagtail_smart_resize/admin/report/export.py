@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 from django.db.models import QuerySet
 from django.utils.encoding import force_str
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.utils import get_user_display_name
 
+from wagtail_smart_resize.core.formatting import Text
 from wagtail_smart_resize.core.money import Price
 from wagtail_smart_resize.editorial import delays, failures, listings
 from wagtail_smart_resize.editorial.listings import ListedRecomposition
@@ -31,12 +31,12 @@ _FORMULA = re.compile(rf"(^|[;\t\r\n])({_INVISIBLE}{_SIGNS})|^(?=[\t\r\n])")
 _NOT_IN_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
-def csv_safe(value: str | Promise) -> str:
+def csv_safe(value: Text) -> str:
     """Return the text with formulas quoted, since image titles may begin with "="."""
     return _FORMULA.sub(r"\1'\2", force_str(value))
 
 
-def xlsx_safe(value: str | Promise) -> str:
+def xlsx_safe(value: Text) -> str:
     """Return the text without control characters that a workbook can't hold."""
     return _NOT_IN_XML.sub("", force_str(value))
 
@@ -44,7 +44,7 @@ def xlsx_safe(value: str | Promise) -> str:
 class Field(NamedTuple):
     """A column of the export: its heading, and the function that reads its value."""
 
-    heading: str | Promise
+    heading: Text
     read: Callable[[ListedRecomposition], Any]
 
 
