@@ -1,7 +1,7 @@
 """The three patches of Wagtail, where it has no hook for what the filter needs.
 
 Each is a few lines around Wagtail's own code, and changes nothing for specs without this app's
-operation.
+operation. The numbers are those of Wagtail's pull requests that brought the behaviour.
 """
 
 from typing import Any
@@ -23,7 +23,7 @@ def apply() -> None:
     _focal_point.__set_name__(AbstractRendition, "focal_point")
 
 
-# Wagtail runs all transforms of a spec before all of its filters. This app's operation replaces the
+# Wagtail runs all transforms of a spec before all of its filters (Wagtail 6843). This app's operation replaces the
 # result of the transforms, so a filter that precedes it in a spec (a background colour, a site's
 # own greyscale) would lose its effect; and an operation doesn't know the others in its spec. Nor
 # does it know what will be saved: others return new images, so the label comes last.
@@ -42,7 +42,7 @@ def _filter_operations(self: Filter) -> list[FilterOperation]:
     return [*ours, *others, Label("label")]
 
 
-# Wagtail makes several renditions in the threads of a pool. With prefetched renditions, nothing may
+# Wagtail makes several renditions in the threads of a pool (Wagtail 9550). With prefetched renditions, nothing may
 # have asked the image yet what is live for it. That must not happen in those threads: they must not
 # use the database, and could get different answers at different moments.
 
@@ -54,7 +54,8 @@ def _create_renditions(self: Any, *filters: Filter) -> dict[Filter, Any]:
     return _wagtail_create_renditions(self, *filters)
 
 
-# Wagtail derives the focal point of a rendition from its spec's transforms, which are the crop's.
+# Wagtail derives the focal point of a rendition from its spec's transforms, which are the crop's
+# (Wagtail 6843).
 
 _wagtail_focal_point = AbstractRendition.focal_point.func
 
