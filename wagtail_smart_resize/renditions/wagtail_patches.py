@@ -23,10 +23,11 @@ def apply() -> None:
     _focal_point.__set_name__(AbstractRendition, "focal_point")
 
 
-# Wagtail runs all transforms of a spec before all of its filters (Wagtail 6843). This app's operation replaces the
-# result of the transforms, so a filter that precedes it in a spec (a background colour, a site's
-# own greyscale) would lose its effect; and an operation doesn't know the others in its spec. Nor
-# does it know what will be saved: others return new images, so the label comes last.
+# Wagtail runs all transforms of a spec before all of its filters (Wagtail 6843). This app's
+# operation replaces the result of the transforms, so a filter that precedes it in a spec (a
+# background colour, a site's own greyscale) would lose its effect; and an operation doesn't know
+# the others in its spec. Nor does it know what will be saved: others return new images, so the
+# label comes last.
 
 _wagtail_filter_operations = Filter.filter_operations.fget
 
@@ -42,9 +43,10 @@ def _filter_operations(self: Filter) -> list[FilterOperation]:
     return [*ours, *others, Label("label")]
 
 
-# Wagtail makes several renditions in the threads of a pool (Wagtail 9550). With prefetched renditions, nothing may
-# have asked the image yet what is live for it. That must not happen in those threads: they must not
-# use the database, and could get different answers at different moments.
+# Wagtail makes several renditions in the threads of a pool (Wagtail 9550). With prefetched
+# renditions, nothing may have asked the image yet what is live for it. That must not happen in
+# those threads: they must not use the database, and could get different answers at different
+# moments.
 
 _wagtail_create_renditions = AbstractImage.create_renditions
 
