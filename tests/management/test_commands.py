@@ -367,7 +367,7 @@ class TestWorker:
 
 def _interrupt_when_live(image_id):
     """Send this process a SIGTERM when the image is published, or when that never comes."""
-    published = ImageVersion.objects.filter(pk=image_id, seq__isnull=False)
+    published = ImageVersion.objects.filter(pk=image_id, published_at__isnull=False)
     try:
         until(published.exists, "the image is published")
     finally:
