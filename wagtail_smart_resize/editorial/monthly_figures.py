@@ -66,6 +66,7 @@ def figures_for(mine: QuerySet[Recomposition]) -> Figures:
     """Return the figures: spending of the whole site, failures and waiting rows of `mine`."""
     today, month = BudgetPeriod.spent_on(clock.today())
     waiting = _waiting(mine)
+    oldest = listed(load_page(waiting.order_by("wanted_at", "pk")[:1]))
     return Figures(
         today=Quota(today, settings.DAILY_LIMIT),
         month=Quota(month, settings.MONTHLY_LIMIT),
@@ -73,7 +74,7 @@ def figures_for(mine: QuerySet[Recomposition]) -> Figures:
         limit_price=actions.price_of(settings.MONTHLY_LIMIT),
         failed=_failed(mine),
         waiting_count=waiting.count(),
-        oldest=_oldest(waiting),
+        oldest=oldest[0] if oldest else None,
     )
 
 
@@ -81,11 +82,6 @@ def _waiting(mine: QuerySet[Recomposition]) -> QuerySet[Recomposition]:
     wanted = Q(purchase=Purchase.WANTED, waiting_reason__in=_QUEUED_REASONS)
     undecided = Q(decision=Recomposition.Decision.NONE, live=None)
     return mine.filter(Q(purchase=Purchase.REQUESTED) | (wanted & undecided))
-
-
-def _oldest(waiting: QuerySet[Recomposition]) -> ListedRecomposition | None:
-    oldest = listed(load_page(waiting.order_by("wanted_at", "pk")[:1]))
-    return oldest[0] if oldest else None
 
 
 def _failed(mine: QuerySet[Recomposition]) -> list[FailureCount]:

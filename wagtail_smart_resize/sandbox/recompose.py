@@ -5,6 +5,7 @@ subject cut off, another picture for another seed, and plainly not the crop.
 """
 
 import io
+import math
 import random
 
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
@@ -57,15 +58,10 @@ def encode(picture: Image.Image, output_format: str) -> bytes:
 
 def _canvas_size(size: Pair) -> Pair:
     """Return the engine's preset nearest in shape, at the scale that fills ``size``."""
-    width, height = min(PRESETS, key=lambda preset: 1 - _kept(preset, size))
+    ratio = size[0] / size[1]
+    width, height = min(PRESETS, key=lambda preset: abs(math.log(preset[0] / preset[1] / ratio)))
     scale = max(size[0] / width, size[1] / height)
     return max(size[0], round(width * scale)), max(size[1], round(height * scale))
-
-
-def _kept(preset: Pair, size: Pair) -> float:
-    """Return the share of a preset that is left when it is cut to the shape of ``size``."""
-    ratio = (preset[0] * size[1]) / (preset[1] * size[0])
-    return min(ratio, 1 / ratio)
 
 
 def _background(source: Image.Image, canvas: Pair, variant: random.Random) -> Image.Image:
