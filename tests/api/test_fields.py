@@ -142,7 +142,7 @@ def cost(field, image):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_clients_are_told_what_is_shown_and_when_to_look_again(version, detail, image):
+def test_clients_are_told_what_is_shown_and_when_to_recheck(version, detail, image):
     first = detail(version)["smart"]
     assert (first["recomposed"], first["pending"]) == (False, True)
     go_live(image)

@@ -450,7 +450,7 @@ def test_a_file_that_stays_broken_fails_after_some_tries(
 ):
     (row,) = want(image, "200x200")
     monkeypatch.setattr(source_image, "read_facts", unavailable(code))
-    for tries in range(1, plan.MAX_SOURCE_TROUBLES):
+    for tries in range(1, plan.MAX_SOURCE_ERRORS):
         moving_clock.skip(hours=2)
         one_pass()
         assert (again(row).purchase, row.attempts) == (Purchase.WANTED, tries)

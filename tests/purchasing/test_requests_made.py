@@ -23,7 +23,7 @@ def test_a_page_of_several_images_and_shapes(gateway, moving_clock, monkeypatch,
         return time.time() + moving_clock.ahead.total_seconds()
 
     monkeypatch.setattr(jobs, "time", SimpleNamespace(time=ahead))
-    monkeypatch.setattr(gateway._desk, "_latency", latency)
+    monkeypatch.setattr(gateway._handler, "_latency", latency)
     for _ in range(IMAGES):
         image = plain_image()
         for slot in SLOTS:

@@ -77,7 +77,7 @@ def passes(monkeypatch, frozen_time):
     made = Passes()
     monkeypatch.setattr(loop, "close_old_connections", lambda: None)  # the test's own
 
-    def work_once(state, go_on=None, crew=None):
+    def work_once(state, go_on=None, pool=None):
         made.append(state)
         return made.due
 
@@ -356,7 +356,7 @@ def test_who_was_woken_makes_the_pass_at_its_time(passes):
 
 @pytest.mark.django_db
 def test_what_came_during_a_pass_is_not_forgotten(passes, monkeypatch):
-    def work_once(state, go_on=None, crew=None):
+    def work_once(state, go_on=None, pool=None):
         PipelineState.bring_pass_forward(timezone.now() + 2 * SECOND)
         return passes.due
 
@@ -607,15 +607,15 @@ def test_jobs_that_are_not_begun_in_time_are_left():
 
 def test_a_job_that_waits_for_the_gateway_keeps_nobody_else_waiting(monkeypatch):
     answer, told = threading.Event(), threading.Event()
-    crew = ThreadPool(2, patience=0.0, finished=told.set)
-    assert crew.run_jobs([answer.wait] * 2, lambda: True) == []
+    pool = ThreadPool(2, patience=0.0, finished=told.set)
+    assert pool.run_jobs([answer.wait] * 2, lambda: True) == []
     with monkeypatch.context() as patch:
-        patch.setattr(crew, "_patience", TIMEOUT_SECONDS)
-        assert crew.run_jobs([lambda: None], lambda: True) == [True]
+        patch.setattr(pool, "_patience", TIMEOUT_SECONDS)
+        assert pool.run_jobs([lambda: None], lambda: True) == [True]
     assert not told.is_set()
     answer.set()
     assert told.wait(TIMEOUT_SECONDS)
-    crew.wait()
+    pool.wait()
 
 
 def test_jobs_left_before_their_thread_came_to_run_tell_when_they_end(monkeypatch):
@@ -623,16 +623,16 @@ def test_jobs_left_before_their_thread_came_to_run_tell_when_they_end(monkeypatc
     may_run, told = threading.Event(), threading.Event()
     work_apart = ThreadPool._run_worker
 
-    def started_late(self, heap):
+    def started_late(self, queue):
         assert may_run.wait(TIMEOUT_SECONDS)
-        work_apart(self, heap)
+        work_apart(self, queue)
 
     monkeypatch.setattr(ThreadPool, "_run_worker", started_late)
-    crew = ThreadPool(2, patience=0.2, finished=told.set)
-    assert crew.run_jobs([lambda: None], lambda: True) == []
+    pool = ThreadPool(2, patience=0.2, finished=told.set)
+    assert pool.run_jobs([lambda: None], lambda: True) == []
     may_run.set()
     assert told.wait(TIMEOUT_SECONDS)
-    crew.wait()
+    pool.wait()
 
 
 # Requests under way

@@ -306,16 +306,16 @@ def test_an_error_that_shows_pictures_is_not_asked_for_again(gateway, run):
 @contextlib.contextmanager
 def submissions_answered(gateway, reply):
     """Let the sandbox give this answer to each submission."""
-    desk, own = gateway._desk, gateway._desk.answer
+    handler, own = gateway._handler, gateway._handler.answer
 
     def spoken(call, origin):
         return (reply, "") if call.step is Step.SUBMIT else own(call, origin)
 
-    desk.answer = spoken
+    handler.answer = spoken
     try:
         yield
     finally:
-        desk.answer = own
+        handler.answer = own
 
 
 # What no database takes

@@ -112,7 +112,7 @@ def test_what_the_gateway_says_is_one_plain_line_in_log_and_ledger(
     row = want(plain_image(400, 300), "200x200")[0]
     failed = as_json({"request_id": "r", "status": "FAILED", "error": FORGED})
     reply = failed if status == 200 else error(status, FORGED, FORGED)
-    monkeypatch.setattr(gateway._desk, "answer", lambda call, origin: (reply, ""))
+    monkeypatch.setattr(gateway._handler, "answer", lambda call, origin: (reply, ""))
     run(2)
     kept = [each.error_detail for each in GatewayRequest.objects.all()]
     kept += [again(row).failure_detail, PipelineState.get_current().circuit_detail]

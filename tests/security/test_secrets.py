@@ -44,7 +44,7 @@ written_down = pytest.mark.security("The key in what is written down")
 @pytest.fixture
 def gateway(gateway, settings):
     """The sandbox, with a key of our own."""
-    gateway._desk._key = KEY
+    gateway._handler._key = KEY
     gateway.key = KEY
     settings.WAGTAIL_SMART_RESIZE = {**settings.WAGTAIL_SMART_RESIZE, "API_KEY": KEY}
     return gateway
@@ -211,12 +211,12 @@ def test_what_the_gateway_says_of_it_is_kept_nowhere(
     people = make_people()
     image = plain_image(400, 300, collection=people.here)
     want(image, "200x200")
-    own = gateway._desk.answer
+    own = gateway._handler.answer
 
     def spoken(call, origin):
         return (reply, "") if call.step is Step.SUBMIT else own(call, origin)
 
-    monkeypatch.setattr(gateway._desk, "answer", spoken)
+    monkeypatch.setattr(gateway._handler, "answer", spoken)
     run(3)
     assert len(gateway.requests) >= 1
     assert KEY not in caplog.text

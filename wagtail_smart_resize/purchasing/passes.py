@@ -47,25 +47,25 @@ class _Pass(NamedTuple):
 
 
 def run_pass(
-    workers: int = 4, go_on: Callable[[], bool] | None = None, crew: ThreadPool | None = None
+    workers: int = 4, go_on: Callable[[], bool] | None = None, pool: ThreadPool | None = None
 ) -> _Pass:
     """Do all that is due now, at most `MAX_STEPS` of each kind, on `workers` threads.
 
     With one worker everything runs in the calling thread. A step that fails is logged and due again
     later, and stops no other. `go_on` is called before each step: once it returns False, what is
-    left stays due. A `crew` replaces the pool of this call; with one that has a patience the pass
+    left stays due. A `pool` replaces the pool of this call; with one that has a patience the pass
     may return before its steps have ended.
     """
-    crew = crew or ThreadPool(workers)
+    pool = pool or ThreadPool(workers)
     demand.write_noted_demand()
     now, state, client = clock.now(), PipelineState.get_current(), GatewayClient.from_settings()
     state.update_if(where={}, last_pass_at=now)
     work = [*_claims(now, state, client), *_steps(now, client), *_flips(now), *_purges(now)]
-    results = crew.run_jobs(work, go_on)
+    results = pool.run_jobs(work, go_on)
     # What was just claimed, completed or fetched does not wait for the next pass.
     now = clock.now()
-    results += crew.run_jobs([*_steps(now, client), *_flips(now)], go_on)
-    results += crew.run_jobs(_flips(clock.now()), go_on)
+    results += pool.run_jobs([*_steps(now, client), *_flips(now)], go_on)
+    results += pool.run_jobs(_flips(clock.now()), go_on)
     return _Pass(len(results), results.count(False), next_step_at())
 
 

@@ -30,7 +30,7 @@ from .schedule import REVISIT_AFTER, revisit_at
 logger = logging.getLogger(__name__)
 
 #: Number of times a missing or damaged source is tried before its purchase fails.
-MAX_SOURCE_TROUBLES = 5
+MAX_SOURCE_ERRORS = 5
 
 
 class DueGroup(NamedTuple):
@@ -188,7 +188,7 @@ def _handle_unavailable_source(group: DueGroup, error: SourceUnavailable) -> Non
     rows = Recomposition.objects.due(clock.now())
     for row in rows.filter(image_id=group.image_id, recipe=group.recipe):
         consecutive_errors = row.attempts + (error.code != "storage")
-        if consecutive_errors >= MAX_SOURCE_TROUBLES:
+        if consecutive_errors >= MAX_SOURCE_ERRORS:
             row.fail(error.code, error.detail)
         else:
             later = clock.now() + clock.backoff(consecutive_errors, first=60)

@@ -51,7 +51,7 @@ class Loop:
         self.stopped = threading.Event()
         self._woken = threading.Event()
         self._overdue_passes = 0
-        self._crew: ThreadPool | None = None
+        self._pool: ThreadPool | None = None
 
     def wake(self) -> None:
         """Start the next pass now: there may be something to do."""
@@ -81,8 +81,8 @@ class Loop:
     def _shut_down(self) -> None:
         """Wait for the steps under way."""
         try:
-            if self._crew:
-                self._crew.wait()
+            if self._pool:
+                self._pool.wait()
         finally:
             connections.close_all()
 
@@ -103,10 +103,10 @@ class Loop:
 
     def _work(self, state: PipelineState) -> float:
         """Make a pass; return the seconds until the next."""
-        self._crew = self._crew or ThreadPool(WORKERS, STEP_PATIENCE_SECONDS, self.wake)
+        self._pool = self._pool or ThreadPool(WORKERS, STEP_PATIENCE_SECONDS, self.wake)
         ends = time.monotonic() + PASS_SECONDS
         due = work_once(
-            state, lambda: not self.stopped.is_set() and time.monotonic() < ends, self._crew
+            state, lambda: not self.stopped.is_set() and time.monotonic() < ends, self._pool
         )
         seconds = self._seconds_until(due)
         return seconds if self.alone else min(POLL_SECONDS, seconds)
@@ -145,17 +145,17 @@ class Loop:
 def work_once(
     state: PipelineState,
     go_on: Callable[[], bool] | None = None,
-    crew: ThreadPool | None = None,
+    pool: ThreadPool | None = None,
 ) -> dt.datetime:
     """Make a pass, and the hourly repair if it is due; return when the next pass is due.
 
-    `go_on` and `crew` are those of `run_pass`.
+    `go_on` and `pool` are those of `run_pass`.
     """
     # Imported here, not at the start of every web process: it imports the gateway's client and
     # parts of Pillow.
     from wagtail_smart_resize.purchasing import passes
 
-    passes.run_pass(workers=WORKERS, go_on=go_on, crew=crew)
+    passes.run_pass(workers=WORKERS, go_on=go_on, pool=pool)
     repairs.run_if_due(state)
     return next_due_at(state)
 

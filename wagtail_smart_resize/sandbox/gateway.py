@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from wagtail_smart_resize.sandbox.faults.words import Fault, Faults, Step, make_fault
 
-from .handler import Desk
+from .handler import GatewayHandler
 from .requests import Call
 from .responses import Reply
 from .server import Listener
@@ -52,7 +52,9 @@ class SandboxGateway:
         self._report = report
         self._lock = threading.Lock()
         self._calls: deque[Call] = deque(maxlen=KEPT_CALLS)
-        self._desk = Desk(self._faults, key=key, latency=latency, fetch_seconds=fetch_seconds)
+        self._handler = GatewayHandler(
+            self._faults, key=key, latency=latency, fetch_seconds=fetch_seconds
+        )
         self._listen = partial(Listener, self._answer, host, slow=slow, trickle=trickle)
         self._listener = self._listen(port)
 
@@ -69,7 +71,7 @@ class SandboxGateway:
     def stop(self) -> None:
         """Stop at once: calls still being answered are cut off, and no thread remains."""
         self._listener.stop()
-        self._desk.close()
+        self._handler.close()
 
     @property
     def origin(self) -> str:
@@ -135,7 +137,7 @@ class SandboxGateway:
 
     def settle(self, seconds: float = 30.0) -> None:
         """Wait until the pictures of all accepted jobs are made. Raises TimeoutError."""
-        self._desk.settle(seconds)
+        self._handler.settle(seconds)
 
     # Answering
 
@@ -143,7 +145,7 @@ class SandboxGateway:
         call = Call.read(method, path, headers, body)
         with self._lock:
             self._calls.append(call)
-        reply, word = self._desk.answer(call, call.origin(self.origin))
+        reply, word = self._handler.answer(call, call.origin(self.origin))
         if self._report:
             self._report(f"{method} {path} {reply.status}{f' ({word})' if word else ''}")
         return reply, word

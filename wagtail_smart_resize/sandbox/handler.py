@@ -23,7 +23,7 @@ from .responses import Reply, as_json
 KEPT_JOBS = 200
 
 
-class Desk:
+class GatewayHandler:
     """Answers calls. ``latency`` and ``fetch_seconds`` are in seconds."""
 
     def __init__(self, faults: Faults, *, key: str, latency: float, fetch_seconds: float) -> None:

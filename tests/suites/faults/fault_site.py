@@ -129,7 +129,7 @@ class FaultSite:
             found = {card["key"]: _words(card["html"]) for card in response.json()["cards"]}
         return [found.get(f"any-{shape}", "") for shape in SHAPES]
 
-    def look_again(self) -> None:
+    def recheck(self) -> None:
         """Press "Look again" at the first shape that has failed."""
         row = next(row for row in self.rows() if row.purchase == "failed")
         url = reverse("smart_resize_admin:failed", args=[self.image.pk])

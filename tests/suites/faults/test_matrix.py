@@ -48,7 +48,7 @@ def expect_another_look(fault_site: FaultSite, row: Row, ended: Outcome) -> None
     """Expect "Look again" to fetch what has been paid for, and to buy nothing."""
     if not (row.second or ended).may_recheck:
         return
-    fault_site.look_again()
+    fault_site.recheck()
     fault_site.run_for(hours=26, step=STEP)
     if row.step is Step.JOB:
         expect(fault_site, ended, row.second)
