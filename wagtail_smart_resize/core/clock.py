@@ -6,7 +6,9 @@ import random
 from django.conf import settings
 from django.utils import timezone
 
-now = timezone.now
+
+def now() -> dt.datetime:
+    return timezone.now()
 
 
 def today() -> dt.date:
