@@ -635,6 +635,22 @@ class TestReplacedFiles:
         assert [row.pk for row in Recomposition.objects.all()] == [present.pk]
 
 
+#: Reasons to wait that the repair finds to have ended.
+REASONS_THAT_END = (
+    "private",
+    "opted_out",
+    "refused_by_site",
+    "small_slot",
+    "enough_kept",
+    "hopeless_shape",
+    "no_key",
+    "automatic_off",
+    "budget",
+    "circuit_open",
+    "not_published",
+)
+
+
 class TestWaiting:
     """Each thing that changes lets go on what waited for it, and nothing else."""
 
@@ -657,22 +673,7 @@ class TestWaiting:
         assert due == (row.waiting_reason == "") == bool(counts.get("WOKEN"))
         return due
 
-    @pytest.mark.parametrize(
-        "reason",
-        [
-            "private",
-            "opted_out",
-            "refused_by_site",
-            "small_slot",
-            "enough_kept",
-            "hopeless_shape",
-            "no_key",
-            "automatic_off",
-            "budget",
-            "circuit_open",
-            "not_published",
-        ],
-    )
+    @pytest.mark.parametrize("reason", REASONS_THAT_END)
     def test_what_is_allowed_now_goes_on(self, image, reason):
         assert self.woken(self.waiting(image, reason))
 
@@ -697,22 +698,7 @@ class TestWaiting:
         else:
             set_ours(settings, **FORBIDDING[reason])
 
-    @pytest.mark.parametrize(
-        "reason",
-        [
-            "private",
-            "opted_out",
-            "refused_by_site",
-            "small_slot",
-            "enough_kept",
-            "hopeless_shape",
-            "no_key",
-            "automatic_off",
-            "budget",
-            "circuit_open",
-            "not_published",
-        ],
-    )
+    @pytest.mark.parametrize("reason", REASONS_THAT_END)
     def test_what_is_still_forbidden_waits_with_its_reason(self, image, settings, reason):
         self.forbid(reason, image, settings)
         row = self.waiting(image, reason, "800x100" if reason == "hopeless_shape" else "400x400")

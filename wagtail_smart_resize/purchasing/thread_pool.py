@@ -93,7 +93,7 @@ class _JobQueue:
         #: Whether the caller has gone on without waiting for the threads still at work.
         self.is_abandoned = False
         self._jobs = iter(jobs)
-        self._go_on = go_on
+        self._go_on = go_on or (lambda: True)
         self._lock = threading.Lock()
 
     def work(self) -> None:
@@ -103,8 +103,7 @@ class _JobQueue:
     def _next(self) -> Job | None:
         with self._lock:
             job = next(self._jobs, None)
-            may_go_on = self._go_on is None or job is None or self._go_on()
-            return job if may_go_on else None
+            return job if job is not None and self._go_on() else None
 
 
 def _run_guarded(job: Job) -> bool:

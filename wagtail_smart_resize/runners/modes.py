@@ -117,9 +117,11 @@ def _write_and_wake(noted: bool) -> None:
     demand.write_noted_demand()
     if noted:
         _wake(demand.GATHERING_TIME)
-    elif mode() == "tasks":
+        return
+    chosen = mode()
+    if chosen == "tasks":
         task_chain.restart_if_lost()
-    elif mode() == "thread":
+    elif chosen == "thread":
         embedded_thread.wake()
 
 

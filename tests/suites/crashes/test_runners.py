@@ -101,7 +101,7 @@ UNSURE = ("POST request", "answer to POST request")
     "point",
     [
         "INSERT gatewayrequest",
-        pytest.param("UPDATE budgetperiod", id="UPDATE spend"),
+        "UPDATE budgetperiod",
         "HEAD source",
         *UNSURE,
         "GET status",
@@ -114,7 +114,7 @@ UNSURE = ("POST request", "answer to POST request")
         "INSERT rendition",
         "save rendition",
         "second half of rendition",
-        pytest.param("UPDATE publicationcounter", id="UPDATE feedcounter"),
+        "UPDATE publicationcounter",
         "UPDATE imageversion",
     ],
 )
@@ -152,7 +152,7 @@ def test_a_killed_runner_is_followed_by_one_that_finishes(make_running, gateway,
         "answer to POST request",
         "answer to GET status",
         "answer to GET result",
-        pytest.param("UPDATE publicationcounter", id="UPDATE feedcounter"),
+        "UPDATE publicationcounter",
     ],
 )
 def test_a_worker_told_to_end_loses_nothing(make_running, gateway, point):
