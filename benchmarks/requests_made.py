@@ -24,7 +24,7 @@ from support.gateways import answering, picture  # noqa: E402
 from support.small_engine_presets import SMALL_ENGINE_PRESETS  # noqa: E402
 from wagtail.models import Collection  # noqa: E402
 
-from wagtail_smart_resize.core import clock, sizes  # noqa: E402
+from wagtail_smart_resize.core import sizes  # noqa: E402
 from wagtail_smart_resize.models import BudgetPeriod, Candidate, GatewayRequest  # noqa: E402
 from wagtail_smart_resize.purchasing import demand, passes, schedule  # noqa: E402
 from wagtail_smart_resize.renditions import demand_notes  # noqa: E402
@@ -52,9 +52,10 @@ class _Clock:
 
     def __init__(self) -> None:
         self.ahead = 0.0
+        self._real_now = timezone.now
 
     def now(self) -> dt.datetime:
-        return timezone.now() + dt.timedelta(seconds=self.ahead)
+        return self._real_now() + dt.timedelta(seconds=self.ahead)
 
     def time(self) -> float:
         return time.time() + self.ahead
@@ -66,7 +67,7 @@ class _Clock:
 def _rows(latency: int) -> list[Row]:
     with ExitStack() as stack:
         moving_clock = _Clock()
-        stack.enter_context(patch.object(clock, "now", moving_clock.now))
+        stack.enter_context(patch.object(timezone, "now", moving_clock.now))
         gateway = _gateway(stack, latency, moving_clock)
         _wants()
         _passes(moving_clock, gateway)

@@ -10,10 +10,10 @@ from django.contrib.auth import get_user_model
 from django.core.files.base import ContentFile
 from django.db import transaction
 from django.test import Client
+from django.utils import timezone
 from support.factories import picture
 from wagtail.images import get_image_model
 
-from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.models import Candidate, ImageVersion, Recomposition
 from wagtail_smart_resize.publishing import publication
 from wagtail_smart_resize.purchasing import demand, plan, schedule
@@ -56,7 +56,7 @@ def want(images: int) -> None:
 
 
 def due_groups(images: int) -> None:
-    assert plan.due_groups(clock.now(), limit=5)
+    assert plan.due_groups(timezone.now(), limit=5)
 
 
 def claim(images: int) -> None:

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user_model
+from django.utils import timezone
 from wagtail.images import get_image_model
 
-from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.editorial import listings
 from wagtail_smart_resize.models import (
     GatewayRequest,
@@ -73,12 +73,12 @@ PLANS = (
     Plan(
         "Which requests have a step to take?",
         "`smart_resize_steps`; so many are in flight as the setting allows.",
-        lambda: GatewayRequest.objects.due(clock.now()).values("pk"),
+        lambda: GatewayRequest.objects.due(timezone.now()).values("pk"),
     ),
     Plan(
         "Which images are to be published?",
         "The index on `publish_due_at`.",
-        lambda: ImageVersion.objects.filter(publish_due_at__lte=clock.now()).order_by(
+        lambda: ImageVersion.objects.filter(publish_due_at__lte=timezone.now()).order_by(
             "publish_due_at"
         ),
     ),

@@ -85,12 +85,19 @@ PROCESS_SUITES = selection.SUITES - {"faults", "races"}
 
 
 @pytest.fixture(autouse=True)
-def manual_refresh(request, monkeypatch):
-    """Let this process look for flips only when a test says so, not also every two seconds."""
+def nothing_at_intervals(request, monkeypatch):
+    """Let this process look for flips, or after its runner, only when a test says so.
+
+    Otherwise it does both at the end of some request, by the time that has passed since the last.
+    """
+    import time
+
     from wagtail_smart_resize.renditions import published_cache
+    from wagtail_smart_resize.runners import modes
 
     if request.node.get_closest_marker("ordinary"):
         monkeypatch.setattr(published_cache.process_cache, "REFRESH_SECONDS", 3600.0)
+        monkeypatch.setattr(modes._LastCheck, "at", time.monotonic() + 3600.0)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -171,10 +178,11 @@ def run(sandboxes):
     from wagtail_smart_resize.purchasing.passes import run_pass
 
     def make_due():
-        past = timezone.now() - dt.timedelta(seconds=1)
+        now = timezone.now()
+        past = now - dt.timedelta(seconds=1)
         GatewayRequest.objects.unfinished().update(next_step_at=past)
-        wanted = Recomposition.objects.wanted().exclude(next_attempt_at=None)
-        wanted.filter(waiting_reason="").update(next_attempt_at=past)
+        wanted = Recomposition.objects.wanted().filter(waiting_reason="", next_attempt_at__gt=now)
+        wanted.update(next_attempt_at=past)
         ImageVersion.objects.exclude(purge_due_at=None).update(purge_due_at=past)
 
     def run(passes=40):
@@ -274,26 +282,25 @@ def editor(client, people):
 
 @pytest.fixture
 def moving_clock(monkeypatch):
-    """Replace the pipeline's clock by one that can be advanced, or set to a moment in the far
-    future."""
+    """Replace Django's clock by one that can be advanced, or set to a moment in the far future."""
     import datetime as dt
 
     from django.utils import timezone
 
-    from wagtail_smart_resize.core import clock
+    real_now = timezone.now
 
     class Clock:
         ahead = dt.timedelta()
 
         def now(self):
-            return timezone.now() + self.ahead
+            return real_now() + self.ahead
 
         def skip(self, **time):
             self.ahead += dt.timedelta(**time)
 
         def set(self, *moment):
-            self.ahead = dt.datetime(*moment, tzinfo=dt.UTC) - timezone.now()
+            self.ahead = dt.datetime(*moment, tzinfo=dt.UTC) - real_now()
 
     moving_clock = Clock()
-    monkeypatch.setattr(clock, "now", moving_clock.now)
+    monkeypatch.setattr(timezone, "now", moving_clock.now)
     return moving_clock

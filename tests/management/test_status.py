@@ -8,6 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from support.factories import candidate, plain_image, recomposition
 
 from wagtail_smart_resize.core import clock
@@ -95,7 +96,7 @@ def test_without_a_key_somebody_should_look(settings):
 
 
 def test_an_open_circuit_is_critical_and_named():
-    PipelineState.get_current().open_circuit("http_402", "no funds", clock.now())
+    PipelineState.get_current().open_circuit("http_402", "no funds", timezone.now())
     report = told()
     assert report["level"] == "critical"
     assert report["service"]["circuit"] == "open"
@@ -107,14 +108,14 @@ def test_an_open_circuit_is_critical_and_named():
 
 
 def test_an_open_circuit_says_when_it_tries_again_and_that_it_can_t_without_a_request(image):
-    probe_at = clock.now() + dt.timedelta(minutes=4)
+    probe_at = timezone.now() + dt.timedelta(minutes=4)
     PipelineState.get_current().open_circuit("http_401", "Unauthorized", probe_at)
-    recomposition(image, waiting_reason="enough_kept", next_attempt_at=clock.now())
+    recomposition(image, waiting_reason="enough_kept", next_attempt_at=timezone.now())
     report = told()
     assert (report["level"], report["service"]["next_try"]) == ("critical", None)
     assert "the next request is the next try" in report["notices"][0]["message"]
     assert "tries again with the next request" in status()[1]
-    recomposition(image, "800x400", next_attempt_at=clock.now())
+    recomposition(image, "800x400", next_attempt_at=timezone.now())
     report = told()
     assert report["service"]["next_try"] == probe_at.isoformat()
     assert "One request tries again at" in report["notices"][0]["message"]
@@ -122,7 +123,7 @@ def test_an_open_circuit_says_when_it_tries_again_and_that_it_can_t_without_a_re
 
 
 def test_a_pause_is_no_alarm():
-    until = clock.now() + dt.timedelta(minutes=1)
+    until = timezone.now() + dt.timedelta(minutes=1)
     PipelineState.get_current().update_if(where={}, paused_until=until)
     report = told()
     assert (report["level"], report["service"]["paused_until"]) == ("ok", until.isoformat())
@@ -130,7 +131,7 @@ def test_a_pause_is_no_alarm():
 
 
 def test_work_that_nobody_does_is_critical(image):
-    long_ago = clock.now() - dt.timedelta(hours=1)
+    long_ago = timezone.now() - dt.timedelta(hours=1)
     recomposition(image, next_attempt_at=long_ago)
     PipelineState.get_current().update_if(where={}, last_pass_at=long_ago)
     report = told()

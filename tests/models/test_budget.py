@@ -4,6 +4,7 @@ import datetime as dt
 from decimal import Decimal
 
 import pytest
+from django.utils import timezone
 from support.factories import plain_image
 from support.purchases import Purchase, Status, again, only, spent, want
 
@@ -176,7 +177,7 @@ def test_what_was_given_back_is_not_given_back_again(gateway, run):
 
     mine = GatewayRequest.objects.order_by("pk")[0]
     stale = GatewayRequest.objects.order_by("pk")[0]
-    assert mine.take(clock.now(), passes.STEP_LEASE)
+    assert mine.take(timezone.now(), passes.STEP_LEASE)
     outcomes.withdraw(mine, {}, "outdated")
     stale.lease = "of an earlier holder"
     outcomes.withdraw(stale, {}, "outdated")
@@ -203,7 +204,7 @@ def test_no_more_requests_are_in_flight_than_allowed(gateway, limits, moving_clo
     assert len(gateway.requests) == 2
     assert GatewayRequest.objects.unfinished().count() == 2
     assert Recomposition.objects.wanted().count() == 2
-    assert schedule.next_step_at() > clock.now() - dt.timedelta(seconds=30)
+    assert schedule.next_step_at() > timezone.now() - dt.timedelta(seconds=30)
 
 
 def test_what_waits_for_its_place_in_flight_gets_it(gateway, run, limits):

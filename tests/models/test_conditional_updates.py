@@ -5,6 +5,7 @@ import datetime as dt
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from support.factories import candidate, plain_image, recomposition
 from support.purchases import Purchase, again, spent, want
 
@@ -55,8 +56,8 @@ def test_a_request_that_another_has_taken_is_not_taken(gateway):
     (row,) = want(plain_image(400, 300), "200x200")
     first = claim(row)
     second = GatewayRequest.objects.get()
-    assert first.take(clock.now(), passes.STEP_LEASE)
-    assert not second.take(clock.now(), passes.STEP_LEASE)
+    assert first.take(timezone.now(), passes.STEP_LEASE)
+    assert not second.take(timezone.now(), passes.STEP_LEASE)
     assert not second.step(error_code="mine")
 
 
@@ -66,8 +67,8 @@ def test_who_has_lost_the_lease_ends_nothing_and_gives_nothing_back(gateway):
     BudgetPeriod.objects.update(outputs=5)
     slow = claim(row)
     quick = GatewayRequest.objects.get()
-    assert slow.take(clock.now(), passes.STEP_LEASE)
-    assert quick.take(clock.now() + 2 * passes.STEP_LEASE, passes.STEP_LEASE)
+    assert slow.take(timezone.now(), passes.STEP_LEASE)
+    assert quick.take(timezone.now() + 2 * passes.STEP_LEASE, passes.STEP_LEASE)
     outcomes.withdraw(quick, {}, "outdated")
     outcomes.withdraw(slow, {}, "outdated")
     assert spent() == 5
@@ -126,7 +127,7 @@ def test_a_flip_is_counted_in_one_statement_and_no_number_returns():
 
 def test_of_two_runners_that_found_a_pass_due_one_makes_it():
     PipelineState.get_current()
-    now, until = clock.now(), clock.now() + loop.FOLLOW_AFTER
+    now, until = timezone.now(), timezone.now() + loop.FOLLOW_AFTER
     assert PipelineState.begin_pass(now, until)
     assert not PipelineState.begin_pass(now, until)
     assert PipelineState.begin_pass(until, until + loop.FOLLOW_AFTER)
@@ -134,7 +135,7 @@ def test_of_two_runners_that_found_a_pass_due_one_makes_it():
 
 def test_what_comes_up_during_a_pass_is_not_put_off_by_its_end():
     PipelineState.get_current()
-    now, until = clock.now(), clock.now() + loop.FOLLOW_AFTER
+    now, until = timezone.now(), timezone.now() + loop.FOLLOW_AFTER
     hour = now + dt.timedelta(hours=1)
     assert PipelineState.begin_pass(now, until)
     assert PipelineState.bring_pass_forward(now)

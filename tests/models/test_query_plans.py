@@ -5,6 +5,7 @@ import json
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 from support.factories import plain_image, recomposition
 
 from wagtail_smart_resize.admin.report import filters
@@ -62,7 +63,7 @@ QUERIES = {
         "smart_resize_reserved",
     ),
     "claims": (
-        lambda: Recomposition.objects.due(clock.now()).order_by("next_attempt_at")[:1],
+        lambda: Recomposition.objects.due(timezone.now()).order_by("next_attempt_at")[:1],
         "smart_resize_due",
     ),
     "the next claim": (
@@ -70,7 +71,7 @@ QUERIES = {
         "smart_resize_due",
     ),
     "steps": (
-        lambda: GatewayRequest.objects.filter(status="sent", next_step_at__lte=clock.now()),
+        lambda: GatewayRequest.objects.filter(status="sent", next_step_at__lte=timezone.now()),
         "smart_resize_steps",
     ),
     "what is published": (
@@ -80,13 +81,15 @@ QUERIES = {
         "wagtail_smart_resize_imageversion_published_at",
     ),
     "flips": (
-        lambda: ImageVersion.objects.filter(publish_due_at__lte=clock.now()).order_by(
+        lambda: ImageVersion.objects.filter(publish_due_at__lte=timezone.now()).order_by(
             "publish_due_at"
         ),
         "wagtail_smart_resize_imageversion_publish_due_at",
     ),
     "purges": (
-        lambda: ImageVersion.objects.filter(purge_due_at__lte=clock.now()).order_by("purge_due_at"),
+        lambda: ImageVersion.objects.filter(purge_due_at__lte=timezone.now()).order_by(
+            "purge_due_at"
+        ),
         "wagtail_smart_resize_imageversion_purge_due",
     ),
     "the budget": (

@@ -7,11 +7,11 @@ from collections import Counter
 import pytest
 from django.core.management import call_command
 from django.db import connections
+from django.utils import timezone
 from support.factories import plain_image
 from support.purchases import circuit_is_open
 from support.waiting import TIMEOUT_SECONDS, join
 
-from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.models import BudgetPeriod, GatewayRequest, PipelineState, Recomposition
 from wagtail_smart_resize.purchasing import outcomes, passes, schedule
 
@@ -37,7 +37,7 @@ def rows(settings):
     fields = ("file", "file_hash", "file_size", "width", "height", "collection_id")
     same = {name: getattr(first, name) for name in fields}
     model.objects.bulk_create(model(title=f"{n}", **same) for n in range(ROWS - 1))
-    past = clock.now() - dt.timedelta(seconds=1)
+    past = timezone.now() - dt.timedelta(seconds=1)
     return Recomposition.objects.bulk_create(
         Recomposition(
             image_id=pk,
@@ -72,11 +72,11 @@ def all_make_a_pass() -> None:
 
 def live_through(moving_clock, time: dt.timedelta) -> None:
     """Whenever a pass is due, every runner makes one."""
-    ends = clock.now() + time
+    ends = timezone.now() + time
     while (due := schedule.next_step_at()) is not None and due < ends:
-        moving_clock.skip(seconds=max(0.0, (due - clock.now()).total_seconds()) + 0.001)
+        moving_clock.skip(seconds=max(0.0, (due - timezone.now()).total_seconds()) + 0.001)
         all_make_a_pass()
-    moving_clock.skip(seconds=(ends - clock.now()).total_seconds())
+    moving_clock.skip(seconds=(ends - timezone.now()).total_seconds())
 
 
 def open_the_circuit(gateway, moving_clock) -> int:
@@ -85,7 +85,7 @@ def open_the_circuit(gateway, moving_clock) -> int:
         if circuit_is_open():
             return len(gateway.requests)
         moving_clock.skip(
-            seconds=max(0.0, (schedule.next_step_at() - clock.now()).total_seconds()) + 0.001
+            seconds=max(0.0, (schedule.next_step_at() - timezone.now()).total_seconds()) + 0.001
         )
         all_make_a_pass()
     raise AssertionError("the circuit stays closed")
@@ -145,7 +145,7 @@ def test_once_the_gateway_is_well_all_are_bought_once(gateway, rows, moving_cloc
     most = 0
     while Recomposition.objects.exclude(purchase="idle").exists():
         moving_clock.skip(
-            seconds=max(0.0, (schedule.next_step_at() - clock.now()).total_seconds()) + 0.001
+            seconds=max(0.0, (schedule.next_step_at() - timezone.now()).total_seconds()) + 0.001
         )
         all_make_a_pass()
         gateway.settle()

@@ -5,6 +5,7 @@ import datetime as dt
 
 import pytest
 from django.db import OperationalError, connection
+from django.utils import timezone
 from support.factories import plain_image
 from support.gateways import client_of, finished, wait_for_calls
 from support.purchases import (
@@ -18,7 +19,6 @@ from support.purchases import (
     want,
 )
 
-from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.gateway.client import GatewayClient
 from wagtail_smart_resize.models import (
     Candidate,
@@ -152,7 +152,7 @@ def test_a_busy_gateway_pauses_submissions_without_alarm(
     gateway.misbehave(word, times=1)
     one_pass()
     assert len(gateway.requests) == 1
-    paused = (PipelineState.get_current().paused_until - clock.now()).total_seconds()
+    paused = (PipelineState.get_current().paused_until - timezone.now()).total_seconds()
     assert least <= paused <= most, reason
     assert not circuit_is_open()
     assert (again(row).purchase, row.waiting_reason, row.attempts) == (Purchase.WANTED, "", 0)
@@ -282,7 +282,7 @@ def test_a_request_killed_while_being_sent_is_unknown_and_never_repeated(
     one_pass()
     gateway_saw = len(gateway.requests)
     request = only(GatewayRequest)
-    until = clock.now() + passes.STEP_LEASE
+    until = timezone.now() + passes.STEP_LEASE
     request.update_if(
         where={}, status=Status.SENDING, lease="of a dead process", leased_until=until
     )

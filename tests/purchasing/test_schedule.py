@@ -3,10 +3,10 @@
 import datetime as dt
 
 import pytest
+from django.utils import timezone
 from support.factories import candidate, plain_image
 from support.purchases import Purchase, again, only, want
 
-from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.models import GatewayRequest, ImageVersion, PipelineState, Recomposition
 from wagtail_smart_resize.purchasing import passes, plan, schedule
 from wagtail_smart_resize.rules.verdict import Reason
@@ -21,7 +21,7 @@ def one_pass():
 def waits():
     """Seconds until the next pass; None for no next pass."""
     due = schedule.next_step_at()
-    return None if due is None else (due - clock.now()).total_seconds()
+    return None if due is None else (due - timezone.now()).total_seconds()
 
 
 def test_nothing_to_do_is_nothing_due(gateway):
@@ -30,7 +30,7 @@ def test_nothing_to_do_is_nothing_due(gateway):
 
 def test_a_fresh_want_is_due_when_it_has_gathered(gateway):
     (row,) = want(plain_image(), "200x200")
-    row.update_if(where={}, next_attempt_at=clock.now() + dt.timedelta(seconds=2))
+    row.update_if(where={}, next_attempt_at=timezone.now() + dt.timedelta(seconds=2))
     assert 1 < waits() <= 2
     assert one_pass().did == 0
 
@@ -45,7 +45,7 @@ def test_a_request_in_flight_is_due_at_its_next_question(gateway):
 def test_a_request_that_another_process_works_on_is_due_when_its_lease_ends(gateway):
     (row,) = want(plain_image(), "200x200")
     request = plan.plan_request(plan.DueGroup(row.image_id, ""))
-    assert request.take(clock.now(), dt.timedelta(minutes=5))
+    assert request.take(timezone.now(), dt.timedelta(minutes=5))
     assert 290 < waits() <= 300
     assert one_pass().did == 0
 
@@ -59,13 +59,13 @@ def test_after_all_is_done_only_the_purge_is_due(gateway, run):
 
 def open_circuit():
     PipelineState.get_current().open_circuit(
-        "http_402", "No balance.", clock.now() + dt.timedelta(minutes=5)
+        "http_402", "No balance.", timezone.now() + dt.timedelta(minutes=5)
     )
 
 
 def pause():
     PipelineState.get_current().update_if(
-        where={}, paused_until=clock.now() + dt.timedelta(minutes=2)
+        where={}, paused_until=timezone.now() + dt.timedelta(minutes=2)
     )
 
 
@@ -138,7 +138,7 @@ HOURS = {
 @pytest.mark.parametrize("reason", [reason for reason in Reason if reason != Reason.BUDGET])
 def test_each_reason_has_its_time_to_be_looked_at_again(reason):
     again = schedule.revisit_at(reason)
-    hours = None if again is None else round((again - clock.now()).total_seconds() / 3600)
+    hours = None if again is None else round((again - timezone.now()).total_seconds() / 3600)
     assert hours == HOURS[reason]
 
 
@@ -163,7 +163,7 @@ def test_trouble_with_the_status_is_never_due_at_once(gateway, word):
     gateway.misbehave(word, where="status" if word != "never" else None)
     want(plain_image(), "200x200")
     for _ in range(3):
-        GatewayRequest.objects.update(next_step_at=clock.now())
+        GatewayRequest.objects.update(next_step_at=timezone.now())
         one_pass()
     assert waits() > 1
 
@@ -185,7 +185,7 @@ def test_a_step_that_fails_is_due_later_and_stops_no_other(gateway, run, monkeyp
         run(10)
     request = again(first).request
     assert (request.status, request.lease, request.consecutive_errors > 0) == ("sent", "", True)
-    assert request.next_step_at > clock.now()
+    assert request.next_step_at > timezone.now()
     assert again(other).purchase == Purchase.IDLE
     run()
     assert (again(first).purchase, len(gateway.requests)) == (Purchase.IDLE, 2)
@@ -208,7 +208,7 @@ def test_a_flip_that_fails_is_due_later_and_stops_no_other(gateway, run, monkeyp
     result = one_pass()
     assert result.failed == 1
     version = ImageVersion.objects.get(pk=first.pk)
-    assert (version.publish_attempts, version.publish_due_at > clock.now()) == (1, True)
+    assert (version.publish_attempts, version.publish_due_at > timezone.now()) == (1, True)
     assert ImageVersion.objects.get(pk=other.pk).publish_due_at is None
 
 
@@ -244,9 +244,9 @@ def test_a_flip_whose_runner_died_is_anothers_within_a_minute(gateway, monkeypat
     monkeypatch.setattr(publication, "publish", die)
     with pytest.raises(Killed):
         one_pass()
-    wait = schedule.next_step_at() - clock.now()
+    wait = schedule.next_step_at() - timezone.now()
     assert dt.timedelta(seconds=50) < wait <= dt.timedelta(minutes=1)
-    ImageVersion.objects.update(publish_due_at=clock.now())
+    ImageVersion.objects.update(publish_due_at=timezone.now())
     monkeypatch.setattr(publication, "publish", publish)
     assert one_pass().did == 1
     assert ImageVersion.objects.get(pk=image.pk).publish_due_at is None
@@ -260,9 +260,9 @@ def test_a_claim_of_an_image_that_can_t_be_seen_is_not_due_again_at_once(gateway
     )
     one_pass()
     monkeypatch.undo()
-    assert only(Recomposition).next_attempt_at > clock.now()
+    assert only(Recomposition).next_attempt_at > timezone.now()
 
 
 def test_a_pass_tells_that_it_lives(gateway):
     one_pass()
-    assert (clock.now() - PipelineState.get_current().last_pass_at).total_seconds() < 5
+    assert (timezone.now() - PipelineState.get_current().last_pass_at).total_seconds() < 5

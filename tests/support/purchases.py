@@ -29,8 +29,9 @@ def want(image, *slots, recipe="", by="template"):
 
 def due():
     """Skip the time during which demand for a page is gathered."""
-    past = timezone.now() - dt.timedelta(seconds=1)
-    Recomposition.objects.wanted().filter(waiting_reason="").update(next_attempt_at=past)
+    now = timezone.now()
+    gathering = Recomposition.objects.wanted().filter(waiting_reason="", next_attempt_at__gt=now)
+    gathering.update(next_attempt_at=now - dt.timedelta(seconds=1))
 
 
 def only(model):

@@ -1,4 +1,4 @@
-"""The current time, the budget's day, and the backoff after errors."""
+"""The budget's day, and the backoff after errors."""
 
 import datetime as dt
 import random
@@ -7,13 +7,9 @@ from django.conf import settings
 from django.utils import timezone
 
 
-def now() -> dt.datetime:
-    return timezone.now()
-
-
 def today() -> dt.date:
     """Return the current UTC date, which is the budget's day."""
-    return now().astimezone(dt.UTC).date()
+    return timezone.now().astimezone(dt.UTC).date()
 
 
 def tomorrow() -> dt.datetime:

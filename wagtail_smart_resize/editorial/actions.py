@@ -12,11 +12,11 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from wagtail.images import get_image_model
 
-from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.core.money import Price
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import Slot
@@ -270,7 +270,7 @@ def _claim(row: Recomposition, request: GatewayRequest, user: Any, override_rule
         request=request,
         wanted_by=Recomposition.WantedBy.PERSON,
         asked_by=user,
-        wanted_at=clock.now(),
+        wanted_at=timezone.now(),
         rules_overridden=override_rules,
         waiting_reason="",
         failure_code="",
@@ -340,8 +340,8 @@ def recheck_status(row: Recomposition, *, user: Any = None) -> GatewayRequest:
         open_again = request.update_if(
             where={"status__in": [Status.UNKNOWN, Status.FAILED, Status.DONE]},
             status=Status.SENT,
-            next_step_at=clock.now(),
-            sent_at=clock.now(),
+            next_step_at=timezone.now(),
+            sent_at=timezone.now(),
             finished_at=None,
             consecutive_errors=0,
             error_code="",
@@ -439,5 +439,5 @@ def opt_in(image: SiteImage, *, user: Any = None) -> None:
             return
         audit.opted_in(image, user)
         rows = Recomposition.objects.filter(image_id=image.pk)
-        rows.wake(Reason.OPTED_OUT, clock.now())
+        rows.wake(Reason.OPTED_OUT, timezone.now())
     modes.wake()

@@ -4,10 +4,10 @@ import datetime as dt
 from typing import Any
 
 from django.db.models import Exists, QuerySet, Subquery
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.core.formatting import Text
 from wagtail_smart_resize.models import GatewayRequest, PipelineState, Recomposition
 from wagtail_smart_resize.rules.verdict import Reason
@@ -39,7 +39,7 @@ def load_delays(rows: QuerySet[Recomposition]) -> QuerySet[Recomposition]:
     stopped = state.filter(circuit_opened_at__isnull=False)
     return rows.annotate(
         open_circuit=Subquery(stopped.values("circuit_code")),
-        is_paused=Exists(state.filter(paused_until__gt=clock.now())),
+        is_paused=Exists(state.filter(paused_until__gt=timezone.now())),
     )
 
 
@@ -109,4 +109,4 @@ def _unfetched_text(request: GatewayRequest) -> Text:
 
 
 def _is_later(moment: dt.datetime | None) -> bool:
-    return moment is not None and moment > clock.now() + DUE_SOON
+    return moment is not None and moment > timezone.now() + DUE_SOON

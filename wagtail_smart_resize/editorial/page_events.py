@@ -5,12 +5,12 @@ from typing import Any
 
 from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
+from django.utils import timezone
 from wagtail.images import get_image_model
 from wagtail.models import ReferenceIndex
 from wagtail.signals import page_published
 
 from wagtail_smart_resize import compat
-from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.models import Recomposition
 from wagtail_smart_resize.renditions import request_tracking
 from wagtail_smart_resize.rules.verdict import Reason
@@ -47,7 +47,7 @@ def _wake_shown_images(page: Any) -> None:
 def wake_images(ids: set[str]) -> int:
     """Make due what waits for a published page to use these images; return the number of rows."""
     rows = Recomposition.objects.filter(image_id__in=ids)
-    return rows.wake(Reason.NOT_PUBLISHED, clock.now())
+    return rows.wake(Reason.NOT_PUBLISHED, timezone.now())
 
 
 def images_shown_by(page: Any) -> set[str]:

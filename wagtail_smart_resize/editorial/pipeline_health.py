@@ -4,10 +4,10 @@ import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.core.formatting import Text, datetime_text
 from wagtail_smart_resize.models import PipelineState
 from wagtail_smart_resize.purchasing import schedule
@@ -58,7 +58,7 @@ class Health:
 def check() -> Health:
     """Return the state of the pipeline. Read only."""
     state = PipelineState.peek()
-    now = clock.now()
+    now = timezone.now()
     due = schedule.next_step_at()
     label, tone = _activity(state, due, now)
     notices = (

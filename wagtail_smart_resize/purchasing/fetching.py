@@ -5,6 +5,8 @@ import logging
 from collections import Counter
 from typing import Any
 
+from django.utils import timezone
+
 from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import Size, cover, nearest_shape, shape_of
@@ -35,9 +37,9 @@ def fetch_outputs(request: GatewayRequest) -> None:
     not answer delays no other shape. After `TURN_LENGTH` the rest is fetched in another turn.
     """
     rows = list(outcomes.recompositions_of(request))
-    ends = clock.now() + TURN_LENGTH
+    ends = timezone.now() + TURN_LENGTH
     for position, output in _missing_outputs(request):
-        if clock.now() > ends or not _incomplete_rows(request, rows):
+        if timezone.now() > ends or not _incomplete_rows(request, rows):
             break
         _fetch_one(request, position, output)
     missing = [output for _position, output in _missing_outputs(request)]
@@ -80,7 +82,7 @@ def _fetch_one(request: GatewayRequest, position: int, output: dict[str, str]) -
     try:
         picture = downloads.download(named, gateway_url=settings.BASE_URL)
     except DownloadError as error:
-        age = clock.now() - (request.completed_at or request.created_at)
+        age = timezone.now() - (request.completed_at or request.created_at)
         given_up = error.final or age > KEEP_TRYING_FOR
         output["error" if given_up else "later"] = error.code
         output["detail"] = error.detail
@@ -129,7 +131,7 @@ def _schedule_next_turn(request: GatewayRequest, *, at_once: bool) -> None:
     request.release(
         outputs=request.outputs,
         consecutive_errors=consecutive_errors,
-        next_step_at=clock.now() + wait,
+        next_step_at=timezone.now() + wait,
     )
 
 

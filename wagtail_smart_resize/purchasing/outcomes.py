@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from django.db import transaction
+from django.utils import timezone
 
 from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.exceptions import GatewayError
@@ -146,13 +147,13 @@ def withdraw(request: GatewayRequest, reasons: Mapping[int, Reason | None], code
             if request.by_person:
                 row.fail("withdrawn", code)
             else:
-                when = revisit_at(reason) if reason else clock.now()
+                when = revisit_at(reason) if reason else timezone.now()
                 row.want_again(when, attempts=row.attempts, reason=reason or "")
 
 
 def pause(request: GatewayRequest, error: GatewayError, seconds: float | None) -> None:
     """Pause submissions after a 429, for `seconds` or `DEFAULT_PAUSE`, and raise no alarm."""
-    until = clock.now() + dt.timedelta(seconds=seconds or DEFAULT_PAUSE)
+    until = timezone.now() + dt.timedelta(seconds=seconds or DEFAULT_PAUSE)
     PipelineState.get_current().update_if(where={}, paused_until=until)
     try_again(request, error, until, counts=False)
 
@@ -164,7 +165,7 @@ def open_circuit(request: GatewayRequest, code: str, error: GatewayError) -> Non
 
 
 def _trip_circuit(state: PipelineState, code: str, error: GatewayError) -> dt.datetime:
-    probe_at = clock.now() + PROBE_INTERVAL
+    probe_at = timezone.now() + PROBE_INTERVAL
     state.open_circuit(code, error.detail, probe_at)
     logger.error("Nothing is asked of the gateway for now: %s", error.detail)
     return probe_at
@@ -185,7 +186,7 @@ def note_outage(request: GatewayRequest, error: GatewayError, *, counts: bool) -
     `counts`: as for `try_again`. Too many consecutive outages open the circuit.
     """
     consecutive_outages = _count_outage(error)
-    when = clock.now() + clock.backoff(max(consecutive_outages, request.attempts + 1))
+    when = timezone.now() + clock.backoff(max(consecutive_outages, request.attempts + 1))
     reason = Reason.CIRCUIT_OPEN if consecutive_outages >= MAX_OUTAGES else ""
     try_again(request, error, when, counts=counts, reason=reason)
 

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
+from django.utils import timezone
+
 from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.gateway.client import GatewayClient
 from wagtail_smart_resize.models import GatewayRequest, ImageVersion, PipelineState
@@ -58,14 +60,14 @@ def run_pass(
     """
     pool = pool or ThreadPool(workers)
     demand.write_noted_demand()
-    now, state, client = clock.now(), PipelineState.get_current(), GatewayClient.from_settings()
+    now, state, client = timezone.now(), PipelineState.get_current(), GatewayClient.from_settings()
     state.update_if(where={}, last_pass_at=now)
     work = [*_claims(now, state, client), *_steps(now, client), *_flips(now), *_purges(now)]
     results = pool.run_jobs(work, go_on)
     # What was just claimed, completed or fetched does not wait for the next pass.
-    now = clock.now()
+    now = timezone.now()
     results += pool.run_jobs([*_steps(now, client), *_flips(now)], go_on)
-    results += pool.run_jobs(_flips(clock.now()), go_on)
+    results += pool.run_jobs(_flips(timezone.now()), go_on)
     return _Pass(len(results), results.count(False), next_step_at())
 
 
@@ -110,7 +112,7 @@ def _step(request: GatewayRequest, client: GatewayClient, *, just_judged: bool =
     `just_judged`: whether the rules have allowed it a moment ago.
     """
     length = POLL_LEASE if request.status == Status.SENT else STEP_LEASE
-    if not request.take(clock.now(), length):
+    if not request.take(timezone.now(), length):
         return
     lease = request.lease
     try:
@@ -140,7 +142,7 @@ def _release_for_retry(pk: Any, lease: str) -> None:
     held = GatewayRequest.objects.filter(pk=pk, lease=lease).exclude(status=Status.SENDING)
     for request in held:
         consecutive_errors = request.consecutive_errors + 1
-        later = clock.now() + clock.backoff(consecutive_errors)
+        later = timezone.now() + clock.backoff(consecutive_errors)
         request.release(consecutive_errors=consecutive_errors, next_step_at=later)
 
 
@@ -154,7 +156,7 @@ def _flips(now: dt.datetime) -> list[Job]:
 
 def _flip(version: ImageVersion) -> None:
     """Publish an image under a lease on its flip, so that one runner alone prepares renditions."""
-    held = clock.now() + FLIP_LEASE
+    held = timezone.now() + FLIP_LEASE
     if not version.update_if(where={"publish_due_at": version.publish_due_at}, publish_due_at=held):
         return
     reschedule = partial(version.update_if, where={"publish_due_at": held})
@@ -164,10 +166,10 @@ def _flip(version: ImageVersion) -> None:
         # Not a failure: people or other processes are changing it, and each change makes it due
         # anyway.
         logger.info("%s It is looked at again.", changing)
-        reschedule(publish_due_at=clock.now() + RETRY_CHANGING_AFTER)
+        reschedule(publish_due_at=timezone.now() + RETRY_CHANGING_AFTER)
     except Exception:
         attempts = version.publish_attempts + 1
-        later = clock.now() + clock.backoff(attempts, first=5)
+        later = timezone.now() + clock.backoff(attempts, first=5)
         reschedule(publish_due_at=later, publish_attempts=attempts)
         raise
 
@@ -181,6 +183,6 @@ def _purge(version: ImageVersion) -> None:
     try:
         frontend_cache.purge_pages(version)
     except Exception:
-        later = clock.now() + dt.timedelta(minutes=1)
+        later = timezone.now() + dt.timedelta(minutes=1)
         version.update_if(where={"purge_due_at": version.purge_due_at}, purge_due_at=later)
         raise

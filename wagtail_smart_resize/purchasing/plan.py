@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.db.models import Min
+from django.utils import timezone
 from wagtail.images import get_image_model
 
 from wagtail_smart_resize.core import clock, storage_errors
@@ -83,7 +84,7 @@ def plan_request(group: DueGroup) -> GatewayRequest | None:
 def postpone(group: DueGroup, wait: dt.timedelta) -> None:
     """Make the group's due rows due after `wait`, since nothing can be said about them now."""
     rows = Recomposition.objects.filter(image_id=group.image_id, recipe=group.recipe)
-    rows.postpone_due(clock.now(), clock.now() + wait)
+    rows.postpone_due(timezone.now(), timezone.now() + wait)
 
 
 def identify(image: SiteImage) -> None:
@@ -185,13 +186,13 @@ def verdict_on(
 
 def _handle_unavailable_source(group: DueGroup, error: SourceUnavailable) -> None:
     """Retry later, or fail the rows: a storage that is down comes back, a missing file may not."""
-    rows = Recomposition.objects.due(clock.now())
+    rows = Recomposition.objects.due(timezone.now())
     for row in rows.filter(image_id=group.image_id, recipe=group.recipe):
         consecutive_errors = row.attempts + (error.code != "storage")
         if consecutive_errors >= MAX_SOURCE_ERRORS:
             row.fail(error.code, error.detail)
         else:
-            later = clock.now() + clock.backoff(consecutive_errors, first=60)
+            later = timezone.now() + clock.backoff(consecutive_errors, first=60)
             row.try_later(error.code, error.detail, later, attempts=consecutive_errors)
 
 

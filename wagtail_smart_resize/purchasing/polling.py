@@ -3,6 +3,8 @@
 import datetime as dt
 import logging
 
+from django.utils import timezone
+
 from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.exceptions import NotSent, StatusUnavailable
 from wagtail_smart_resize.gateway.client import Answer, GatewayClient, JobStatus, Output
@@ -28,7 +30,7 @@ def poll_status(request: GatewayRequest, client: GatewayClient) -> None:
     """Poll the status once of a request that is leased by this process."""
     if not settings.API_KEY:
         # The key may return with the next deployment, and what is paid for can still be fetched.
-        request.release(next_step_at=clock.now() + NO_KEY_INTERVAL)
+        request.release(next_step_at=timezone.now() + NO_KEY_INTERVAL)
         return
     try:
         answer = client.status(request.request_id, request.polling_url)
@@ -51,7 +53,7 @@ def store_answer(request: GatewayRequest, answer: Answer) -> None:
     elif _has_timed_out(request):
         _fail_as_timed_out(request)
     else:
-        request.release(next_step_at=clock.now() + interval(request), consecutive_errors=0)
+        request.release(next_step_at=timezone.now() + interval(request), consecutive_errors=0)
 
 
 def interval(request: GatewayRequest) -> dt.timedelta:
@@ -69,7 +71,7 @@ def interval(request: GatewayRequest) -> dt.timedelta:
 
 def _seconds_waited(request: GatewayRequest) -> float:
     """Return the seconds since the request was sent."""
-    return (clock.now() - (request.sent_at or request.created_at)).total_seconds()
+    return (timezone.now() - (request.sent_at or request.created_at)).total_seconds()
 
 
 def _has_timed_out(request: GatewayRequest) -> bool:
@@ -91,19 +93,19 @@ def _handle_poll_failure(request: GatewayRequest, error: StatusUnavailable) -> N
     wait = clock.backoff(consecutive_errors, first=settings.POLL_INTERVAL * 2, most=60)
     asked_for = dt.timedelta(seconds=error.retry_after or 0)
     request.release(
-        next_step_at=clock.now() + max(wait, asked_for), consecutive_errors=consecutive_errors
+        next_step_at=timezone.now() + max(wait, asked_for), consecutive_errors=consecutive_errors
     )
 
 
 def _handle_error(request: GatewayRequest, answer: Answer) -> None:
     """Retry after the status ERROR, which the gateway documents as not charged."""
     error = NotSent("error", answer.error or "The service had a system error.")
-    when = clock.now() + clock.backoff(request.attempts + 1, first=30)
+    when = timezone.now() + clock.backoff(request.attempts + 1, first=30)
     outcomes.try_again(request, error, when)
 
 
 def _handle_completed(request: GatewayRequest, answer: Answer) -> None:
-    now = clock.now()
+    now = timezone.now()
     if not answer.outputs:
         detail = "The service says that it is done, and names no picture."
         outcomes.settle_as_failed(request, "empty", detail, charged=Charged.UNKNOWN)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from django.db.models import Min, QuerySet
 from django.db.models.functions import Coalesce, Greatest
+from django.utils import timezone
 
 from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.models import GatewayRequest, ImageVersion, PipelineState, Recomposition
@@ -36,7 +37,7 @@ def revisit_at(reason: Reason) -> dt.datetime | None:
     if reason == Reason.BUDGET:
         return clock.tomorrow()
     wait = _WAITS.get(reason)
-    return clock.now() + wait if wait else None
+    return timezone.now() + wait if wait else None
 
 
 def next_step_at() -> dt.datetime | None:
@@ -66,7 +67,7 @@ def _next_claim() -> dt.datetime | None:
     # With `MAX_IN_FLIGHT` reached, nothing is claimed until one request moves on.
     if wanted is None or GatewayRequest.objects.unfinished().count() >= settings.MAX_IN_FLIGHT:
         return None
-    blocked = claims_blocked_until(PipelineState.peek(), clock.now())
+    blocked = claims_blocked_until(PipelineState.peek(), timezone.now())
     return max(wanted, blocked) if blocked else wanted
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from time import sleep
 
 from django.db import DatabaseError, close_old_connections, transaction
+from django.utils import timezone
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from wagtail_smart_resize.core import clock
@@ -61,7 +62,7 @@ def submit(request: GatewayRequest, client: GatewayClient, *, just_judged: bool 
     # Last, so that the budget is that of the day of the POST. After a crash from here on, whether
     # the request was sent is unknown.
     if _hold_budget(request) and request.step(
-        status=Status.SENDING, sent_at=clock.now(), error_code=""
+        status=Status.SENDING, sent_at=timezone.now(), error_code=""
     ):
         _post(request, client, _build_job(request, url))
 
@@ -117,7 +118,7 @@ def _release_if_blocked(request: GatewayRequest) -> bool:
 
     The open circuit lets the request through that takes its probe.
     """
-    now = clock.now()
+    now = timezone.now()
     state = PipelineState.get_current()
     until = None
     if state.paused_until and state.paused_until > now:

@@ -6,8 +6,8 @@ from functools import partial
 from typing import Any
 
 from django.db.models import F, Q
+from django.utils import timezone
 
-from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.models import Candidate, GatewayRequest, Recomposition, file_cleanup
 from wagtail_smart_resize.models.base import unindexed
 from wagtail_smart_resize.purchasing import fetching
@@ -40,7 +40,7 @@ def _settle(row: Recomposition) -> int:
     if request and fetching.offer_candidates(request, row):
         return 1
     if request and request.charged == request.Charged.NO and not request.by_person:
-        return int(row.want_again(clock.now(), attempts=row.attempts))
+        return int(row.want_again(timezone.now(), attempts=row.attempts))
     return int(row.fail(*_failure_of(request)))
 
 
@@ -53,7 +53,7 @@ def _failure_of(request: GatewayRequest | None) -> tuple[str, str]:
 def find_unstored() -> Iterator[Finding]:
     """Yield the candidates that name a file which was never stored, and never will be."""
     finished = ~Q(request__status__in=GatewayRequest.UNFINISHED) & Q(request__isnull=False)
-    forgotten = Q(request=None, created_at__lt=clock.now() - STORING_TIME)
+    forgotten = Q(request=None, created_at__lt=timezone.now() - STORING_TIME)
     rows = Candidate.objects.filter(finished | forgotten, stored=False)
     for ids in chunks(rows):
         matching = Candidate.objects.filter(pk__in=ids, stored=False)
@@ -76,12 +76,12 @@ def find_replaced() -> Iterator[Finding]:
     They are deleted after `KEEP_RETIRED_DAYS`, as retired renditions are.
     """
     stale = _rows_of_other_files()
-    end = clock.now() - dt.timedelta(days=settings.KEEP_RETIRED_DAYS)
+    end = timezone.now() - dt.timedelta(days=settings.KEEP_RETIRED_DAYS)
     over = stale.filter(replaced_at__lte=end)
     for ids in chunks(over):
         yield Finding(Repair.TIDIED, len(ids), partial(_delete, over.filter(pk__in=ids)))
     for ids in chunks(stale.filter(replaced_at=None)):
-        changes = {"replaced_at": clock.now()}
+        changes = {"replaced_at": timezone.now()}
         yield Finding(Repair.REPLACED, len(ids), partial(_update, ids, changes))
 
 

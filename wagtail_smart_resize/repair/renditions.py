@@ -7,11 +7,11 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from django.db.models import QuerySet
+from django.utils import timezone
 from wagtail.images import get_image_model
 from wagtail.images.exceptions import InvalidFilterSpecError
 from wagtail.images.models import Filter
 
-from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import Slot, same_shape
 from wagtail_smart_resize.models import ImageVersion, RetiredRendition
@@ -141,7 +141,7 @@ def _find_retirements(
     since: dict[str, dt.datetime],
     specs: Specs,
 ) -> Iterator[Finding]:
-    horizon = clock.now() - dt.timedelta(days=settings.KEEP_RETIRED_DAYS)
+    horizon = timezone.now() - dt.timedelta(days=settings.KEEP_RETIRED_DAYS)
     new = [each.pk for each in off_key if str(each.pk) not in since]
     back = [each.pk for each in on_key if str(each.pk) in since]
     over = [each.pk for each in off_key if since.get(str(each.pk), horizon) < horizon]

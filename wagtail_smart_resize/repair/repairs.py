@@ -8,8 +8,8 @@ each change of a row's state is conditional on the state that it leaves.
 import datetime as dt
 
 from django.db.models import Q
+from django.utils import timezone
 
-from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.models import PipelineState
 from wagtail_smart_resize.purchasing import demand
 
@@ -22,12 +22,12 @@ REPAIR_INTERVAL = dt.timedelta(hours=1)
 
 def next_repair_at(state: PipelineState) -> dt.datetime:
     """Return when a runner next repairs."""
-    return state.last_repair_at + REPAIR_INTERVAL if state.last_repair_at else clock.now()
+    return state.last_repair_at + REPAIR_INTERVAL if state.last_repair_at else timezone.now()
 
 
 def run_if_due(state: PipelineState) -> bool:
     """Repair, if no runner has within `REPAIR_INTERVAL`; return whether this one did."""
-    now = clock.now()
+    now = timezone.now()
     due = Q(last_repair_at=None) | Q(last_repair_at__lte=now - REPAIR_INTERVAL)
     if PipelineState.objects.filter(due, pk=state.pk).update(last_repair_at=now):
         state.last_repair_at = now

@@ -6,9 +6,9 @@ from functools import cache, partial
 from typing import Any
 
 from django.db.models import F, Q
+from django.utils import timezone
 from wagtail.images import get_image_model
 
-from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.models import OptOut, PipelineState, Recomposition
 from wagtail_smart_resize.purchasing import plan
@@ -87,7 +87,7 @@ def _assess(
         yield Finding(Repair.WOKEN, 1, partial(_wake, row))
     elif reason != row.waiting_reason:
         # Nothing is claimed while the circuit is open, but its probe needs a row that is due.
-        due = clock.now() if reason == Reason.CIRCUIT_OPEN else plan.revisit_at(reason)
+        due = timezone.now() if reason == Reason.CIRCUIT_OPEN else plan.revisit_at(reason)
         yield Finding(Repair.WAITING, 1, partial(row.wait, reason, due))
 
 
@@ -118,5 +118,5 @@ def _crop_keeps_enough_turned(row: Recomposition, image_facts: assess.ImageFacts
 
 
 def _wake(row: Recomposition) -> int:
-    changes = {"waiting_reason": "", "next_attempt_at": clock.now()}
+    changes = {"waiting_reason": "", "next_attempt_at": timezone.now()}
     return int(row.update_if(where={"purchase": row.Purchase.WANTED}, **changes))

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from wagtail_smart_resize.core import clock
+from django.utils import timezone
+
 from wagtail_smart_resize.models import GatewayRequest, ImageVersion, PipelineState, Recomposition
 from wagtail_smart_resize.purchasing import passes
 from wagtail_smart_resize.rules.verdict import Reason
@@ -85,7 +86,9 @@ def finish(
         remaining = ends - time.monotonic()
         if not left or remaining <= 0:
             return Ending(failed_steps, len(_failed_purchases() - failed_before), left)
-        rest = (result.due - clock.now()).total_seconds() if result.due else MAX_DRAIN_REST_SECONDS
+        rest = (
+            (result.due - timezone.now()).total_seconds() if result.due else MAX_DRAIN_REST_SECONDS
+        )
         sleep(min(max(loop.REST_SECONDS, rest), MAX_DRAIN_REST_SECONDS, remaining))
 
 

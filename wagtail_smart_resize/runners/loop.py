@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 
 from django.db import close_old_connections, connections
+from django.utils import timezone
 
-from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.models import PipelineState
 from wagtail_smart_resize.purchasing import demand, schedule
 from wagtail_smart_resize.purchasing.thread_pool import ThreadPool
@@ -94,7 +94,7 @@ class Loop:
         close_old_connections()
         try:
             if demand.write_noted_demand():
-                PipelineState.bring_pass_forward(clock.now() + demand.GATHERING_TIME)
+                PipelineState.bring_pass_forward(timezone.now() + demand.GATHERING_TIME)
             state = PipelineState.get_current()
             return self._take_turn(state, was_woken) if self.alone else self._work(state)
         except Exception:
@@ -114,14 +114,14 @@ class Loop:
     def _take_turn(self, state: PipelineState, was_woken: bool) -> float:
         """Make the pass if it is due and not taken; return the seconds until the next."""
         if was_woken and is_overlooked(state):
-            state.replace_appointment(clock.now())
-        until = clock.now() + FOLLOW_AFTER
-        if PipelineState.begin_pass(clock.now(), until):
+            state.replace_appointment(timezone.now())
+        until = timezone.now() + FOLLOW_AFTER
+        if PipelineState.begin_pass(timezone.now(), until):
             seconds = self._work(state)
-            PipelineState.end_pass(until, clock.now() + dt.timedelta(seconds=seconds))
+            PipelineState.end_pass(until, timezone.now() + dt.timedelta(seconds=seconds))
             was_woken = True
-        appointed = PipelineState.get_current().next_pass_at or clock.now()
-        seconds = max(REST_SECONDS, (appointed - clock.now()).total_seconds())
+        appointed = PipelineState.get_current().next_pass_at or timezone.now()
+        seconds = max(REST_SECONDS, (appointed - timezone.now()).total_seconds())
         if was_woken:
             return seconds
         # Who lost the last turn leaves the next ones to the winner. The jitter keeps the waiting
@@ -133,7 +133,7 @@ class Loop:
 
         Work that stays due because it can't be done now must not make the loop spin.
         """
-        seconds = (due - clock.now()).total_seconds()
+        seconds = (due - timezone.now()).total_seconds()
         if seconds > 0:
             self._overdue_passes = 0
             return seconds
@@ -171,6 +171,6 @@ def is_overlooked(state: PipelineState) -> bool:
 
     Nobody has told of it: it was changed in a shell, for example, or by SQL.
     """
-    now = clock.now()
+    now = timezone.now()
     is_later = state.next_pass_at is not None and state.next_pass_at > now + FOLLOW_AFTER
     return is_later and next_due_at(state) <= now

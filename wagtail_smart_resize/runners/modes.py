@@ -9,8 +9,8 @@ from typing import Any
 from django.core import mail
 from django.core.signals import request_finished
 from django.db import connections, router, transaction
+from django.utils import timezone
 
-from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.models import PipelineState
 from wagtail_smart_resize.purchasing import demand
 from wagtail_smart_resize.renditions import demand_notes, request_tracking
@@ -57,7 +57,7 @@ def wake() -> None:
 
 def _wake(delay: dt.timedelta = dt.timedelta()) -> None:
     """Bring the next pass forward to `delay` from now, and tell the runner."""
-    when, chosen = clock.now() + delay, mode()
+    when, chosen = timezone.now() + delay, mode()
     if chosen == "tasks":
         task_chain.start(when)
     elif chosen == "thread":

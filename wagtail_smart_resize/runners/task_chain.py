@@ -11,11 +11,11 @@ import threading
 import time
 
 from django.core.exceptions import ImproperlyConfigured
+from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.module_loading import import_string
 
 from wagtail_smart_resize import compat
-from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.models import PipelineState
 
 from . import loop
@@ -58,7 +58,7 @@ def enqueue_tick(when: dt.datetime) -> None:
     _enqueuing.now = True
     try:
         tick = import_string(TICK)
-        at_once = when <= clock.now()
+        at_once = when <= timezone.now()
         (tick if at_once else tick.using(run_after=when)).enqueue(appointed=when.isoformat())
     except Exception:
         logger.exception("Can't enqueue a tick; the next request or tick tries again")
@@ -74,7 +74,7 @@ def start(when: dt.datetime) -> None:
 
 def restart_if_lost() -> None:
     """Enqueue a tick if the appointed one was lost, or if something due has no appointment."""
-    now, state = clock.now(), PipelineState.get_current()
+    now, state = timezone.now(), PipelineState.get_current()
     is_lost = state.next_pass_at is None or state.next_pass_at <= now - LOST_AFTER
     if (is_lost or loop.is_overlooked(state)) and state.replace_appointment(now):
         enqueue_tick(now)
@@ -82,13 +82,13 @@ def restart_if_lost() -> None:
 
 def run_tick(appointed: str) -> None:
     """Make the pass appointed for this time (ISO 8601), appoint the next and enqueue its tick."""
-    state, now = PipelineState.get_current(), clock.now()
+    state, now = PipelineState.get_current(), timezone.now()
     until, moment = now + loop.FOLLOW_AFTER, parse_datetime(appointed)
     # A backend may run it somewhat early, and this machine's clock may be behind.
     is_early = moment is None or moment > now + TOLERANCE
     if not PipelineState.begin_pass(now, until, appointed=None if is_early else moment):
         return
-    due = max(_run_pass(state), clock.now() + TICK_REST)
+    due = max(_run_pass(state), timezone.now() + TICK_REST)
     if PipelineState.end_pass(until, due):
         enqueue_tick(due)
 
@@ -98,7 +98,7 @@ def _run_pass(state: PipelineState) -> dt.datetime:
         return loop.work_once(state, _TickTimer())
     except Exception:
         logger.exception("A pass of the pipeline failed; trying again")
-        return clock.now() + dt.timedelta(seconds=loop.ERROR_REST_SECONDS)
+        return timezone.now() + dt.timedelta(seconds=loop.ERROR_REST_SECONDS)
 
 
 class _TickTimer:
@@ -115,5 +115,5 @@ class _TickTimer:
         passed = time.monotonic() - self._began
         if passed > HELP_AFTER_SECONDS and not self._has_called_for_help:
             self._has_called_for_help = True
-            start(clock.now())
+            start(timezone.now())
         return passed < loop.PASS_SECONDS

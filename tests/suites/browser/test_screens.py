@@ -1,12 +1,12 @@
 """Checks each screen: axe-core in light and dark, a strict policy, Arabic on a phone."""
 
 import pytest
+from django.utils import timezone
 from support.factories import candidate, photo, plain_image, recomposition
 from wagtail.users.models import UserProfile
 
 from suites.browser.harness import PHONE
 from suites.browser.sample_data import ask, page_with, photos, review_mode
-from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.editorial import actions
 from wagtail_smart_resize.models import ImageVersion, PipelineState
 
@@ -106,11 +106,13 @@ def stopped(site, people):
     """Open the circuit; a shape waits for it, and another could not be published."""
     image = photo(title="Rocket on the pad", collection=people.here)
     page_with(image)
-    recomposition(image, "1200x630", next_attempt_at=clock.now())
+    recomposition(image, "1200x630", next_attempt_at=timezone.now())
     row = recomposition(image, "800x1000", purchase="idle")
     actions.choose(candidate(row), user=people.editor)
     ImageVersion.objects.update(publish_attempts=3)
-    PipelineState.get_current().open_circuit("http_402", "HTTP 402: Payment Required", clock.now())
+    PipelineState.get_current().open_circuit(
+        "http_402", "HTTP 402: Payment Required", timezone.now()
+    )
     return [
         ("a screen while nothing is sent", screen_of(image), None),
         ("the report while nothing is sent", "/admin/reports/smart-resize/", None),

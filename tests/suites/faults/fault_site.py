@@ -19,12 +19,12 @@ from django.conf import settings as django_settings
 from django.core.signals import request_finished
 from django.db import DatabaseError
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import strip_tags
 from support.factories import plain_image
 from support.waiting import TIMEOUT_SECONDS
 from wagtail.models import Site
 
-from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.models import (
     BudgetPeriod,
     Candidate,
@@ -93,9 +93,9 @@ class FaultSite:
     @contextmanager
     def frozen_time(self) -> Iterator[None]:
         """Stop the clock: a pause of two seconds is shown, and reading it takes longer."""
-        now = clock.now()
+        now = timezone.now()
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(clock, "now", lambda: now)
+            patch.setattr(timezone, "now", lambda: now)
             yield
 
     # Visitors and editors
@@ -169,16 +169,16 @@ class FaultSite:
         try:
             return schedule.next_step_at()
         except DatabaseError:
-            return clock.now()
+            return timezone.now()
 
     def skip_to(self, moment: dt.datetime) -> None:
-        self.moving_clock.skip(seconds=max(0.0, (moment - clock.now()).total_seconds()) + 0.001)
+        self.moving_clock.skip(seconds=max(0.0, (moment - timezone.now()).total_seconds()) + 0.001)
 
     def run_until(self, condition: Callable[[], bool], jobs: int | None = None) -> None:
         for _round in range(60):
             if condition():
                 return
-            self.skip_to(self.due() or clock.now())
+            self.skip_to(self.due() or timezone.now())
             self.run_pass(jobs)
         raise AssertionError("it has not come to that")
 
@@ -186,16 +186,16 @@ class FaultSite:
         """Do what is due without waiting."""
         for _round in range(6):
             due = self.due()
-            if due is None or due > clock.now() + SOON:
+            if due is None or due > timezone.now() + SOON:
                 return
             self.skip_to(due)
             self.run_pass()
 
     def run_for(self, hours: float, step: dt.timedelta = dt.timedelta()) -> None:
         """Let hours pass, with a pass whenever one is due, but no more often than every `step`."""
-        ends = clock.now() + dt.timedelta(hours=hours)
+        ends = timezone.now() + dt.timedelta(hours=hours)
         while (due := self.due()) is not None and due < ends:
-            self.skip_to(max(due, clock.now() + step))
+            self.skip_to(max(due, timezone.now() + step))
             self.run_pass()
         self.skip_to(ends)
 

@@ -65,7 +65,8 @@ def speed_up_clocks() -> None:
 
     clocks: list[tuple[Any, str]] = [
         (published_cache.PublishedCache, "REFRESH_SECONDS"),
-        (loop, "NEAR"),
+        (loop, "FOLLOW_AFTER"),
+        (loop, "FOLLOWER_REST_SECONDS"),
         (loop, "REST_SECONDS"),
         (loop, "MAX_OVERDUE_REST_SECONDS"),
         (loop, "ERROR_REST_SECONDS"),

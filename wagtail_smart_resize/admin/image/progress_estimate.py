@@ -4,7 +4,8 @@ import datetime as dt
 import statistics
 from typing import NamedTuple
 
-from wagtail_smart_resize.core import clock
+from django.utils import timezone
+
 from wagtail_smart_resize.editorial.states import State, StateName
 from wagtail_smart_resize.models import GatewayRequest, Recomposition
 
@@ -61,7 +62,7 @@ def bar(row: Recomposition, state: State, usual: dt.timedelta) -> Bar | None:
     if state.name is not StateName.WORKING or row.request is None:
         return None
     since = row.request.sent_at or row.request.created_at
-    elapsed = max(0, round((clock.now() - since).total_seconds()))
+    elapsed = max(0, round((timezone.now() - since).total_seconds()))
     return Bar(reached(elapsed, seconds), elapsed, seconds, moves=True)
 
 

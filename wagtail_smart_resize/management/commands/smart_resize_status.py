@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
+from django.utils import timezone
 
-from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.editorial import monthly_figures, pipeline_health
 from wagtail_smart_resize.models import PipelineState, Recomposition
 from wagtail_smart_resize.runners import modes
@@ -47,7 +47,7 @@ def status() -> dict[str, Any]:
     found = monthly_figures.figures_for(Recomposition.objects.all())
     checked = pipeline_health.check()
     state = PipelineState.peek()
-    is_paused = state.paused_until is not None and state.paused_until > clock.now()
+    is_paused = state.paused_until is not None and state.paused_until > timezone.now()
     failed = {reason.code: reason.count for reason in found.failed}
     notices = [
         {"level": notice.status, "message": str(notice.message), "remedy": str(notice.remedy)}

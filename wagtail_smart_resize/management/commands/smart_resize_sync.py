@@ -3,8 +3,8 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
 
-from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.models import PipelineState
 from wagtail_smart_resize.repair import repairs
 from wagtail_smart_resize.runners import drain, modes
@@ -49,7 +49,7 @@ class Command(BaseCommand):
         if dry_run:
             self.stdout.write("Dry run: nothing is changed. A run would come to this:")
         else:
-            PipelineState.get_current().update_if(where={}, last_repair_at=clock.now())
+            PipelineState.get_current().update_if(where={}, last_repair_at=timezone.now())
         report = repairs.run(dry_run=dry_run)
         for line in report.lines() or ["Nothing to repair."]:
             self.stdout.write(line)
