@@ -52,7 +52,11 @@ UNDONE = """
             WHERE publish_due_at IS NOT NULL OR purge_due_at IS NOT NULL)
 """
 
-FLIPS = "SELECT coalesce(max(value), 0) FROM wagtail_smart_resize_publicationcounter"
+#: The counter's own value is a time: how often it was changed, PostgreSQL knows.
+FLIPS = """
+    SELECT n_tup_upd FROM pg_stat_user_tables
+    WHERE relname = 'wagtail_smart_resize_publicationcounter'
+"""
 
 
 class Server:

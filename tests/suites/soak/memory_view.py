@@ -6,6 +6,7 @@ import sys
 import time
 from collections import Counter
 
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.http import HttpRequest, JsonResponse
 
 #: Classes that every library uses for everything.
@@ -16,11 +17,23 @@ OF_BOUNDED_CACHES = {"psycopg._queries.QueryPart"}
 
 def memory(request: HttpRequest) -> JsonResponse:
     """Return the memory blocks in use, without garbage; with `?objects` the count of each class."""
+    _forget_database_errors()
     gc.collect()
     answer = {"process": os.getpid(), "blocks": sys.getallocatedblocks()}
     if "objects" in request.GET:
         answer["objects"] = _objects()
     return JsonResponse(answer)
+
+
+def _forget_database_errors() -> None:
+    """Let connections forget what made their last transaction roll back.
+
+    Django keeps the exception, with the frames and so the page that raised it, until the next one:
+    one page in each thread that has lost a race for a rendition of Wagtail's.
+    """
+    for each in gc.get_objects():
+        if isinstance(each, BaseDatabaseWrapper) and not each.in_atomic_block:
+            each.rollback_exc = None
 
 
 def _objects() -> dict[str, int]:
