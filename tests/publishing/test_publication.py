@@ -136,6 +136,7 @@ class TestPreparing:
     def test_one_renditions_failure_stops_no_other(self, monkeypatch):
         image = plain_image()
         fresh(image).get_renditions(*self.SPECS)
+        before = list(image.renditions.values_list("pk", flat=True))
         made_live(image)
         generate = type(image).generate_rendition_file
 
@@ -146,8 +147,13 @@ class TestPreparing:
 
         with monkeypatch.context() as patch:
             patch.setattr(type(image), "generate_rendition_file", sometimes)
-            assert publication.publish(image.pk)
-        assert specs_on_key(image) == {"smartresize-400x400", "smartresize-300x150"}
+            with pytest.raises(preparation.RenditionNotPrepared):
+                publication.publish(image.pk)
+        assert ImageVersion.objects.get(pk=image.pk).live == []
+        prepared = image.renditions.exclude(pk__in=before).values_list("filter_spec", flat=True)
+        assert set(prepared) == {"smartresize-400x400"}
+        assert publication.publish(image.pk)
+        assert specs_on_key(image) == set(self.SPECS)
 
     def test_nothing_flips_while_a_rendition_cannot_be_stored(self, monkeypatch):
         """The page has its crop; under the new key it would have to store what can't be."""
@@ -163,7 +169,7 @@ class TestPreparing:
 
         with monkeypatch.context() as patch:
             patch.setattr(FileSystemStorage, "_save", full)
-            with pytest.raises(preparation.RenditionNotStored):
+            with pytest.raises(preparation.RenditionNotPrepared):
                 publication.publish(image.pk)
             for spec in self.SPECS:
                 assert near(colour_of(fresh(image).get_rendition(spec)), GOLD)
@@ -182,7 +188,7 @@ class TestPreparing:
         fresh(image).get_rendition("smartresize-400x400")
         row = made_live(image)
         row.live.file.storage.delete(row.live.file.name)
-        with pytest.raises(preparation.CandidateUnreadable, match="can't be read"):
+        with pytest.raises(preparation.CandidateUnusable, match="can't be used"):
             publication.publish(image.pk)
         version = ImageVersion.objects.get(pk=image.pk)
         assert (version.published_at, version.publish_due_at is not None) == (None, True)
@@ -261,7 +267,7 @@ class TestDamage:
         assert near(colour_of(damaged), GOLD)
         demand.write_noted_demand()
         assert ImageVersion.objects.get(pk=image.pk).damage_noted_at
-        with pytest.raises(preparation.CandidateUnreadable):
+        with pytest.raises(preparation.CandidateUnusable):
             publication.publish(image.pk)
 
         storage.save(name, ContentFile(picture(800, 800)))

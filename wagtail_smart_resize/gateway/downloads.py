@@ -28,6 +28,8 @@ MAX_REDIRECTS = 3
 CONNECT_TIMEOUT_SECONDS = 10.0
 
 _CHUNK = 64 * 1024
+#: Source: IANA's registry of HTTP content codings, and what urllib3 unpacks.
+_COMPRESSIONS = {"br", "compress", "dcb", "dcz", "deflate", "gzip", "x-compress", "x-gzip", "zstd"}
 
 
 def download(output: Output, *, gateway_url: str) -> Picture:
@@ -134,7 +136,7 @@ def _read(response: requests.Response) -> bytes:
             # Object stores answer 403 and 404 for what has expired, and for what is not there yet.
             status = response.status_code
             raise DownloadError(f"result_{status}", f"The picture's address answered {status}.")
-        if response.headers.get("Content-Encoding", "identity") != "identity":
+        if _is_compressed(response):
             # A few bytes can unpack to more than fits into memory, and pictures don't need it.
             raise DownloadError("compressed", "The picture was sent compressed, unasked.")
         if (response.raw.length_remaining or 0) > MAX_DOWNLOAD_BYTES:
@@ -145,6 +147,15 @@ def _read(response: requests.Response) -> bytes:
             if len(content) > MAX_DOWNLOAD_BYTES:
                 raise _too_large()
         return bytes(content)
+
+
+def _is_compressed(response: requests.Response) -> bool:
+    """Return whether the body is compressed.
+
+    Object stores repeat whatever an upload said: `aws-chunked`, `utf-8`, nothing at all.
+    """
+    codings = response.headers.get("Content-Encoding", "").lower().split(",")
+    return not _COMPRESSIONS.isdisjoint(coding.strip() for coding in codings)
 
 
 def _too_large() -> DownloadError:

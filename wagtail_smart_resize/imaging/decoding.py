@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
-from PIL import ExifTags, Image, ImageOps
+from PIL import Image
 
 from wagtail_smart_resize.exceptions import DownloadError
 
-from . import pixel_budget
+from . import pixel_budget, png_texts, srgb
+from .orientation import displayed_size, upright
 
 CANDIDATE_FORMATS = ("JPEG", "PNG", "WEBP")
 MAX_PICTURE_PIXELS = 60_000_000
@@ -22,9 +23,6 @@ _JPEG_END = b"\xff\xd9"
 _PNG_END = b"IEND\xaeB`\x82"
 
 _WEB_PAGE = re.compile(rb"\s*<(!doctype\s+html|html)\b", re.IGNORECASE)
-
-_TRANSPOSED = {5, 6, 7, 8}
-"""EXIF orientations that exchange width and height."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,9 @@ class Picture:
 
 
 def decode(content: bytes) -> Picture:
-    """Decode the whole content and return the picture.
+    """Decode the whole content and return the picture, as opaque 8-bit sRGB.
+
+    One of another pixel mode, or with a colour profile, is encoded anew, as PNG.
 
     Raises `DownloadError` for content that is not a JPEG, PNG or WebP, is damaged, is animated, or
     is more to decode than `MAX_PICTURE_PIXELS` and `MAX_SCANS` allow; the last before any of it is
@@ -65,60 +65,57 @@ def decode(content: bytes) -> Picture:
         ) from error
 
 
-def displayed_size(picture: Image.Image) -> tuple[int, int]:
-    """Return width and height with the EXIF orientation applied."""
-    width, height = picture.size
-    turned = picture.getexif().get(ExifTags.Base.Orientation) in _TRANSPOSED
-    return (height, width) if turned else (width, height)
-
-
-def apply_orientation(file: Any) -> Image.Image:
-    """Return the decoded picture of a file, with its EXIF orientation applied.
-
-    It is turned in place, since a copy of a large picture takes as much memory again. Raises what
-    Pillow's decoders raise.
-    """
+def open_upright(file: Any) -> Image.Image:
+    """Return the decoded picture of a stored candidate as displayed. Raises what Pillow raises."""
     picture = Image.open(file, formats=CANDIDATE_FORMATS)
-    ImageOps.exif_transpose(picture, in_place=True)
-    return picture
+    picture.load()
+    return upright(picture)
 
 
 def _decode(content: bytes) -> Picture:
     if not _is_complete(content):
         raise DownloadError("truncated", "The picture ends before it is complete.")
-    name, width, height = _measure(content)
-    return Picture(content, name, width, height, hashlib.sha256(content).hexdigest())
-
-
-def _measure(content: bytes) -> tuple[str, int, int]:
-    """Return format, width and height. The pixels are decoded to their end and freed again."""
+    if content.startswith(png_texts.SIGNATURE):
+        content = png_texts.without_compressed_texts(content)
     with _opened(content) as picture:
-        name = str(picture.format).lower()
-        _check_header(picture, name, content)
+        _check_header(picture, content)
         pixel_count = picture.width * picture.height
     with pixel_budget.budget.hold(pixel_count):
         # In a call of its own: these pixels are freed before another thread may go on.
-        return name, *_decode_pixels(content)
+        return _decode_pixels(content)
 
 
 def _opened(content: bytes) -> Image.Image:
     return Image.open(BytesIO(content), formats=CANDIDATE_FORMATS)
 
 
-def _decode_pixels(content: bytes) -> tuple[int, int]:
-    """Decode the pixels and return the displayed size, for which Pillow decodes a PNG anyway."""
+def _decode_pixels(content: bytes) -> Picture:
+    """Decode to the end; return the picture, encoded anew if it is not a plain one."""
     with _opened(content) as picture:
         picture.load()
-        return displayed_size(picture)
+        name = str(picture.format).lower()
+        size = displayed_size(picture)
+        # Pillow knows only now all of what a PNG says of itself.
+        if picture.format not in CANDIDATE_FORMATS or not srgb.is_plain(picture):
+            name, content = "png", _encode_png(srgb.upright_on_white(picture))
+    return Picture(content, name, *size, hashlib.sha256(content).hexdigest())
 
 
-def _check_header(picture: Image.Image, name: str, content: bytes) -> None:
+def _encode_png(picture: Image.Image) -> bytes:
+    file = BytesIO()
+    picture.save(file, "PNG")
+    return file.getvalue()
+
+
+def _check_header(picture: Image.Image, content: bytes) -> None:
     """Refuse what can be refused before decoding costs anything. Raises `DownloadError`."""
     if picture.width * picture.height > MAX_PICTURE_PIXELS:
         raise _too_many_pixels()
-    if name == "jpeg" and content.count(_JPEG_SCAN) > MAX_SCANS:
+    is_jpeg = picture.format in {"JPEG", "MPO"}
+    if is_jpeg and content.count(_JPEG_SCAN) > MAX_SCANS:
         raise _too_many_pixels()
-    if getattr(picture, "n_frames", 1) > 1:
+    # In a JPEG, further frames are no animation.
+    if not is_jpeg and getattr(picture, "n_frames", 1) > 1:
         raise DownloadError(
             "not_a_picture",
             "What was sent has several frames: a still picture is needed.",

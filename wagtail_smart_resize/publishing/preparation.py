@@ -14,9 +14,8 @@ from wagtail.images.models import Filter
 from wagtail_smart_resize.core import storage_errors
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import Size
-from wagtail_smart_resize.core.storage_errors import StorageError
 from wagtail_smart_resize.imaging import pixel_budget
-from wagtail_smart_resize.imaging.decoding import displayed_size
+from wagtail_smart_resize.imaging.orientation import displayed_size
 from wagtail_smart_resize.renditions import accessor, rendition_files
 from wagtail_smart_resize.renditions.operation import smart_resize_operations
 from wagtail_smart_resize.renditions.published import PublishedEntry, PublishedState
@@ -24,12 +23,12 @@ from wagtail_smart_resize.renditions.published import PublishedEntry, PublishedS
 logger = logging.getLogger(__name__)
 
 
-class CandidateUnreadable(OSError):
-    """A candidate that is to be live can't be read; nothing is published for now."""
+class CandidateUnusable(OSError):
+    """A candidate that is to be live can't be used; nothing is published for now."""
 
 
-class RenditionNotStored(OSError):
-    """A rendition could not be stored; nothing is published for now."""
+class RenditionNotPrepared(Exception):
+    """A rendition could not be made or stored; nothing is published for now."""
 
 
 class PreparedState(PublishedState):
@@ -37,7 +36,7 @@ class PreparedState(PublishedState):
 
     Each candidate is decoded once, and cut to each size once for all formats, if all renditions of
     it are made one after the other: only one candidate is held at a time. Nothing is noted as
-    wanted, and an unreadable candidate raises CandidateUnreadable.
+    wanted, and a candidate that can't be used raises CandidateUnusable.
     """
 
     __slots__ = ("_cut", "_held", "_opened")
@@ -80,8 +79,8 @@ class PreparedState(PublishedState):
     def want(self, image_id: Any, slot: str, recipe: str) -> None:
         pass
 
-    def unreadable(self, image_id: Any, entry: PublishedEntry) -> None:
-        raise CandidateUnreadable(f"The candidate {entry.file} of image {image_id} can't be read.")
+    def unusable(self, image_id: Any, entry: PublishedEntry) -> None:
+        raise CandidateUnusable(f"The candidate {entry.file} of image {image_id} can't be used.")
 
 
 class SourcePlaceholder:
@@ -126,8 +125,8 @@ def prepare(
 ) -> None:
     """Make the stored specs' renditions whose key is another after the flip than before.
 
-    `before` and `after` are the entries that are live and those to be. Raise CandidateUnreadable,
-    or RenditionNotStored if the storage failed for any of them.
+    `before` and `after` are the entries that are live and those to be. Raise CandidateUnusable,
+    or RenditionNotPrepared if any of them could not be made or stored.
     """
     source_hash = image.file_hash
     old, new = PublishedState(before, source_hash), PreparedState(after, source_hash)
@@ -158,14 +157,14 @@ def _key(image: SiteImage, spec: str, state: PublishedState) -> str | None:
 def _make_renditions(image: SiteImage, specs: list[str], state: PreparedState) -> None:
     """Make the renditions; one that fails stops no other.
 
-    But a storage that can't store a file now would fail the page that asks for the rendition where
-    the crop is stored today: then RenditionNotStored is raised, so that nothing flips.
+    What fails here would fail the page that asks for the rendition where the crop is stored today:
+    then RenditionNotPrepared is raised, so that nothing flips.
     """
     if not specs:
         return
     source = _read_source(image)
     placeholder = SourcePlaceholder(source.format_name, *_upright_size(source))
-    not_stored = None
+    failed = None
     files, slots = {}, {}
     for spec in specs:
         operations = smart_resize_operations(Filter(spec).operations)
@@ -179,14 +178,15 @@ def _make_renditions(image: SiteImage, specs: list[str], state: PreparedState) -
         pixels = placeholder if all(files[spec]) else source
         try:
             rendition_files.make_rendition(image, PreparingFilter(spec, pixels))
-        except CandidateUnreadable:
+        except CandidateUnusable:
             raise
         except Exception as error:
             logger.exception("Can't prepare the rendition %s of image %s", spec, image.pk)
-            if isinstance(error, StorageError):
-                not_stored = error
-    if not_stored:
-        raise RenditionNotStored(f"Not all renditions of {image.pk} can be stored") from not_stored
+            failed = error
+    if failed:
+        raise RenditionNotPrepared(
+            f"Not all renditions of image {image.pk} can be made"
+        ) from failed
 
 
 def _read_source(image: SiteImage) -> Any:

@@ -42,7 +42,7 @@ class StillChanging(Exception):
 def publish(image_id: Any) -> bool:
     """Publish what is to be live for the image; return whether that changed anything.
 
-    Raise CandidateUnreadable, RenditionNotStored, StillChanging, or what the database or storage
+    Raise CandidateUnusable, RenditionNotPrepared, StillChanging, or what the database or storage
     raises: then the image stays due, and what is live stays live.
     """
     for _round in range(MAX_ROUNDS):

@@ -14,7 +14,7 @@ import requests
 from django.conf import settings as django_settings
 from django.core import signing
 from django.urls import NoReverseMatch, reverse
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image
 
 from wagtail_smart_resize.core import storage_errors
 from wagtail_smart_resize.core.site_image import SiteImage
@@ -22,7 +22,8 @@ from wagtail_smart_resize.core.storage_errors import StorageError
 from wagtail_smart_resize.exceptions import SourceUnavailable
 from wagtail_smart_resize.gateway.deadlines import Deadline
 from wagtail_smart_resize.imaging import pixel_budget
-from wagtail_smart_resize.imaging.decoding import displayed_size
+from wagtail_smart_resize.imaging.orientation import displayed_size
+from wagtail_smart_resize.imaging.srgb import upright_on_white
 from wagtail_smart_resize.models import GatewayRequest
 from wagtail_smart_resize.rules.facts import SourceFacts
 from wagtail_smart_resize.settings import settings
@@ -173,7 +174,7 @@ def source_picture(image: SiteImage) -> SourcePicture:
     """
     with _open_image(image) as picture:
         format = _encoding_format(picture)
-        canvas = _upright_on_white(picture)
+        canvas = upright_on_white(picture, MAX_SENT_SIDE_PIXELS)
     content = BytesIO()
     if format == "JPEG":
         canvas.save(content, format, quality=JPEG_QUALITY)
@@ -232,39 +233,3 @@ def _is_transparent(picture: Image.Image) -> bool:
         return False
     alpha = picture.convert("RGBA").getchannel("A")
     return any(alpha.histogram()[:255])
-
-
-def _upright_on_white(picture: Image.Image) -> Image.Image:
-    """Return a new upright sRGB picture, without what else the file held, such as EXIF."""
-    profile = picture.info.get("icc_profile")
-    picture = _convert_to_eight_bits(picture)
-    picture.thumbnail((MAX_SENT_SIDE_PIXELS, MAX_SENT_SIDE_PIXELS))
-    picture = ImageOps.exif_transpose(picture)
-    alpha = picture.getchannel("A") if "A" in picture.getbands() else None
-    if alpha:
-        picture = picture.convert("RGB")
-    canvas = Image.new("RGB", picture.size, "white")
-    canvas.paste(_convert_to_srgb(picture, profile), mask=alpha)
-    return canvas
-
-
-def _convert_to_eight_bits(picture: Image.Image) -> Image.Image:
-    """Return the picture without palette or transparent colour, and with 8 bits per channel."""
-    if picture.mode.startswith("I"):
-        return picture.convert("I").point(lambda value: value * (1 / 256)).convert("L")
-    if picture.has_transparency_data:
-        return picture.convert("RGBA")
-    return picture.convert("RGB") if picture.mode in {"P", "1"} else picture
-
-
-def _convert_to_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
-    if not profile:
-        return picture.convert("RGB")
-    try:
-        embedded = ImageCms.ImageCmsProfile(BytesIO(profile))
-        srgb = ImageCms.createProfile("sRGB")
-        converted = ImageCms.profileToProfile(picture, embedded, srgb, outputMode="RGB")
-    except (ImageCms.PyCMSError, OSError):
-        # The profile is damaged, or made for another colour space.
-        return picture.convert("RGB")
-    return converted or picture

@@ -56,7 +56,7 @@ class SmartResizeOperation(FillOperation, FilterOperation):
         try:
             recomposed = provenance.bare(shown.cut_out(entry, Size(*crop.get_size())))
         except Exception:
-            shown.unreadable(image.pk, entry)
+            shown.unusable(image.pk, entry)
             return crop
         env[provenance.RECOMPOSED] = True
         return recomposed

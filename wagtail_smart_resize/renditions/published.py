@@ -106,9 +106,9 @@ class PublishedState:
     def decode(self, file: Any) -> Any:
         """Return the upright picture in a file as a Willow image. Raises what Pillow raises."""
         # Imported here, since Pillow's plugins are slow to load and not every process needs them.
-        from wagtail_smart_resize.imaging.decoding import apply_orientation
+        from wagtail_smart_resize.imaging.decoding import open_upright
 
-        return PillowImage(apply_orientation(file))
+        return PillowImage(open_upright(file))
 
     def cut_out(self, entry: PublishedEntry, wanted: Size) -> Any:
         """Return the candidate as a Willow image, cropped to the shape of `wanted` and scaled down.
@@ -130,12 +130,12 @@ class PublishedState:
         except Exception:
             logger.exception("Can't note that %s of image %s is wanted", slot, image_id)
 
-    def unreadable(self, image_id: Any, entry: PublishedEntry) -> None:
-        """Log and note that the crop is stored under the version of an unreadable candidate.
+    def unusable(self, image_id: Any, entry: PublishedEntry) -> None:
+        """Log and note that the crop is stored under the version of a candidate that can't be used.
 
         Call it while the exception is being handled.
         """
-        logger.exception("The candidate %s of image %s can't be read", entry.file, image_id)
+        logger.exception("The candidate %s of image %s can't be used", entry.file, image_id)
         demand_notes.note_damage(image_id)
 
 

@@ -1,4 +1,4 @@
-"""The three patches of Wagtail, where it has no hook for what the filter needs.
+"""The four patches of Wagtail, where it has no hook for what the filter needs.
 
 Each is a few lines around Wagtail's own code, and changes nothing for specs without this app's
 operation. The numbers are those of Wagtail's pull requests that brought the behaviour.
@@ -11,13 +11,15 @@ from wagtail.images.image_operations import FilterOperation
 from wagtail.images.models import AbstractImage, AbstractRendition, Filter
 from wagtail.images.rect import Rect
 
-from . import focal_point
+from . import accessor, focal_point
 from .operation import SmartResizeOperation, smart_resize_operations
+from .published import PublishedEntry, PublishedState
 
 
 def apply() -> None:
     """Apply the patches. Called from `AppConfig.ready`."""
     Filter.filter_operations = property(_filter_operations)
+    Filter.run = _run
     AbstractImage.create_renditions = _create_renditions
     AbstractRendition.focal_point = _focal_point
     _focal_point.__set_name__(AbstractRendition, "focal_point")
@@ -37,10 +39,46 @@ def _filter_operations(self: Filter) -> list[FilterOperation]:
     ours = smart_resize_operations(operations)
     if not ours:
         return operations
+    others = [each for each in operations if not isinstance(each, SmartResizeOperation)]
+    if isinstance(self, _CropFilter):
+        return others
     from .provenance import Label
 
-    others = [each for each in operations if not isinstance(each, SmartResizeOperation)]
     return [*ours, *others, Label("label")]
+
+
+# What Wagtail does with the operations' result, such as converting and encoding it, may fail for a
+# recomposition where it would not fail for the crop. No operation is called any more then.
+
+_wagtail_run = Filter.run
+
+
+class _CropFilter(Filter):
+    """A filter that shows the crop, whatever is live."""
+
+
+def _run(self: Filter, image: Any, output: Any, source: Any = None) -> Any:
+    try:
+        return _wagtail_run(self, image, output, source)
+    except Exception:
+        shown = accessor.pinned(image)
+        used = None if shown is None else _used_candidate(self, image, shown)
+        if shown is None or used is None:
+            raise
+        # Raises while renditions are prepared, so that nothing flips.
+        shown.unusable(image.pk, used)
+    output.seek(0)
+    output.truncate()
+    return _CropFilter(self.spec).run(image, output, source)
+
+
+def _used_candidate(spec: Filter, image: Any, shown: PublishedState) -> PublishedEntry | None:
+    """Return the first entry whose candidate a filter puts into this image's rendition."""
+    if isinstance(spec, _CropFilter) or image.is_svg():
+        return None
+    ours = smart_resize_operations(spec.operations)
+    found = (shown.entry(each.slot.shape, each.recipe) for each in ours)
+    return next((entry for entry in found if entry and entry.file), None)
 
 
 # Wagtail makes several renditions in the threads of a pool (Wagtail 9550). With prefetched
