@@ -10,6 +10,7 @@ class SmartResizeConfig(AppConfig):
 
     def ready(self) -> None:
         from . import checks  # noqa: F401 - registers them
+        from .core.schema import schema
         from .editorial import audit, page_events
         from .models import file_cleanup, sqlite
         from .renditions import published_cache, request_tracking, wagtail_patches
@@ -22,6 +23,7 @@ class SmartResizeConfig(AppConfig):
         file_cleanup.connect_file_cleanup()
         page_events.connect_page_events()
         audit.connect_audit()
+        post_migrate.connect(schema.migrated, sender=self, dispatch_uid="smart_resize_schema")
         # Migrating and flushing (between a test suite's tests) change what is live without a flip.
         post_migrate.connect(
             published_cache.process_cache.reset, dispatch_uid="smart_resize_memory"

@@ -1,6 +1,7 @@
 """System checks: what can be known to be wrong, or dangerous, before anything is bought.
 
-No check queries the database or uses the network.
+Only `check_tables` queries a database, and only when Django is told to check it. None uses the
+network.
 """
 
 from collections.abc import Iterator
@@ -8,20 +9,35 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings as django_settings
-from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connections, router
+from django.db import connections
 from django.urls import NoReverseMatch, reverse
 from wagtail import hooks
 
 from wagtail_smart_resize.admin.wagtail_screens import attach
 from wagtail_smart_resize.core.hosts import is_local, is_loopback
+from wagtail_smart_resize.core.schema import REMEDY, alias, missing_from
 from wagtail_smart_resize.core.sizes import share_kept_by_engine
 
 from . import compat
 from .settings import DICT_NAME, settings
 
 INCLUDE_LINE = 'path("smart-resize/", include("wagtail_smart_resize.urls"))'
+
+
+@register(Tags.database)
+def check_tables(databases: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """Return a warning if migrations are not applied. An error would keep `migrate` from running.
+
+    Django runs it for `check --database` and before it migrates.
+    """
+    if alias() not in (databases or ()):
+        return []
+    missing = ", ".join(sorted(missing_from(alias())))
+    if not missing:
+        return []
+    return [Warning(f"{REMEDY} Missing: {missing}.", id="wagtail_smart_resize.W010")]
 
 
 @register("smart_resize")
@@ -150,17 +166,15 @@ def check_presets() -> Iterator[CheckMessage]:
 
 
 def check_database() -> Iterator[CheckMessage]:
-    from .models import Recomposition
-
-    alias = router.db_for_write(Recomposition)
-    connection = connections[alias]
+    connection = connections[alias()]
     options = connection.settings_dict["OPTIONS"]
+    database = f'DATABASES["{connection.alias}"]'
     mode = str(options.get("transaction_mode", "IMMEDIATE") or "DEFERRED").upper()
     if connection.vendor == "sqlite" and mode not in {"IMMEDIATE", "EXCLUSIVE"}:
         yield Warning(
-            f'DATABASES["{alias}"] is SQLite with deferred transactions: pages and saves in the '
+            f"{database} is SQLite with deferred transactions: pages and saves in the "
             'admin may fail with "database is locked" when the runner writes at the same time.',
-            hint=f'Take "transaction_mode" out of DATABASES["{alias}"]["OPTIONS"]: without it, '
+            hint=f'Take "transaction_mode" out of {database}["OPTIONS"]: without it, '
             "this app has transactions wait for one another.",
             id="wagtail_smart_resize.W008",
         )

@@ -1,5 +1,7 @@
-"""Base view for the screens of a single image: loads it and checks access."""
+"""What the screens share: the app must be migrated, and an image's screens load and guard it."""
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -11,8 +13,28 @@ from django.views.generic import View
 from wagtail.admin import messages
 from wagtail.images import get_image_model
 
+from wagtail_smart_resize.core.schema import schema
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.editorial import permissions
+
+
+def only_if_migrated(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """Return the view, or one that tells why it can't be shown while tables are missing."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if schema.is_current():
+            return view(request, *args, **kwargs)
+        messages.error(
+            request,
+            _(
+                "Smart resize is not set up yet: the people who run the site have to run "
+                "“migrate”. Nothing was done."
+            ),
+        )
+        return redirect("wagtailadmin_home")
+
+    return guarded
 
 
 def may_see(user: Any, image: SiteImage) -> bool:

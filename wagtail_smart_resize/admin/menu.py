@@ -11,6 +11,7 @@ from wagtail.admin.menu import MenuItem
 from wagtail.admin.site_summary import SummaryItem
 from wagtail.admin.staticfiles import versioned_static
 
+from wagtail_smart_resize.core.schema import schema
 from wagtail_smart_resize.editorial import permissions
 from wagtail_smart_resize.settings import settings
 
@@ -20,7 +21,7 @@ MAX_COUNTED = 99
 
 def is_reviewer(user: Any) -> bool:
     """Return whether review mode is on and the user may approve anything."""
-    return settings.REVIEW and permissions.may_approve_any(user)
+    return settings.REVIEW and schema.is_current() and permissions.may_approve_any(user)
 
 
 def reviews_waiting(request: HttpRequest) -> int:
@@ -39,7 +40,7 @@ def reviews_waiting(request: HttpRequest) -> int:
 
 class ReportMenuItem(MenuItem):
     def is_shown(self, request: HttpRequest) -> bool:
-        return permissions.may_smart_resize_any(request.user)
+        return schema.is_current() and permissions.may_smart_resize_any(request.user)
 
 
 class ReviewMenuItem(MenuItem):

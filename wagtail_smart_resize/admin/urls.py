@@ -1,7 +1,9 @@
 """Admin URLs, which Wagtail includes through the `register_admin_urls` hook."""
 
 from django.urls import path
+from wagtail.utils.urlpatterns import decorate_urlpatterns
 
+from .base import only_if_migrated
 from .image import candidate, decide, history, may_see, progress
 from .image import views as image
 from .report import views as report
@@ -57,3 +59,4 @@ urlpatterns = [
         name="review_selected",
     ),
 ]
+urlpatterns = decorate_urlpatterns(urlpatterns, only_if_migrated)

@@ -11,6 +11,7 @@ from wagtail.models import ReferenceIndex
 from wagtail.signals import page_published
 
 from wagtail_smart_resize import compat
+from wagtail_smart_resize.core.schema import schema
 from wagtail_smart_resize.models import Recomposition
 from wagtail_smart_resize.renditions import request_tracking
 from wagtail_smart_resize.rules.verdict import Reason
@@ -30,6 +31,8 @@ def connect_page_events() -> None:
 
 def _on_published(instance: Any, **_kwargs: Any) -> None:
     """Run after the transaction, when Wagtail's reference index is up to date."""
+    if not schema.is_current():
+        return
     transaction.on_commit(lambda: _wake_shown_images(instance), robust=True)
 
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from django.db.models import Prefetch
 
+from wagtail_smart_resize.core.schema import schema
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import nearest_shape
 from wagtail_smart_resize.models import Recomposition
@@ -229,7 +230,7 @@ def _rows(images: list[Any]) -> dict[Any, list[Recomposition]]:
 
 def _fetched(images: list[Any]) -> list[Recomposition]:
     keys = {image.pk for image in images if _PREFETCHED not in vars(image)}
-    if not keys:
+    if not keys or not schema.is_current():
         return []
     with savepoint_if_atomic():
         return list(with_state_relations(Recomposition.objects.filter(image_id__in=keys)))

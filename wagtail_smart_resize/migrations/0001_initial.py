@@ -4,6 +4,8 @@ from django.conf import settings
 from django.db import migrations, models
 from wagtail.images import get_image_model_string
 
+from wagtail_smart_resize.models import deletion
+
 from ._image_model import image_model_dependency
 
 
@@ -184,7 +186,7 @@ class Migration(migrations.Migration):
                     models.ForeignKey(
                         blank=True,
                         null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
+                        on_delete=deletion.set_null_if_migrated,
                         related_name="+",
                         to=settings.AUTH_USER_MODEL,
                     ),
@@ -194,7 +196,7 @@ class Migration(migrations.Migration):
                     models.ForeignKey(
                         blank=True,
                         null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
+                        on_delete=deletion.set_null_if_migrated,
                         related_name="+",
                         to=get_image_model_string(),
                     ),
@@ -260,7 +262,7 @@ class Migration(migrations.Migration):
                 (
                     "image",
                     models.OneToOneField(
-                        on_delete=django.db.models.deletion.CASCADE,
+                        on_delete=deletion.cascade_if_migrated,
                         related_name="+",
                         to=get_image_model_string(),
                     ),
@@ -270,7 +272,7 @@ class Migration(migrations.Migration):
                     models.ForeignKey(
                         blank=True,
                         null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
+                        on_delete=deletion.set_null_if_migrated,
                         related_name="+",
                         to=settings.AUTH_USER_MODEL,
                     ),
@@ -362,7 +364,7 @@ class Migration(migrations.Migration):
                     models.ForeignKey(
                         blank=True,
                         null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
+                        on_delete=deletion.set_null_if_migrated,
                         related_name="+",
                         to=settings.AUTH_USER_MODEL,
                         verbose_name="asked by",
@@ -373,7 +375,7 @@ class Migration(migrations.Migration):
                     models.ForeignKey(
                         blank=True,
                         null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
+                        on_delete=deletion.set_null_if_migrated,
                         related_name="+",
                         to=settings.AUTH_USER_MODEL,
                         verbose_name="decided by",
@@ -382,7 +384,7 @@ class Migration(migrations.Migration):
                 (
                     "image",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
+                        on_delete=deletion.cascade_if_migrated,
                         related_name="smart_resize_recompositions",
                         to=get_image_model_string(),
                         verbose_name="image",
@@ -445,7 +447,7 @@ class Migration(migrations.Migration):
                 (
                     "image",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
+                        on_delete=deletion.cascade_if_migrated,
                         related_name="+",
                         to=get_image_model_string(),
                     ),

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from wagtail.images import get_image_model_string
 
 from .base import ConditionalUpdateModel
+from .deletion import set_null_if_migrated
 
 
 def new_token() -> str:
@@ -66,7 +67,7 @@ class GatewayRequest(ConditionalUpdateModel):
         get_image_model_string(),
         null=True,
         blank=True,
-        on_delete=models.SET_NULL,
+        on_delete=set_null_if_migrated,
         related_name="+",
     )
     image_title = models.CharField(max_length=255, blank=True, default="")
@@ -111,7 +112,7 @@ class GatewayRequest(ConditionalUpdateModel):
         django_settings.AUTH_USER_MODEL,
         null=True,
         blank=True,
-        on_delete=models.SET_NULL,
+        on_delete=set_null_if_migrated,
         related_name="+",
     )
     #: Whether a person asked for exactly this: it is sent as it is, and joined with nothing.

@@ -17,6 +17,7 @@ from wagtail_smart_resize.renditions.accessor import PublishedStateDescriptor
 from wagtail_smart_resize.renditions.published import PublishedEntry
 
 from .base import ConditionalUpdateModel
+from .deletion import cascade_if_migrated
 
 
 def generation_key(shape: Decimal, recipe: str) -> str:
@@ -44,7 +45,7 @@ class ImageVersion(ConditionalUpdateModel):
 
     image = PublishedStateField(
         get_image_model_string(),
-        on_delete=models.CASCADE,
+        on_delete=cascade_if_migrated,
         related_name="smart_resize",
         primary_key=True,
     )

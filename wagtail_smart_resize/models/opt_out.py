@@ -7,19 +7,20 @@ from django.utils.translation import gettext_lazy as _
 from wagtail.images import get_image_model_string
 
 from .base import ConditionalUpdateModel
+from .deletion import cascade_if_migrated, set_null_if_migrated
 
 
 class OptOut(ConditionalUpdateModel):
     """An image that is never sent to the service."""
 
     image = models.OneToOneField(
-        get_image_model_string(), on_delete=models.CASCADE, related_name="+"
+        get_image_model_string(), on_delete=cascade_if_migrated, related_name="+"
     )
     user = models.ForeignKey(
         django_settings.AUTH_USER_MODEL,
         null=True,
         blank=True,
-        on_delete=models.SET_NULL,
+        on_delete=set_null_if_migrated,
         related_name="+",
     )
     reason = models.TextField(_("reason"), blank=True, default="")

@@ -18,6 +18,7 @@ from wagtail_smart_resize.signals import recomposition_declined, recomposition_f
 
 from .base import ConditionalUpdateModel, unindexed
 from .candidate_file import CandidateFileField
+from .deletion import cascade_if_migrated, set_null_if_migrated
 from .gateway_request import GatewayRequest
 from .image_version import ImageVersion
 
@@ -103,7 +104,7 @@ class Recomposition(ConditionalUpdateModel):
 
     image = models.ForeignKey(
         get_image_model_string(),
-        on_delete=models.CASCADE,
+        on_delete=cascade_if_migrated,
         related_name="smart_resize_recompositions",
         verbose_name=_("image"),
     )
@@ -119,7 +120,7 @@ class Recomposition(ConditionalUpdateModel):
         django_settings.AUTH_USER_MODEL,
         null=True,
         blank=True,
-        on_delete=models.SET_NULL,
+        on_delete=set_null_if_migrated,
         related_name="+",
         verbose_name=_("asked by"),
     )
@@ -148,7 +149,7 @@ class Recomposition(ConditionalUpdateModel):
         django_settings.AUTH_USER_MODEL,
         null=True,
         blank=True,
-        on_delete=models.SET_NULL,
+        on_delete=set_null_if_migrated,
         related_name="+",
         verbose_name=_("decided by"),
     )

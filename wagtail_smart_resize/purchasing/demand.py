@@ -14,6 +14,7 @@ from django.db import DatabaseError, transaction
 from django.utils import timezone
 from wagtail.images import get_image_model
 
+from wagtail_smart_resize.core.schema import schema
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import Slot
 from wagtail_smart_resize.renditions.demand_notes import DemandNote, NotedAs, notes
@@ -31,9 +32,12 @@ GATHERING_TIME = dt.timedelta(seconds=2)
 def write_noted_demand() -> bool:
     """Write the noted wants and damage, and return whether anything was written.
 
-    Database errors are logged, not raised: what could not be written is noted again. So are wants
+    Nothing is taken while the app is not migrated. Database errors are logged, not raised: what
+    could not be written is noted again. So are wants
     of images that are not visible yet because the transaction that creates them is still open.
     """
+    if not schema.is_current():
+        return False
     wants, damaged = notes.take()
     try:
         written = _record_wants(wants)

@@ -17,6 +17,8 @@ from django.core.exceptions import SynchronousOnlyOperation
 from django.db import DatabaseError, connections, router, transaction
 from django.db.models import Subquery
 
+from wagtail_smart_resize.core.schema import schema
+
 from .published import NOTHING_PUBLISHED, PublishedEntry, PublishedState
 
 logger = logging.getLogger(__name__)
@@ -102,6 +104,8 @@ class PublishedCache:
         # Fast path: called for every image of every page, and nearly always sufficient.
         if self.known is not None and not self._holding and time.monotonic() < self.next_refresh:
             return self.known
+        if not schema.is_current():
+            return Snapshot(0, {}, complete=True)
         connection = connections[self.alias()]
         if connection.in_atomic_block:
             return self._current_in_transaction(connection)

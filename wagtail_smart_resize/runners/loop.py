@@ -10,6 +10,7 @@ from collections.abc import Callable
 from django.db import close_old_connections, connections
 from django.utils import timezone
 
+from wagtail_smart_resize.core.schema import schema
 from wagtail_smart_resize.models import PipelineState
 from wagtail_smart_resize.purchasing import demand, schedule
 from wagtail_smart_resize.purchasing.thread_pool import ThreadPool
@@ -93,6 +94,8 @@ class Loop:
             self._woken.clear()
         close_old_connections()
         try:
+            if not schema.is_current():
+                return ERROR_REST_SECONDS
             if demand.write_noted_demand():
                 PipelineState.bring_pass_forward(timezone.now() + demand.GATHERING_TIME)
             state = PipelineState.get_current()

@@ -11,6 +11,7 @@ from django.core.signals import request_finished
 from django.db import connections, router, transaction
 from django.utils import timezone
 
+from wagtail_smart_resize.core.schema import schema
 from wagtail_smart_resize.models import PipelineState
 from wagtail_smart_resize.purchasing import demand
 from wagtail_smart_resize.renditions import demand_notes, request_tracking
@@ -114,6 +115,8 @@ def _is_check_due() -> bool:
 
 
 def _write_and_wake(noted: bool) -> None:
+    if not schema.is_current():
+        return
     demand.write_noted_demand()
     if noted:
         _wake(demand.GATHERING_TIME)

@@ -5,6 +5,8 @@ from typing import Any
 from django.http import HttpRequest, HttpResponseBase
 from wagtail.images.views.bulk_actions.image_bulk_action import ImageBulkAction
 
+from wagtail_smart_resize.admin.base import only_if_migrated
+
 from .base import SmartResizeAction
 
 
@@ -14,4 +16,5 @@ class SmartResizeBulkAction(SmartResizeAction, ImageBulkAction):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         from .views import BulkView
 
-        return BulkView(request, self.model).dispatch(request, *args, **kwargs)
+        view = only_if_migrated(BulkView(request, self.model).dispatch)
+        return view(request, *args, **kwargs)

@@ -19,6 +19,7 @@ from django.utils.functional import cached_property
 from django.utils.html import format_html
 from wagtail.admin.staticfiles import versioned_static
 
+from wagtail_smart_resize.core.schema import schema
 from wagtail_smart_resize.models.savepoints import savepoint_if_atomic
 from wagtail_smart_resize.settings import settings
 
@@ -75,7 +76,7 @@ class Point(NamedTuple):
 
     def _extended(self, view: Any, value: Any) -> Any:
         try:
-            if not settings.EXTEND_IMAGE_VIEWS:
+            if not settings.EXTEND_IMAGE_VIEWS or not schema.is_current():
                 return value
             from . import additions
 

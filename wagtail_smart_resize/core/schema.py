@@ -1,0 +1,89 @@
+"""Whether the app's tables are there, as this release needs them.
+
+Pages, and Wagtail's own screens, ask before anything of ours is read for them: an app that is
+installed and not migrated yet must not take a site down.
+"""
+
+import logging
+import os
+import pkgutil
+import threading
+import time
+from importlib import import_module
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.db import connections, router
+from django.db.migrations.recorder import MigrationRecorder
+
+logger = logging.getLogger(__name__)
+
+LABEL = "wagtail_smart_resize"
+REMEDY = "The tables of wagtail_smart_resize are missing, or of an older release: run `migrate`."
+
+
+class Schema:
+    """What this process knows of the app's tables."""
+
+    #: Seconds between two looks at the database while tables are missing.
+    LOOK_INTERVAL_SECONDS = 10.0
+    #: Seconds between two lines in the log.
+    LOG_INTERVAL_SECONDS = 600.0
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        self._lock = threading.Lock()
+        self._is_current = False
+        self._next_look = self._next_line = 0.0
+
+    def is_current(self) -> bool:
+        """Return whether all migrations are applied; tell the log now and then if not.
+
+        Once they are, nothing is looked up any more: a process makes two queries in its life.
+        """
+        return self._is_current or self._look()
+
+    def _look(self) -> bool:
+        with self._lock:
+            now = time.monotonic()
+            if not self._is_current and now >= self._next_look:
+                self._next_look = now + self.LOOK_INTERVAL_SECONDS
+                self._is_current = not missing_from(alias())
+            if not self._is_current and now >= self._next_line:
+                self._next_line = now + self.LOG_INTERVAL_SECONDS
+                logger.error(REMEDY)
+        return self._is_current
+
+    def migrated(self, **_kwargs: Any) -> None:
+        """Look at once, since this process has migrated, forwards or backwards."""
+        self._is_current = not missing_from(alias())
+
+
+def missing_from(using: str) -> set[str]:
+    """Return the names of migrations not applied to a database; tables where it has none."""
+    connection = connections[using]
+    try:
+        module = settings.MIGRATION_MODULES[LABEL]
+    except KeyError:
+        module = f"{LABEL}.migrations"
+    if module is None:
+        tables = {model._meta.db_table for model in apps.get_app_config(LABEL).get_models()}
+        return tables - set(connection.introspection.table_names())
+    files = pkgutil.iter_modules(import_module(module).__path__)
+    names = {file.name for file in files if not file.name.startswith("_")}
+    recorder = MigrationRecorder(connection)
+    if not recorder.has_table():
+        return names
+    return names.difference(recorder.migration_qs.filter(app=LABEL).values_list("name", flat=True))
+
+
+def alias() -> str:
+    """Return the alias of the database that holds the app's tables."""
+    return router.db_for_write(apps.get_model(LABEL, "Recomposition"))
+
+
+schema = Schema()
+os.register_at_fork(after_in_child=schema.reset)
