@@ -1,10 +1,12 @@
 """A view of a web process's memory, which can't be measured from outside."""
 
+import contextlib
 import gc
 import os
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.http import HttpRequest, JsonResponse
@@ -17,12 +19,27 @@ OF_BOUNDED_CACHES = {"psycopg._queries.QueryPart"}
 
 def memory(request: HttpRequest) -> JsonResponse:
     """Return the memory blocks in use, without garbage; with `?objects` the count of each class."""
-    _forget_database_errors()
+    if "objects" in request.GET:
+        with _no_other_thread():
+            _forget_database_errors()
     gc.collect()
     answer = {"process": os.getpid(), "blocks": sys.getallocatedblocks()}
     if "objects" in request.GET:
         answer["objects"] = _objects()
     return JsonResponse(answer)
+
+
+@contextlib.contextmanager
+def _no_other_thread() -> Iterator[None]:
+    """Run a block while no other thread runs: a tuple that one is creating must not be held."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(60)
+    # A waiting thread takes its turn now, and the next one waits for that interval.
+    time.sleep(0.05)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def _forget_database_errors() -> None:
@@ -37,15 +54,8 @@ def _forget_database_errors() -> None:
 
 
 def _objects() -> dict[str, int]:
-    """Count objects while no other thread runs: a tuple that one is creating must not be held."""
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(60)
-    # A waiting thread takes its turn now, and the next one waits for that interval.
-    time.sleep(0.05)
-    try:
+    with _no_other_thread():
         classes = Counter(map(type, gc.get_objects()))
-    finally:
-        sys.setswitchinterval(interval)
     named = {
         f"{each.__module__}.{each.__qualname__}": count
         for each, count in classes.items()
