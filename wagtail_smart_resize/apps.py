@@ -13,12 +13,14 @@ class SmartResizeConfig(AppConfig):
         from .core.schema import schema
         from .editorial import audit, page_events
         from .models import file_cleanup, sqlite
-        from .renditions import published_cache, request_tracking, wagtail_patches
+        from .purchasing import demand
+        from .renditions import demand_notes, published_cache, request_tracking, wagtail_patches
         from .runners import modes
 
         sqlite.use_immediate_transactions()
         wagtail_patches.apply()
         request_tracking.connect_request_tracking()
+        demand_notes.preview_writer = demand.write_preview_demand
         modes.connect_runners()
         file_cleanup.connect_file_cleanup()
         page_events.connect_page_events()

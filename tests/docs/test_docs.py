@@ -27,7 +27,13 @@ from wagtail.images.utils import generate_signature
 
 import wagtail_smart_resize
 from wagtail_smart_resize import checks, signals
-from wagtail_smart_resize.core.sizes import Size, same_shape, shape_of, share_kept_by_engine
+from wagtail_smart_resize.core.sizes import (
+    MAX_SENT_SIDE_PIXELS,
+    Size,
+    same_shape,
+    shape_of,
+    share_kept_by_engine,
+)
 from wagtail_smart_resize.editorial import failures, pipeline_health, reasons
 from wagtail_smart_resize.gateway import client, downloads, transport
 from wagtail_smart_resize.imaging import decoding
@@ -659,7 +665,7 @@ COUNTS = {
     ("how-it-works", "six times `DEADLINE`"): (polling.GIVE_UP_AFTER_DEADLINES, 6),
     ("how-it-works", "five submissions in a row"): (outcomes.MAX_OUTAGES, 5),
     ("how-it-works", "at most 2048 px on its longer side"): (
-        source_image.MAX_SENT_SIDE_PIXELS,
+        MAX_SENT_SIDE_PIXELS,
         2048,
     ),
     ("how-it-works", "limited to 40 MB"): (downloads.MAX_DOWNLOAD_BYTES, 40_000_000),

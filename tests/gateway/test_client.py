@@ -492,6 +492,30 @@ def test_the_gateways_own_polling_url_is_followed():
     assert asked == ["/v3/a/r?x=1"]
 
 
+@pytest.mark.parametrize(
+    ("address", "followed"),
+    [
+        ("/v3/jobs/abc-1", True),
+        ("/v3/jobs/?id=abc-1&x=2", True),
+        ("/v3/jobs/abc%2D1", True),
+        ("/v3/jobs/latest", False),
+        ("/v3/jobs/abc-10", False),
+        ("/v3/jobs/xabc-1", False),
+        ("/v3/jobs/", False),
+    ],
+)
+def test_a_polling_url_that_does_not_name_the_request_may_be_anothers(address, followed):
+    asked = []
+
+    def reply(method, path):
+        asked.append(path)
+        return as_json({"status": "COMPLETED", "output": {"media_url": ["https://a.test/1.png"]}})
+
+    with answering(reply) as server:
+        client_at(f"{server.origin}/smart-resize/v1").status("abc-1", server.origin + address)
+    assert asked == [address if followed else "/v2/requests/status/abc-1"]
+
+
 @pytest.mark.security("Status addresses elsewhere")
 @pytest.mark.parametrize(
     "form",

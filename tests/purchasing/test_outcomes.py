@@ -511,3 +511,97 @@ def test_a_row_whose_request_is_gone_is_found(gateway, row):
     assert not Recomposition.objects.stranded().exists()
     request.delete()
     assert list(Recomposition.objects.stranded()) == [row]
+
+
+# An answer that comes after its lease
+
+
+@pytest.fixture
+def late(gateway, monkeypatch):
+    """Let another process give the request up as lost before its answer is recorded."""
+    submit = GatewayClient.submit
+
+    def submit_and_be_paused(self, job):
+        try:
+            return submit(self, job)
+        finally:
+            sending = only(GatewayRequest)
+            GatewayRequest.objects.update(leased_until=timezone.now(), lease="")
+            assert sending.status == Status.SENDING
+            submission.settle_as_lost(GatewayRequest.objects.get(lease=""))
+
+    monkeypatch.setattr(GatewayClient, "submit", submit_and_be_paused)
+
+
+def test_an_accepted_request_goes_on_by_itself(gateway, run, row, late):
+    run()
+    request = only(GatewayRequest)
+    assert (request.status, request.charged) == (Status.DONE, "yes")
+    assert request.request_id
+    assert again(row).purchase == Purchase.IDLE
+    assert again(row).failure_code == ""
+    assert len(candidates(row)) == 1
+    assert len(gateway.requests) == 1
+    assert spent() == 1
+
+
+def test_a_refused_one_fails_with_the_true_reason_and_costs_nothing(gateway, run, row, late):
+    gateway.misbehave("422")
+    run()
+    assert only(GatewayRequest).error_code == "http_422"
+    assert again(row).failure_code == "http_422"
+    assert spent() == 0
+
+
+def test_one_that_nobody_knows_of_stays_unknown(gateway, run, row, late):
+    gateway.misbehave("reset")
+    run()
+    assert again(row).failure_code == "unknown"
+    assert only(GatewayRequest).charged == "unknown"
+    assert spent() == 1
+
+
+def test_a_person_who_went_on_meanwhile_is_not_disturbed(gateway, row, monkeypatch, people):
+    """The id is kept all the same: what is paid for can be found."""
+    one_pass()
+    request = only(GatewayRequest)
+    kept = request.request_id
+    GatewayRequest.objects.update(request_id="", status=Status.UNKNOWN, finished_at=timezone.now())
+    row.update_if(where={}, purchase=Purchase.IDLE)
+    request.refresh_from_db()
+    assert outcomes.reopen_lost(request)
+    assert again(row).purchase == Purchase.IDLE
+    assert kept
+    assert not outcomes.reopen_lost(request)
+
+
+# An id that is given twice
+
+
+def test_what_has_an_id_of_another_request_never_goes_live_by_itself(
+    gateway, run, monkeypatch, settings
+):
+    settings.WAGTAIL_SMART_RESIZE = {**settings.WAGTAIL_SMART_RESIZE, "REVIEW": False}
+    rows = [want(plain_image(400, 300), "200x200")[0] for _ in range(2)]
+    record = submission._handle_accepted
+
+    def same_id(request, answer):
+        record(request, answer)
+        others = GatewayRequest.objects.exclude(pk=request.pk).exclude(request_id="")
+        if first := others.first():
+            request.step(request_id=first.request_id)
+            GatewayRequest.objects.filter(pk=request.pk).update(
+                request_id=first.request_id, polling_url=first.polling_url
+            )
+
+    monkeypatch.setattr(submission, "_handle_accepted", same_id)
+    run()
+    assert [again(row).live for row in rows] == [None, None]
+    assert [len(candidates(row)) for row in rows] == [1, 1]
+    assert all(again(row).awaiting_review_since for row in rows)
+
+
+def test_one_with_an_id_of_its_own_goes_live(gateway, run, row, settings):
+    settings.WAGTAIL_SMART_RESIZE = {**settings.WAGTAIL_SMART_RESIZE, "REVIEW": False}
+    run()
+    assert again(row).live is not None

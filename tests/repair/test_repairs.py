@@ -106,12 +106,12 @@ class TestTheRenditionsTableIsTheListOfWants:
     def image(self):
         return plain_image()
 
-    def test_a_crop_that_nobody_noted_becomes_wanted_as_by_a_preview(self, image):
+    def test_a_crop_that_nobody_noted_becomes_wanted_as_by_a_template(self, image):
         shown(image)
         assert found() == {"WANTED": 1}
         row = Recomposition.objects.get()
         assert (row.image_id, row.source_hash) == (image.pk, image.file_hash)
-        assert (row.slots, row.wanted_by, row.purchase) == (["400x400"], "preview", "wanted")
+        assert (row.slots, row.wanted_by, row.purchase) == (["400x400"], "template", "wanted")
         assert row.next_attempt_at is not None
 
     def test_each_shape_and_recipe_is_wanted_once_whatever_its_sizes_and_formats(self, image):

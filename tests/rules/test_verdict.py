@@ -117,6 +117,9 @@ def test_overruling_uncovers_what_a_person_cannot_overrule():
         ({"slots": ()}, None, "no slot is known yet"),
         ({"width": 64, "height": 96}, None, "just large enough"),
         ({"width": 63, "height": 96}, Reason.TINY, "the shorter side counts"),
+        ({"width": 20000, "height": 300}, Reason.TINY, "2048x31 is sent of a panorama"),
+        ({"width": 300, "height": 20000}, Reason.TINY, "and of a column"),
+        ({"width": 20000, "height": 625}, None, "2048x64 is sent"),
         ({"width": 0, "height": 0, "is_svg": True}, Reason.SVG, "an SVG may say no size"),
         ({"shape": shape_of(9, 2)}, None, "the engine keeps 52 % of that"),
         ({"shape": shape_of(5, 1)}, Reason.HOPELESS_SHAPE, "the engine keeps 47 % of that"),
@@ -167,8 +170,8 @@ def test_thresholds_are_the_sites(changes, policy, expected):
         ),
         (
             {"width": 90, "height": 60},
-            "The picture has 90 x 60 px: with a side under 64 px it holds too little to be "
-            "recomposed.",
+            "The service would see 90 x 60 px: with a side under 64 px the picture holds too "
+            "little to be recomposed.",
         ),
         (
             {"shape": shape_of(8, 1)},

@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import dataclasses
 import gzip
 import json
 import re
@@ -49,11 +50,12 @@ def whole(body, *headers, status=b"200 OK"):
     return b"\r\n".join(head) + b"\r\n\r\n" + body
 
 
-def submitted_to(said, seconds=TIMEOUT_SECONDS):
+def submitted_to(said, seconds=TIMEOUT_SECONDS, **changes):
     """Return what the client makes of these bytes: an answer or an error of ours, nothing else."""
     with RawServer(said) as server:
+        client = client_at(f"http://{server.authority}/v1", seconds)
         try:
-            return client_at(f"http://{server.authority}/v1", seconds).submit(job())
+            return client.submit(dataclasses.replace(job(), **changes))
         except GatewayError as error:
             return error
 
@@ -102,6 +104,7 @@ ENDLESS = {
     "a header": (b"HTTP/1.1 200 OK\r\nX: ", b"y" * 10_000),
     "a status line": (b"HTTP/1.1 200 ", b"O" * 10_000),
     "interim answers": (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000),
+    "other interim answers": (b"", b"HTTP/1.1 103 Early Hints\r\nX: y\r\n\r\n" * 1000),
     "a body": (b"HTTP/1.1 200 OK\r\n\r\n{", b" " * 60_000),
     "chunks": (
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -454,3 +457,66 @@ def test_a_data_uri_without_end_is_not_unpacked():
     with pytest.raises(DownloadError) as raised:
         download(schema.Output(uri), gateway_url="https://gateway.example")
     assert raised.value.code == "too_large"
+
+
+# Interim answers
+
+
+INTERIM = {
+    "processing": b"HTTP/1.1 102 Processing\r\n\r\n",
+    "early hints": b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n",
+    "continue": b"HTTP/1.1 100 Continue\r\n\r\n",
+    "one that nobody knows": b"HTTP/1.1 199 Wait\r\nX-Wait: 1\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("times", [1, 3])
+@pytest.mark.parametrize("interim", INTERIM.values(), ids=INTERIM)
+def test_interim_answers_come_before_the_real_one(interim, times):
+    said = whole(b'{"request_id": "abc", "status": "QUEUED"}')
+    assert submitted_to(interim * times + said).request_id == "abc"
+
+
+def test_interim_answers_of_several_kinds():
+    said = whole(b'{"request_id": "abc", "status": "QUEUED"}')
+    assert submitted_to(b"".join(INTERIM.values()) + said).request_id == "abc"
+
+
+@pytest.mark.parametrize("status", [b"400 Bad Request", b"401 No", b"503 Busy", b"429 Slow down"])
+def test_a_refusal_after_them_is_that_refusal(status):
+    refusal = whole(b"{}", status=status)
+    assert submitted_to(INTERIM["processing"] + refusal).code == f"http_{status[:3].decode()}"
+
+
+# Large answers
+
+
+LARGE = {
+    "many values": b'{"request_id": "abc", "x": [' + b"1," * 1_900_000 + b"1]}",
+    "many objects": b'{"request_id": "abc", "x": [' + b"{}," * 1_000_000 + b"{}]}",
+    "many names": b'{"request_id": "abc"' + b',"a":1' * 600_000 + b"}",
+    "depth": b'{"request_id": "abc", "x": ' + b"[" * 1_900_000 + b"]" * 1_900_000 + b"}",
+    "depth in objects": b'{"request_id": "abc", "x": ' + b'{"a":' * 700_000,
+    "more than a few megabytes": b'{"request_id": "abc", "x": "' + b"y" * 60_000_000 + b'"}',
+}
+
+
+@pytest.mark.security("Answers without end")
+@pytest.mark.parametrize("body", LARGE.values(), ids=LARGE)
+def test_a_large_answer_takes_little_memory_and_keeps_its_id(body):
+    said = whole(body)
+    tracemalloc.start()
+    try:
+        error = submitted_to(said)
+        _now, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (type(error), error.code, error.request_id) == (OutcomeUnknown, "too_large", "abc")
+    assert most < 30_000_000
+
+
+def test_pictures_that_were_asked_for_in_the_answer_may_be_large():
+    uri = "data:image/png;base64," + "A" * 6_000_000
+    body = json.dumps({"images": [{"url": uri}], "status": "COMPLETED"}).encode()
+    assert len(submitted_to(whole(body), sync_mode=True).outputs[0].url) > 6_000_000
+    assert submitted_to(whole(body)).code == "too_large"

@@ -7,12 +7,14 @@ from typing import Any
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import NoReverseMatch, reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.views.generic import View
 from wagtail.admin import messages
 from wagtail.images import get_image_model
 
+from wagtail_smart_resize.core.keys import parse_key
 from wagtail_smart_resize.core.schema import schema
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.editorial import permissions
@@ -35,6 +37,17 @@ def only_if_migrated(view: Callable[..., HttpResponseBase]) -> Callable[..., Htt
         return redirect("wagtailadmin_home")
 
     return guarded
+
+
+def edit_url(image: SiteImage) -> str:
+    """Return the address of Wagtail's screen for the image; "" if it has none.
+
+    Wagtail's addresses are for whole numbers, and an image model may have other keys.
+    """
+    try:
+        return reverse("wagtailimages:edit", args=[image.pk])
+    except NoReverseMatch:
+        return ""
 
 
 def may_see(user: Any, image: SiteImage) -> bool:
@@ -64,7 +77,7 @@ class ImageMixin(View):
 
     def _images(self) -> Any:
         images = get_image_model()._default_manager.select_related("collection")
-        return images.filter(pk=self.kwargs["image_id"])
+        return images.filter(pk=parse_key(images.model, self.kwargs["image_id"]))
 
     @property
     def is_deleted(self) -> bool:

@@ -11,33 +11,33 @@ from .review import views as review
 
 app_name = "smart_resize_admin"
 urlpatterns = [
-    path("images/<int:image_id>/smart-resize/", image.ImageView.as_view(), name="image"),
+    path("images/<str:image_id>/smart-resize/", image.ImageView.as_view(), name="image"),
     path(
-        "images/<int:image_id>/smart-resize/progress/",
+        "images/<str:image_id>/smart-resize/progress/",
         progress.ProgressView.as_view(),
         name="progress",
     ),
     path(
-        "images/<int:image_id>/smart-resize/candidates/<int:pk>/",
+        "images/<str:image_id>/smart-resize/candidates/<int:pk>/",
         candidate.CandidateView.as_view(),
         name="candidate",
     ),
     path(
-        "images/<int:image_id>/smart-resize/may-see/", may_see.MaySeeView.as_view(), name="may_see"
+        "images/<str:image_id>/smart-resize/may-see/", may_see.MaySeeView.as_view(), name="may_see"
     ),
-    path("images/<int:image_id>/smart-resize/ask/", image.AskView.as_view(), name="ask"),
-    path("images/<int:image_id>/smart-resize/choose/", decide.ChooseView.as_view(), name="choose"),
-    path("images/<int:image_id>/smart-resize/failed/", decide.FailedView.as_view(), name="failed"),
+    path("images/<str:image_id>/smart-resize/ask/", image.AskView.as_view(), name="ask"),
+    path("images/<str:image_id>/smart-resize/choose/", decide.ChooseView.as_view(), name="choose"),
+    path("images/<str:image_id>/smart-resize/failed/", decide.FailedView.as_view(), name="failed"),
     path(
-        "images/<int:image_id>/smart-resize/opt-out/", decide.OptOutView.as_view(), name="opt_out"
+        "images/<str:image_id>/smart-resize/opt-out/", decide.OptOutView.as_view(), name="opt_out"
     ),
     path(
-        "images/<int:image_id>/smart-resize/history/",
+        "images/<str:image_id>/smart-resize/history/",
         history.HistoryView.as_view(),
         name="history",
     ),
     path(
-        "images/<int:image_id>/smart-resize/history/results/",
+        "images/<str:image_id>/smart-resize/history/results/",
         history.HistoryView.as_view(results_only=True),
         name="history_results",
     ),

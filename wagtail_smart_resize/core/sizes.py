@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 MAX_SIDE_PIXELS = 20_000
 MAX_CLOSENESS = 100
+MAX_SENT_SIDE_PIXELS = 2048
+"""Maximum side of the picture that the gateway is given; a larger original is scaled down."""
 
 SHAPE_TOLERANCE = Decimal("0.03")
 """Maximum relative difference between shapes that share one recomposition."""

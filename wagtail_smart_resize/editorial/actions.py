@@ -29,7 +29,7 @@ from wagtail_smart_resize.models import (
     OptOut,
     Recomposition,
 )
-from wagtail_smart_resize.purchasing import demand, plan
+from wagtail_smart_resize.purchasing import demand, outcomes, plan
 from wagtail_smart_resize.rules import assess
 from wagtail_smart_resize.rules.verdict import Reason, Verdict
 from wagtail_smart_resize.runners import modes
@@ -342,20 +342,11 @@ def recheck_status(row: Recomposition, *, user: Any = None) -> GatewayRequest:
             status=Status.SENT,
             next_step_at=timezone.now(),
             sent_at=timezone.now(),
-            finished_at=None,
-            consecutive_errors=0,
-            error_code="",
-            error_detail="",
+            **outcomes.REOPENED,
         )
         if not open_again:
             raise Refused("under_way", _("The service is being asked already."))
-        for each in Recomposition.objects.filter(request=request):
-            each.update_if(
-                where={"purchase": Purchase.FAILED},
-                purchase=Purchase.REQUESTED,
-                failure_code="",
-                failure_detail="",
-            )
+        outcomes.wait_again(request)
     modes.wake()
     return request
 

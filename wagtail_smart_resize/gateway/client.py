@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from tenacity import (
     Retrying,
@@ -156,11 +156,13 @@ class GatewayClient:
     def _status_url(self, request_id: str, polling_url: str) -> str:
         """Return the address, with path and query of ``polling_url`` and the gateway's origin.
 
-        The key is sent there, so the origin never comes from ``polling_url``.
+        The key is sent there, so the origin never comes from ``polling_url``. One that does not
+        name the request could be another's, whose answer need not say of which request it is.
         """
         path = ""
         origin = _origin(self._base_url)
-        if polling_url and origin and _origin(polling_url) == origin:
+        is_ours = origin is not None and _origin(polling_url) == origin
+        if is_ours and request_id in map(unquote, _SEPARATORS.split(polling_url)):
             parts = urlsplit(polling_url)
             query = f"?{parts.query}" if parts.query else ""
             path = f"{parts.path}{query}" if parts.path else ""
@@ -209,6 +211,7 @@ class GatewayClient:
             payload=payload,
             connect_seconds=self._connect_seconds,
             seconds=seconds,
+            with_pictures=bool(payload and payload.get("sync_mode")),
         )
         logger.debug("%s %s: %s", method, urlsplit(url).path, reply.status)
         return reply
@@ -233,6 +236,9 @@ class GatewayClient:
             f"The gateway answered HTTP {reply.status}: {said}",
             bool(text),
         )
+
+
+_SEPARATORS = re.compile(r"[/?&=#]")
 
 
 def _origin(url: str) -> tuple[str, str, int] | None:

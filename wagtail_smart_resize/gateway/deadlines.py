@@ -71,7 +71,25 @@ class _LimitedConnection:
         super().endheaders(*args, **kwargs)  # type: ignore[misc]
 
     def response_class(self, sock: Any, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
-        return http.client.HTTPResponse(_TimedSocket(sock, self.deadline), *args, **kwargs)  # type: ignore[arg-type]
+        return _FinalResponse(_TimedSocket(sock, self.deadline), *args, **kwargs)  # type: ignore[arg-type]
+
+
+class _FinalResponse(http.client.HTTPResponse):
+    """Passes over interim answers, such as 103, of which `http.client` knows 100 alone.
+
+    Source: RFC 9110, section 15.2. A client must be able to parse any number of them.
+    """
+
+    def _read_status(self) -> tuple[str, int, str]:
+        version, status, reason = super()._read_status()  # type: ignore[misc]
+        while status not in _NOT_INTERIM:
+            http.client.parse_headers(self.fp)
+            version, status, reason = super()._read_status()  # type: ignore[misc]
+        return version, status, reason
+
+
+#: What `http.client` handles: 100, and 101, after which something else than HTTP follows.
+_NOT_INTERIM = {100, 101, *range(200, 1000)}
 
 
 class _TimedSocket:

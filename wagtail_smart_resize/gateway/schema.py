@@ -18,6 +18,8 @@ from wagtail_smart_resize.core.sizes import Size
 from wagtail_smart_resize.exceptions import presentable
 
 MAX_ANSWER_OUTPUTS = 200  # far more than any request asks for: bounds an endless list
+MAX_ANSWER_ITEMS = 20_000
+"""Maximum number of values in an answer: in memory each takes a hundred times its bytes."""
 _MAX_URL = 4000
 _MAX_NAME = 255
 
@@ -149,6 +151,8 @@ def holds_answer(body: bytes) -> bool:
 
 
 def _json_object(body: bytes) -> Mapping[str, Any]:
+    if sum(map(body.count, (b",", b"[", b"{"))) > MAX_ANSWER_ITEMS:
+        raise MalformedAnswer("too_large", "The gateway's answer holds more than it may.")
     try:
         payload = json.loads(body)
     except (ValueError, RecursionError) as e:

@@ -21,7 +21,9 @@ from wagtail_smart_resize.exceptions import GatewayError, NotSent, OutcomeUnknow
 
 from .deadlines import Deadline
 
-MAX_ANSWER_BYTES = 64 * 1024 * 1024  # data URIs are part of the answer
+MAX_ANSWER_BYTES = 4 * 1024 * 1024
+MAX_ANSWER_WITH_PICTURES_BYTES = 64 * 1024 * 1024
+"""Where data URIs were asked for, which are part of the answer."""
 _CHUNK = 16 * 1024
 
 _SENTENCES = {
@@ -54,8 +56,11 @@ def exchange(
     payload: Mapping[str, Any] | None,
     connect_seconds: float,
     seconds: float,
+    with_pictures: bool = False,
 ) -> HttpReply:
     """Send one request, exactly once, and return its answer, all within ``seconds``.
+
+    ``with_pictures``: whether data URIs were asked for, so that the body may be large.
 
     Raises NotSent (``dns``, ``tls``, ``refused``, ``timeout``, ``bad_url``, ``no_connection``) if
     nothing left this machine, OutcomeUnknown (``timeout``, ``broken_off`` and others) if it did and
@@ -79,10 +84,12 @@ def exchange(
             # raise anything. No exception may pass on frames that hold the key.
             raise _failure(e, url, sent=deadline.sent) from _without_frames(e)
         with response:
-            return _reply(response)
+            return _reply(
+                response, MAX_ANSWER_WITH_PICTURES_BYTES if with_pictures else MAX_ANSWER_BYTES
+            )
 
 
-def _reply(response: requests.Response) -> HttpReply:
+def _reply(response: requests.Response, most_bytes: int) -> HttpReply:
     body = bytearray()
     fault = None
     try:
@@ -90,7 +97,7 @@ def _reply(response: requests.Response) -> HttpReply:
         # received is kept.
         while piece := response.raw.read1(_CHUNK, decode_content=True):
             body += piece
-            if len(body) > MAX_ANSWER_BYTES:
+            if len(body) > most_bytes:
                 fault = OutcomeUnknown("too_large", _sentence("too_large", response.url))
                 break
     except Exception as e:

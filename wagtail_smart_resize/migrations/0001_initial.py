@@ -467,6 +467,10 @@ class Migration(migrations.Migration):
             index=models.Index(fields=["reserved_on"], name="smart_resize_reserved"),
         ),
         migrations.AddIndex(
+            model_name="gatewayrequest",
+            index=models.Index(fields=["request_id"], name="smart_resize_request_id"),
+        ),
+        migrations.AddIndex(
             model_name="recomposition",
             index=models.Index(fields=["purchase", "next_attempt_at"], name="smart_resize_due"),
         ),

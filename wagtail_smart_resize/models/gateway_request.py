@@ -133,6 +133,7 @@ class GatewayRequest(ConditionalUpdateModel):
             models.Index(fields=("status", "next_step_at"), name="smart_resize_steps"),
             # For a month's spending.
             models.Index(fields=("reserved_on",), name="smart_resize_reserved"),
+            models.Index(fields=("request_id",), name="smart_resize_request_id"),
         ]
 
     def __str__(self) -> str:
@@ -158,6 +159,14 @@ class GatewayRequest(ConditionalUpdateModel):
     def finish(self, status: "GatewayRequest.Status", **changes: Any) -> bool:
         """Write the result of the last step, after which nothing is due for this request."""
         return self.release(status=status, finished_at=timezone.now(), next_step_at=None, **changes)
+
+    def has_id_of_another(self) -> bool:
+        """Return whether the service gave this request's id to another one, too.
+
+        Then nobody but a person can tell whose pictures these are.
+        """
+        same = type(self).objects.filter(request_id=self.request_id).exclude(pk=self.pk)
+        return bool(self.request_id) and same.exists()
 
     def recomposition_ids(self) -> list[int]:
         return [asked["recomposition"] for asked in self.sizes]

@@ -76,7 +76,7 @@ class PreparedState(PublishedState):
         self._cut = (None, None)
         self._held.close()
 
-    def want(self, image_id: Any, slot: str, recipe: str) -> None:
+    def want(self, image: SiteImage, slot: str, recipe: str) -> None:
         pass
 
     def unusable(self, image_id: Any, entry: PublishedEntry) -> None:

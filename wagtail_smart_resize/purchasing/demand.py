@@ -43,7 +43,7 @@ def write_noted_demand() -> bool:
         written = _record_wants(wants)
     except DatabaseError:
         logger.exception("Can't write what templates wanted; trying again later")
-        notes.put_back(wants)
+        notes.put_back(wants, failed=True)
         written = False
     for image_id in damaged:
         written |= _record_damage(image_id)
@@ -60,6 +60,15 @@ def _record_wants(wants: dict[DemandNote, NotedAs]) -> bool:
     for (image_id, recipe, preview), slots in _group_slots(seen).items():
         record_demand(images[image_id], slots, recipe, by="preview" if preview else "template")
     return bool(seen)
+
+
+def write_preview_demand(image: SiteImage, slot: str, recipe: str) -> None:
+    """Write at once that a preview wants the slot. Raises what the database raises."""
+    from wagtail_smart_resize.models.savepoints import savepoint_if_atomic
+
+    if schema.is_current():
+        with savepoint_if_atomic():
+            record_demand(image, [Slot.parse(slot)], recipe, by="preview")
 
 
 def _group_slots(wants: dict[DemandNote, NotedAs]) -> dict[tuple[Any, str, bool], list[Slot]]:

@@ -159,12 +159,12 @@ def offer_candidates(request: GatewayRequest, row: Recomposition) -> bool:
     """Mark the row as bought if it has candidates of this request; return whether it has any.
 
     Without `REVIEW`, the first candidate with enough pixels goes live where nobody has decided and
-    nothing is live.
+    nothing is live, unless the request's id is also another's.
     """
     candidates = list(_stored_candidates(request).filter(recomposition=row))
     if not candidates:
         return False
-    if not settings.REVIEW and row.is_open:
+    if not settings.REVIEW and row.is_open and not request.has_id_of_another():
         first = next((each for each in candidates if has_enough_pixels(row, each)), None)
         if first:
             row.go_live(first)

@@ -201,6 +201,34 @@ def settle_as_unknown(request: GatewayRequest, error: GatewayError) -> None:
     settle_as_failed(request, "unknown", error.detail, charged=Charged.UNKNOWN)
 
 
+def reopen_lost(request: GatewayRequest) -> bool:
+    """Take a request that was given up as lost for one being sent; return whether it was one.
+
+    Its answer has come after all, later than its lease: the process was paused, or a clock was set.
+    The rows that failed with it wait for it again, unless a person has gone on meanwhile.
+    """
+    lost = {"status": Status.UNKNOWN, "request_id": ""}
+    if not request.update_if(where=lost, status=Status.SENDING, **REOPENED):
+        return False
+    wait_again(request)
+    return True
+
+
+#: What a request no longer says when it is reopened.
+REOPENED = {"finished_at": None, "consecutive_errors": 0, "error_code": "", "error_detail": ""}
+
+
+def wait_again(request: GatewayRequest) -> None:
+    """Let the rows that failed with the request wait for it once more."""
+    for row in Recomposition.objects.filter(request=request):
+        row.update_if(
+            where={"purchase": Recomposition.Purchase.FAILED},
+            purchase=Recomposition.Purchase.REQUESTED,
+            failure_code="",
+            failure_detail="",
+        )
+
+
 def settle_as_failed(
     request: GatewayRequest, code: str, detail: str, *, charged: "Charged"
 ) -> None:

@@ -14,6 +14,7 @@ from django.db import transaction
 from django.db.models import Min
 from django.utils import timezone
 from wagtail.images import get_image_model
+from wagtail.utils.file import hash_filelike
 
 from wagtail_smart_resize.core import clock, storage_errors
 from wagtail_smart_resize.core.site_image import SiteImage
@@ -94,13 +95,28 @@ def identify(image: SiteImage) -> None:
     present file or give way to its rows. Raise StorageError if the file can't be read.
     """
     if not image.file_hash:
-        with storage_errors.translate_storage_errors():
-            image.file_hash = image.get_file_hash()
-        blank = type(image)._default_manager.filter(pk=image.pk, file_hash="")
-        blank.update(file_hash=image.file_hash)
+        _fill_in_hash(image)
     others = Recomposition.objects.filter(image_id=image.pk).exclude(source_hash=image.file_hash)
     for row in others.wanted():
         _move_to_present_file(row, image)
+
+
+def _fill_in_hash(image: SiteImage) -> None:
+    """Store the hash of the image's file, if the image still has that file when it is read.
+
+    By an UPDATE: Wagtail's `get_file_hash` saves the image, which a site's own handlers take for an
+    editor's change, and writes the hash of a file that may have been replaced meanwhile.
+    """
+    stored = type(image)._base_manager.filter(pk=image.pk)
+    while not image.file_hash:
+        with storage_errors.translate_storage_errors(), image.open_file() as file:
+            found = hash_filelike(file)
+        if stored.filter(file_hash="", file=image.file.name).update(file_hash=found):
+            image.file_hash = found
+        elif stored.exists():
+            image.refresh_from_db(fields=["file", "file_hash"])
+        else:
+            image.file_hash = found
 
 
 def _move_to_present_file(row: Recomposition, image: SiteImage) -> None:

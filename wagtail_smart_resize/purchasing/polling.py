@@ -70,8 +70,8 @@ def interval(request: GatewayRequest) -> dt.timedelta:
 
 
 def _seconds_waited(request: GatewayRequest) -> float:
-    """Return the seconds since the request was sent."""
-    return (timezone.now() - (request.sent_at or request.created_at)).total_seconds()
+    """Return the seconds since the request was sent; 0 if the clock was ahead then."""
+    return max(0.0, (timezone.now() - (request.sent_at or request.created_at)).total_seconds())
 
 
 def _has_timed_out(request: GatewayRequest) -> bool:
@@ -107,7 +107,7 @@ def _handle_error(request: GatewayRequest, answer: Answer) -> None:
 def _handle_completed(request: GatewayRequest, answer: Answer) -> None:
     now = timezone.now()
     if not answer.outputs:
-        detail = "The service says that it is done, and names no picture."
+        detail = answer.error or "The service says that it is done, and names no picture."
         outcomes.settle_as_failed(request, "empty", detail, charged=Charged.UNKNOWN)
         return
     request.release(

@@ -17,7 +17,9 @@ from django.urls import NoReverseMatch, reverse
 from PIL import Image
 
 from wagtail_smart_resize.core import storage_errors
+from wagtail_smart_resize.core.keys import parse_key
 from wagtail_smart_resize.core.site_image import SiteImage
+from wagtail_smart_resize.core.sizes import MAX_SENT_SIDE_PIXELS
 from wagtail_smart_resize.core.storage_errors import StorageError
 from wagtail_smart_resize.exceptions import SourceUnavailable
 from wagtail_smart_resize.gateway.deadlines import Deadline
@@ -28,7 +30,6 @@ from wagtail_smart_resize.models import GatewayRequest
 from wagtail_smart_resize.rules.facts import SourceFacts
 from wagtail_smart_resize.settings import settings
 
-MAX_SENT_SIDE_PIXELS = 2048
 JPEG_QUALITY = 90
 #: Number of pixels below which a lossless picture stays lossless.
 SMALL_PIXELS = 1_000_000
@@ -90,10 +91,12 @@ def request_of(token: str) -> GatewayRequest | None:
     """Return the request in flight that a token was made for, or None."""
     try:
         pk, source_token = signing.loads(token, salt=SALT, max_age=URL_MAX_AGE_SECONDS)
-    except signing.BadSignature:
+    except (signing.BadSignature, ValueError, TypeError):
+        # What else may be signed with this salt: another release's tokens, or another's.
         return None
     in_flight = GatewayRequest.objects.in_flight().select_related("image")
-    return in_flight.filter(pk=pk, source_token=source_token).first()
+    key = parse_key(GatewayRequest, str(pk))
+    return in_flight.filter(pk=key, source_token=str(source_token)).first()
 
 
 def check_reachable(url: str) -> None:

@@ -239,7 +239,7 @@ def _record_once(request: GatewayRequest, outcome: Callable[[GatewayRequest], No
         ImageVersion.lock(request.image_id)
         # The instance still has the changes of a failed try.
         request.refresh_from_db()
-        if request.status == Status.SENDING:
+        if request.status == Status.SENDING or outcomes.reopen_lost(request):
             outcome(request)
         else:
             logger.error("Request %s was given up before its answer came", request.pk)

@@ -38,7 +38,7 @@ class PublishedStateDescriptor(ReverseOneToOneDescriptor):  # type: ignore[type-
         except Exception:
             logger.exception("Can't tell what is live for image %s", image.pk)
             live = NOTHING_PUBLISHED
-        return live.in_preview() if request_tracking.in_admin() else live
+        return live.in_preview() if request_tracking.is_preview() else live
 
 
 def pin(image: SiteImage, live: PublishedState) -> None:

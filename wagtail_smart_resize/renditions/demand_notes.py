@@ -7,6 +7,7 @@ pool. They are therefore kept per process, and the end of any request may write 
 import os
 import threading
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from wagtail_smart_resize.settings import settings
@@ -21,7 +22,7 @@ class DemandNote(NamedTuple):
 
 
 class NotedAs(NamedTuple):
-    """When the slot was first wanted (monotonic seconds), and whether only previews wanted it."""
+    """Since when (monotonic seconds) the slot waits, and whether only previews want it."""
 
     since: float
     preview: bool
@@ -74,10 +75,17 @@ class DemandNotes:
             self._wants, self._damaged = {}, set()
         return taken
 
-    def put_back(self, wants: dict[DemandNote, NotedAs]) -> None:
-        """Put back what could not be written yet, unless it is older than `MAX_WAIT_SECONDS`."""
+    def put_back(self, wants: dict[DemandNote, NotedAs], *, failed: bool = False) -> None:
+        """Put back what could not be written yet, unless it is older than `MAX_WAIT_SECONDS`.
+
+        `failed`: the database failed, so that nothing is known of the images. Their time to become
+        visible begins anew.
+        """
+        now = time.monotonic()
         for want, noted in wants.items():
-            if time.monotonic() - noted.since < self.MAX_WAIT_SECONDS:
+            if failed:
+                self.add(want, noted._replace(since=now))
+            elif now - noted.since < self.MAX_WAIT_SECONDS:
                 self.add(want, noted)
 
 
@@ -89,6 +97,20 @@ def note_demand(image_id: Any, slot: str, recipe: str, preview: bool = False) ->
     """Note that a template wanted this slot, unless the settings rule out buying for it."""
     if settings.API_KEY and settings.AUTO_GENERATE:
         notes.add(DemandNote(image_id, slot, recipe), NotedAs(time.monotonic(), preview))
+
+
+#: Set when the app is ready, since this package knows no model.
+preview_writer: Callable[[Any, str, str], object] | None = None
+
+
+def write_preview(image: Any, slot: str, recipe: str) -> None:
+    """Write that a preview wants the slot, before the rendition with its crop is stored.
+
+    So a rendition that no row knows of was never made for a preview, whenever a process dies, and
+    whatever the settings say now.
+    """
+    if preview_writer is not None:
+        preview_writer(image, slot, recipe)
 
 
 def note_damage(image_id: Any) -> None:

@@ -47,7 +47,7 @@ class SmartResizeOperation(FillOperation, FilterOperation):
             return crop
         entry = shown.entry(self.slot.shape, self.recipe)
         if entry is None:
-            shown.want(image.pk, str(self.slot), self.recipe)
+            shown.want(image, str(self.slot), self.recipe)
             return crop
         if not entry.file:
             return crop

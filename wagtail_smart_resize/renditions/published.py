@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 from wagtail.images.rect import Rect
 from willow.plugins.pillow import PillowImage
 
+from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import Size, cover, nearest_shape
 from wagtail_smart_resize.settings import settings
 
-from . import demand_notes
+from . import demand_notes, request_tracking
 
 logger = logging.getLogger(__name__)
 
@@ -123,12 +124,15 @@ class PublishedState:
             candidate = candidate.crop(Rect(*box))
         return candidate.resize(tuple(size))
 
-    def want(self, image_id: Any, slot: str, recipe: str) -> None:
+    def want(self, image: SiteImage, slot: str, recipe: str) -> None:
         """Note that a template showed the crop because nothing is there yet. Never raises."""
         try:
-            demand_notes.note_demand(image_id, slot, recipe, self.preview)
+            if self.preview and request_tracking.is_preview():
+                demand_notes.write_preview(image, slot, recipe)
+            else:
+                demand_notes.note_demand(image.pk, slot, recipe, self.preview)
         except Exception:
-            logger.exception("Can't note that %s of image %s is wanted", slot, image_id)
+            logger.exception("Can't note that %s of image %s is wanted", slot, image.pk)
 
     def unusable(self, image_id: Any, entry: PublishedEntry) -> None:
         """Log and note that the crop is stored under the version of a candidate that can't be used.

@@ -1,23 +1,44 @@
-"""Whether this process answers requests, and whether this thread answers one of the admin's.
+"""Whether this process answers requests, and whether what this thread renders is a preview.
+
+Whatever is rendered for the admin counts as one, wherever a site's URLs have put it.
 
 A request begins and ends in one thread, under ASGI too, where each request has a thread of its own
 for synchronous code. A context variable would not do: under Django 5.2 the receivers of an
 asynchronous `request_started` run in a copy of the request's context.
 """
 
+import contextlib
+import functools
+import logging
 import os
 import threading
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.core.signals import request_finished, request_started
-from django.urls import NoReverseMatch, get_script_prefix, reverse
+from django.urls import (
+    NoReverseMatch,
+    Resolver404,
+    URLResolver,
+    get_script_prefix,
+    get_urlconf,
+    resolve,
+    reverse,
+)
 from django.utils.translation import get_language_from_path
+
+logger = logging.getLogger(__name__)
 
 
 class _ThreadState(threading.local):
     """The request that this thread is answering."""
 
-    in_admin = False
+    path: str | None = None
+    """Its path below the script's name; None outside of requests."""
+    in_admin: tuple[Any, bool] | None = None
+    """A URL configuration, and whether that makes it one of the admin's."""
+    previews = 0
+    """Number of previews being rendered, one within the other."""
 
 
 _thread_state = _ThreadState()
@@ -42,15 +63,40 @@ def has_answered() -> bool:
 
 
 def in_admin() -> bool:
-    """Return whether this thread answers a request to Wagtail's admin, as all previews are."""
-    return _thread_state.in_admin
+    """Return whether this thread answers a request to Wagtail's admin; True if that can't be told.
+
+    That is a matter of the URL configuration, which a middleware may have chosen by the host.
+    """
+    path = _thread_state.path
+    if path is None:
+        return False
+    urls = get_urlconf()
+    if _thread_state.in_admin is None or _thread_state.in_admin[0] != urls:
+        _thread_state.in_admin = urls, _is_admin_path(path)
+    return _thread_state.in_admin[1]
+
+
+def is_preview() -> bool:
+    """Return whether what this thread renders is a preview: in the admin, or marked as one."""
+    return _thread_state.previews > 0 or in_admin()
+
+
+@contextlib.contextmanager
+def as_preview() -> Iterator[None]:
+    """Let what is rendered in the block, or by the decorated function, count as a preview."""
+    _thread_state.previews += 1
+    try:
+        yield
+    finally:
+        _thread_state.previews -= 1
 
 
 def _on_started(
     sender: Any, environ: dict[str, Any] | None = None, scope: Any = None, **_kwargs: Any
 ) -> None:
     _Process.has_answered = True
-    _thread_state.in_admin = _is_admin_path(_path_below_script(environ, scope))
+    _thread_state.path = _path_below_script(environ, scope)
+    _thread_state.in_admin = None
 
 
 def _path_below_script(environ: dict[str, Any] | None, scope: Any) -> str:
@@ -61,12 +107,43 @@ def _path_below_script(environ: dict[str, Any] | None, scope: Any) -> str:
 
 
 def _is_admin_path(path: str) -> bool:
+    """Return whether a view of the admin answers this path; True if that can't be told."""
     try:
         home = reverse("wagtailadmin_home")
     except NoReverseMatch:
         return False
-    below_script = _without_language(home.removeprefix(get_script_prefix()))
-    return bool(below_script) and _without_language(path).startswith(below_script)
+    try:
+        below_script = _without_language(home.removeprefix(get_script_prefix()))
+        # Nearly all that follows is the admin's: but at the root of a host it is every path.
+        return _without_language(path).startswith(below_script) and _is_answered_by_admin(path)
+    except Exception:
+        logger.exception("Can't tell whether %s is the admin's: it counts as a preview", path)
+        return True
+
+
+def _is_answered_by_admin(path: str) -> bool:
+    """Tell by the name of the view, since a site may have wrapped the admin's views in its own."""
+    try:
+        match = resolve(path, get_urlconf())
+    except Resolver404:
+        return True
+    return match.url_name is None or (*match.namespaces, match.url_name) in _admin_names()
+
+
+@functools.cache
+def _admin_names() -> frozenset[tuple[Any, ...]]:
+    from wagtail.admin.urls import urlpatterns
+
+    return frozenset(_names(urlpatterns))
+
+
+def _names(patterns: Iterable[Any], namespaces: tuple[str, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            below = (*namespaces, pattern.namespace) if pattern.namespace else namespaces
+            yield from _names(pattern.url_patterns, below)
+        else:
+            yield (*namespaces, pattern.name)
 
 
 def _without_language(path: str) -> str:
@@ -76,7 +153,7 @@ def _without_language(path: str) -> str:
 
 
 def _on_finished(**_kwargs: Any) -> None:
-    _thread_state.in_admin = False
+    _thread_state.path = None
 
 
 def connect_request_tracking() -> None:

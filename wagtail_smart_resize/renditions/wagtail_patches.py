@@ -1,17 +1,19 @@
-"""The four patches of Wagtail, where it has no hook for what the filter needs.
+"""The five patches of Wagtail, where it has no hook for what the filter needs.
 
 Each is a few lines around Wagtail's own code, and changes nothing for specs without this app's
 operation. The numbers are those of Wagtail's pull requests that brought the behaviour.
 """
 
+from functools import wraps
 from typing import Any
 
 from django.utils.functional import cached_property
 from wagtail.images.image_operations import FilterOperation
 from wagtail.images.models import AbstractImage, AbstractRendition, Filter
 from wagtail.images.rect import Rect
+from wagtail.models import PreviewableMixin
 
-from . import accessor, focal_point
+from . import accessor, focal_point, request_tracking
 from .operation import SmartResizeOperation, smart_resize_operations
 from .published import PublishedEntry, PublishedState
 
@@ -21,6 +23,7 @@ def apply() -> None:
     Filter.filter_operations = property(_filter_operations)
     Filter.run = _run
     AbstractImage.create_renditions = _create_renditions
+    PreviewableMixin.make_preview_request = _make_preview_request
     AbstractRendition.focal_point = _focal_point
     _focal_point.__set_name__(AbstractRendition, "focal_point")
 
@@ -86,12 +89,33 @@ def _used_candidate(spec: Filter, image: Any, shown: PublishedState) -> Publishe
 # those threads: they must not use the database, and could get different answers at different
 # moments.
 
+#
+# Nor can those threads write what a preview wants.
+
 _wagtail_create_renditions = AbstractImage.create_renditions
 
 
 def _create_renditions(self: Any, *filters: Filter) -> dict[Filter, Any]:
-    getattr(self, "smart_resize", None)
+    shown = getattr(self, "smart_resize", None)
+    if shown is not None and shown.preview:
+        for operation in (
+            each for spec in filters for each in smart_resize_operations(spec.operations)
+        ):
+            if shown.entry(operation.slot.shape, operation.recipe) is None:
+                shown.want(self, str(operation.slot), operation.recipe)
     return _wagtail_create_renditions(self, *filters)
+
+
+# Wagtail renders a preview, or a revision, wherever it is asked to, also outside of the admin
+# (Wagtail 1107). Whoever renders it, nothing of a draft may be sent anywhere.
+
+_wagtail_make_preview_request = PreviewableMixin.make_preview_request
+
+
+@wraps(_wagtail_make_preview_request)
+def _make_preview_request(self: Any, *args: Any, **kwargs: Any) -> Any:
+    with request_tracking.as_preview():
+        return _wagtail_make_preview_request(self, *args, **kwargs)
 
 
 # Wagtail derives the focal point of a rendition from its spec's transforms, which are the crop's

@@ -124,11 +124,8 @@ def _find_wanted(seen: ImageRecords, on_key: Iterable[Stored], specs: Specs) -> 
 
 
 def _record_demand(image: SiteImage, slots: Iterable[Slot], recipe: str) -> int:
-    """Record the demand as a preview's.
-
-    Who wanted it is not known, and the rules look up whether a published page uses the image.
-    """
-    return len(demand.record_demand(image, sorted(slots), recipe, by="preview"))
+    """Record the demand as a template's: a preview's is recorded before its rendition is stored."""
+    return len(demand.record_demand(image, sorted(slots), recipe, by="template"))
 
 
 # Retired

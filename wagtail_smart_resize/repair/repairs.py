@@ -21,15 +21,19 @@ REPAIR_INTERVAL = dt.timedelta(hours=1)
 
 
 def next_repair_at(state: PipelineState) -> dt.datetime:
-    """Return when a runner next repairs."""
-    return state.last_repair_at + REPAIR_INTERVAL if state.last_repair_at else timezone.now()
+    """Return when a runner next repairs: at once if the last time was in what is the future now."""
+    now = timezone.now()
+    if state.last_repair_at is None or state.last_repair_at > now:
+        return now
+    return state.last_repair_at + REPAIR_INTERVAL
 
 
 def run_if_due(state: PipelineState) -> bool:
     """Repair, if no runner has within `REPAIR_INTERVAL`; return whether this one did."""
     now = timezone.now()
     due = Q(last_repair_at=None) | Q(last_repair_at__lte=now - REPAIR_INTERVAL)
-    if PipelineState.objects.filter(due, pk=state.pk).update(last_repair_at=now):
+    ahead = Q(last_repair_at__gt=now)
+    if PipelineState.objects.filter(due | ahead, pk=state.pk).update(last_repair_at=now):
         state.last_repair_at = now
         run()
         return True

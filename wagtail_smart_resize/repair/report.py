@@ -12,6 +12,7 @@ logger = logging.getLogger(__name__)
 class Repair(Enum):
     """Kinds of repairs, with the words under which the command counts them."""
 
+    AHEAD = "moments that a clock had put too far ahead"
     HASHES = "image file hashes filled in"
     FLIPS = "images to be published anew"
     REBUILT = "lost image versions rebuilt"

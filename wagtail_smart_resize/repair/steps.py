@@ -1,9 +1,10 @@
 """The steps of a repair and their order."""
 
-from . import purchases, renditions, versions, waiting
+from . import moments, purchases, renditions, versions, waiting
 
 #: Image hashes come first, then what is live, on which the renditions' keys depend.
 STEPS = (
+    moments.find_ahead,
     versions.find_missing_hashes,
     purchases.find_stranded,
     purchases.find_unstored,

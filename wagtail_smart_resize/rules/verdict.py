@@ -13,7 +13,13 @@ from enum import Enum, StrEnum
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from wagtail_smart_resize.core.sizes import Slot, share_kept_by_crop, share_kept_by_engine
+from wagtail_smart_resize.core.sizes import (
+    MAX_SENT_SIDE_PIXELS,
+    Size,
+    Slot,
+    share_kept_by_crop,
+    share_kept_by_engine,
+)
 
 MIN_SOURCE_SIDE_PIXELS = 64
 """Minimum length of the shorter side. Smaller images hold too little to recompose from."""
@@ -144,9 +150,10 @@ class Verdict:
         return str(SENTENCES[self.reason]) % self._figures()
 
     def _figures(self) -> dict[str, int]:
+        sent = _sent_size(self.facts)
         return {
-            "width": self.facts.width,
-            "height": self.facts.height,
+            "width": sent.width,
+            "height": sent.height,
             "tiny": MIN_SOURCE_SIDE_PIXELS,
             "kept": _percent(self.kept),
             "engine_kept": _percent(share_kept_by_engine(self.facts.shape)),
@@ -165,8 +172,8 @@ SENTENCES: dict[Reason | None, Promise] = {
     Reason.ANIMATED: _("The image is animated: a recomposition would be a single frame."),
     Reason.TRANSPARENT: _("The image is transparent in places: a recomposition would fill them."),
     Reason.TINY: _(
-        "The picture has %(width)d x %(height)d px: with a side under %(tiny)d px it holds too "
-        "little to be recomposed."
+        "The service would see %(width)d x %(height)d px: with a side under %(tiny)d px the "
+        "picture holds too little to be recomposed."
     ),
     Reason.HOPELESS_SHAPE: _(
         "The shape is too narrow: it would use %(engine_kept)d %% of what the service renders, "
@@ -223,10 +230,19 @@ def _picture(facts: RuleInput, policy: Policy) -> Iterator[Reason]:
         yield Reason.ANIMATED
     if facts.is_transparent:
         yield Reason.TRANSPARENT
-    if min(facts.width, facts.height) < MIN_SOURCE_SIDE_PIXELS:
+    if min(_sent_size(facts)) < MIN_SOURCE_SIDE_PIXELS:
         yield Reason.TINY
     if share_kept_by_engine(facts.shape) < policy.min_kept:
         yield Reason.HOPELESS_SHAPE
+
+
+def _sent_size(facts: RuleInput) -> Size:
+    """Return the size at which the gateway is given the picture: a panorama may become a strip."""
+    longest = max(facts.width, facts.height)
+    if longest <= MAX_SENT_SIDE_PIXELS:
+        return Size(facts.width, facts.height)
+    scale = MAX_SENT_SIDE_PIXELS / longest
+    return Size(round(facts.width * scale), round(facts.height * scale))
 
 
 def _taste(facts: RuleInput, policy: Policy) -> Iterator[Reason]:

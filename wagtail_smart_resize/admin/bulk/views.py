@@ -5,7 +5,6 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -14,8 +13,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from wagtail.admin import messages
 from wagtail.images.views.bulk_actions.image_bulk_action import ImageBulkAction
+from wagtail.models import Collection
 
 from wagtail_smart_resize.core.formatting import price_text
+from wagtail_smart_resize.core.keys import parse_key
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.storage_errors import StorageError
 from wagtail_smart_resize.editorial import actions, estimates, permissions
@@ -104,6 +105,7 @@ class BulkView(SmartResizeAction, ImageBulkAction):
         view.setup(self.request)
         images = view.get_base_queryset()
         if parent_id is not None:
+            parent_id = parse_key(Collection, parent_id)
             images = images.filter(collection_id=parent_id)
         images = view.filter_queryset(view.order_queryset(images))
         return [image.pk for image in view.search_queryset(images)]
@@ -112,15 +114,15 @@ class BulkView(SmartResizeAction, ImageBulkAction):
     def chosen(self) -> list[Any]:
         """Return the ids of the selected images, including any deleted since.
 
-        Raises Http404 for an id that can't be read.
+        Raises Http404 for an id that no image can have.
         """
-        keys = self.request.GET.getlist("id")
-        try:
-            if "all" in keys:
-                return self.get_all_objects_in_listing_query(self.request.GET.get("childOf"))
-            return list(dict.fromkeys(map(self.model._meta.pk.to_python, keys)))
-        except (ValueError, ValidationError) as error:
-            raise Http404 from error
+        texts = self.request.GET.getlist("id")
+        if "all" in texts:
+            return self.get_all_objects_in_listing_query(self.request.GET.get("childOf"))
+        keys = [parse_key(self.model, text) for text in texts]
+        if None in keys:
+            raise Http404
+        return list(dict.fromkeys(keys))
 
     @cached_property
     def selection(self) -> tuple[list[Any], dict[str, list[Any]]]:

@@ -7,9 +7,10 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.widgets import AdminAutoHeightTextInput
 
+from wagtail_smart_resize.core.keys import parse_key
 from wagtail_smart_resize.core.sizes import RESOLUTIONS
 from wagtail_smart_resize.editorial.actions import GenerationOptions, ResizeTarget
-from wagtail_smart_resize.models import Recomposition
+from wagtail_smart_resize.models import Candidate, Recomposition
 from wagtail_smart_resize.settings import Recipe, settings
 
 MAX_CANDIDATES = 4
@@ -116,7 +117,7 @@ class ChooseForm(forms.Form):
         row, choice = data.get("row"), data.get("choice")
         if row and choice and choice != self.CROP:
             ours = row.candidates.filter(stored=True)
-            data["candidate"] = ours.filter(pk=choice).first() if choice.isdecimal() else None
+            data["candidate"] = ours.filter(pk=parse_key(Candidate, choice)).first()
             if data["candidate"] is None:
                 raise forms.ValidationError(_("This picture is not there any more."))
         return data

@@ -3,7 +3,6 @@
 from typing import Any
 
 import django_filters
-from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
@@ -11,7 +10,7 @@ from django.utils.translation import gettext_lazy
 from wagtail.admin.views.generic import history
 from wagtail.images import get_image_model
 
-from wagtail_smart_resize.admin.base import ImageMixin
+from wagtail_smart_resize.admin.base import ImageMixin, edit_url
 from wagtail_smart_resize.admin.report.filters import PlainDateRange
 
 
@@ -31,13 +30,18 @@ class HistoryView(ImageMixin, history.HistoryView):
     any_permission_required = None
     filterset_class = HistoryFilterSet
     index_url_name = "wagtailimages:index"
-    edit_url_name = "wagtailimages:edit"
     history_url_name = "smart_resize_admin:history"
     history_results_url_name = "smart_resize_admin:history_results"
 
-    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
-        super().setup(request, *args, **kwargs)
-        self.image = self.object
+    def get_object(self) -> Any:
+        return self.image
+
+    def get_edit_url(self, image: Any) -> str:
+        return edit_url(image)
+
+    @property
+    def header_buttons(self) -> list[Any]:
+        return super().header_buttons if edit_url(self.image) else []
 
     @cached_property
     def model(self) -> Any:

@@ -11,7 +11,7 @@ from wagtail.admin import messages
 from wagtail.admin.views.generic import WagtailAdminTemplateMixin
 from wagtail.admin.widgets import Button, HeaderButton
 
-from wagtail_smart_resize.admin.base import ImageMixin
+from wagtail_smart_resize.admin.base import ImageMixin, edit_url
 from wagtail_smart_resize.editorial import actions
 from wagtail_smart_resize.editorial.actions import Refused, ResizeTarget
 from wagtail_smart_resize.models import GatewayRequest, OptOut
@@ -59,17 +59,18 @@ class ScreenMixin(ImageMixin, WagtailAdminTemplateMixin):
         return [
             *super().get_breadcrumbs_items(),
             {"url": reverse("wagtailimages:index"), "label": _("Images")},
-            {"url": self.edit_url, "label": self.image.title},
+            *self._edit_item(),
             {"url": "", "label": self.page_title, "sublabel": self.image.title},
         ]
 
-    @property
-    def edit_url(self) -> str:
-        return reverse("wagtailimages:edit", args=[self.image.pk])
+    def _edit_item(self) -> list[dict[str, Any]]:
+        url = edit_url(self.image)
+        return [{"url": url, "label": self.image.title}] if url else []
 
     @property
     def header_buttons(self) -> list[Button]:
-        return [HeaderButton(_("Edit"), url=self.edit_url, icon_name="edit")]
+        url = edit_url(self.image)
+        return [HeaderButton(_("Edit"), url=url, icon_name="edit")] if url else []
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         screen = self.screen

@@ -18,6 +18,7 @@ from wagtail.admin import messages
 from wagtail.admin.utils import get_user_display_name
 from wagtail.admin.views.generic import BaseListingView
 
+from wagtail_smart_resize.core.keys import parse_key
 from wagtail_smart_resize.core.sizes import share_kept_by_crop
 from wagtail_smart_resize.editorial import actions, listings, permissions
 from wagtail_smart_resize.editorial.actions import Refused
@@ -158,7 +159,7 @@ class DecideView(DecisionView):
         if "decline" in request.POST:
             return decline(row, request.user), _("The standard crop stays for “%(title)s”.")
         key = request.POST.get("approve", "")
-        candidate = row.candidates.filter(pk=key).first() if key.isdecimal() else None
+        candidate = row.candidates.filter(pk=parse_key(Candidate, key)).first()
         if candidate is None:
             raise Refused("gone", _gone_text())
         return approve(candidate, request.user), _("Approved a picture for “%(title)s”.")
@@ -191,12 +192,13 @@ def _selected(request: HttpRequest) -> dict[str, list[Candidate | None]]:
 
     Raises PermissionDenied if the user may not approve one of them.
     """
-    keys = [key for key in request.POST.getlist("candidates") if key.isdecimal()]
+    texts = request.POST.getlist("candidates")
+    keys = [key for text in texts if (key := parse_key(Candidate, text)) is not None]
     candidates = Candidate.objects.filter(pk__in=keys).select_related("recomposition__image")
     allowed = permissions.images_for(request.user, (permissions.APPROVE,))
     if candidates.exclude(recomposition__image__in=allowed.values("pk")).exists():
         raise PermissionDenied
-    found = {str(candidate.pk): candidate for candidate in candidates}
+    found = {candidate.pk: candidate for candidate in candidates}
     groups: dict[str, list[Candidate | None]] = {}
     for key in dict.fromkeys(keys):
         candidate = found.get(key)

@@ -1,0 +1,65 @@
+"""Finds moments that a clock had put further ahead than the app ever does.
+
+When it is right again nothing would be due until then. Source of each maximum is the constant that
+the moment is computed with.
+"""
+
+import datetime as dt
+from collections.abc import Iterator
+from functools import partial
+from typing import NamedTuple
+
+from django.db.models import Model, Q
+from django.utils import timezone
+
+from wagtail_smart_resize.gateway.client import MAX_RETRY_AFTER_SECONDS
+from wagtail_smart_resize.models import GatewayRequest, ImageVersion, PipelineState, Recomposition
+from wagtail_smart_resize.models.base import unindexed
+from wagtail_smart_resize.purchasing import outcomes, passes, schedule
+
+from .repairs import REPAIR_INTERVAL
+from .report import Finding, Repair
+
+#: The longest of `clock.backoff`, with its jitter.
+LONGEST_BACKOFF = dt.timedelta(hours=1.25)
+#: Budget is there again on the next day.
+A_DAY = dt.timedelta(days=1)
+#: Clocks of several machines differ by less.
+TOLERANCE = dt.timedelta(minutes=1)
+
+
+class _Moment(NamedTuple):
+    """A field, and how far ahead of the present it is put at most; `rows` limits the rows."""
+
+    model: type[Model]
+    field: str
+    most: dt.timedelta
+    rows: Q = Q()
+
+
+_NO_REASON = Q(waiting_reason="")
+_MOMENTS = (
+    _Moment(PipelineState, "next_pass_at", REPAIR_INTERVAL),
+    _Moment(PipelineState, "probe_at", outcomes.PROBE_INTERVAL),
+    _Moment(PipelineState, "paused_until", dt.timedelta(seconds=MAX_RETRY_AFTER_SECONDS)),
+    _Moment(GatewayRequest, "next_step_at", A_DAY),
+    _Moment(GatewayRequest, "leased_until", passes.STEP_LEASE),
+    _Moment(Recomposition, "next_attempt_at", schedule.REVISIT_AFTER, _NO_REASON),
+    _Moment(Recomposition, "next_attempt_at", schedule.REVISIT_SETTINGS_AFTER, ~_NO_REASON),
+    _Moment(ImageVersion, "publish_due_at", LONGEST_BACKOFF),
+    _Moment(ImageVersion, "purge_due_at", LONGEST_BACKOFF),
+)
+
+
+def find_ahead() -> Iterator[Finding]:
+    """Yield the moments that are further ahead than any that is written now."""
+    for moment in _MOMENTS:
+        ahead = moment.rows & Q(**{f"{moment.field}__gt": timezone.now() + moment.most + TOLERANCE})
+        count = moment.model._base_manager.filter(ahead).count()
+        if count:
+            yield Finding(Repair.AHEAD, count, partial(_make_due, moment, ahead))
+
+
+def _make_due(moment: _Moment, ahead: Q) -> int:
+    rows = moment.model._base_manager.filter(unindexed(ahead))
+    return rows.update(**{moment.field: timezone.now()})
