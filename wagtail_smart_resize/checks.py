@@ -11,13 +11,15 @@ from urllib.parse import urlsplit
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connections
+from django.db import connections, router
 from django.urls import NoReverseMatch, reverse
 from wagtail import hooks
+from wagtail.images import get_image_model
 
 from wagtail_smart_resize.admin.wagtail_screens import attach
+from wagtail_smart_resize.core.database import alias
 from wagtail_smart_resize.core.hosts import is_local, is_loopback
-from wagtail_smart_resize.core.schema import REMEDY, alias, missing_from
+from wagtail_smart_resize.core.schema import REMEDY, missing_from
 from wagtail_smart_resize.core.sizes import share_kept_by_engine
 
 from . import compat
@@ -180,6 +182,18 @@ def check_database() -> Iterator[CheckMessage]:
         )
 
 
+def check_images_database() -> Iterator[CheckMessage]:
+    images = router.db_for_write(get_image_model())
+    if images != alias():
+        yield Error(
+            f'Images are written to DATABASES["{images}"], and the tables of wagtail_smart_resize '
+            f'to DATABASES["{alias()}"]: rows of one can\'t refer to rows of the other.',
+            hint="Have your DATABASE_ROUTERS give both the same database to write to. Replicas to "
+            "read from are no matter.",
+            id="wagtail_smart_resize.E005",
+        )
+
+
 def check_image_views() -> Iterator[CheckMessage]:
     hooks.search_for_hooks()
     for point in attach.missing if settings.EXTEND_IMAGE_VIEWS else []:
@@ -200,5 +214,6 @@ CHECKS = (
     check_runner,
     check_presets,
     check_database,
+    check_images_database,
     check_image_views,
 )

@@ -14,12 +14,13 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings
-from django.db import connections, router
+from django.db import connections
 from django.db.migrations.recorder import MigrationRecorder
+
+from .database import LABEL, alias
 
 logger = logging.getLogger(__name__)
 
-LABEL = "wagtail_smart_resize"
 REMEDY = "The tables of wagtail_smart_resize are missing, or of an older release: run `migrate`."
 
 
@@ -78,11 +79,6 @@ def missing_from(using: str) -> set[str]:
     if not recorder.has_table():
         return names
     return names.difference(recorder.migration_qs.filter(app=LABEL).values_list("name", flat=True))
-
-
-def alias() -> str:
-    """Return the alias of the database that holds the app's tables."""
-    return router.db_for_write(apps.get_model(LABEL, "Recomposition"))
 
 
 schema = Schema()

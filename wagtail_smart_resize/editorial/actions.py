@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from wagtail.images import get_image_model
 
+from wagtail_smart_resize.core import database
 from wagtail_smart_resize.core.money import Price
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import Slot
@@ -139,9 +139,9 @@ def locked_image(image_id: Any) -> Iterator[str]:
         ImageVersion.get_for(image_id)
     except IntegrityError as error:
         raise _deleted_error() from error
-    with transaction.atomic():
+    with database.atomic():
         ImageVersion.lock(image_id)
-        stored = get_image_model()._default_manager.filter(pk=image_id)
+        stored = database.site_images().filter(pk=image_id)
         file_hash = stored.values_list("file_hash", flat=True).first()
         if file_hash is not None:
             yield file_hash

@@ -4,13 +4,13 @@ import logging
 from typing import Any
 
 from django.contrib.contenttypes.models import ContentType
-from django.db import transaction
 from django.utils import timezone
 from wagtail.images import get_image_model
 from wagtail.models import ReferenceIndex
 from wagtail.signals import page_published
 
 from wagtail_smart_resize import compat
+from wagtail_smart_resize.core import database
 from wagtail_smart_resize.core.schema import schema
 from wagtail_smart_resize.models import Recomposition
 from wagtail_smart_resize.renditions import request_tracking
@@ -33,7 +33,7 @@ def _on_published(instance: Any, **_kwargs: Any) -> None:
     """Run after the transaction, when Wagtail's reference index is up to date."""
     if not schema.is_current():
         return
-    transaction.on_commit(lambda: _wake_shown_images(instance), robust=True)
+    database.on_commit(lambda: _wake_shown_images(instance), robust=True)
 
 
 def _wake_shown_images(page: Any) -> None:
@@ -67,7 +67,8 @@ def images_shown_by(page: Any) -> set[str]:
 
 def _references_from(type_id: int, pks: set[str]) -> set[tuple[int, str]]:
     """Return what objects of one type refer to: content type and object ids in the index."""
-    rows = ReferenceIndex.objects.filter(base_content_type=type_id, object_id__in=pks)
+    index = database.primary(ReferenceIndex.objects)
+    rows = index.filter(base_content_type=type_id, object_id__in=pks)
     found = rows.values_list("to_content_type_id", "to_object_id").distinct()
     return set(found[:MAX_REFERENCES])
 

@@ -42,7 +42,7 @@ class Migration(migrations.Migration):
                 (
                     "image",
                     models.OneToOneField(
-                        on_delete=django.db.models.deletion.CASCADE,
+                        on_delete=deletion.cascade_if_migrated,
                         primary_key=True,
                         related_name="smart_resize",
                         serialize=False,

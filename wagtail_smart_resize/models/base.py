@@ -5,6 +5,8 @@ from typing import Any, Self
 from django.db import models
 from django.db.models import Case, Q, Value, When
 
+from wagtail_smart_resize.core.database import PrimaryQuerySet
+
 
 def unindexed(condition: Q) -> Case:
     """Return the condition of an UPDATE in a form that no index serves.
@@ -23,8 +25,12 @@ class ConditionalUpdateModel(models.Model):
     # Wagtail must not count these rows' references to images as uses of the images.
     wagtail_reference_index_ignore = True
 
+    objects = PrimaryQuerySet.as_manager()
+
     class Meta:
         abstract = True
+        # For rows that are found through another row.
+        base_manager_name = "objects"
 
     def update_if(self, *, where: dict[str, Any] | Q, **changes: Any) -> bool:
         """Write `changes` if the stored row still matches `where`; return whether it did.

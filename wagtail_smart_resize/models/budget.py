@@ -2,9 +2,11 @@
 
 import datetime as dt
 
-from django.db import models, transaction
+from django.db import models
 from django.db.models import F
 from django.utils.translation import gettext_lazy as _
+
+from wagtail_smart_resize.core import database
 
 from .base import ConditionalUpdateModel
 
@@ -70,7 +72,7 @@ class BudgetPeriod(ConditionalUpdateModel):
     @classmethod
     def give_back(cls, outputs: int, day: dt.date) -> None:
         """Give back outputs that were provably not bought."""
-        with transaction.atomic():
+        with database.atomic():
             for period in reversed(cls.periods(day)):
                 held = cls.objects.filter(period=period, outputs__gte=outputs)
                 held.update(outputs=F("outputs") - outputs)

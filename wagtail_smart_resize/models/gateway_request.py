@@ -11,6 +11,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from wagtail.images import get_image_model_string
 
+from wagtail_smart_resize.core.database import PrimaryQuerySet
+
 from .base import ConditionalUpdateModel
 from .deletion import set_null_if_migrated
 
@@ -20,7 +22,7 @@ def new_token() -> str:
     return secrets.token_urlsafe(24)
 
 
-class GatewayRequestQuerySet(models.QuerySet["GatewayRequest"]):
+class GatewayRequestQuerySet(PrimaryQuerySet["GatewayRequest"]):
     def unfinished(self) -> "GatewayRequestQuerySet":
         return self.filter(status__in=GatewayRequest.UNFINISHED)
 
@@ -123,7 +125,7 @@ class GatewayRequest(ConditionalUpdateModel):
     completed_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 
-    objects = GatewayRequestQuerySet.as_manager()
+    objects = GatewayRequestQuerySet.as_manager()  # type: ignore[misc]
 
     class Meta:
         verbose_name = _("gateway request")

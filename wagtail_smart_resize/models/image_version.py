@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from wagtail.images import get_image_model_string
 
+from wagtail_smart_resize.core.database import PrimaryQuerySet
 from wagtail_smart_resize.core.sizes import same_shape
 from wagtail_smart_resize.renditions.accessor import PublishedStateDescriptor
 from wagtail_smart_resize.renditions.published import PublishedEntry
@@ -141,7 +142,7 @@ class ImageVersion(ConditionalUpdateModel):
         return self.generations | raised
 
 
-class PublicationCounterQuerySet(models.QuerySet["PublicationCounter"]):
+class PublicationCounterQuerySet(PrimaryQuerySet["PublicationCounter"]):
     def current(self) -> int:
         """Return the number of the last flip, 0 before the first."""
         return self.values_list("value", flat=True).first() or 0
@@ -155,7 +156,7 @@ class PublicationCounter(ConditionalUpdateModel):
 
     value = models.BigIntegerField(default=0)
 
-    objects = PublicationCounterQuerySet.as_manager()
+    objects = PublicationCounterQuerySet.as_manager()  # type: ignore[misc]
 
     class Meta:
         verbose_name = _("publication counter")

@@ -7,12 +7,14 @@ from typing import Any
 
 from django.conf import settings as django_settings
 from django.core.files.base import ContentFile
-from django.db import models, transaction
+from django.db import models
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from wagtail.images import get_image_model_string
 
+from wagtail_smart_resize.core import database
+from wagtail_smart_resize.core.database import PrimaryQuerySet
 from wagtail_smart_resize.core.sizes import Slot
 from wagtail_smart_resize.signals import recomposition_declined, recomposition_failed
 
@@ -30,7 +32,7 @@ def _is_open() -> Q:
     return Q(decision=Recomposition.Decision.NONE, live=None)
 
 
-class RecompositionQuerySet(models.QuerySet["Recomposition"]):
+class RecompositionQuerySet(PrimaryQuerySet["Recomposition"]):
     def wanted(self) -> "RecompositionQuerySet":
         return self.filter(purchase=Recomposition.Purchase.WANTED)
 
@@ -158,7 +160,7 @@ class Recomposition(ConditionalUpdateModel):
     replaced_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
-    objects = RecompositionQuerySet.as_manager()
+    objects = RecompositionQuerySet.as_manager()  # type: ignore[misc]
 
     class Meta:
         verbose_name = _("recomposition")
@@ -249,7 +251,7 @@ class Recomposition(ConditionalUpdateModel):
         )
         if failed:
             send_signal = partial(recomposition_failed.send_robust, type(self), recomposition=self)
-            transaction.on_commit(send_signal)
+            database.on_commit(send_signal)
         return failed
 
     def bought(self) -> bool:
@@ -273,7 +275,7 @@ class Recomposition(ConditionalUpdateModel):
 
     def go_live(self, candidate: "Candidate") -> bool:
         """Set the live candidate by automation, if nobody has decided and nothing is live."""
-        with transaction.atomic():
+        with database.atomic():
             ImageVersion.lock(self.image_id)
             won = self.update_if(where=_is_open(), live=candidate, awaiting_review_since=None)
             if won:
@@ -288,7 +290,7 @@ class Recomposition(ConditionalUpdateModel):
         """
         if candidate and (candidate.recomposition_id != self.pk or not candidate.stored):
             raise ValueError("The candidate does not belong to this recomposition.")
-        with transaction.atomic():
+        with database.atomic():
             ImageVersion.lock(self.image_id)
             self.update_if(
                 where={},
@@ -303,7 +305,7 @@ class Recomposition(ConditionalUpdateModel):
             send_signal = partial(
                 recomposition_declined.send_robust, type(self), recomposition=self
             )
-            transaction.on_commit(send_signal)
+            database.on_commit(send_signal)
 
 
 class Candidate(ConditionalUpdateModel):
@@ -366,7 +368,7 @@ class Candidate(ConditionalUpdateModel):
         except Exception:
             logger.exception("Can't delete what an earlier try may have left: %s", self.file_name)
         name = storage.save(self.file_name, ContentFile(content), max_length=255)
-        with transaction.atomic():
+        with database.atomic():
             Recomposition.objects.filter(pk=self.recomposition_id).note_review()
             is_there = self.update_if(where={}, file=name, stored=True)
         if not is_there:

@@ -3,9 +3,9 @@
 import contextlib
 from typing import Any
 
-from django.db import connections, router, transaction
+from django.db import connections
 
-from . import Recomposition
+from wagtail_smart_resize.core import database
 
 
 def savepoint_if_atomic() -> contextlib.AbstractContextManager[Any]:
@@ -13,7 +13,6 @@ def savepoint_if_atomic() -> contextlib.AbstractContextManager[Any]:
 
     Otherwise return a context manager that does nothing.
     """
-    alias = router.db_for_read(Recomposition)
-    if connections[alias].in_atomic_block:
-        return transaction.atomic(using=alias)
+    if connections[database.alias()].in_atomic_block:
+        return database.atomic()
     return contextlib.nullcontext()

@@ -1,8 +1,8 @@
 """The front-end cache, which holds pages with the former picture's URL."""
 
 from django.apps import apps
-from wagtail.images import get_image_model
 
+from wagtail_smart_resize.core import database
 from wagtail_smart_resize.models import ImageVersion
 from wagtail_smart_resize.rules import usage
 
@@ -15,7 +15,7 @@ def purge_pages(version: ImageVersion) -> None:
     if apps.is_installed("wagtail.contrib.frontend_cache"):
         from wagtail.contrib.frontend_cache.utils import PurgeBatch
 
-        image = get_image_model()._base_manager.filter(pk=version.pk).first()
+        image = database.site_images(with_hidden=True).filter(pk=version.pk).first()
         if image is not None:
             batch = PurgeBatch()
             batch.add_pages(usage.pages_using(image))

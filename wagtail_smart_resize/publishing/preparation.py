@@ -11,7 +11,7 @@ from PIL import Image as PillowImage
 from wagtail.images.exceptions import InvalidFilterSpecError
 from wagtail.images.models import Filter
 
-from wagtail_smart_resize.core import storage_errors
+from wagtail_smart_resize.core import database, storage_errors
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import Size
 from wagtail_smart_resize.imaging import pixel_budget
@@ -131,9 +131,9 @@ def prepare(
     source_hash = image.file_hash
     old, new = PublishedState(before, source_hash), PreparedState(after, source_hash)
     stored = set(
-        image.renditions.filter(filter_spec__contains="smartresize-").values_list(
-            "filter_spec", "focal_point_key"
-        )
+        database.primary(image.renditions)
+        .filter(filter_spec__contains="smartresize-")
+        .values_list("filter_spec", "focal_point_key")
     )
     changed = []
     for spec in sorted({spec for spec, _ in stored}):

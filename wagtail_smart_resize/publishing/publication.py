@@ -13,8 +13,8 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
-from wagtail.images import get_image_model
 
+from wagtail_smart_resize.core import database
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.models import ImageVersion, PublicationCounter, Recomposition
 from wagtail_smart_resize.renditions import published_cache
@@ -46,7 +46,7 @@ def publish(image_id: Any) -> bool:
     raises: then the image stays due, and what is live stays live.
     """
     for _round in range(MAX_ROUNDS):
-        image = get_image_model()._base_manager.filter(pk=image_id).first()
+        image = database.site_images(with_hidden=True).filter(pk=image_id).first()
         if image is None:
             return False
         version = ImageVersion.get_for(image_id)
@@ -110,7 +110,7 @@ def _is_unchanged(image: SiteImage) -> bool:
         "file_hash",
     ]
     seen = {name: getattr(image, name) for name in names}
-    return type(image)._base_manager.filter(pk=image.pk).values(*names).first() == seen
+    return database.site_images(with_hidden=True).filter(pk=image.pk).values(*names).first() == seen
 
 
 # Flipping
@@ -122,7 +122,7 @@ class _RaceLost(Exception):
 
 def _flip(version: ImageVersion, entries: Iterable[PublishedEntry], source_hash: str) -> bool:
     """Publish in a short transaction of its own; flips commit in the order of their numbers."""
-    using = published_cache.process_cache.alias()
+    using = database.alias()
     try:
         with transaction.atomic(using=using):
             PublicationCounter.advance()

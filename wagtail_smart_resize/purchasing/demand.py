@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError
 from django.utils import timezone
-from wagtail.images import get_image_model
 
+from wagtail_smart_resize.core import database
 from wagtail_smart_resize.core.schema import schema
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import Slot
@@ -54,7 +54,7 @@ def _record_wants(wants: dict[DemandNote, NotedAs]) -> bool:
     if not wants:
         return False
     ids = {want.image_id for want in wants}
-    images = get_image_model()._default_manager.in_bulk(ids)
+    images = database.site_images().in_bulk(ids)
     notes.put_back({want: noted for want, noted in wants.items() if want.image_id not in images})
     seen = {want: noted for want, noted in wants.items() if want.image_id in images}
     for (image_id, recipe, preview), slots in _group_slots(seen).items():
@@ -132,14 +132,14 @@ def _new_row(image: SiteImage, slot: Slot, recipe: str, by: str, user: Any) -> "
     )
     if created:
         send_signal = partial(recomposition_wanted.send_robust, Recomposition, recomposition=row)
-        transaction.on_commit(send_signal)
+        database.on_commit(send_signal)
     return row
 
 
 def _add_slot(row: "Recomposition", slot: Slot, by: str) -> None:
     if not _missing_changes(row, slot, by):
         return
-    with transaction.atomic():
+    with database.atomic():
         stored = type(row).objects.select_for_update().filter(pk=row.pk).first()
         changes = _missing_changes(stored, slot, by) if stored else {}
         if not changes:

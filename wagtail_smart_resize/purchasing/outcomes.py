@@ -9,10 +9,9 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
-from django.db import transaction
 from django.utils import timezone
 
-from wagtail_smart_resize.core import clock
+from wagtail_smart_resize.core import clock, database
 from wagtail_smart_resize.exceptions import GatewayError
 from wagtail_smart_resize.models import (
     BudgetPeriod,
@@ -88,7 +87,7 @@ def _locked_rows(request: GatewayRequest) -> Iterator[list[Recomposition]]:
 
     The image is locked first, as in every transaction that touches an image's purchases.
     """
-    with transaction.atomic():
+    with database.atomic():
         ImageVersion.lock(request.image_id)
         yield list(recompositions_of(request))
 

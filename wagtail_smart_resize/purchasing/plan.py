@@ -10,13 +10,11 @@ import logging
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from django.db import transaction
 from django.db.models import Min
 from django.utils import timezone
-from wagtail.images import get_image_model
 from wagtail.utils.file import hash_filelike
 
-from wagtail_smart_resize.core import clock, storage_errors
+from wagtail_smart_resize.core import clock, database, storage_errors
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import request_size, same_shape
 from wagtail_smart_resize.exceptions import SourceUnavailable
@@ -58,7 +56,7 @@ def plan_request(group: DueGroup) -> GatewayRequest | None:
 
     Return None if there is nothing to request; rows that are not allowed wait, with their reason.
     """
-    image = get_image_model()._default_manager.filter(pk=group.image_id).first()
+    image = database.site_images().filter(pk=group.image_id).first()
     recipe = _get_recipe(group)
     if image is None or recipe is None:
         postpone(group, REVISIT_AFTER)
@@ -76,7 +74,7 @@ def plan_request(group: DueGroup) -> GatewayRequest | None:
     ImageVersion.get_for(image.pk)
     BudgetPeriod.ensure_rows(clock.today())
     try:
-        with transaction.atomic():
+        with database.atomic():
             return _write_request(image, recipe, allowed)
     except _Overtaken:
         return None
@@ -107,7 +105,7 @@ def _fill_in_hash(image: SiteImage) -> None:
     By an UPDATE: Wagtail's `get_file_hash` saves the image, which a site's own handlers take for an
     editor's change, and writes the hash of a file that may have been replaced meanwhile.
     """
-    stored = type(image)._base_manager.filter(pk=image.pk)
+    stored = database.site_images(with_hidden=True).filter(pk=image.pk)
     while not image.file_hash:
         with storage_errors.translate_storage_errors(), image.open_file() as file:
             found = hash_filelike(file)

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from functools import partial
 from time import sleep
 
-from django.db import DatabaseError, close_old_connections, transaction
+from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
-from wagtail_smart_resize.core import clock
+from wagtail_smart_resize.core import clock, database
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import Size
 from wagtail_smart_resize.exceptions import (
@@ -72,7 +72,8 @@ def submit(request: GatewayRequest, client: GatewayClient, *, just_judged: bool 
 
 def _withdraw_if_obsolete(request: GatewayRequest, just_judged: bool) -> bool:
     """Withdraw the request if a row may not, or need not, be bought any more; return whether so."""
-    rows, image = list(outcomes.recompositions_of(request)), request.image
+    rows = list(outcomes.recompositions_of(request))
+    image = database.site_images(with_hidden=True).filter(pk=request.image_id).first()
     reasons: dict[int, Reason | None] = {}
     if rows and image is not None and _is_current(request, image, rows):
         if just_judged:
@@ -140,7 +141,7 @@ def _hold_budget(request: GatewayRequest) -> bool:
         return True
     BudgetPeriod.ensure_rows(today)
     try:
-        with transaction.atomic():
+        with database.atomic():
             _move_to_today(request)
     except _NoBudget:
         # The instance still has the value that the transaction rolled back.
@@ -235,7 +236,7 @@ def _record(request: GatewayRequest, outcome: Callable[[GatewayRequest], None]) 
 
 
 def _record_once(request: GatewayRequest, outcome: Callable[[GatewayRequest], None]) -> None:
-    with transaction.atomic():
+    with database.atomic():
         ImageVersion.lock(request.image_id)
         # The instance still has the changes of a failed try.
         request.refresh_from_db()

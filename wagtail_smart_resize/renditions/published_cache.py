@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 
 from django.apps import apps
 from django.core.exceptions import SynchronousOnlyOperation
-from django.db import DatabaseError, connections, router, transaction
+from django.db import DatabaseError, connections, transaction
 from django.db.models import Subquery
 
+from wagtail_smart_resize.core import database
 from wagtail_smart_resize.core.schema import schema
 
 from .published import NOTHING_PUBLISHED, PublishedEntry, PublishedState
@@ -106,7 +107,7 @@ class PublishedCache:
             return self.known
         if not schema.is_current():
             return Snapshot(0, {}, complete=True)
-        connection = connections[self.alias()]
+        connection = connections[database.alias()]
         if connection.in_atomic_block:
             return self._current_in_transaction(connection)
         self._discard_snapshot(connection)
@@ -181,7 +182,7 @@ class PublishedCache:
         """Look up one image, on a site with more live images than a snapshot holds."""
         if image_id in self.single_images:
             return self.single_images[image_id]
-        connection = connections[self.alias()]
+        connection = connections[database.alias()]
         with transaction.atomic(using=connection.alias, durable=False):
             found = self._published().filter(pk=image_id).first()
         row = CachedImage(*found[1:]) if found else None
@@ -191,15 +192,11 @@ class PublishedCache:
                 self.single_images.popitem(last=False)
         return row
 
-    def alias(self) -> str:
-        """Return the alias of the database that flips are written to."""
-        return router.db_for_write(_model("ImageVersion"))
-
     def _counter(self) -> Any:
-        return _model("PublicationCounter").objects.using(self.alias()).filter(pk=1)
+        return _model("PublicationCounter").objects.filter(pk=1)
 
     def _published(self) -> Any:
-        versions = _model("ImageVersion").objects.using(self.alias())
+        versions = _model("ImageVersion").objects
         return versions.exclude(published_at=None).values_list("pk", "live", "source_hash")
 
 

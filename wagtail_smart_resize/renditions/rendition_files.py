@@ -3,10 +3,10 @@
 import secrets
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from wagtail.images.models import Filter
 
-from wagtail_smart_resize.core import storage_errors
+from wagtail_smart_resize.core import database, storage_errors
 from wagtail_smart_resize.core.site_image import SiteImage
 
 
@@ -51,7 +51,7 @@ def _show(row: Any, key: str) -> bool:
     """Let pages find the row. Return False if its key is taken by now, or the image deleted."""
     stored = type(row)._base_manager.filter(pk=row.pk)
     try:
-        with transaction.atomic():
+        with database.atomic():
             return bool(stored.update(file=row.file.name, focal_point_key=key))
     except IntegrityError:
         return False

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import F, QuerySet
-from wagtail.images import get_image_model
 
+from wagtail_smart_resize.core import database
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.models import ImageVersion, Recomposition
 from wagtail_smart_resize.publishing import publication
@@ -47,7 +47,7 @@ class ImageRecords:
 def read_images(ids: Iterable[Any]) -> list[ImageRecords]:
     """Return the records of those ids that are images of the site's model, in three queries."""
     ids = list(ids)
-    images = get_image_model()._default_manager.in_bulk(ids)
+    images = database.site_images().in_bulk(ids)
     versions = ImageVersion.objects.in_bulk(ids)
     rows = defaultdict(list)
     current = Recomposition.objects.filter(image_id__in=ids, source_hash=F("image__file_hash"))

@@ -12,6 +12,7 @@ from wagtail.images import get_image_model
 from wagtail.images.exceptions import InvalidFilterSpecError
 from wagtail.images.models import Filter
 
+from wagtail_smart_resize.core import database
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import Slot, same_shape
 from wagtail_smart_resize.models import ImageVersion, RetiredRendition
@@ -29,8 +30,7 @@ IMAGES_PER_CHUNK = 100
 
 def ours() -> QuerySet[Any]:
     """Return the renditions whose filter spec names the app's filter, valid or not."""
-    model = get_image_model().get_rendition_model()
-    return model._default_manager.filter(filter_spec__contains="smartresize-")
+    return database.site_renditions().filter(filter_spec__contains="smartresize-")
 
 
 class Stored(NamedTuple):
@@ -201,7 +201,7 @@ def find_gone() -> Iterator[Finding]:
     for ids in chunks(RetiredRendition.objects.all(), size=500):
         notes = RetiredRendition.objects.filter(pk__in=ids).values_list("rendition_id", flat=True)
         pks = {model._meta.pk.to_python(name) for name in notes}
-        there = model._default_manager.filter(pk__in=pks).values_list("pk", flat=True)
+        there = database.site_renditions().filter(pk__in=pks).values_list("pk", flat=True)
         missing = pks - set(there)
         if missing:
             yield Finding(Repair.GONE, len(missing), partial(_delete_notes, missing))

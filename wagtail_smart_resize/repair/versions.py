@@ -6,8 +6,8 @@ from functools import partial
 from typing import Any
 
 from django.db.models import Exists, F, OuterRef, Q
-from wagtail.images import get_image_model
 
+from wagtail_smart_resize.core import database
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.storage_errors import StorageError
 from wagtail_smart_resize.models import ImageVersion, Recomposition
@@ -23,16 +23,15 @@ logger = logging.getLogger(__name__)
 
 def find_missing_hashes() -> Iterator[Finding]:
     """Yield the images used by this app that lack a file hash, by which it identifies files."""
-    model = get_image_model()
     used = [
         Exists(ours().filter(image_id=OuterRef("pk"))),
         Exists(Recomposition.objects.filter(image_id=OuterRef("pk"))),
         Exists(ImageVersion.objects.filter(pk=OuterRef("pk"))),
     ]
-    blank = model._default_manager.filter(used[0] | used[1] | used[2], file_hash="")
+    blank = database.site_images().filter(used[0] | used[1] | used[2], file_hash="")
     # Small chunks, since a file is read for each image.
     for ids in chunks(blank, size=50):
-        for image in model._default_manager.filter(pk__in=ids):
+        for image in database.site_images().filter(pk__in=ids):
             yield Finding(Repair.HASHES, 1, partial(_identify, image))
 
 

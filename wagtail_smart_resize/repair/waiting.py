@@ -7,8 +7,8 @@ from typing import Any
 
 from django.db.models import F, Q
 from django.utils import timezone
-from wagtail.images import get_image_model
 
+from wagtail_smart_resize.core import database
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.models import OptOut, PipelineState, Recomposition
 from wagtail_smart_resize.purchasing import plan
@@ -50,7 +50,7 @@ def _waiting_rows() -> Any:
 
 
 def _images(ids: set[Any]) -> dict[Any, Any]:
-    return get_image_model()._default_manager.in_bulk(ids)
+    return database.site_images().in_bulk(ids)
 
 
 def _facts_reader() -> Callable[[Any, bool], assess.ImageFacts]:

@@ -17,6 +17,7 @@ from wagtail.models import (
 )
 
 from wagtail_smart_resize.compat import get_page_model
+from wagtail_smart_resize.core.database import primary
 from wagtail_smart_resize.core.site_image import SiteImage
 
 from .verdict import Usage
@@ -51,16 +52,18 @@ def usages_of(images: Sequence[SiteImage]) -> dict[Any, Usage]:
 
 def is_private(image: SiteImage) -> bool:
     """Return whether the image's collection, or one above it, has view restrictions."""
-    return image.collection.get_view_restrictions().exists()
+    return bool(primary(image.collection.get_view_restrictions()).exists())
 
 
 def private_collection_ids() -> set[int]:
     """Return the ids of the collections whose images are private, in two queries."""
-    paths = CollectionViewRestriction.objects.values_list("collection__path", flat=True)
+    restrictions = primary(CollectionViewRestriction.objects)
+    paths = restrictions.values_list("collection__path", flat=True)
     below = [Q(path__startswith=path) for path in set(paths)]
     if not below:
         return set()
-    return set(Collection.objects.filter(reduce(or_, below)).values_list("pk", flat=True))
+    private = primary(Collection.objects).filter(reduce(or_, below))
+    return set(private.values_list("pk", flat=True))
 
 
 @dataclass
@@ -127,8 +130,10 @@ def _references_to(keys: set[Key]) -> dict[Key, set[Key]]:
         return sources
     by_type = _by_type(keys).items()
     targets = [Q(to_content_type=type_id, to_object_id__in=pks) for type_id, pks in by_type]
-    rows = ReferenceIndex.objects.filter(reduce(or_, targets)).values_list(
-        "to_content_type_id", "to_object_id", "base_content_type_id", "object_id"
+    rows = (
+        primary(ReferenceIndex.objects)
+        .filter(reduce(or_, targets))
+        .values_list("to_content_type_id", "to_object_id", "base_content_type_id", "object_id")
     )
     for to_type, to_pk, from_type, from_pk in rows.distinct():
         sources[to_type, to_pk].add((from_type, from_pk))
@@ -141,7 +146,7 @@ def _without_drafts(keys: set[Key]) -> set[Key]:
     for type_id, pks in _by_type(keys).items():
         model = ContentType.objects.get_for_id(type_id).model_class()
         if model and issubclass(model, DraftStateMixin):
-            drafts = model._default_manager.filter(pk__in=pks, live=False)
+            drafts = primary(model._default_manager).filter(pk__in=pks, live=False)
             kept -= {(type_id, str(pk)) for pk in drafts.values_list("pk", flat=True)}
     return kept
 
@@ -154,4 +159,4 @@ def _by_type(keys: set[Key]) -> dict[int, set[str]]:
 
 
 def _live_pages(pks: set[str]) -> QuerySet[Any]:
-    return get_page_model()._default_manager.filter(pk__in=pks, live=True)
+    return primary(get_page_model()._default_manager).filter(pk__in=pks, live=True)

@@ -8,9 +8,10 @@ from typing import Any
 
 from django.core import mail
 from django.core.signals import request_finished
-from django.db import connections, router, transaction
+from django.db import connections
 from django.utils import timezone
 
+from wagtail_smart_resize.core import database
 from wagtail_smart_resize.core.schema import schema
 from wagtail_smart_resize.models import PipelineState
 from wagtail_smart_resize.purchasing import demand
@@ -53,7 +54,7 @@ def wake() -> None:
     would die with it, perhaps in the middle of a purchase: the web processes find what is due at
     their next check.
     """
-    transaction.on_commit(_wake, using=router.db_for_write(PipelineState), robust=True)
+    database.on_commit(_wake, robust=True)
 
 
 def _wake(delay: dt.timedelta = dt.timedelta()) -> None:
