@@ -108,3 +108,22 @@ def test_editors_give_themselves_nothing(client, people, outsiders, admin, name)
 
 def test_the_panel_is_one_class_for_all_requests():
     assert permission_panel() is permission_panel()
+
+
+def test_a_form_that_leaves_ours_out_changes_nothing_and_is_accepted(admin, people):
+    """A site's own group form, or a script's, that knows only Wagtail's panels."""
+    group = Group.objects.get(name="editor")
+    data = filled_in(admin.get(address(group)))
+    data = {name: value for name, value in data.items() if not name.startswith(PREFIX)}
+    assert admin.post(address(group), data | {"name": "Renamed"}).status_code == 302
+    assert ours_of(group) == {("Here", OURS[0]), ("Here", OURS[1])}
+    assert Group.objects.filter(name="Renamed").exists()
+
+
+def test_so_does_one_that_is_refused_for_another_reason(admin, people):
+    group = Group.objects.get(name="editor")
+    data = filled_in(admin.get(address(group)))
+    data = {name: value for name, value in data.items() if not name.startswith(PREFIX)}
+    response = admin.post(address(group), data | {"name": ""})
+    assert response.status_code == 200
+    assert ours_of(group) == {("Here", OURS[0]), ("Here", OURS[1])}

@@ -15,7 +15,7 @@ from wagtail_smart_resize.core import storage_errors
 from wagtail_smart_resize.core.sizes import Slot
 from wagtail_smart_resize.editorial import actions
 from wagtail_smart_resize.models import GatewayRequest, ImageVersion, PipelineState, Recomposition
-from wagtail_smart_resize.publishing import publication
+from wagtail_smart_resize.publishing import preparation, publication
 from wagtail_smart_resize.purchasing import passes
 from wagtail_smart_resize.repair import repairs
 
@@ -137,8 +137,8 @@ def test_nothing_flips_while_the_source_cannot_be_read(error, trouble):
     assert all(is_near(colour, GOLD) for colour in shown(image))
 
 
-def test_an_encoder_that_fails_is_no_trouble_of_the_storage_and_stops_no_flip(monkeypatch):
-    """Pillow's encoders raise OSError too; a page that shows such a rendition never could."""
+def test_an_encoder_that_fails_stops_the_flip_too(monkeypatch):
+    """The page has its crop; under the new key it would have to make what can't be made."""
     image = plain_image()
     fresh(image).get_renditions(*SPECS)
     decided(image)
@@ -151,7 +151,10 @@ def test_an_encoder_that_fails_is_no_trouble_of_the_storage_and_stops_no_flip(mo
 
     with monkeypatch.context() as patch:
         patch.setattr(type(image), "generate_rendition_file", failing)
-        assert publication.publish(image.pk)
+        with pytest.raises(preparation.RenditionNotPrepared):
+            publication.publish(image.pk)
+    assert not is_near(colour_of(fresh(image).get_rendition(SPECS[0])), BLUE)
+    assert publication.publish(image.pk)
     assert is_near(colour_of(fresh(image).get_rendition(SPECS[0])), BLUE)
 
 

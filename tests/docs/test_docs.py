@@ -390,6 +390,7 @@ def test_usage_of_a_command_is_that_of_its_parser(name):
 OTHERS_NAMES = {
     "BENCH_PLANS",
     "CACHES",
+    "DATABASE_ROUTERS",
     "COMPLETED",
     "DATABASES",
     "DATABASE_URL",

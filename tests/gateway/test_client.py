@@ -513,7 +513,9 @@ def test_a_polling_url_that_does_not_name_the_request_may_be_anothers(address, f
 
     with answering(reply) as server:
         client_at(f"{server.origin}/smart-resize/v1").status("abc-1", server.origin + address)
-    assert asked == [address if followed else "/v2/requests/status/abc-1"]
+    # requests writes an address in its usual form.
+    expected = address.replace("%2D", "-") if followed else "/v2/requests/status/abc-1"
+    assert asked == [expected]
 
 
 @pytest.mark.security("Status addresses elsewhere")

@@ -24,6 +24,7 @@ from wagtail_smart_resize.models import (
     BudgetPeriod,
     GatewayRequest,
     ImageVersion,
+    OptOut,
     PipelineState,
     Recomposition,
 )
@@ -196,7 +197,7 @@ class TestWaiting:
         assert Recomposition.objects.get().live is not None
 
     def test_it_waits_for_nothing_that_is_not_allowed(self, gateway, image):
-        lost(image)
+        recomposition(image, wanted_by="preview", next_attempt_at=moment())
         assert sync("--wait")[0] == 0
         assert Recomposition.objects.get().waiting_reason == "not_published"
         assert gateway.requests == []
@@ -286,6 +287,7 @@ class TestWagtailsOwnCommand:
     @pytest.mark.parametrize("options", [[], ["--purge-only"]], ids=["anew", "purge only"])
     def test_recomposed_pictures_are_served_again_with_no_post(self, site, options):
         image, other = plain_image(), plain_image()
+        OptOut.objects.create(image=other)
         crop = lost(image)
         live(image)
         before = shown(image)

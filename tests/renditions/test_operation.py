@@ -1,11 +1,16 @@
 """The filter with nothing live: Wagtail's crop, pixel for pixel; and its messages."""
 
+from types import SimpleNamespace
+
 import pytest
 from django.test import override_settings
-from support.factories import photo, pixels
+from support.factories import photo, pixels, plain_image
 from wagtail.images.exceptions import InvalidFilterSpecError
 from wagtail.images.models import Filter
 from wagtail.images.rect import Rect
+
+from wagtail_smart_resize.renditions import demand_notes
+from wagtail_smart_resize.renditions.operation import SmartResizeOperation
 
 pytestmark = pytest.mark.django_db
 
@@ -78,3 +83,47 @@ def test_a_spec_is_read_anew_when_its_preset_is_another():
     for size in ("100x50", "60x60"):
         with override_settings(WAGTAIL_SMART_RESIZE={"PRESETS": {"card": {"size": size}}}):
             assert str(Filter("smartresize-card").operations[0].slot) == size
+
+
+class DuckTransform:
+    """A transform of another class, such as the dummy in Wagtail's own tests."""
+
+    def __init__(self, size):
+        self.size = size
+        self.done = []
+
+    def crop(self, rect):
+        self.done.append("crop")
+        return self
+
+    def resize(self, size):
+        self.done.append("resize")
+        return self
+
+
+def test_a_transform_of_any_class_is_run_as_one():
+    operation = SmartResizeOperation("smartresize", "20x10")
+    subject = DuckTransform((100, 100))
+    image = SimpleNamespace(
+        width=100, height=100, has_focal_point=lambda: False, get_focal_point=lambda: None
+    )
+    assert operation.run(subject, image) is subject
+    assert subject.done == ["crop", "resize"]
+
+
+@pytest.mark.parametrize("size", ["800000x100", "20001x1", "1x20001", "1000000x1000000"])
+@pytest.mark.django_db
+def test_a_size_that_is_too_large_is_wagtails_fill(size):
+    """`fill` never enlarges, so it gives a picture of any size."""
+    image = plain_image(40, 30)
+    ours, theirs = (image.get_rendition(f"{name}-{size}-c10") for name in ("smartresize", "fill"))
+    assert (ours.width, ours.height) == (theirs.width, theirs.height)
+    assert ours.file.read() == theirs.file.read()
+    assert not demand_notes.notes
+
+
+@pytest.mark.parametrize("spec", ["800000x100-x", "800000", "-1x5", "1x2x3"])
+def test_what_is_no_size_for_fill_is_none_here(spec):
+    for name in ("smartresize", "fill"):
+        with pytest.raises(InvalidFilterSpecError):
+            assert Filter(f"{name}-{spec}").operations

@@ -4,9 +4,11 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings as site_settings
+from django.conf.urls.i18n import i18n_patterns
 from django.http import HttpResponse
 from django.test import override_settings
 from django.urls import URLPattern, URLResolver, include, path, reverse
+from django.utils import translation
 from django.views.decorators.cache import never_cache
 from support.factories import plain_image, published_page
 from wagtail import urls as wagtail_urls
@@ -65,6 +67,14 @@ class Wrapped:
     urlpatterns = [
         path("admin/", include(wrapped(wagtailadmin_urls.urlpatterns))),
         OURS,
+        path("", include(wagtail_urls)),
+    ]
+
+
+class ByLanguage:
+    urlpatterns = [
+        OURS,
+        *i18n_patterns(path("admin/", include(wagtailadmin_urls))),
         path("", include(wagtail_urls)),
     ]
 
@@ -235,6 +245,20 @@ def test_what_cannot_be_told_counts_as_a_preview(draft, monkeypatch, caplog):
 def test_below_an_admin_at_the_root_pages_are_told_apart(name, expected):
     with override_settings(ROOT_URLCONF=AtTheRoot):
         request_tracking._on_started(None, environ={"PATH_INFO": name})
+        try:
+            assert request_tracking.is_preview() is expected
+        finally:
+            request_tracking._on_finished()
+
+
+@pytest.mark.parametrize("in_use", ["en", "de", "fr"])
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [("/de/admin/pages/3/", True), ("/en/admin/", True), ("/de/about/", False), ("/about/", False)],
+)
+def test_an_admin_by_language_is_known_whichever_language_is_in_use(address, expected, in_use):
+    with override_settings(ROOT_URLCONF=ByLanguage), translation.override(in_use):
+        request_tracking._on_started(None, environ={"PATH_INFO": address})
         try:
             assert request_tracking.is_preview() is expected
         finally:

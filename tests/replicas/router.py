@@ -7,11 +7,7 @@ from typing import Any
 
 
 class PrimaryReplicaRouter:
-    reads: list[str] = []
-    """Names of the models that were read from the replica."""
-
     def db_for_read(self, model: Any, **hints: Any) -> str:
-        self.reads.append(model._meta.label)
         return "replica"
 
     def db_for_write(self, model: Any, **hints: Any) -> str:

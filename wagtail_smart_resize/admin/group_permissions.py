@@ -20,6 +20,22 @@ RIGHTS = [
 @cache
 def permission_panel() -> Any:
     """Return the formset class: a row for each collection in which the group has a permission."""
-    return collection_member_permission_formset_factory(
+    formset: Any = collection_member_permission_formset_factory(
         Recomposition, RIGHTS, TEMPLATE, default_prefix="smart_resize_permissions"
     )
+
+    class PermissionFormSet(formset):
+        """Leaves the permissions as they are if a form of the site's own comes without them."""
+
+        @property
+        def is_left_out(self) -> bool:
+            return self.is_bound and f"{self.prefix}-TOTAL_FORMS" not in self.data
+
+        def is_valid(self) -> bool:
+            return self.is_left_out or bool(super().is_valid())
+
+        def save(self) -> None:
+            if not self.is_left_out:
+                super().save()
+
+    return PermissionFormSet

@@ -4,12 +4,15 @@ A site may read from replicas, which lag: what is read from one may be long out 
 """
 
 import contextlib
+import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from django.apps import apps
-from django.db import models, router, transaction
+from django.db import connections, models, router, transaction
 from django.db.models import QuerySet
+
+logger = logging.getLogger(__name__)
 
 Row = TypeVar("Row", bound=models.Model)
 
@@ -26,9 +29,20 @@ def atomic() -> contextlib.AbstractContextManager[Any]:
     return transaction.atomic(using=alias())
 
 
-def on_commit(function: Callable[[], object], *, robust: bool = False) -> None:
-    """Call the function when that database's transaction has been committed."""
-    transaction.on_commit(function, using=alias(), robust=robust)
+def on_commit(function: Callable[[], object]) -> None:
+    """Call the function when that database's transaction has been committed; log what it raises.
+
+    This is called where others' code runs, such as a page's publication, and some packages replace
+    Django's function by one that takes less. The connection's own is left alone.
+    """
+
+    def guarded() -> None:
+        try:
+            function()
+        except Exception:
+            logger.exception("What was to be done after a commit failed")
+
+    connections[alias()].on_commit(guarded)
 
 
 def primary(rows: Any) -> Any:

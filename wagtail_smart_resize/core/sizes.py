@@ -40,6 +40,10 @@ _CLOSENESS = re.compile(r"c(\d+(?:_\d+)*)")
 _PRESET_NAME = re.compile(r"(?!c[0-9]+$)[a-z][a-z0-9_]*")
 
 
+class SizeTooLarge(ValueError):
+    """A size that Wagtail may make, and that nothing is recomposed for."""
+
+
 class Size(NamedTuple):
     """Width and height in pixels."""
 
@@ -54,7 +58,7 @@ class Size(NamedTuple):
         """Return the Size for "1200x630".
 
         Numbers may be written in every way that Wagtail's `fill` reads them. Raises ValueError for
-        other text, and for a side that is not between 1 and `MAX_SIDE_PIXELS`.
+        other text, and SizeTooLarge if a side has more than `MAX_SIDE_PIXELS`.
         """
         try:
             width, height = (int(side) for side in text.split("x"))
@@ -62,12 +66,13 @@ class Size(NamedTuple):
             raise ValueError(
                 f'"{text}" is not a size: write width x height in pixels, such as 1200x630.'
             ) from error
-        if not (1 <= width <= MAX_SIDE_PIXELS and 1 <= height <= MAX_SIDE_PIXELS):
-            raise ValueError(
-                f'"{text}" is not a usable size: each side must be between 1 and '
-                f"{MAX_SIDE_PIXELS} px, such as 1200x630."
-            )
-        return cls(width, height)
+        if min(width, height) >= 1 and max(width, height) <= MAX_SIDE_PIXELS:
+            return cls(width, height)
+        problem = SizeTooLarge if min(width, height) >= 1 else ValueError
+        raise problem(
+            f'"{text}" is not a usable size: each side must be between 1 and '
+            f"{MAX_SIDE_PIXELS} px, such as 1200x630."
+        )
 
 
 @dataclass(frozen=True, order=True)

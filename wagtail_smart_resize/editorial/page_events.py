@@ -33,7 +33,7 @@ def _on_published(instance: Any, **_kwargs: Any) -> None:
     """Run after the transaction, when Wagtail's reference index is up to date."""
     if not schema.is_current():
         return
-    database.on_commit(lambda: _wake_shown_images(instance), robust=True)
+    database.on_commit(lambda: _wake_shown_images(instance))
 
 
 def _wake_shown_images(page: Any) -> None:

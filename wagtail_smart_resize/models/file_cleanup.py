@@ -4,7 +4,7 @@ import logging
 from typing import Any
 
 from django.core.files.storage import Storage
-from django.db import transaction
+from django.db import connections
 from django.db.models.signals import post_delete
 
 from . import Candidate
@@ -21,7 +21,7 @@ def connect_file_cleanup() -> None:
 
 def _delete_file_on_commit(instance: Candidate, using: str, **_kwargs: Any) -> None:
     storage, name = instance.file.storage, instance.file_name
-    transaction.on_commit(lambda: delete_file(storage, name), using=using)
+    connections[using].on_commit(lambda: delete_file(storage, name))
 
 
 def delete_candidate(candidate: Candidate) -> None:

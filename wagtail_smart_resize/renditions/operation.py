@@ -9,10 +9,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 from wagtail.images import get_image_model
-from wagtail.images.image_operations import FillOperation, FilterOperation, ImageTransform
+from wagtail.images.image_operations import FillOperation, FilterOperation
 
 from wagtail_smart_resize.core.site_image import SiteImage
-from wagtail_smart_resize.core.sizes import Size, Slot, is_preset_name
+from wagtail_smart_resize.core.sizes import Size, SizeTooLarge, Slot, is_preset_name
 from wagtail_smart_resize.settings import settings
 
 from . import accessor
@@ -28,6 +28,16 @@ class SmartResizeOperation(FillOperation, FilterOperation):
     gave. It never touches the database, and any failure leaves the crop.
     """
 
+    def __new__(cls, method: str, *arguments: str) -> Any:
+        """Return Wagtail's own `fill` for a size that is too large to be recomposed."""
+        try:
+            Slot.parse("-".join(arguments))
+        except SizeTooLarge:
+            return FillOperation(method, *arguments)
+        except ValueError:
+            pass  # It is a preset's name, or `construct` says what is wrong.
+        return super().__new__(cls)
+
     def construct(self, target: str, *extra: str) -> None:
         read = _parse(target, extra)
         self.slot, self.recipe, self.version_field = read.slot, read.recipe, read.version_field
@@ -35,8 +45,11 @@ class SmartResizeOperation(FillOperation, FilterOperation):
         self.vary_fields = read.vary_fields
 
     def run(self, subject: Any, *context: Any) -> Any:
-        """Run as transform (transform, image) or filter (willow, image, env): Wagtail does both."""
-        if isinstance(subject, ImageTransform):
+        """Run as transform (transform, image) or filter (willow, image, env): Wagtail does both.
+
+        They are told apart by what comes along: a transform may be of any class.
+        """
+        if len(context) == 1:
             return super().run(subject, *context)
         return self.recompose(subject, *context)
 

@@ -153,7 +153,7 @@ class PublishedCache:
             # restored: a refresh outside a transaction finds out.
             self.next_refresh = 0.0 if older else time.monotonic() + self.REFRESH_SECONDS
 
-        transaction.on_commit(join, using=connection.alias)
+        connection.on_commit(join)
         connection.__dict__["_smart_resize_snapshot"] = (known, join)
         self._holding.add(connection)
 

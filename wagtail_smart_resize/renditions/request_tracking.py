@@ -15,6 +15,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from django.conf import settings
 from django.core.signals import request_finished, request_started
 from django.urls import (
     NoReverseMatch,
@@ -25,6 +26,7 @@ from django.urls import (
     resolve,
     reverse,
 )
+from django.utils import translation
 from django.utils.translation import get_language_from_path
 
 logger = logging.getLogger(__name__)
@@ -123,8 +125,11 @@ def _is_admin_path(path: str) -> bool:
 
 def _is_answered_by_admin(path: str) -> bool:
     """Tell by the name of the view, since a site may have wrapped the admin's views in its own."""
+    # The language in use need not be that of the path: the admin activates that of its user.
+    language = get_language_from_path(path) or settings.LANGUAGE_CODE
     try:
-        match = resolve(path, get_urlconf())
+        with translation.override(language):
+            match = resolve(path, get_urlconf())
     except Resolver404:
         return True
     return match.url_name is None or (*match.namespaces, match.url_name) in _admin_names()

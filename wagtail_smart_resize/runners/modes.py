@@ -54,7 +54,7 @@ def wake() -> None:
     would die with it, perhaps in the middle of a purchase: the web processes find what is due at
     their next check.
     """
-    database.on_commit(_wake, robust=True)
+    database.on_commit(_wake)
 
 
 def _wake(delay: dt.timedelta = dt.timedelta()) -> None:

@@ -106,6 +106,8 @@ class BulkView(SmartResizeAction, ImageBulkAction):
         images = view.get_base_queryset()
         if parent_id is not None:
             parent_id = parse_key(Collection, parent_id)
+            if parent_id is None:
+                raise Http404
             images = images.filter(collection_id=parent_id)
         images = view.filter_queryset(view.order_queryset(images))
         return [image.pk for image in view.search_queryset(images)]

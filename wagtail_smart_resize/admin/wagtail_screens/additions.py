@@ -1,6 +1,7 @@
 """The additions to Wagtail's image views: buttons, the side panel and the listing's column.
 
 Each function takes a view and the value that Wagtail computed for it, and returns the value to use.
+Only what reads this app's tables has a savepoint: Wagtail has read the permissions already.
 """
 
 from typing import Any
@@ -11,6 +12,7 @@ from wagtail.admin.widgets import Button
 
 from wagtail_smart_resize.admin.base import may_see
 from wagtail_smart_resize.editorial import permissions
+from wagtail_smart_resize.models.savepoints import savepoint_if_atomic
 
 from .columns import StateColumn
 from .side_panel import SmartResizeSidePanel
@@ -27,7 +29,8 @@ def add_edit_button(view: Any, buttons: list[Any]) -> list[Any]:
 def add_side_panel(view: Any, panels: Any) -> Any:
     known = any(isinstance(panel, SmartResizeSidePanel) for panel in panels)
     if not known and may_see(view.request.user, view.object):
-        panels.append(SmartResizeSidePanel(view.object, view.request))
+        with savepoint_if_atomic():
+            panels.append(SmartResizeSidePanel(view.object, view.request))
     return panels
 
 
@@ -49,5 +52,6 @@ def load_states(view: Any, images: Any) -> Any:
     """Load the states of all images on a page of the listing at once; return `images`."""
     for column in view.columns:
         if isinstance(column, StateColumn):
-            column.load(view.request.user, [image.pk for image in images])
+            with savepoint_if_atomic():
+                column.load(view.request.user, [image.pk for image in images])
     return images

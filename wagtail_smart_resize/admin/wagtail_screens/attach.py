@@ -20,7 +20,6 @@ from django.utils.html import format_html
 from wagtail.admin.staticfiles import versioned_static
 
 from wagtail_smart_resize.core.schema import schema
-from wagtail_smart_resize.models.savepoints import savepoint_if_atomic
 from wagtail_smart_resize.settings import settings
 
 logger = logging.getLogger(__name__)
@@ -81,8 +80,7 @@ class Point(NamedTuple):
             from . import additions
 
             extend: Callable[[Any, Any], Any] = getattr(additions, self.extend)
-            with savepoint_if_atomic():
-                return extend(view, value)
+            return extend(view, value)
         except Exception:
             logger.exception("%s is shown without what smart resize adds to it", self)
             return value
