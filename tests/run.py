@@ -28,8 +28,8 @@ def main() -> int:
     options, for_pytest = parser.parse_known_args()
     if options.env == "py":
         print(
-            "Installing what the tests need into .tox, then running some 4,100 tests: "
-            "about five minutes on two cores.",
+            "Installing what the tests need into .tox, then running some 4,500 tests: "
+            "six to ten minutes on two cores.",
             flush=True,
         )
     return set_up() or call(PYTHON, "-m", "tox", "run", "-e", options.env, "--", *for_pytest)

@@ -81,13 +81,16 @@ class _FinalResponse(http.client.HTTPResponse):
     """
 
     def _read_status(self) -> tuple[str, int, str]:
-        version, status, reason = super()._read_status()  # type: ignore[misc]
-        while status not in _NOT_INTERIM:
-            http.client.parse_headers(self.fp)
+        for _interim in range(MAX_INTERIM_ANSWERS):
             version, status, reason = super()._read_status()  # type: ignore[misc]
-        return version, status, reason
+            if status in _NOT_INTERIM:
+                return version, status, reason
+            http.client.parse_headers(self.fp)
+        raise http.client.HTTPException("There is no end of interim answers.")
 
 
+#: Of one kind or several, before the real one. A server at work may send one every few seconds.
+MAX_INTERIM_ANSWERS = 100
 #: What `http.client` handles: 100, and 101, after which something else than HTTP follows.
 _NOT_INTERIM = {100, 101, *range(200, 1000)}
 
