@@ -7,13 +7,13 @@ import io
 import socket
 import ssl
 import struct
-import tracemalloc
 import zlib
 
 import pytest
 import trustme
 from PIL import Image, ImageFile
 from support.loopback import answer, endless, raw, serve
+from support.memory import traced_memory
 from support.waiting import NEVER_SECONDS, until
 
 from wagtail_smart_resize.exceptions import DownloadError
@@ -524,28 +524,20 @@ BOMBS = {
 def test_a_small_file_that_unpacks_to_much_is_refused_in_bounded_memory(make):
     content = make()
     assert len(content) < 2_000_000
-    tracemalloc.start()
-    try:
+    with traced_memory() as peak:
         refused = refused_from_sandbox(answer(content))
-        _now, most = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
     assert refused in {("too_many_pixels", True), ("not_a_picture", True)}
-    assert most < 60_000_000
+    assert peak.most_bytes < 60_000_000
 
 
 @pytest.mark.security("Decompression bombs")
 @pytest.mark.parametrize(("kind", "head"), [(b"zTXt", b"k\0\0"), (b"iTXt", b"k\0\1\0\0\0")])
 def test_a_text_that_unpacks_to_much_is_never_unpacked(kind, head):
     content = png(9, 9, (kind, head + unpacking_to(200)))
-    tracemalloc.start()
-    try:
+    with traced_memory() as peak:
         fetched = from_sandbox(answer(content))
-        _now, most = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
     assert (fetched.width, fetched.height) == (9, 9)
-    assert most < 10_000_000
+    assert peak.most_bytes < 10_000_000
 
 
 def damaged():

@@ -9,7 +9,6 @@ import re
 import socket
 import ssl
 import threading
-import tracemalloc
 import zlib
 from types import SimpleNamespace
 
@@ -18,6 +17,7 @@ import trustme
 from support.factories import picture, plain_image
 from support.gateways import KEY, RawServer, answering, job
 from support.loopback import answer, serve
+from support.memory import traced_memory
 from support.purchases import Purchase, again, candidates, only, want
 from support.waiting import TIMEOUT_SECONDS
 
@@ -129,16 +129,11 @@ def test_an_answer_without_end_ends_at_a_limit(said, monkeypatch):
         # All of the client's time passes with what comes in it, on machines however slow.
         passed = SimpleNamespace(monotonic=lambda: 2 * TIMEOUT_SECONDS * far_end.sent / 8_000_000)
         monkeypatch.setattr(deadlines, "time", passed)
-        tracemalloc.start()
-        try:
-            with pytest.raises(OutcomeUnknown) as raised:
-                client_at(far_end.url).submit(job())
-            _now, most = tracemalloc.get_traced_memory()
-        finally:
-            tracemalloc.stop()
+        with traced_memory() as peak, pytest.raises(OutcomeUnknown) as raised:
+            client_at(far_end.url).submit(job())
     assert far_end.cut_off
     assert raised.value.code in {"broken_off", "timeout", "too_large", "not_json"}
-    assert most < 30_000_000
+    assert peak.most_bytes < 30_000_000
 
 
 @pytest.mark.security("Answers without end")
@@ -187,14 +182,10 @@ def test_an_answer_that_unpacks_to_much_is_cut_in_bounded_memory(times, monkeypa
     for _ in range(times - 1):
         body = gzip.compress(body)
     said = whole(body, b"Content-Encoding: " + b", ".join([b"gzip"] * times))
-    tracemalloc.start()
-    try:
+    with traced_memory() as peak:
         error = submitted_to(said)
-        _now, most = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
     assert (type(error), error.code) == (OutcomeUnknown, "too_large")
-    assert most < 40_000_000
+    assert peak.most_bytes < 40_000_000
 
 
 @pytest.mark.security("Answers that are none")
@@ -505,14 +496,10 @@ LARGE = {
 @pytest.mark.parametrize("body", LARGE.values(), ids=LARGE)
 def test_a_large_answer_takes_little_memory_and_keeps_its_id(body):
     said = whole(body)
-    tracemalloc.start()
-    try:
+    with traced_memory() as peak:
         error = submitted_to(said)
-        _now, most = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
     assert (type(error), error.code, error.request_id) == (OutcomeUnknown, "too_large", "abc")
-    assert most < 30_000_000
+    assert peak.most_bytes < 30_000_000
 
 
 def test_pictures_that_were_asked_for_in_the_answer_may_be_large():

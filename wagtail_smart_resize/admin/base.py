@@ -39,6 +39,12 @@ def only_if_migrated(view: Callable[..., HttpResponseBase]) -> Callable[..., Htt
     return guarded
 
 
+def images_by_key(text: str) -> Any:
+    """Return the image with this key, as a URL holds it, as a query set of one or none."""
+    images = get_image_model()._default_manager.select_related("collection")
+    return images.filter(pk=parse_key(images.model, text))
+
+
 def edit_url(image: SiteImage) -> str:
     """Return the address of Wagtail's screen for the image; "" if it has none.
 
@@ -76,8 +82,7 @@ class ImageMixin(View):
         return get_object_or_404(self._images())
 
     def _images(self) -> Any:
-        images = get_image_model()._default_manager.select_related("collection")
-        return images.filter(pk=parse_key(images.model, self.kwargs["image_id"]))
+        return images_by_key(self.kwargs["image_id"])
 
     @property
     def is_deleted(self) -> bool:

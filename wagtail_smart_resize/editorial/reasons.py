@@ -192,7 +192,7 @@ def _is_live(image: SiteImage, operations: list[SmartResizeOperation]) -> bool:
 
 
 def _entry(image: SiteImage, operation: SmartResizeOperation) -> Any:
-    return image.smart_resize.entry(operation.slot.shape, operation.recipe)
+    return operation.entry_in(image.smart_resize)
 
 
 def _reasons(items: Iterable[Any], lookup_for: Callable[[Any], _Lookup]) -> list[ShownBecause]:

@@ -168,7 +168,7 @@ def _make_renditions(image: SiteImage, specs: list[str], state: PreparedState) -
     files, slots = {}, {}
     for spec in specs:
         operations = smart_resize_operations(Filter(spec).operations)
-        entries = [state.entry(each.slot.shape, each.recipe) for each in operations]
+        entries = [each.entry_in(state) for each in operations]
         # Of the candidates that the spec is cut from, "" for the source.
         files[spec] = [entry.file if entry else "" for entry in entries]
         slots[spec] = [each.slot for each in operations]

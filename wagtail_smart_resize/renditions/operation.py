@@ -16,6 +16,7 @@ from wagtail_smart_resize.core.sizes import Size, SizeTooLarge, Slot, is_preset_
 from wagtail_smart_resize.settings import settings
 
 from . import accessor
+from .published import PublishedEntry, PublishedState
 
 logger = logging.getLogger(__name__)
 
@@ -58,11 +59,8 @@ class SmartResizeOperation(FillOperation, FilterOperation):
         shown = accessor.pinned(image)
         if shown is None or image.is_svg():
             return crop
-        entry = shown.entry(self.slot.shape, self.recipe)
-        if entry is None:
-            shown.want(image, str(self.slot), self.recipe)
-            return crop
-        if not entry.file:
+        entry = self.entry_or_want(image, shown)
+        if entry is None or not entry.file:
             return crop
         from . import provenance
 
@@ -73,6 +71,17 @@ class SmartResizeOperation(FillOperation, FilterOperation):
             return crop
         env[provenance.RECOMPOSED] = True
         return recomposed
+
+    def entry_in(self, shown: PublishedState) -> PublishedEntry | None:
+        """Return what serves this operation's shape and recipe there, or None."""
+        return shown.entry(self.slot.shape, self.recipe)
+
+    def entry_or_want(self, image: SiteImage, shown: PublishedState) -> PublishedEntry | None:
+        """Return what serves the operation; where nothing does, note that it is wanted."""
+        entry = self.entry_in(shown)
+        if entry is None:
+            shown.want(image, str(self.slot), self.recipe)
+        return entry
 
 
 def smart_resize_operations(operations: Iterable[Any]) -> list[SmartResizeOperation]:

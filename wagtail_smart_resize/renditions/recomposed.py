@@ -40,7 +40,7 @@ def our_operations(spec: str) -> list[SmartResizeOperation]:
 def _is_recomposed(rendition: Any, spec: Filter, ours: list[SmartResizeOperation]) -> bool:
     image = rendition.image
     shown = getattr(image, "smart_resize", NOTHING_PUBLISHED)
-    found = (shown.entry(each.slot.shape, each.recipe) for each in ours)
+    found = (each.entry_in(shown) for each in ours)
     entries = [entry for entry in found if entry is not None]
     if not entries or image.is_svg():
         return False

@@ -80,34 +80,29 @@ def _used_candidate(spec: Filter, image: Any, shown: PublishedState) -> Publishe
     if isinstance(spec, _CropFilter) or image.is_svg():
         return None
     ours = smart_resize_operations(spec.operations)
-    found = (shown.entry(each.slot.shape, each.recipe) for each in ours)
+    found = (each.entry_in(shown) for each in ours)
     return next((entry for entry in found if entry and entry.file), None)
 
 
 # Wagtail makes several renditions in the threads of a pool (Wagtail 9550). With prefetched
 # renditions, nothing may have asked the image yet what is live for it. That must not happen in
 # those threads: they must not use the database, and could get different answers at different
-# moments.
-
-#
-# Nor can those threads write what a preview wants.
+# moments. Nor can those threads write what a preview wants.
 
 _wagtail_create_renditions = AbstractImage.create_renditions
 
 
 def _create_renditions(self: Any, *filters: Filter) -> dict[Filter, Any]:
     shown = getattr(self, "smart_resize", None)
-    if shown is not None and shown.preview:
-        for operation in (
-            each for spec in filters for each in smart_resize_operations(spec.operations)
-        ):
-            if shown.entry(operation.slot.shape, operation.recipe) is None:
-                shown.want(self, str(operation.slot), operation.recipe)
+    if shown is not None and shown.preview and not self.is_svg():
+        for spec in filters:
+            for operation in smart_resize_operations(spec.operations):
+                operation.entry_or_want(self, shown)
     return _wagtail_create_renditions(self, *filters)
 
 
-# Wagtail renders a preview, or a revision, wherever it is asked to, also outside of the admin
-# (Wagtail 1107). Whoever renders it, nothing of a draft may be sent anywhere.
+# Wagtail renders a preview, or a revision, wherever it is asked to, also outside of the admin.
+# Whoever renders it, nothing of a draft may be sent anywhere.
 
 _wagtail_make_preview_request = PreviewableMixin.make_preview_request
 

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from django.db.models import QuerySet
 from django.utils import timezone
-from wagtail.images import get_image_model
 from wagtail.images.exceptions import InvalidFilterSpecError
 from wagtail.images.models import Filter
 
@@ -197,11 +196,11 @@ def _delete_all(off_key: list[Any]) -> int:
 
 def find_gone() -> Iterator[Finding]:
     """Yield the notes about renditions that other code has deleted."""
-    model = get_image_model().get_rendition_model()
+    stored = database.site_renditions()
     for ids in chunks(RetiredRendition.objects.all(), size=500):
         notes = RetiredRendition.objects.filter(pk__in=ids).values_list("rendition_id", flat=True)
-        pks = {model._meta.pk.to_python(name) for name in notes}
-        there = database.site_renditions().filter(pk__in=pks).values_list("pk", flat=True)
+        pks = {stored.model._meta.pk.to_python(name) for name in notes}
+        there = stored.filter(pk__in=pks).values_list("pk", flat=True)
         missing = pks - set(there)
         if missing:
             yield Finding(Repair.GONE, len(missing), partial(_delete_notes, missing))
