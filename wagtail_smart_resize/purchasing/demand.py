@@ -33,8 +33,8 @@ def write_noted_demand() -> bool:
     """Write the noted wants and damage, and return whether anything was written.
 
     Nothing is taken while the app is not migrated. Database errors are logged, not raised: what
-    could not be written is noted again. So are wants
-    of images that are not visible yet because the transaction that creates them is still open.
+    could not be written is noted again. So are wants of images that are not visible yet because the
+    transaction that creates them is still open.
     """
     if not schema.is_current():
         return False

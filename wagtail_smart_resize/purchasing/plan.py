@@ -112,7 +112,7 @@ def _fill_in_hash(image: SiteImage) -> None:
         if stored.filter(file_hash="", file=image.file.name).update(file_hash=found):
             image.file_hash = found
         elif stored.exists():
-            image.refresh_from_db(fields=["file", "file_hash"])
+            image.refresh_from_db(using=database.alias(), fields=["file", "file_hash"])
         else:
             image.file_hash = found
 
