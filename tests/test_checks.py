@@ -205,6 +205,43 @@ def test_sqlite_with_deferred_transactions_is_told_of(monkeypatch, vendor, optio
     assert ids(found()) == expected
 
 
+@pytest.mark.parametrize(
+    ("vendor", "options", "atomic", "expected"),
+    [
+        ("postgresql", {"isolation_level": 3}, True, ["W012"]),  # psycopg's REPEATABLE READ
+        ("postgresql", {"isolation_level": 4}, True, ["W012"]),
+        ("postgresql", {"isolation_level": 2}, True, []),
+        ("postgresql", {"isolation_level": 3}, False, []),
+        ("postgresql", {}, True, []),
+        (
+            "postgresql",
+            {"options": "-c default_transaction_isolation=serializable"},
+            True,
+            ["W012"],
+        ),
+        (
+            "postgresql",
+            {"options": r"-c default_transaction_isolation=repeatable\ read"},
+            True,
+            ["W012"],
+        ),
+        ("mysql", {"isolation_level": "repeatable read"}, True, ["W012"]),
+        ("mysql", {"isolation_level": "REPEATABLE-READ"}, True, ["W012"]),
+        ("mysql", {"isolation_level": "read committed"}, True, []),
+        ("mysql", {"isolation_level": None}, True, []),
+        ("sqlite", {}, True, []),
+    ],
+)
+def test_isolation_that_ends_requests_is_told_of(monkeypatch, vendor, options, atomic, expected):
+    pytest.importorskip("psycopg")
+    connection = connections["default"]
+    monkeypatch.setattr(connection, "vendor", vendor)
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", options)
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", atomic)
+
+    assert ids(found()) == expected
+
+
 def test_a_site_has_them_without_importing_them():
     """This process has: another one tells what an installed app brings."""
     code = "import django; django.setup(); from django.core import checks; "

@@ -4,6 +4,7 @@ Only `check_tables` queries a database, and only when Django is told to check it
 network.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,7 +20,7 @@ from wagtail.images import get_image_model
 from wagtail_smart_resize.admin.wagtail_screens import attach
 from wagtail_smart_resize.core.database import alias
 from wagtail_smart_resize.core.hosts import is_local, is_loopback
-from wagtail_smart_resize.core.schema import REMEDY, missing_from
+from wagtail_smart_resize.core.schema import REMEDY, missing_from, problem_of
 from wagtail_smart_resize.core.sizes import share_kept_by_engine
 
 from . import compat
@@ -30,16 +31,16 @@ INCLUDE_LINE = 'path("smart-resize/", include("wagtail_smart_resize.urls"))'
 
 @register(Tags.database)
 def check_tables(databases: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """Return a warning if migrations are not applied. An error would keep `migrate` from running.
+    """Return a warning if migrations are not applied, or were for another image model.
 
-    Django runs it for `check --database` and before it migrates.
+    Django runs it for `check --database` and before it migrates: an error would keep it from that.
     """
     if alias() not in (databases or ()):
         return []
-    missing = ", ".join(sorted(missing_from(alias())))
-    if not missing:
-        return []
-    return [Warning(f"{REMEDY} Missing: {missing}.", id="wagtail_smart_resize.W010")]
+    if missing := ", ".join(sorted(missing_from(alias()))):
+        return [Warning(f"{REMEDY} Missing: {missing}.", id="wagtail_smart_resize.W010")]
+    problem = problem_of(alias())
+    return [Warning(problem, id="wagtail_smart_resize.W011")] if problem else []
 
 
 @register("smart_resize")
@@ -182,6 +183,33 @@ def check_database() -> Iterator[CheckMessage]:
         )
 
 
+def check_isolation() -> Iterator[CheckMessage]:
+    connection = connections[alias()]
+    level = _isolation_level(connection)
+    if connection.settings_dict["ATOMIC_REQUESTS"] and level not in {"", "READ COMMITTED"}:
+        database = f'DATABASES["{connection.alias}"]'
+        yield Warning(
+            f"{database} has each request in a transaction that is {level}: the database ends "
+            "those that touch what another one has changed, and their pages fail.",
+            hint=f'Take the isolation level out of {database}["OPTIONS"], so that it is READ '
+            "COMMITTED, or set ATOMIC_REQUESTS to False.",
+            id="wagtail_smart_resize.W012",
+        )
+
+
+def _isolation_level(connection: Any) -> str:
+    """Return the level that the settings ask for; "" for none, or READ UNCOMMITTED."""
+    options = connection.settings_dict["OPTIONS"]
+    level: Any = options.get("isolation_level") or ""
+    if connection.vendor == "postgresql" and level:
+        from django.db.backends.postgresql.psycopg_any import IsolationLevel
+
+        level = IsolationLevel(level).name
+    asked = f"{level} {options.get('options', '')} {options.get('init_command', '')}".upper()
+    words = re.search(r"(REPEATABLE|READ)[\W_]+(READ|COMMITTED)|SERIALIZABLE", asked)
+    return re.sub(r"[\W_]+", " ", words[0]) if words else ""
+
+
 def check_images_database() -> Iterator[CheckMessage]:
     images = router.db_for_write(get_image_model())
     if images != alias():
@@ -214,6 +242,7 @@ CHECKS = (
     check_runner,
     check_presets,
     check_database,
+    check_isolation,
     check_images_database,
     check_image_views,
 )

@@ -199,6 +199,7 @@ class Settings:
 
     CANDIDATE_STORAGE = Setting(None, validators.optional(validators.storage))
     KEEP_RETIRED_DAYS = Setting(7, validators.integer(0, 3650))
+    OWNER_DATABASE = Setting("", validators.text)
     LABEL_RENDITIONS = Setting(True, validators.boolean)
     EXTEND_IMAGE_VIEWS = Setting(True, validators.boolean)
 

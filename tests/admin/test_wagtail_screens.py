@@ -20,7 +20,7 @@ from wagtail_smart_resize.admin.mixins import SmartResizeEditViewMixin
 from wagtail_smart_resize.admin.wagtail_screens import additions, attach
 from wagtail_smart_resize.admin.wagtail_screens.attach import Point
 from wagtail_smart_resize.admin.wagtail_screens.side_panel import SmartResizeSidePanel
-from wagtail_smart_resize.models import OptOut
+from wagtail_smart_resize.models import OptOut, Recomposition
 
 pytestmark = pytest.mark.django_db
 
@@ -416,3 +416,70 @@ class TestPoints:
 
     def test_this_wagtail_has_them_all(self):
         assert attach.missing == []
+
+
+class TestURLGenerator:
+    """Wagtail's generator of URLs, and the preview in it, know the filter."""
+
+    @staticmethod
+    def preview(client, image, spec):
+        return client.get(reverse("wagtailimages:preview", args=[image.pk, spec]))
+
+    def test_the_filter_is_offered(self, admin_client, image):
+        page = admin_client.get(f"/admin/images/{image.pk}/generate_url/").content.decode()
+        assert '<option value="smartresize">Smart resize</option>' in page
+        assert page.count("&quot;fill&quot;, &quot;smartresize&quot;") == 3
+
+    @pytest.mark.parametrize(
+        ("query", "spec"),
+        [
+            ("width=300&height=200&closeness=0", "smartresize-300x200"),
+            ("width=300&height=200&closeness=50", "smartresize-300x200-c50"),
+            ("", "smartresize-800x600"),
+        ],
+    )
+    def test_the_address_is_of_the_spec(self, admin_client, image, query, spec):
+        url = f"/admin/images/{image.pk}/generate_url/output/?filter_method=smartresize&{query}"
+        page = admin_client.get(url).content.decode()
+        assert f"/{image.pk}/{spec}/" in page
+        assert f"/preview/{spec}/" in page
+
+    @pytest.mark.parametrize("query", ["width=0&height=200", "width=a&height=1", "width=&height="])
+    def test_a_bad_size_is_refused_in_words(self, admin_client, image, query):
+        url = f"/admin/images/{image.pk}/generate_url/output/?filter_method=smartresize&{query}"
+        answer = admin_client.get(url)
+        assert answer.status_code == 400
+        assert "size" in answer.content.decode()
+
+    @pytest.mark.parametrize(
+        "spec", ["smartresize-300x200", "smartresize-300x200-c50", "smartresize-99999x10"]
+    )
+    def test_the_preview_shows_the_spec(self, admin_client, image, spec):
+        shown = self.preview(admin_client, image, spec)
+        fill = self.preview(admin_client, image, spec.replace("smartresize", "fill"))
+        assert (shown.status_code, fill.status_code) == (200, 200)
+        assert b"".join(shown) == b"".join(fill)
+
+    def test_the_preview_shows_what_is_live(self, admin_client, image):
+        fill = self.preview(admin_client, image, "fill-200x100")
+        live(image, "200x100")
+        shown = self.preview(admin_client, image, "smartresize-200x100")
+        assert b"".join(shown) != b"".join(fill)
+
+    def test_nothing_is_wanted_for_sizes_that_are_tried(self, admin_client, image, settings):
+        settings.WAGTAIL_SMART_RESIZE = {**settings.WAGTAIL_SMART_RESIZE, "API_KEY": "a key"}
+        assert self.preview(admin_client, image, "smartresize-200x100").status_code == 200
+        assert not Recomposition.objects.exists()
+
+    def test_a_damaged_candidate_leaves_the_crop(self, admin_client, image):
+        chosen = live(image, "200x100")
+        chosen.file.storage.delete(chosen.file.name)
+        shown = self.preview(admin_client, image, "smartresize-200x100")
+        assert shown.status_code == 200
+
+    def test_nothing_is_offered_where_the_screens_stay_as_they_are(
+        self, admin_client, image, settings
+    ):
+        settings.WAGTAIL_SMART_RESIZE = {"EXTEND_IMAGE_VIEWS": False}
+        page = admin_client.get(f"/admin/images/{image.pk}/generate_url/").content.decode()
+        assert "smartresize" not in page

@@ -1,7 +1,11 @@
 """What is done after a commit, where others' code runs: it asks for nothing, and breaks nothing."""
 
+import datetime as dt
+
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from support.factories import live, plain_image, published_page, recomposition
 
 from wagtail_smart_resize.core import database
@@ -50,3 +54,19 @@ def test_what_fails_there_fails_nothing_else(
         database.on_commit(lambda: done.append(True))
     assert done
     assert "no index" in caplog.text
+
+
+def test_a_page_that_is_only_scheduled_costs_nothing(django_capture_on_commit_callbacks):
+    image = plain_image()
+    page = published_page(image)
+    row = recomposition(image, waiting_reason="not_published")
+    page.unpublish()
+    page.go_live_at = timezone.now() + dt.timedelta(days=1)
+    with CaptureQueriesContext(connection) as queries:
+        with django_capture_on_commit_callbacks(execute=True):
+            page.save_revision().publish()
+        page.refresh_from_db()
+    assert not page.live
+    assert not [each for each in queries if "wagtail_smart_resize" in each["sql"]]
+    row.refresh_from_db()
+    assert row.waiting_reason == "not_published"

@@ -1,19 +1,24 @@
 """Wants: noted in memory, written after the response, and only ever added to."""
 
+import io
 import threading
 
 import pytest
-from django.db import DatabaseError, connection
+from django.core.files.images import ImageFile
+from django.db import DatabaseError, IntegrityError, connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
-from support.factories import live, plain_image
+from support.factories import live, plain_image, uploaded
 from support.purchases import Purchase, again, only
 from support.waiting import join
 
 from wagtail_smart_resize.core.sizes import Slot
 from wagtail_smart_resize.models import ImageVersion, Recomposition
+from wagtail_smart_resize.previews import as_preview
 from wagtail_smart_resize.purchasing import demand
 from wagtail_smart_resize.renditions import demand_notes
 from wagtail_smart_resize.renditions.demand_notes import DemandNote, DemandNotes, NotedAs
+from wagtail_smart_resize.signals import recomposition_wanted
 
 pytestmark = pytest.mark.django_db
 
@@ -224,7 +229,7 @@ def test_a_slot_is_added_to_what_the_row_says_now(image):
     row = written(image, "200x200")
     stale = again(row)
     demand.record_demand(image, [Slot.parse("100x100")], "", by="template")
-    demand._add_slot(stale, Slot.parse("150x150"), "template")
+    demand._add_slots(stale, [Slot.parse("150x150")], "template")
     assert again(row).slots == ["200x200", "100x100", "150x150"]
 
 
@@ -232,3 +237,74 @@ def test_rows_are_returned_once_each_in_the_order_of_the_slots(image):
     slots = [Slot.parse(text) for text in ("200x100", "200x200", "100x100")]
     rows = demand.record_demand(image, slots, "", by="person")
     assert [str(row.shape) for row in rows] == ["2.000", "1.000"]
+
+
+def test_many_shapes_cost_a_few_queries(image):
+    slots = [f"{width}x100" for width in range(100, 400)]
+    note(image, *slots)
+    with CaptureQueriesContext(connection) as queries:
+        demand.write_noted_demand()
+    assert Recomposition.objects.count() == 300
+    assert len(queries) < 20
+
+
+def test_each_new_row_is_told_of_once(image, django_capture_on_commit_callbacks):
+    told = []
+
+    def hear(recomposition, **_kwargs):
+        told.append((recomposition.pk, recomposition.shape))
+
+    recomposition_wanted.connect(hear)
+    try:
+        with django_capture_on_commit_callbacks(execute=True):
+            note(image, "200x200", "100x100", "200x100")
+            demand.write_noted_demand()
+            demand.write_noted_demand()
+    finally:
+        recomposition_wanted.disconnect(hear)
+    assert sorted(told) == sorted(Recomposition.objects.values_list("pk", "shape"))
+
+
+def test_a_row_that_another_process_has_just_written_is_used(image, monkeypatch):
+    ours = [Slot.parse(text) for text in ("200x200", "200x100")]
+    theirs = demand._new_row(image, [Slot.parse("100x100")], "", "template", None)
+    create = demand._create_rows
+
+    def overtaken(rows):
+        theirs.save()
+        return create(rows)
+
+    monkeypatch.setattr(demand, "_create_rows", overtaken)
+    square, wide = demand.record_demand(image, ours, "", by="template")
+    assert (square.pk, again(square).slots) == (theirs.pk, ["100x100", "200x200"])
+    assert Recomposition.objects.count() == 2
+    assert wide.slots == ["200x100"]
+
+
+def test_what_the_database_refuses_stops_no_other(image, monkeypatch, caplog):
+    other = plain_image()
+    record = demand.record_demand
+
+    def refuse_one(of, *args, **kwargs):
+        if of.pk == image.pk:
+            raise IntegrityError("no such image")
+        return record(of, *args, **kwargs)
+
+    monkeypatch.setattr(demand, "record_demand", refuse_one)
+    note(image, "200x200")
+    note(other, "200x200")
+    assert demand.write_noted_demand()
+    assert only(Recomposition).image == other
+    assert not demand_notes.notes
+    assert f"wanted of image {image.pk}" in caplog.text
+
+
+def test_an_svg_in_a_preview_is_not_wanted_where_several_renditions_are_made():
+    """By either way that Wagtail makes them."""
+    content = b'<svg xmlns="http://www.w3.org/2000/svg" width="800" height="600"/>'
+    drawing = uploaded(title="Drawing", file=ImageFile(io.BytesIO(content), name="drawing.svg"))
+    with as_preview():
+        drawing.get_renditions("smartresize-200x100", "smartresize-100x100")
+        drawing.get_rendition("smartresize-100x200")
+    demand.write_noted_demand()
+    assert not Recomposition.objects.exists()

@@ -7,8 +7,10 @@ from support.factories import candidate, plain_image
 from support.purchases import Purchase, Status, again, candidates, only, spent, want
 
 from wagtail_smart_resize.core.sizes import request_size, same_shape, shape_of
+from wagtail_smart_resize.exceptions import DownloadError
 from wagtail_smart_resize.models import Candidate, GatewayRequest, ImageVersion, Recomposition
 from wagtail_smart_resize.purchasing import fetching, passes
+from wagtail_smart_resize.reasons import is_recomposed
 
 pytestmark = pytest.mark.django_db
 
@@ -36,7 +38,6 @@ def shapes_of(row):
 ODD_BUT_WHOLE = [
     ("reversed", "the order does not count"),
     ("unnamed", "names do not count"),
-    ("more", "what nobody asked for is not kept"),
     ("immediate", "in the first answer"),
 ]
 
@@ -54,6 +55,139 @@ def test_each_shape_gets_its_own_picture(gateway, run, rows, word, reason):
     request = only(GatewayRequest)
     assert (request.status, request.charged, request.error_code) == (Status.DONE, "yes", "")
     assert (len(gateway.requests), spent()) == (1, 3)
+
+
+def test_a_picture_too_many_is_kept_to_choose_from(gateway, run, rows):
+    gateway.misbehave("more")
+    run()
+    assert [len(candidates(row)) for row in rows] == [1, 1, 2]
+    assert all(again(row).live == candidates(row)[0] for row in rows)
+    assert (len(gateway.downloads), spent()) == (4, 3)
+
+
+def test_pictures_too_many_are_kept_within_bounds(gateway, run, image, monkeypatch):
+    monkeypatch.setattr(fetching, "MAX_SURPLUS", 0)
+    (row,) = want(image, "200x200")
+    gateway.misbehave("more")
+    run()
+    assert (again(row).purchase, len(candidates(row))) == (Purchase.IDLE, 1)
+    assert only(GatewayRequest).status == Status.DONE
+
+
+def test_a_picture_too_many_that_can_t_be_had_holds_nothing_up(gateway, run, image, monkeypatch):
+    fetch = fetching.downloads.download
+
+    def fail_the_last(output, **kwargs):
+        if "_1." in output.file_name:
+            raise DownloadError("result_404", "There is none.")
+        return fetch(output, **kwargs)
+
+    monkeypatch.setattr(fetching.downloads, "download", fail_the_last)
+    (row,) = want(image, "200x200")
+    gateway.misbehave("more")
+    run()
+    request = only(GatewayRequest)
+    assert (request.status, request.error_code) == (Status.DONE, "")
+    assert again(row).live == candidates(row)[0]
+
+
+# Another shape than asked for
+
+
+def test_a_picture_of_the_engines_shape_waits_where_the_cut_loses_much(gateway, run, rows):
+    """1376x768 for 2:1 loses 10.4 %; the square is a shape of the engine's own."""
+    gateway.misbehave("preset")
+    run()
+    square, wide, tall = map(again, rows)
+    assert square.live == candidates(square)[0]
+    for row in (wide, tall):
+        (kept,) = candidates(row)
+        assert (row.purchase, row.live, row.failure_code) == (Purchase.IDLE, None, "")
+        assert (round(kept.share_cut_away, 3), kept.cut_percent) == (0.104, 11)
+    assert set(Recomposition.objects.awaiting_review()) == {wide, tall}
+    request = only(GatewayRequest)
+    assert (request.status, request.charged, request.error_code) == (Status.DONE, "yes", "")
+    assert (len(gateway.requests), spent()) == (1, 3)
+
+
+LITTLE = [
+    ("240x126", {}, True, "5.9 % is less than a crop may lose"),
+    ("200x100", {"MIN_CROP_LOSS": 0.11}, True, "the site minds no more than that"),
+    ("240x126", {"MIN_CROP_LOSS": 0.05}, False, "the site minds it"),
+    ("240x126", {"MIN_CROP_LOSS": 0.0}, False, "the site minds any loss"),
+    ("240x126", {"REVIEW": True}, False, "a person sees each"),
+]
+
+
+@pytest.mark.parametrize(("slot", "changes", "goes_live", "reason"), LITTLE)
+def test_a_picture_of_another_shape_goes_live_where_little_is_cut(
+    gateway, run, image, settings, slot, changes, goes_live, reason
+):
+    change(settings, **changes)
+    (row,) = want(image, slot)
+    gateway.misbehave("preset")
+    run()
+    (kept,) = candidates(row)
+    assert again(row).live == (kept if goes_live else None), reason
+    assert row.purchase == Purchase.IDLE
+
+
+def test_a_picture_of_another_shape_is_shown_in_the_slots(gateway, run, image):
+    want(image, "240x126")
+    gateway.misbehave("preset")
+    run()
+    shown = image.get_rendition("smartresize-240x126")
+    assert (shown.width, shown.height, is_recomposed(shown)) == (240, 126, True)
+
+
+def test_a_person_may_choose_a_picture_of_any_shape(gateway, run, rows):
+    gateway.misbehave("off-size")
+    run()
+    for row in rows:
+        (kept,) = candidates(row)
+        assert (again(row).purchase, row.live) == (Purchase.IDLE, None)
+        row.choose(kept, None)
+    run()
+    image = Recomposition.objects.first().image
+    shown = [image.get_rendition(f"smartresize-{row.slots[0]}") for row in rows]
+    assert all(map(is_recomposed, shown))
+    for rendition, row in zip(shown, rows, strict=True):
+        assert same_shape(shape_of(rendition.width, rendition.height), row.shape)
+
+
+@pytest.mark.parametrize("word", ["off-size", "preset"])
+def test_a_shape_fails_only_where_no_picture_is_left_for_it(gateway, run, rows, word):
+    gateway.misbehave(word)
+    gateway.misbehave("fewer")
+    run()
+    assert sorted(len(candidates(row)) for row in rows) == [0, 1, 1]
+    for row in rows:
+        code = "" if candidates(row) else "missing"
+        assert again(row).failure_code == code
+    assert only(GatewayRequest).error_code == "missing"
+
+
+def test_the_picture_of_the_right_shape_comes_first(gateway, run, image, settings):
+    """Two come for each shape; of the first the service has made the shape that it works in."""
+    change(settings, CANDIDATES=2)
+    (row,) = want(image, "240x126")
+    gateway.misbehave("preset")
+    run()
+    _first, other = candidates(row)
+    row.update_if(where={}, live=None, purchase=Purchase.REQUESTED)
+    other.update_if(where={}, width=480, height=252)
+    assert fetching.offer_candidates(only(GatewayRequest), again(row))
+    assert again(row).live == other
+
+
+def test_what_a_person_has_chosen_meanwhile_stays_where_it_is(gateway, run, rows):
+    gateway.misbehave("off-size")
+    run()
+    square, wide, _tall = rows
+    (kept,) = candidates(square)
+    square.choose(kept, None)
+    kept.move_to(wide)
+    assert again(kept).recomposition == square
 
 
 INCOMPLETE = [

@@ -438,7 +438,6 @@ def test_system_errors_without_end_fail_the_purchase(gateway, run, row):
 NO_PICTURE = [
     ("FAILED", "failed", Status.FAILED, "unknown", "the service gave up"),
     ("empty", "empty", Status.FAILED, "unknown", "done, they say, with nothing"),
-    ("off-size", "wrong_shape", Status.DONE, "yes", "another shape than asked for"),
 ]
 
 

@@ -13,6 +13,8 @@ from support.waiting import TIMEOUT_SECONDS, join
 from testapp.models import PicturePage
 from wagtail.models import Collection, CollectionViewRestriction, Page
 
+from wagtail_smart_resize.editorial import states
+from wagtail_smart_resize.editorial.actions import ResizeTarget, request_recomposition
 from wagtail_smart_resize.exceptions import SourceUnavailable
 from wagtail_smart_resize.models import (
     GatewayRequest,
@@ -22,6 +24,7 @@ from wagtail_smart_resize.models import (
     Recomposition,
 )
 from wagtail_smart_resize.purchasing import passes, plan, schedule, source_image
+from wagtail_smart_resize.repair import repairs
 from wagtail_smart_resize.rules import assess
 
 pytestmark = pytest.mark.django_db
@@ -626,3 +629,61 @@ def test_a_decision_and_a_claim_at_once_leave_one_truth(gateway, run, image):
     in_threads(lambda: claim(row), lambda: row.choose(None, None))
     run()
     assert (again(row).decision, row.live, gateway.requests, spent()) == ("crop", None, [], 0)
+
+
+# Many shapes at once
+
+
+def test_a_request_has_so_many_sizes_and_the_rest_come_in_others(gateway, run, image, monkeypatch):
+    monkeypatch.setattr(plan, "MAX_SIZES", 4)
+    shapes = [f"{width}x100" for width in range(160, 300, 14)]
+    want(image, *shapes)
+    run()
+    sent = [len(asked["target_sizes"]) for asked in gateway.requests]
+    assert sent == [4, 4, 2]
+    assert set(Recomposition.objects.values_list("purchase", flat=True)) == {Purchase.IDLE}
+    assert spent() == 10
+
+
+def test_a_person_s_shapes_are_asked_for_in_several_requests(gateway, image, monkeypatch):
+    monkeypatch.setattr(plan, "MAX_SIZES", 4)
+    targets = [ResizeTarget.parse(f"{width}x100") for width in range(160, 300, 14)]
+    requests = request_recomposition(image, targets, override_rules=True)
+    assert [len(each.sizes) for each in requests] == [4, 4, 2]
+    assert len({each.batch for each in requests}) == 1
+    assert {row.request for row in Recomposition.objects.all()} == set(requests)
+    assert spent() == 10
+
+
+# A preset that was renamed
+
+
+@pytest.fixture
+def renamed(settings, image):
+    """A row whose preset has another name now; returns it and the settings of before."""
+    (row,) = want(image, "400x500", recipe="portrait")
+    before = settings.WAGTAIL_SMART_RESIZE
+    presets = {"upright": before["PRESETS"]["portrait"]}
+    settings.WAGTAIL_SMART_RESIZE = {**before, "PRESETS": presets}
+    return row, before
+
+
+@pytest.mark.parametrize("look", [one_pass, repairs.run])
+def test_a_row_of_a_renamed_preset_says_why_it_waits(gateway, renamed, look):
+    row, _before = renamed
+    row.update_if(where={}, waiting_reason="budget", next_attempt_at=timezone.now())
+    look()
+    assert (again(row).waiting_reason, row.purchase) == ("unknown_preset", Purchase.WANTED)
+    assert row.next_attempt_at > timezone.now()
+    (state,) = states.states(states.with_state_relations(Recomposition.objects.all()))
+    assert str(state.message) == "Preset no longer in the settings"
+    assert gateway.requests == []
+
+
+def test_it_is_bought_when_the_preset_is_back(gateway, run, renamed, settings):
+    row, before = renamed
+    one_pass()
+    settings.WAGTAIL_SMART_RESIZE = before
+    repairs.run()
+    run()
+    assert (again(row).purchase, row.waiting_reason) == (Purchase.IDLE, "")

@@ -9,7 +9,7 @@ from django.core.files.images import ImageFile
 from django.template import Context, Template
 from PIL import Image as PillowImage
 from PIL import ImageOps
-from support.factories import PHOTOS, _uploaded, pixels
+from support.factories import PHOTOS, pixels, uploaded
 from wagtail.images import get_image_model
 
 from wagtail_smart_resize.editorial.reasons import ShownBecause, reason_of
@@ -98,7 +98,7 @@ def name(request):
 def image(name):
     # The same bytes under the same key in each test: Wagtail would find the renditions of another.
     cache.clear()
-    return _uploaded(title=name, file=ImageFile(io.BytesIO(SOURCES[name]()), name=name))
+    return uploaded(title=name, file=ImageFile(io.BytesIO(SOURCES[name]()), name=name))
 
 
 def fresh(image):

@@ -12,13 +12,13 @@ from django.test import override_settings
 from PIL import Image as PillowImage
 from PIL import ImageCms, ImageOps, PngImagePlugin
 from support.factories import (
-    _uploaded,
     candidate,
     live,
     photograph,
     pixels,
     plain_image,
     recomposition,
+    uploaded,
 )
 from support.file_metadata import digital_source_types, kind_of, metadata
 from wagtail import hooks
@@ -67,7 +67,7 @@ def source(format="JPEG"):
     """An uploaded photograph that says where it was taken."""
     with PillowImage.open(io.BytesIO(photograph(800, 600))) as opened:
         content = told_about(opened, format, **secrets())
-    return _uploaded(title="Photograph", file=ImageFile(io.BytesIO(content), name="source.jpg"))
+    return uploaded(title="Photograph", file=ImageFile(io.BytesIO(content), name="source.jpg"))
 
 
 def recomposed_by(content):
@@ -338,7 +338,7 @@ def test_an_svg_stays_as_it_is():
         b'<circle cx="300" cy="300" r="9"/></svg>'
     )
     file = ImageFile(io.BytesIO(drawing), name="drawing.svg")
-    image = _uploaded(title="Drawing", file=file)
+    image = uploaded(title="Drawing", file=file)
     recomposed_by(photographed())(image)
     content = pixels(fresh(image).get_rendition(SPEC))
     assert b"<svg" in content

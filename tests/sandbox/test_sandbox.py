@@ -386,6 +386,7 @@ JOBS = [
     ("more", lambda told: names_of(told)[2:] == ["output_80x40_1.png"]),
     ("reversed", lambda told: names_of(told) == ["output_80x40_0.png", "output_60x60_0.png"]),
     ("unnamed", lambda told: not any("60x60" in name for name in names_of(told))),
+    ("preset", lambda told: [shape_of(url) for url in urls_of(told)] == [(60, 60), (80, 45)]),
     ("off-size", lambda told: [shape_of(url) for url in urls_of(told)] == [(20, 60), (26, 40)]),
     ("small", lambda told: [shape_of(url) for url in urls_of(told)] == [(30, 30), (40, 20)]),
     ("string-media-url", lambda told: urls_of(told).endswith("output_60x60_0.png")),

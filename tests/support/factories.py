@@ -22,10 +22,10 @@ _numbers = count(1)
 def photo(name: str = "rocket.jpg", **fields: Any) -> Any:
     """Create an image of one of the photographs that come with the tests."""
     file = ImageFile(io.BytesIO((PHOTOS / name).read_bytes()), name=name)
-    return _uploaded(title=fields.pop("title", name), file=file, **fields)
+    return uploaded(title=fields.pop("title", name), file=file, **fields)
 
 
-def _uploaded(**fields: Any) -> Any:
+def uploaded(**fields: Any) -> Any:
     """Create an image as Wagtail's forms do, with its file's hash and size."""
     image = get_image_model()(**fields)
     image._set_image_file_metadata()
@@ -56,7 +56,7 @@ def plain_image(width: int = 800, height: int = 600, colour: str = "gold", **fie
     data = io.BytesIO()
     canvas.save(data, "PNG")
     file = ImageFile(io.BytesIO(data.getvalue()), name=f"plain-{number}.png")
-    return _uploaded(title=f"Plain {number}", file=file, **fields)
+    return uploaded(title=f"Plain {number}", file=file, **fields)
 
 
 def recomposition(image: Any, slot: str = "400x400", recipe: str = "", **fields: Any) -> Any:

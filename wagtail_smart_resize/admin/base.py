@@ -30,8 +30,8 @@ def only_if_migrated(view: Callable[..., HttpResponseBase]) -> Callable[..., Htt
         messages.error(
             request,
             _(
-                "Smart resize is not set up yet: the people who run the site have to run "
-                "“migrate”. Nothing was done."
+                "Smart resize is not set up for this site yet: the people who run it find in its "
+                "log what to do. Nothing was done."
             ),
         )
         return redirect("wagtailadmin_home")

@@ -1,5 +1,6 @@
 """Admin URLs, which Wagtail includes through the `register_admin_urls` hook."""
 
+from django.db.transaction import non_atomic_requests
 from django.urls import path
 from wagtail.utils.urlpatterns import decorate_urlpatterns
 
@@ -60,3 +61,6 @@ urlpatterns = [
     ),
 ]
 urlpatterns = decorate_urlpatterns(urlpatterns, only_if_migrated)
+# An action is a transaction of its own, which is repeated if it loses to another one: with
+# ATOMIC_REQUESTS, the whole request would be lost.
+urlpatterns = decorate_urlpatterns(urlpatterns, non_atomic_requests)

@@ -6,15 +6,19 @@ A site may read from replicas, which lag: what is read from one may be long out 
 import contextlib
 import logging
 from collections.abc import Callable
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 from django.apps import apps
-from django.db import connections, models, router, transaction
+from django.db import DatabaseError, connections, models, router, transaction
 from django.db.models import QuerySet
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 logger = logging.getLogger(__name__)
 
 Row = TypeVar("Row", bound=models.Model)
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
 
 LABEL = "wagtail_smart_resize"
 
@@ -27,6 +31,45 @@ def alias() -> str:
 def atomic() -> contextlib.AbstractContextManager[Any]:
     """Return a transaction, or a savepoint within one, of that database."""
     return transaction.atomic(using=alias())
+
+
+#: What databases say when they end a transaction for the sake of another: SQLSTATEs of PostgreSQL,
+#: numbers of MariaDB and MySQL.
+LOST_TO_ANOTHER = frozenset({"40001", "40P01", 1020, 1205, 1213})
+#: Number of tries of an action that loses to another transaction each time.
+MAX_TRIES = 10
+
+
+def lost_to_another(error: BaseException) -> bool:
+    """Return whether a transaction failed because of another one, so that it may be repeated."""
+    cause = error.__cause__
+    if not isinstance(error, DatabaseError) or cause is None:
+        return False
+    code = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+    return (code or next(iter(cause.args), None)) in LOST_TO_ANOTHER
+
+
+def retried(action: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """Repeat an action, one transaction, that has lost to another.
+
+    That happens to transactions which touch the same rows, mostly under the isolation levels
+    REPEATABLE READ and SERIALIZABLE. Within a transaction of the caller's nothing can be repeated,
+    and the error is let through.
+    """
+
+    @wraps(action)
+    def repeating(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        if connections[alias()].in_atomic_block:
+            return action(*args, **kwargs)
+        tries = Retrying(
+            stop=stop_after_attempt(MAX_TRIES),
+            wait=wait_random_exponential(multiplier=0.05, max=1),
+            retry=retry_if_exception(lost_to_another),
+            reraise=True,
+        )
+        return tries(action, *args, **kwargs)
+
+    return repeating
 
 
 def on_commit(function: Callable[[], object]) -> None:

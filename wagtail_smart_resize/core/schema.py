@@ -1,7 +1,8 @@
-"""Whether the app's tables are there, as this release needs them.
+"""Whether the app's tables are there, as this release and the site's image model need them.
 
 Pages, and Wagtail's own screens, ask before anything of ours is read for them: an app that is
-installed and not migrated yet must not take a site down.
+installed and not migrated yet must not take a site down. Nor must one whose tables still refer to a
+former image model: what is written for new images would fail when the transaction ends.
 """
 
 import logging
@@ -22,6 +23,10 @@ from .database import LABEL, alias
 logger = logging.getLogger(__name__)
 
 REMEDY = "The tables of wagtail_smart_resize are missing, or of an older release: run `migrate`."
+OTHER_MODEL = (
+    "The tables of wagtail_smart_resize refer to the images in {former}, but those of "
+    "WAGTAILIMAGES_IMAGE_MODEL are in {present}: run `smart_resize_image_model`."
+)
 
 
 class Schema:
@@ -39,11 +44,12 @@ class Schema:
         self._lock = threading.Lock()
         self._is_current = False
         self._next_look = self._next_line = 0.0
+        self._problem = REMEDY
 
     def is_current(self) -> bool:
-        """Return whether all migrations are applied; tell the log now and then if not.
+        """Return whether the tables are as they must be; tell the log now and then if not.
 
-        Once they are, nothing is looked up any more: a process makes two queries in its life.
+        Once they are, nothing is looked up any more: a process makes three queries in its life.
         """
         return self._is_current or self._look()
 
@@ -52,15 +58,47 @@ class Schema:
             now = time.monotonic()
             if not self._is_current and now >= self._next_look:
                 self._next_look = now + self.LOOK_INTERVAL_SECONDS
-                self._is_current = not missing_from(alias())
+                self._problem = problem_of(alias())
+                self._is_current = not self._problem
             if not self._is_current and now >= self._next_line:
                 self._next_line = now + self.LOG_INTERVAL_SECONDS
-                logger.error(REMEDY)
+                logger.error(self._problem)
         return self._is_current
 
     def migrated(self, **_kwargs: Any) -> None:
         """Look at once, since this process has migrated, forwards or backwards."""
-        self._is_current = not missing_from(alias())
+        self._problem = problem_of(alias())
+        self._is_current = not self._problem
+
+
+def problem_of(using: str) -> str:
+    """Return what is wrong with the app's tables in a database and the remedy; "" if nothing is."""
+    if missing_from(using):
+        return REMEDY
+    former = former_image_table(using)
+    return OTHER_MODEL.format(former=former, present=_image_table()) if former else ""
+
+
+def former_image_table(using: str) -> str:
+    """Return the table of another image model than the site's to which ours refer; "" if none.
+
+    `WAGTAILIMAGES_IMAGE_MODEL` was changed after the tables had been made. A database without
+    foreign keys gives "".
+    """
+    connection = connections[using]
+    rows = apps.get_model(LABEL, "Recomposition")
+    with connection.cursor() as cursor:
+        relations = connection.introspection.get_relations(cursor, rows._meta.db_table)
+    refers_to = relations.get(rows._meta.get_field("image").column)
+    # A database may fold the names of tables.
+    if refers_to is None or refers_to[1].casefold() == _image_table().casefold():
+        return ""
+    return str(refers_to[1])
+
+
+def _image_table() -> str:
+    field: Any = apps.get_model(LABEL, "Recomposition")._meta.get_field("image")
+    return str(field.related_model._meta.db_table)
 
 
 def missing_from(using: str) -> set[str]:

@@ -140,7 +140,21 @@ def same_shape(a: Decimal, b: Decimal) -> bool:
 def nearest_shape(shape: Decimal, shapes: Iterable[Decimal]) -> Decimal | None:
     """Return the one of `shapes` nearest to `shape` within `SHAPE_TOLERANCE`, or None."""
     alike = [other for other in shapes if same_shape(shape, other)]
-    return max(alike, key=lambda other: (_overlap(shape, other), other), default=None)
+    return nearest_of(shape, alike) if alike else None
+
+
+def nearest_of(shape: Decimal, shapes: Iterable[Decimal]) -> Decimal:
+    """Return the one of `shapes`, at least one, that is nearest to `shape`, however far."""
+    return max(shapes, key=lambda other: (_overlap(shape, other), other))
+
+
+def share_cut_away(picture: Size, shape: Decimal) -> float:
+    """Return the share (0 to under 1) of a picture that a cut to that shape loses.
+
+    It is 0 for a picture that counts as of that shape, within `SHAPE_TOLERANCE`.
+    """
+    own = shape_of(*picture)
+    return 0.0 if same_shape(own, shape) else float(1 - _overlap(own, shape))
 
 
 def request_size(shape: Decimal, tier: str = "2K") -> Size:

@@ -170,6 +170,7 @@ def file_replaced_error() -> Refused:
 # Requesting
 
 
+@database.retried
 def request_recomposition(
     image: SiteImage,
     targets: Iterable[ResizeTarget],
@@ -179,7 +180,7 @@ def request_recomposition(
     override_rules: bool = False,
     key: uuid.UUID | None = None,
 ) -> list[GatewayRequest]:
-    """Request pictures of an image: one gateway request per recipe, with its budget reserved.
+    """Request pictures of an image: for each recipe, and ten shapes at most, one gateway request.
 
     `key` is an idempotency key: repeated with the same key, the call returns the requests of the
     first. `override_rules` overrules the rules that are a matter of taste.
@@ -202,8 +203,9 @@ def request_recomposition(
             raise file_replaced_error()
         groups = _by_recipe(targets)
         requests = [
-            _request_recipe(image, recipe, slots, user, options, override_rules, key)
+            request
             for recipe, slots in groups.items()
+            for request in _request_recipe(image, recipe, slots, user, options, override_rules, key)
         ]
         audit.asked(image, user, [slot for slots in groups.values() for slot in slots])
     modes.wake()
@@ -225,25 +227,27 @@ def _request_recipe(
     options: GenerationOptions,
     override_rules: bool,
     key: uuid.UUID,
-) -> GatewayRequest:
+) -> Iterator[GatewayRequest]:
     rows = demand.record_demand(image, slots, recipe, by=Recomposition.WantedBy.PERSON, user=user)
     for row in rows:
         _check_rules(image, row, override_rules)
-    request = plan.new_request(
-        image,
-        options.recipe(recipe),
-        rows,
-        images_per_size=options.images_per_size,
-        seed=options.seed,
-        by_person=True,
-        asked_by=user,
-        batch=key,
-    )
-    if not plan.reserve(request):
-        raise Refused("budget", _budget_text(request.outputs_asked))
-    for row in rows:
-        _claim(row, request, user, override_rules)
-    return request
+    for start in range(0, len(rows), plan.MAX_SIZES):
+        some = rows[start : start + plan.MAX_SIZES]
+        request = plan.new_request(
+            image,
+            options.recipe(recipe),
+            some,
+            images_per_size=options.images_per_size,
+            seed=options.seed,
+            by_person=True,
+            asked_by=user,
+            batch=key,
+        )
+        if not plan.reserve(request):
+            raise Refused("budget", _budget_text(request.outputs_asked))
+        for row in some:
+            _claim(row, request, user, override_rules)
+        yield request
 
 
 def _check_rules(image: SiteImage, row: Recomposition, override_rules: bool) -> None:
@@ -324,6 +328,7 @@ def retry(row: Recomposition, *, user: Any = None, key: uuid.UUID | None = None)
     )[0]
 
 
+@database.retried
 def recheck_status(row: Recomposition, *, user: Any = None) -> GatewayRequest:
     """Poll the service once more for the status of a failed row's last request. Buys nothing.
 
@@ -351,6 +356,7 @@ def recheck_status(row: Recomposition, *, user: Any = None) -> GatewayRequest:
     return request
 
 
+@database.retried
 def dismiss_failure(row: Recomposition, *, user: Any = None) -> None:
     """Mark a failed purchase as idle: it no longer counts as a failure. Buys nothing.
 
@@ -371,6 +377,7 @@ def dismiss_failure(row: Recomposition, *, user: Any = None) -> None:
 # Deciding
 
 
+@database.retried
 def choose(candidate: Candidate, *, user: Any = None) -> None:
     """Make the candidate the picture of its shape.
 
@@ -389,6 +396,7 @@ def choose(candidate: Candidate, *, user: Any = None) -> None:
     modes.wake()
 
 
+@database.retried
 def use_crop(row: Recomposition, *, user: Any = None) -> None:
     """Decide for the standard crop. Candidates are kept; choosing one undoes the decision.
 
@@ -407,6 +415,7 @@ def use_crop(row: Recomposition, *, user: Any = None) -> None:
 # Opting out
 
 
+@database.retried
 def opt_out(image: SiteImage, *, user: Any = None, reason: str = "") -> None:
     """Keep the image from ever being sent to the service. What is live stays live.
 
@@ -420,6 +429,7 @@ def opt_out(image: SiteImage, *, user: Any = None, reason: str = "") -> None:
             audit.opted_out(image, user, reason)
 
 
+@database.retried
 def opt_in(image: SiteImage, *, user: Any = None) -> None:
     """Allow the image to be sent again, and make due what waited for that.
 

@@ -70,10 +70,6 @@ _FAILURES: dict[str, Failure] = {
         _("The service sent no picture of this shape."),
         _("It may have been charged. Trying again buys a new one."),
     ),
-    "wrong_shape": Failure(
-        _("The service sent a picture of another shape."),
-        _("It may have been charged. Trying again buys a new one."),
-    ),
     "not_a_picture": _NOT_USABLE,
     "truncated": _NOT_USABLE,
     "too_large": _NOT_USABLE,

@@ -30,8 +30,11 @@ def connect_page_events() -> None:
 
 
 def _on_published(instance: Any, **_kwargs: Any) -> None:
-    """Run after the transaction, when Wagtail's reference index is up to date."""
-    if not schema.is_current():
+    """Run after the transaction, when Wagtail's reference index is up to date.
+
+    Wagtail sends the signal also for a page that is only scheduled.
+    """
+    if not instance.live or not schema.is_current():
         return
     database.on_commit(lambda: _wake_shown_images(instance))
 

@@ -8,8 +8,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from wagtail_smart_resize.core import database
 from wagtail_smart_resize.core.formatting import Text, datetime_text
-from wagtail_smart_resize.models import PipelineState
+from wagtail_smart_resize.core.schema import former_image_table, schema
+from wagtail_smart_resize.models import PipelineState, ownership
 from wagtail_smart_resize.purchasing import schedule
 from wagtail_smart_resize.runners import modes
 from wagtail_smart_resize.settings import settings
@@ -62,6 +64,7 @@ def check() -> Health:
     due = schedule.next_step_at()
     label, tone = _activity(state, due, now)
     notices = (
+        *_tables_notices(),
         *_stopped_notices(state, due, now),
         *_service_notices(state, now),
         *_settings_notices(),
@@ -72,6 +75,8 @@ def check() -> Health:
 def _activity(state: PipelineState, due: dt.datetime | None, now: dt.datetime) -> tuple[Text, Tone]:
     if _is_stopped(state, due, now):
         return _("Not running"), Tone.CRITICAL
+    if not ownership.is_owner():
+        return _("Left to another database"), Tone.NEUTRAL
     if due is None or due > now + RECENTLY:
         return _("Nothing to do"), Tone.NEUTRAL
     if state.last_pass_at and state.last_pass_at > now - RECENTLY:
@@ -80,8 +85,19 @@ def _activity(state: PipelineState, due: dt.datetime | None, now: dt.datetime) -
 
 
 def _is_stopped(state: PipelineState, due: dt.datetime | None, now: dt.datetime) -> bool:
+    if not ownership.is_owner():
+        return False
     late = due is not None and due < now - STOPPED_AFTER
     return late and (state.last_pass_at is None or state.last_pass_at < now - STOPPED_AFTER)
+
+
+def _tables_notices() -> Iterator[Notice]:
+    if not schema.is_current() and former_image_table(database.alias()):
+        yield Notice(
+            "critical",
+            _("The site has another image model than when smart resize was set up."),
+            _("The people who run the site have to run smart_resize_image_model."),
+        )
 
 
 def _stopped_notices(
@@ -119,6 +135,14 @@ def next_try(state: PipelineState) -> dt.datetime | None:
 
 
 def _settings_notices() -> Iterator[Notice]:
+    if not ownership.is_owner():
+        yield Notice(
+            "info",
+            _(
+                "This site works on a copy: here no picture is bought, published or deleted. "
+                "The setting OWNER_DATABASE says so."
+            ),
+        )
     if not settings.API_KEY:
         yield Notice("warning", _("The site has no API key: nothing can be recomposed."))
     elif not settings.AUTO_GENERATE:

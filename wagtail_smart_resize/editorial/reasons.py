@@ -59,6 +59,7 @@ class ShownBecause(StrEnum):
     TRANSPARENT = Reason.TRANSPARENT.value
     TINY = Reason.TINY.value
     HOPELESS_SHAPE = Reason.HOPELESS_SHAPE.value
+    UNKNOWN_PRESET = Reason.UNKNOWN_PRESET.value
     SMALL_SLOT = Reason.SMALL_SLOT.value
     CROP_KEEPS_ENOUGH = Reason.CROP_KEEPS_ENOUGH.value
     AUTOMATIC_OFF = Reason.AUTOMATIC_OFF.value

@@ -513,8 +513,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="candidate",
             constraint=models.UniqueConstraint(
-                fields=("request", "recomposition", "position"),
-                name="smart_resize_one_candidate_per_output",
+                fields=("request", "position"), name="smart_resize_one_candidate_per_output"
             ),
         ),
     ]

@@ -7,7 +7,7 @@ from django.core.files.storage import Storage
 from django.db import connections
 from django.db.models.signals import post_delete
 
-from . import Candidate
+from . import Candidate, ownership
 
 logger = logging.getLogger(__name__)
 
@@ -20,6 +20,8 @@ def connect_file_cleanup() -> None:
 
 
 def _delete_file_on_commit(instance: Candidate, using: str, **_kwargs: Any) -> None:
+    if not ownership.is_owner():
+        return
     storage, name = instance.file.storage, instance.file_name
     connections[using].on_commit(lambda: delete_file(storage, name))
 

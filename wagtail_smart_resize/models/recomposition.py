@@ -1,6 +1,7 @@
 """What was wanted, bought and decided for an image and shape."""
 
 import logging
+import math
 import secrets
 from functools import partial
 from typing import Any
@@ -15,7 +16,7 @@ from wagtail.images import get_image_model_string
 
 from wagtail_smart_resize.core import database
 from wagtail_smart_resize.core.database import PrimaryQuerySet
-from wagtail_smart_resize.core.sizes import Slot
+from wagtail_smart_resize.core.sizes import Size, Slot, share_cut_away
 from wagtail_smart_resize.signals import recomposition_declined, recomposition_failed
 
 from .base import ConditionalUpdateModel, unindexed
@@ -337,8 +338,7 @@ class Candidate(ConditionalUpdateModel):
         ordering = ["pk"]
         constraints = [
             models.UniqueConstraint(
-                fields=("request", "recomposition", "position"),
-                name="smart_resize_one_candidate_per_output",
+                fields=("request", "position"), name="smart_resize_one_candidate_per_output"
             )
         ]
 
@@ -349,6 +349,31 @@ class Candidate(ConditionalUpdateModel):
     def file_name(self) -> str:
         """Return the file's name in its storage."""
         return self.file.name or ""
+
+    @property
+    def size(self) -> Size:
+        return Size(self.width, self.height)
+
+    @property
+    def share_cut_away(self) -> float:
+        """Return the share (0 to under 1) that the cut to the recomposition's shape loses.
+
+        It is 0 unless the service sent a picture of another shape than was asked for.
+        """
+        return share_cut_away(self.size, self.recomposition.shape)
+
+    @property
+    def cut_percent(self) -> int:
+        """Return the same in percent, rounded up."""
+        return math.ceil(self.share_cut_away * 100)
+
+    def move_to(self, row: Recomposition) -> None:
+        """Make it a candidate of another shape of the image, unless it is live for its own."""
+        with database.atomic():
+            ImageVersion.lock(row.image_id)
+            if not Recomposition.objects.filter(live=self).exists():
+                self.update_if(where={}, recomposition=row)
+                Recomposition.objects.filter(pk=row.pk).note_review()
 
     @staticmethod
     def new_name(image_id: Any, extension: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from django.db import DatabaseError
+from django.db import DatabaseError, DataError, IntegrityError
 from django.utils import timezone
 
 from wagtail_smart_resize.core import database
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from wagtail_smart_resize.models import Recomposition
 
 logger = logging.getLogger(__name__)
+
+_Group = tuple[Any, str, bool]
+"""An image's key, a recipe's name, and whether only previews want it."""
 
 #: Delay before a new row is due, so that a page's other shapes join it in one purchase.
 GATHERING_TIME = dt.timedelta(seconds=2)
@@ -57,9 +60,19 @@ def _record_wants(wants: dict[DemandNote, NotedAs]) -> bool:
     images = database.site_images().in_bulk(ids)
     notes.put_back({want: noted for want, noted in wants.items() if want.image_id not in images})
     seen = {want: noted for want, noted in wants.items() if want.image_id in images}
-    for (image_id, recipe, preview), slots in _group_slots(seen).items():
-        record_demand(images[image_id], slots, recipe, by="preview" if preview else "template")
+    for group, slots in _group_slots(seen).items():
+        _record_group(images, group, slots)
     return bool(seen)
+
+
+def _record_group(images: dict[Any, Any], group: _Group, slots: list[Slot]) -> None:
+    """Write what is wanted of an image. What the database refuses to take stops no other."""
+    image_id, recipe, preview = group
+    try:
+        record_demand(images[image_id], slots, recipe, by="preview" if preview else "template")
+    except (IntegrityError, DataError):
+        # Such as an image that was deleted meanwhile. Sync finds what is still wanted.
+        logger.exception("Can't write what is wanted of image %s", image_id)
 
 
 def write_preview_demand(image: SiteImage, slot: str, recipe: str) -> None:
@@ -71,7 +84,7 @@ def write_preview_demand(image: SiteImage, slot: str, recipe: str) -> None:
             record_demand(image, [Slot.parse(slot)], recipe, by="preview")
 
 
-def _group_slots(wants: dict[DemandNote, NotedAs]) -> dict[tuple[Any, str, bool], list[Slot]]:
+def _group_slots(wants: dict[DemandNote, NotedAs]) -> dict[_Group, list[Slot]]:
     groups = defaultdict(list)
     for want, noted in wants.items():
         groups[want.image_id, want.recipe, noted.preview].append(Slot.parse(want.slot))
@@ -101,47 +114,78 @@ def record_demand(
     """
     from wagtail_smart_resize.models import Recomposition
 
+    asked = defaultdict(list)
+    for slot in slots:
+        asked[slot.shape].append(slot)
     rows = Recomposition.objects.filter(
         image_id=image.pk, source_hash=image.file_hash, recipe=recipe
     )
     known = {row.shape: row for row in rows}
-    seen = {}
-    for slot in slots:
-        row = known.get(slot.shape) or _new_row(image, slot, recipe, by, user)
-        known[slot.shape] = seen[slot.shape] = row
-        _add_slot(row, slot, by)
-    return list(seen.values())
+    missing = [found for shape, found in asked.items() if shape not in known]
+    new = _create_rows([_new_row(image, found, recipe, by, user) for found in missing])
+    known |= {row.shape: row for row in new}
+    for shape, found in asked.items():
+        _add_slots(known[shape], found, by)
+    return [known[shape] for shape in asked]
 
 
-def _new_row(image: SiteImage, slot: Slot, recipe: str, by: str, user: Any) -> "Recomposition":
+def _new_row(
+    image: SiteImage, slots: list[Slot], recipe: str, by: str, user: Any
+) -> "Recomposition":
     from wagtail_smart_resize.models import Recomposition
 
     now = timezone.now()
-    row, created = Recomposition.objects.get_or_create(
+    return Recomposition(
         image_id=image.pk,
         source_hash=image.file_hash,
-        shape=slot.shape,
+        shape=slots[0].shape,
         recipe=recipe,
-        defaults={
-            "slots": [str(slot)],
-            "wanted_at": now,
-            "wanted_by": by,
-            "asked_by": user,
-            "next_attempt_at": now + GATHERING_TIME,
-        },
+        slots=list(dict.fromkeys(map(str, slots))),
+        wanted_at=now,
+        wanted_by=by,
+        asked_by=user,
+        next_attempt_at=now + GATHERING_TIME,
+    )
+
+
+def _create_rows(rows: "list[Recomposition]") -> "list[Recomposition]":
+    """Store the rows in a few queries; return them, or those that others have stored meanwhile."""
+    if not rows:
+        return []
+    model = type(rows[0])
+    try:
+        with database.atomic():
+            model.objects.bulk_create(rows)
+    except IntegrityError:
+        return [_create_or_get(row) for row in rows]
+    for row in rows:
+        _tell_wanted(row)
+    return rows
+
+
+def _create_or_get(row: "Recomposition") -> "Recomposition":
+    identity = ("image_id", "source_hash", "shape", "recipe")
+    others = ("slots", "wanted_at", "wanted_by", "asked_by", "next_attempt_at")
+    stored, created = type(row).objects.get_or_create(
+        **{name: getattr(row, name) for name in identity},
+        defaults={name: getattr(row, name) for name in others},
     )
     if created:
-        send_signal = partial(recomposition_wanted.send_robust, Recomposition, recomposition=row)
-        database.on_commit(send_signal)
-    return row
+        _tell_wanted(stored)
+    return stored
 
 
-def _add_slot(row: "Recomposition", slot: Slot, by: str) -> None:
-    if not _missing_changes(row, slot, by):
+def _tell_wanted(row: "Recomposition") -> None:
+    send_signal = partial(recomposition_wanted.send_robust, type(row), recomposition=row)
+    database.on_commit(send_signal)
+
+
+def _add_slots(row: "Recomposition", slots: list[Slot], by: str) -> None:
+    if not _missing_changes(row, slots, by):
         return
     with database.atomic():
         stored = type(row).objects.select_for_update().filter(pk=row.pk).first()
-        changes = _missing_changes(stored, slot, by) if stored else {}
+        changes = _missing_changes(stored, slots, by) if stored else {}
         if not changes:
             return
         row.update_if(where={}, **changes)
@@ -152,11 +196,11 @@ def _add_slot(row: "Recomposition", slot: Slot, by: str) -> None:
         )
 
 
-def _missing_changes(row: "Recomposition", slot: Slot, by: str) -> dict[str, Any]:
+def _missing_changes(row: "Recomposition", slots: list[Slot], by: str) -> dict[str, Any]:
     """Return the changes to fields that the row does not hold yet."""
     changes: dict[str, Any] = {}
-    if str(slot) not in row.slots:
-        changes["slots"] = [*row.slots, str(slot)]
+    if new := [text for text in dict.fromkeys(map(str, slots)) if text not in row.slots]:
+        changes["slots"] = [*row.slots, *new]
     if row.wanted_by == row.WantedBy.PREVIEW and by != row.WantedBy.PREVIEW:
         changes["wanted_by"] = by
     return changes

@@ -3,13 +3,14 @@
 import datetime as dt
 import logging
 from collections import Counter
+from operator import attrgetter
 from typing import Any
 
 from django.utils import timezone
 
 from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.core.site_image import SiteImage
-from wagtail_smart_resize.core.sizes import Size, cover, nearest_shape, shape_of
+from wagtail_smart_resize.core.sizes import Size, cover, nearest_of, shape_of, share_cut_away
 from wagtail_smart_resize.exceptions import DownloadError, SourceUnavailable
 from wagtail_smart_resize.gateway import downloads
 from wagtail_smart_resize.gateway.client import Output
@@ -26,6 +27,8 @@ Charged = GatewayRequest.Charged
 
 #: How long the download of unavailable outputs is retried: their URLs may live this long.
 KEEP_TRYING_FOR = dt.timedelta(hours=1)
+#: Maximum number of outputs that are fetched beyond those that were asked for.
+MAX_SURPLUS = 20
 #: Length of a turn of downloads. With the timeout of its last one it stays well within the lease.
 TURN_LENGTH = dt.timedelta(minutes=2)
 
@@ -49,8 +52,22 @@ def fetch_outputs(request: GatewayRequest) -> None:
             offer_candidates(request, row)
     if incomplete and missing:
         _schedule_next_turn(request, at_once=any("later" not in output for output in missing))
-    else:
-        _finish(request, incomplete)
+        return
+    _fetch_surplus(request, ends)
+    _finish(request, incomplete)
+
+
+def _fetch_surplus(request: GatewayRequest, ends: dt.datetime) -> None:
+    """Fetch what came beyond what was asked for: it may be paid for, and a person may choose it.
+
+    Each is tried once, as all shapes have their pictures already.
+    """
+    if request.image_id is None:
+        return
+    for position, output in _missing_outputs(request)[:MAX_SURPLUS]:
+        if timezone.now() > ends:
+            break
+        _fetch_one(request, position, output)
 
 
 def _missing_outputs(request: GatewayRequest) -> list[tuple[int, dict[str, str]]]:
@@ -65,12 +82,16 @@ def _missing_outputs(request: GatewayRequest) -> list[tuple[int, dict[str, str]]
 
 
 def _stored_candidates(request: GatewayRequest) -> Any:
-    return request.candidates.filter(stored=True)
+    return request.candidates.filter(stored=True).select_related("recomposition")
 
 
 def _incomplete_rows(request: GatewayRequest, rows: list[Recomposition]) -> list[Recomposition]:
-    """Return the rows that have fewer candidates of this request than were asked for."""
-    found = Counter(_stored_candidates(request).values_list("recomposition_id", flat=True))
+    """Return the rows that have fewer candidates of their shape than were asked for."""
+    found = Counter(
+        candidate.recomposition_id
+        for candidate in _stored_candidates(request)
+        if not candidate.share_cut_away
+    )
     return [row for row in rows if found[row.pk] < request.images_per_size]
 
 
@@ -87,36 +108,36 @@ def _fetch_one(request: GatewayRequest, position: int, output: dict[str, str]) -
         output["error" if given_up else "later"] = error.code
         output["detail"] = error.detail
         return
-    pk = _match_recomposition(request, picture)
-    row = Recomposition.objects.filter(pk=pk).first() if pk else None
-    if row is not None:
-        _store_candidate(request, row, position, picture)
-    elif pk:
+    row = Recomposition.objects.filter(pk=_nearest_recomposition(request, picture)).first()
+    if row is None:
         output["error"], output["detail"] = "gone", "The image was deleted meanwhile."
     else:
-        output["error"] = "wrong_shape"
-        output["detail"] = f"The service sent {picture.width}x{picture.height} px."
+        _store_candidate(request, row, position, picture)
 
 
-def _match_recomposition(request: GatewayRequest, picture: Picture) -> int | None:
-    """Return the id of the recomposition that asked for this picture, or None for another shape.
+def _nearest_recomposition(request: GatewayRequest, picture: Picture) -> int:
+    """Return the id of the recomposition whose shape comes nearest to the picture's.
 
     Outputs may come in another order, under other names and in other sizes. The shapes of one
-    request differ by more than 3 %, so the picture's own shape identifies it.
+    request differ by more than 3 %, so the picture's own shape identifies it; one of another shape
+    may be handed to another recomposition in the end.
     """
     ids = {shape_of(*Size.parse(asked["size"])): asked["recomposition"] for asked in request.sizes}
-    shape = nearest_shape(shape_of(picture.width, picture.height), ids)
-    return None if shape is None else ids[shape]
+    return ids[nearest_of(shape_of(picture.width, picture.height), ids)]
 
 
 def _store_candidate(
     request: GatewayRequest, row: Recomposition, position: int, picture: Picture
 ) -> None:
     """Write the row that names the file, then the file, so that no crash orphans a file."""
-    facts = {"width": picture.width, "height": picture.height, "digest": picture.digest}
+    facts = {
+        "recomposition": row,
+        "width": picture.width,
+        "height": picture.height,
+        "digest": picture.digest,
+    }
     candidate, _created = Candidate.objects.update_or_create(
         request=request,
-        recomposition=row,
         position=position,
         defaults=facts,
         create_defaults={"file": Candidate.new_name(row.image_id, picture.format), **facts},
@@ -140,14 +161,15 @@ def _schedule_next_turn(request: GatewayRequest, *, at_once: bool) -> None:
 
 def _finish(request: GatewayRequest, incomplete: list[Recomposition]) -> None:
     """Fail the recompositions that have no candidates, with the reason, and finish the request."""
-    if incomplete:
+    _hand_out_other_shapes(request, incomplete)
+    empty = [row for row in incomplete if not offer_candidates(request, row)]
+    if empty:
         code, detail = _failure_of(request)
         # Stored before the rows change: a process that takes over sees only the rows that still
         # wait.
         request.step(error_code=code, error_detail=detail)
-        for row in incomplete:
-            if not offer_candidates(request, row):
-                row.fail(code, detail)
+        for row in empty:
+            row.fail(code, detail)
     # Their URLs work for anybody who reads them in the ledger.
     outputs = [
         {key: value for key, value in output.items() if key != "url"} for output in request.outputs
@@ -155,21 +177,56 @@ def _finish(request: GatewayRequest, incomplete: list[Recomposition]) -> None:
     request.finish(Status.DONE, outputs=outputs)
 
 
+def _hand_out_other_shapes(request: GatewayRequest, incomplete: list[Recomposition]) -> None:
+    """Give the rows that lack pictures those of other shapes, the nearest first.
+
+    So that each shape gets its picture where the service cuts none to shape, and several come
+    nearest to the same.
+    """
+    others = [each for each in _stored_candidates(request) if each.share_cut_away]
+    lacking = Counter({row.pk: request.images_per_size for row in incomplete})
+    lacking.subtract(
+        each.recomposition_id for each in _stored_candidates(request) if not each.share_cut_away
+    )
+    pairs = [
+        (share_cut_away(each.size, row.shape), each, row) for row in incomplete for each in others
+    ]
+    handed = set()
+    for _lost, candidate, row in sorted(pairs, key=lambda pair: pair[0]):
+        if candidate.pk not in handed and lacking[row.pk] > 0:
+            candidate.move_to(row)
+            handed.add(candidate.pk)
+            lacking[row.pk] -= 1
+
+
 def offer_candidates(request: GatewayRequest, row: Recomposition) -> bool:
     """Mark the row as bought if it has candidates of this request; return whether it has any.
 
-    Without `REVIEW`, the first candidate with enough pixels goes live where nobody has decided and
-    nothing is live, unless the request's id is also another's.
+    Without `REVIEW`, the first candidate that may go live by itself does so where nobody has
+    decided and nothing is live, unless the request's id is also another's. Those of the row's own
+    shape come first.
     """
-    candidates = list(_stored_candidates(request).filter(recomposition=row))
+    candidates = sorted(
+        _stored_candidates(request).filter(recomposition=row), key=attrgetter("share_cut_away")
+    )
     if not candidates:
         return False
     if not settings.REVIEW and row.is_open and not request.has_id_of_another():
-        first = next((each for each in candidates if has_enough_pixels(row, each)), None)
+        first = next((each for each in candidates if _may_go_live(row, each)), None)
         if first:
             row.go_live(first)
     row.bought()
     return True
+
+
+def _may_go_live(row: Recomposition, candidate: Candidate) -> bool:
+    """Return whether the candidate may be shown though nobody has seen it.
+
+    One of another shape may if the cut loses less of it than a crop of the image must lose to be
+    worth replacing.
+    """
+    lost = candidate.share_cut_away
+    return (not lost or lost < settings.MIN_CROP_LOSS) and has_enough_pixels(row, candidate)
 
 
 def has_enough_pixels(row: Recomposition, candidate: Candidate) -> bool:
@@ -177,7 +234,7 @@ def has_enough_pixels(row: Recomposition, candidate: Candidate) -> bool:
 
     A candidate that fills every slot is enough, whatever the crop would give.
     """
-    picture = Size(candidate.width, candidate.height)
+    picture = candidate.size
     sizes = [slot.size for slot in row.parsed_slots]
     short = [size for size in sizes if _covered_width(picture, size) < size.width]
     if not short:

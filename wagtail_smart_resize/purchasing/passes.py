@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.gateway.client import GatewayClient
-from wagtail_smart_resize.models import GatewayRequest, ImageVersion, PipelineState
+from wagtail_smart_resize.models import GatewayRequest, ImageVersion, PipelineState, ownership
 from wagtail_smart_resize.publishing import frontend_cache, publication
 from wagtail_smart_resize.settings import settings
 
@@ -56,8 +56,10 @@ def run_pass(
     With one worker everything runs in the calling thread. A step that fails is logged and due again
     later, and stops no other. `go_on` is called before each step: once it returns False, what is
     left stays due. A `pool` replaces the pool of this call; with one that has a patience the pass
-    may return before its steps have ended.
+    may return before its steps have ended. Nothing is done in a database that isn't the owner.
     """
+    if not ownership.is_owner():
+        return _Pass(0, 0, None)
     pool = pool or ThreadPool(workers)
     demand.write_noted_demand()
     now, state, client = timezone.now(), PipelineState.get_current(), GatewayClient.from_settings()

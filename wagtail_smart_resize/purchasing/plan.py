@@ -29,6 +29,8 @@ from .schedule import REVISIT_AFTER, revisit_at
 
 logger = logging.getLogger(__name__)
 
+#: Maximum number of sizes in one request: an answer that comes late, or not, concerns no more.
+MAX_SIZES = 10
 #: Number of times a missing or damaged source is tried before its purchase fails.
 MAX_SOURCE_ERRORS = 5
 
@@ -58,8 +60,12 @@ def plan_request(group: DueGroup) -> GatewayRequest | None:
     """
     image = database.site_images().filter(pk=group.image_id).first()
     recipe = _get_recipe(group)
-    if image is None or recipe is None:
+    if image is None:
         postpone(group, REVISIT_AFTER)
+        return None
+    if recipe is None:
+        for row in _wanted_rows(image, group.recipe):
+            row.wait(Reason.UNKNOWN_PRESET, revisit_at(Reason.UNKNOWN_PRESET))
         return None
     try:
         # An SVG has no pixels.
@@ -228,6 +234,8 @@ def _write_request(
     leaders, too_many = leaders[:affordable], leaders[affordable:]
     for row in too_many:
         row.wait(Reason.BUDGET, clock.tomorrow())
+    # The rest is due still, for the next claim.
+    leaders = leaders[:MAX_SIZES]
     if not leaders:
         return None
     request = new_request(image, recipe, leaders)

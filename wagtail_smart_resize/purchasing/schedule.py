@@ -22,6 +22,7 @@ _WAITS = {
     Reason.PRIVATE: REVISIT_AFTER,
     Reason.OPTED_OUT: REVISIT_AFTER,
     Reason.NOT_PUBLISHED: REVISIT_AFTER,
+    Reason.UNKNOWN_PRESET: REVISIT_AFTER,
     Reason.AUTOMATIC_OFF: REVISIT_AFTER,
     Reason.REFUSED_BY_SITE: dt.timedelta(hours=1),
     Reason.NO_KEY: dt.timedelta(hours=1),

@@ -10,7 +10,7 @@ import datetime as dt
 from django.db.models import Q
 from django.utils import timezone
 
-from wagtail_smart_resize.models import PipelineState
+from wagtail_smart_resize.models import PipelineState, ownership
 from wagtail_smart_resize.purchasing import demand
 
 from .report import Report
@@ -42,8 +42,13 @@ def run_if_due(state: PipelineState) -> bool:
 
 
 def run(*, dry_run: bool = False) -> Report:
-    """Repair all that needs it, or only count it in a dry run; return what was found."""
+    """Repair all that needs it, or only count it in a dry run; return what was found.
+
+    A database that isn't the owner is left as it is.
+    """
     report = Report(dry_run)
+    if not ownership.is_owner():
+        return report
     if not dry_run:
         demand.write_noted_demand()
     # Imported here, since every web process imports this module to know when a repair is due.

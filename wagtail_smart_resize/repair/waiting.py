@@ -81,6 +81,9 @@ def _assess(
     try:
         settings.recipe(row.recipe)
     except UnknownRecipe:
+        if row.waiting_reason != Reason.UNKNOWN_PRESET:
+            until = plan.revisit_at(Reason.UNKNOWN_PRESET)
+            yield Finding(Repair.WAITING, 1, partial(row.wait, Reason.UNKNOWN_PRESET, until))
         return
     reason = _reason(row, image_facts, uses)
     if reason is None:

@@ -36,6 +36,7 @@ class Reason(StrEnum):
     TRANSPARENT = "transparent"
     TINY = "tiny"
     HOPELESS_SHAPE = "hopeless_shape"
+    UNKNOWN_PRESET = "unknown_preset"
     NOT_PUBLISHED = "not_published"
     SMALL_SLOT = "small_slot"
     CROP_KEEPS_ENOUGH = "enough_kept"
@@ -60,6 +61,7 @@ LABELS: dict[Reason, Promise] = {
     Reason.TRANSPARENT: _("Transparent"),
     Reason.TINY: _("Picture too small"),
     Reason.HOPELESS_SHAPE: _("Shape too narrow"),
+    Reason.UNKNOWN_PRESET: _("Preset no longer in the settings"),
     Reason.SMALL_SLOT: _("Shown too small"),
     Reason.CROP_KEEPS_ENOUGH: _("Crop keeps enough"),
     Reason.NO_KEY: _("No API key"),
@@ -178,6 +180,9 @@ SENTENCES: dict[Reason | None, Promise] = {
     Reason.HOPELESS_SHAPE: _(
         "The shape is too narrow: it would use %(engine_kept)d %% of what the service renders, "
         "and must use at least %(min_kept)d %%."
+    ),
+    Reason.UNKNOWN_PRESET: _(
+        "The site's settings no longer hold the preset that this shape is wanted for."
     ),
     Reason.NOT_PUBLISHED: _(
         "No published page is known to use the image: it is recomposed when one does, or when an "

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from wagtail_smart_resize.core import database
 from wagtail_smart_resize.core.schema import schema
-from wagtail_smart_resize.models import PipelineState
+from wagtail_smart_resize.models import PipelineState, ownership
 from wagtail_smart_resize.purchasing import demand
 from wagtail_smart_resize.renditions import demand_notes, request_tracking
 from wagtail_smart_resize.settings import settings
@@ -33,10 +33,11 @@ def mode() -> str:
     """Return the effective `RUNNER` of this process: "thread", "tasks" or "off".
 
     It is "thread", too, where the tasks backend can't defer a task to a later time. "auto" is "off"
-    while Django's test environment is set up: no site's test suite may buy a picture.
+    while Django's test environment is set up: no site's test suite may buy a picture. So is all in
+    a database that isn't the owner.
     """
     chosen = settings.RUNNER
-    if _in_test_suite():
+    if _in_test_suite() or not ownership.is_owner():
         return "off"
     if chosen in {"auto", "tasks"}:
         return "tasks" if task_chain.backend_defers() else "thread"

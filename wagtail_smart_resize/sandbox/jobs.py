@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .contract import Order, Refusal, immediate_body, status_body
-from .recompose import encode, open_picture, recompose
+from .recompose import canvas_size, encode, open_picture, recompose
 from .responses import Reply
 from .source_fetch import SourceFetchError, fetch_source
 
@@ -59,6 +59,8 @@ def _planned(order: Order, size: Pair, index: int, words: frozenset[str]) -> Pla
     if "unnamed" in words:
         shown = uuid.uuid4().hex
     made = size
+    if "preset" in words:
+        made = canvas_size(size)
     if "off-size" in words:
         # A shape that one request is unlikely to ask for as well: a third as wide.
         made = (max(1, size[0] // 3), size[1])

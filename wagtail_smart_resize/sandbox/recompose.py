@@ -35,7 +35,7 @@ def open_picture(content: bytes) -> Image.Image:
 
 def recompose(source: Image.Image, size: Pair, *, seed: int, index: int) -> Image.Image:
     """Return ``source`` recomposed in exactly ``size``: the same for the same seed and index."""
-    canvas = _canvas_size(size)
+    canvas = canvas_size(size)
     variant = random.Random(f"{seed}/{index}")
     picture = _background(source, canvas, variant)
     _place(picture, source, variant)
@@ -56,7 +56,7 @@ def encode(picture: Image.Image, output_format: str) -> bytes:
     return buffer.getvalue()
 
 
-def _canvas_size(size: Pair) -> Pair:
+def canvas_size(size: Pair) -> Pair:
     """Return the engine's preset nearest in shape, at the scale that fills ``size``."""
     ratio = size[0] / size[1]
     width, height = min(PRESETS, key=lambda preset: abs(math.log(preset[0] / preset[1] / ratio)))

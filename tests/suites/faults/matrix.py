@@ -76,7 +76,6 @@ class Reads(StrEnum):
     GAVE_UP = "Failed: The service could not recompose the picture."
     EMPTY = "Failed: The service said that it was done, but sent no picture."
     MISSING = "Failed: The service sent no picture of this shape."
-    OFF_SIZE = "Failed: The service sent a picture of another shape."
     LOST = "Failed: The picture was made, but could not be fetched from the service."
     UNUSABLE = "Failed: What the service sent could not be used as a picture."
     NO_FILE = "Failed: The image's file can't be read."
@@ -273,7 +272,8 @@ def _job() -> Iterable[Row]:
     yield row("the pictures in another order", "reversed", LIVE)
     yield row("pictures without sizes in their names", "unnamed", LIVE)
     yield row("the pictures in the first answer", "immediate", LIVE)
-    yield row("pictures of another shape", "off-size", paid("wrong_shape", Reads.OFF_SIZE))
+    yield row("pictures of another shape", "off-size", READY)
+    yield row("pictures of the engine's shape, uncut", "preset", LIVE)
     yield row("pictures with too few pixels", "small", READY)
     forbidden = paid("forbidden_address", Reads.LOST)
     yield row("results at a private address", "private-url", forbidden)

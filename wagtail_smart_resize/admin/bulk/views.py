@@ -19,7 +19,7 @@ from wagtail_smart_resize.core.formatting import price_text
 from wagtail_smart_resize.core.keys import parse_key
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.storage_errors import StorageError
-from wagtail_smart_resize.editorial import actions, estimates, permissions
+from wagtail_smart_resize.editorial import actions, estimates, lost_files, permissions
 from wagtail_smart_resize.editorial.actions import Refused
 from wagtail_smart_resize.models import GatewayRequest, ImageVersion
 from wagtail_smart_resize.purchasing import plan
@@ -30,6 +30,8 @@ from .forms import BulkForm
 
 #: Maximum number of images per action: all are handled within one HTTP request.
 MAX_IMAGES = 500
+#: What may be done with pictures whose files are lost.
+LOST_ACTS = {"want", "crop"}
 #: Maximum number of refused images named in a message.
 MAX_NAMED = 5
 
@@ -182,6 +184,7 @@ class BulkView(SmartResizeAction, ImageBulkAction):
             "too_many": self.too_many,
             "gone": not (self.too_many or any(self.selection[1].values()) or self.images),
             "candidates": settings.CANDIDATES,
+            "losses": self.losses,
             "is_fragment": self.is_fragment,
         }
 
@@ -195,9 +198,38 @@ class BulkView(SmartResizeAction, ImageBulkAction):
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Show the estimate; buy only if the form was sent with `confirm`."""
+        if request.POST.get("lost") in LOST_ACTS:
+            return self._settle_lost(again=request.POST["lost"] == "want")
         if "confirm" not in request.POST:
             return self.render_to_response(self.get_context_data())
         return super().post(request, *args, **kwargs)
+
+    # Pictures without files
+
+    @cached_property
+    def losses(self) -> list[lost_files.Loss]:
+        """Return the selected images' live pictures whose files were found to be missing."""
+        return lost_files.losses_of_images(image.pk for image in self.images)
+
+    def _settle_lost(self, *, again: bool) -> HttpResponseBase:
+        for loss in self.losses:
+            lost_files.settle(loss, again=again)
+        count = len(self.losses)
+        text = (
+            ngettext(
+                "The lost picture of %(count)d shape is wanted anew.",
+                "The lost pictures of %(count)d shapes are wanted anew.",
+                count,
+            )
+            if again
+            else ngettext(
+                "%(count)d shape has its standard crop again.",
+                "%(count)d shapes have their standard crops again.",
+                count,
+            )
+        )
+        messages.success(self.request, text % {"count": count})
+        return redirect(self.next_url)
 
     def estimate(self, form: BulkForm) -> estimates.Estimate:
         override_rules = form.cleaned_data["override_rules"]

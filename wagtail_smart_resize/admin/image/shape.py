@@ -229,7 +229,7 @@ class Option:
     @property
     def size(self) -> SafeString | str:
         candidate = self.candidate
-        return written(Size(candidate.width, candidate.height)) if candidate else ""
+        return written(candidate.size) if candidate else ""
 
     @property
     def is_small(self) -> bool:

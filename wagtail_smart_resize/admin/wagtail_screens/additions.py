@@ -16,6 +16,16 @@ from wagtail_smart_resize.models.savepoints import savepoint_if_atomic
 
 from .columns import StateColumn
 from .side_panel import SmartResizeSidePanel
+from .url_generator import filter_spec as add_filter_spec
+
+__all__ = [
+    "add_column",
+    "add_edit_button",
+    "add_filter_spec",
+    "add_report_button",
+    "add_side_panel",
+    "load_states",
+]
 
 
 def add_edit_button(view: Any, buttons: list[Any]) -> list[Any]:

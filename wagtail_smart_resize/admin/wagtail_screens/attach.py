@@ -1,4 +1,4 @@
-"""Attach the app to Wagtail's image edit page, image listing and image chooser.
+"""Attach the app to Wagtail's image edit page, listing, chooser and URL generator.
 
 Wagtail has no hooks for these screens, so some of their class attributes are wrapped once, when
 Wagtail loads the app's hooks. Wrapping is compatible with other packages that do the same, and a
@@ -75,7 +75,7 @@ class Point(NamedTuple):
 
     def _extended(self, view: Any, value: Any) -> Any:
         try:
-            if not settings.EXTEND_IMAGE_VIEWS or not schema.is_current():
+            if not is_on():
                 return value
             from . import additions
 
@@ -92,7 +92,13 @@ POINTS = (
     Point("IndexView", "header_more_buttons", "add_report_button"),
     Point("IndexView", "columns", "add_column"),
     Point("IndexView", "decorate_paginated_queryset", "load_states"),
+    Point("URLGeneratorView", "get_filter_spec", "add_filter_spec"),
 )
+
+
+def is_on() -> bool:
+    """Return whether Wagtail's screens are to show anything of this app."""
+    return settings.EXTEND_IMAGE_VIEWS and schema.is_current()
 
 
 def attach() -> None:
@@ -104,7 +110,8 @@ def attach() -> None:
 
 def _attached() -> Iterator[str]:
     """Attach each point, and yield the names of those that Wagtail has moved."""
-    for attach_one in (*(point.attach for point in POINTS), _attach_chooser):
+    attachments = (*(point.attach for point in POINTS), _attach_chooser, _attach_url_generator)
+    for attach_one in attachments:
         try:
             attach_one()
         except Moved as moved:
@@ -122,6 +129,15 @@ def _attach_chooser() -> None:
         chooser.template_name = CHOOSER_TEMPLATE
     elif template.startswith("wagtail") and template != CHOOSER_TEMPLATE:
         raise Moved(f"{WIDGETS}.AdminImageChooser.template_name")
+
+
+def _attach_url_generator() -> None:
+    """Replace the form and the filter by which the URL generator offers and previews filters."""
+    from .url_generator import SmartResizeURLForm, TriedFilter
+
+    for name, ours in (("URLGeneratorForm", SmartResizeURLForm), ("Filter", TriedFilter)):
+        _find(VIEWS, name)
+        setattr(import_module(VIEWS), name, ours)
 
 
 def _find(module: str, name: str) -> Any:

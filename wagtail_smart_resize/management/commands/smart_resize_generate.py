@@ -10,7 +10,9 @@ from django.db.models import Q, QuerySet
 from wagtail.images import get_image_model
 from wagtail.models import Collection
 
+from wagtail_smart_resize.core import database
 from wagtail_smart_resize.core.formatting import price_text
+from wagtail_smart_resize.core.schema import problem_of
 from wagtail_smart_resize.editorial import planning
 from wagtail_smart_resize.editorial.actions import ResizeTarget
 from wagtail_smart_resize.rules import assess
@@ -58,6 +60,8 @@ class Command(BaseCommand):
         dry_run = options["dry_run"]
         if not (settings.API_KEY or dry_run):
             raise CommandError("The site has no API key: nothing would be bought. Set API_KEY.")
+        if problem := problem_of(database.alias()):
+            raise CommandError(problem)
         plan = planning.want_shapes(images, targets, limit=options["limit"], dry_run=dry_run)
         for line in _report_lines(plan, dry_run):
             self.stdout.write(line)

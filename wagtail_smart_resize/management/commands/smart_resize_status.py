@@ -9,7 +9,8 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from wagtail_smart_resize.editorial import monthly_figures, pipeline_health
-from wagtail_smart_resize.models import PipelineState, Recomposition
+from wagtail_smart_resize.editorial.lost_files import damaged_versions
+from wagtail_smart_resize.models import PipelineState, Recomposition, ownership
 from wagtail_smart_resize.runners import modes
 
 #: Exit status for each level, as monitoring plugins define it.
@@ -53,8 +54,10 @@ def status() -> dict[str, Any]:
         {"level": notice.status, "message": str(notice.message), "remedy": str(notice.remedy)}
         for notice in checked.notices
     ]
+    unreadable = damaged_versions().count()
     return {
-        "level": _level(notices, failed),
+        "level": _level(notices, bool(failed.get("unknown") or unreadable)),
+        "database": ownership.database_name(),
         "runner": {
             "mode": modes.mode(),
             "activity": str(checked.label),
@@ -77,17 +80,18 @@ def status() -> dict[str, Any]:
             "oldest_since": _iso(found.oldest and found.oldest.row.wanted_at),
         },
         "awaiting_review": Recomposition.objects.awaiting_review().count(),
+        "unreadable": unreadable,
         "failed": failed,
         "notices": notices,
     }
 
 
-def _level(notices: list[dict[str, str]], failed: dict[str, int]) -> str:
+def _level(notices: list[dict[str, str]], needs_a_person: bool) -> str:
     levels = {notice["level"] for notice in notices}
     if "critical" in levels:
         return "critical"
-    # A purchase of unknown outcome waits until a person decides.
-    return "warning" if "warning" in levels or failed.get("unknown") else "ok"
+    # A purchase of unknown outcome, or a lost file, waits until a person decides.
+    return "warning" if "warning" in levels or needs_a_person else "ok"
 
 
 def _iso(moment: Any) -> str | None:
@@ -103,6 +107,7 @@ def lines(report: dict[str, Any]) -> list[str]:
     failed = [f"{code} ({count})" for code, count in report["failed"].items()]
     figures = [
         ("Level", report["level"]),
+        ("Database", report["database"]),
         ("Runner", f"{runner['mode']}: {runner['activity']}"),
         ("Last at work", runner["last_at_work"] or "never"),
         ("Service", _service_text(service)),
@@ -112,6 +117,7 @@ def lines(report: dict[str, Any]) -> list[str]:
         ("Waiting", f"{waiting['count']}" + (f", the oldest since {oldest}" if oldest else "")),
         ("Awaiting review", str(report["awaiting_review"])),
         ("Failed", ", ".join(failed) or "0"),
+        ("Unreadable", f"live pictures of {report['unreadable']} images"),
     ]
     rows = [f"{name + ':':<20}{text}" for name, text in figures]
     notices = [f"{each['level']}: {each['message']} {each['remedy']}" for each in report["notices"]]

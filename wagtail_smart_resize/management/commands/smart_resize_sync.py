@@ -5,7 +5,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from wagtail_smart_resize.models import PipelineState
+from wagtail_smart_resize.core import database
+from wagtail_smart_resize.core.schema import problem_of
+from wagtail_smart_resize.editorial import lost_files
+from wagtail_smart_resize.models import PipelineState, ownership
 from wagtail_smart_resize.repair import repairs
 from wagtail_smart_resize.runners import drain, modes
 
@@ -29,12 +32,22 @@ class Command(BaseCommand):
             help="With --wait: give up after so many seconds (default: %(default)g).",
         )
         parser.add_argument(
+            "--lost",
+            choices=("count", "want", "crop"),
+            help="Ask the storage for the file of each recomposed picture, and for those that are "
+            "missing: count them, want them anew, or go back to the crop.",
+        )
+        parser.add_argument(
             "--dry-run", action="store_true", help="Change nothing; say what would be done."
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["dry_run"] and options["wait"]:
             raise CommandError("--dry-run changes nothing: there is nothing to --wait for.")
+        if problem := problem_of(database.alias()) or ownership.problem():
+            raise CommandError(problem)
+        if options["lost"]:
+            self._look_for_files("count" if options["dry_run"] else options["lost"])
         failed = self._repair(options["dry_run"])
         if options["wait"]:
             failed |= self._finish(options["timeout"])
@@ -44,6 +57,17 @@ class Command(BaseCommand):
             modes.wake()
         if failed:
             raise CommandError("Something failed: the log says what.")
+
+    def _look_for_files(self, act: str) -> None:
+        live = others = 0
+        for loss in lost_files.losses(lost_files.current_rows()):
+            live += loss.is_live
+            others += len(loss.candidates) - loss.is_live
+            if act == "count":
+                lost_files.note(loss)
+            else:
+                lost_files.settle(loss, again=act == "want")
+        self.stdout.write(f"live pictures without a file: {live}, others: {others}")
 
     def _repair(self, dry_run: bool) -> bool:
         if dry_run:

@@ -4,8 +4,9 @@ import signal
 import threading
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
+from wagtail_smart_resize.models import ownership
 from wagtail_smart_resize.runners import loop
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -18,6 +19,8 @@ class Command(BaseCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if problem := ownership.problem():
+            raise CommandError(problem)
         work = loop.Loop(alone=False)
         before = {number: signal.getsignal(number) for number in SIGNALS}
         for number in SIGNALS:

@@ -67,6 +67,7 @@ _WORDS = (
     Word("more", JOB, "completed, with a picture nobody asked for"),
     Word("reversed", JOB, "completed, the pictures in the opposite order"),
     Word("unnamed", JOB, "completed, with no sizes in the names of the files"),
+    Word("preset", JOB, "completed, every picture in the shape that the engine works in, uncut"),
     Word("off-size", JOB, "completed, every picture in another shape than asked for"),
     Word("small", JOB, "completed, every picture in the right shape at half the size"),
     Word("string-media-url", JOB, "completed, `media_url` being the first URL, not a list"),

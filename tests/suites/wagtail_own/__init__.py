@@ -1,0 +1,1 @@
+"""Wagtail's own tests, with the app installed and without."""
