@@ -197,7 +197,7 @@ def _recompositions(images: int) -> None:
         # The day's budget ends for all at the same moment.
         next_attempt_at=f"CASE WHEN c < {BUDGET} THEN NULL WHEN c >= {DUE}"
         " THEN now() - interval '1 minute'"
-        " ELSE date_trunc('day', now()) + interval '10 days' END",
+        " ELSE date_trunc('day', now()) + interval '1 day' END",
         awaiting_review_since=f"CASE WHEN c >= {REVIEW} AND c < {FAILED} THEN now()"
         " - n * interval '9 minutes' END",
         decision=f"CASE WHEN c >= {CROP} AND c < {REVIEW} THEN 'crop' ELSE 'none' END",

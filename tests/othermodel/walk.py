@@ -58,7 +58,7 @@ def change(*how):
     if how == ("copied",):
         for image in (kept, refused):
             copy(image)
-    else:
+    elif how == ("fresh",):
         # Other pictures, whose keys are those of the former ones.
         for _ in range(2):
             plain_image(colour="tomato")

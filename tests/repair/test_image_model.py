@@ -109,3 +109,17 @@ def test_a_child_of_the_former_model_is_another_model(step):
     told = step("yourimages.ChildImage", "change", "fresh")
     assert (told["check"], told["check after"]) == (["wagtail_smart_resize.W011"], [])
     assert told["rows"] == NONE_KEPT
+
+
+def test_a_former_model_that_can_t_tell_of_files_keeps_what_was_bought_for_them(step):
+    """The child's table has no files, and its keys are those of its parent."""
+    step("yourimages.ChildImage", "begin")
+    told = step("wagtailimages.Image", "change", "inherited")
+    assert told["rows"] == {
+        **KEPT,
+        "Recomposition": 5,
+        "Candidate": 2,
+        "ImageVersion": 2,
+        "OptOut": 2,
+    }
+    assert told["again"] == "The tables refer to the present image model: nothing to do."

@@ -95,31 +95,30 @@ def _in_chunks(keys: Any, size: int = 500) -> Iterator[list[Any]]:
 
 
 def _same_images(former: type[models.Model], keys: list[Any]) -> Iterator[Any]:
-    """Yield the keys under which both models have an image of the same file.
+    """Yield the keys under which both models have an image of the same file."""
+    present = database.site_images(with_hidden=True).filter(pk__in=keys)
+    before = _former_files(former, keys)
+    for image in present:
+        if before is None:
+            # Then an image is another one only if something was bought for another file.
+            is_same = _hash_bought_for(image.pk) in ("", image.file_hash)
+        else:
+            name, file_hash = before.get(image.pk, ("", ""))
+            is_same = image.file.name == name or (file_hash and image.file_hash == file_hash)
+        if is_same:
+            yield image.pk
 
-    Where the former table can't tell, what was bought must have been for the present file.
-    """
-    present = {
-        image.pk: (image.file.name, image.file_hash)
-        for image in database.site_images(with_hidden=True).filter(pk__in=keys)
-    }
-    before = _former_files(former, list(present))
-    for key, (name, file_hash) in present.items():
-        former_name, former_hash = before.get(key, ("", _hash_bought_for(key)))
-        if name == former_name or (file_hash and file_hash == former_hash):
-            yield key
 
-
-def _former_files(former: type[models.Model], keys: list[Any]) -> dict[Any, tuple[str, str]]:
-    """Return names and hashes by key; nothing where the table is gone, or has no such columns."""
+def _former_files(former: type[models.Model], keys: list[Any]) -> dict[Any, tuple[str, str]] | None:
+    """Return names and hashes by key; None where the table is gone, or has no such columns."""
     connection = connections[database.alias()]
     table = former._meta.db_table
     if table not in connection.introspection.table_names():
-        return {}
+        return None
     with connection.cursor() as cursor:
         described = connection.introspection.get_table_description(cursor, table)
     if not {"file", "file_hash"} <= {column.name for column in described}:
-        return {}
+        return None
     rows = former._default_manager.using(connection.alias).filter(pk__in=keys)
     return {key: (name, file_hash) for key, name, file_hash in rows.values_list(*FORMER_COLUMNS)}
 
