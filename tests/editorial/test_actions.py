@@ -115,7 +115,7 @@ class TestAsking:
         image = photo()
         with pytest.raises(Refused, match="no longer hold the preset") as raised:
             actions.request_recomposition(image, [replace(SQUARE, recipe="removed")], user=user)
-        assert raised.value.code == "unknown_recipe"
+        assert raised.value.code == "unknown_preset"
         assert not GatewayRequest.objects.exists()
         assert not Recomposition.objects.exists()
 

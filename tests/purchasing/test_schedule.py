@@ -126,6 +126,7 @@ HOURS = {
     Reason.NO_KEY: 1,
     Reason.CIRCUIT_OPEN: 1,
     Reason.HOPELESS_SHAPE: 168,
+    Reason.UNKNOWN_PRESET: 24,
     Reason.SMALL_SLOT: 168,
     Reason.CROP_KEEPS_ENOUGH: 168,
     Reason.SVG: None,

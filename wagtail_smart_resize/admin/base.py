@@ -14,8 +14,9 @@ from django.views.generic import View
 from wagtail.admin import messages
 from wagtail.images import get_image_model
 
+from wagtail_smart_resize.core import database
 from wagtail_smart_resize.core.keys import parse_key
-from wagtail_smart_resize.core.schema import schema
+from wagtail_smart_resize.core.schema import remedy_of, schema
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.editorial import permissions
 
@@ -30,9 +31,10 @@ def only_if_migrated(view: Callable[..., HttpResponseBase]) -> Callable[..., Htt
         messages.error(
             request,
             _(
-                "Smart resize is not set up for this site yet: the people who run it find in its "
-                "log what to do. Nothing was done."
-            ),
+                "Smart resize is not set up yet: the people who run the site have to run "
+                "“%(command)s”. Nothing was done."
+            )
+            % {"command": remedy_of(database.alias())},
         )
         return redirect("wagtailadmin_home")
 

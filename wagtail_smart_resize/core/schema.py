@@ -79,6 +79,11 @@ def problem_of(using: str) -> str:
     return OTHER_MODEL.format(former=former, present=_image_table()) if former else ""
 
 
+def remedy_of(using: str) -> str:
+    """Return the command that mends what `problem_of` finds."""
+    return "migrate" if missing_from(using) else "smart_resize_image_model"
+
+
 def former_image_table(using: str) -> str:
     """Return the table of another image model than the site's to which ours refer; "" if none.
 

@@ -33,7 +33,7 @@ from wagtail_smart_resize.purchasing import demand, outcomes, plan
 from wagtail_smart_resize.rules import assess
 from wagtail_smart_resize.rules.verdict import Reason, Verdict
 from wagtail_smart_resize.runners import modes
-from wagtail_smart_resize.settings import Recipe, UnknownRecipe, settings
+from wagtail_smart_resize.settings import Recipe, settings
 
 from . import audit
 
@@ -89,20 +89,8 @@ class GenerationOptions:
         return self.candidates or settings.CANDIDATES
 
     def recipe(self, name: str) -> Recipe:
-        """Return the recipe of that name with these options applied.
-
-        Raises Refused("unknown_recipe") if the settings no longer hold it.
-        """
-        try:
-            recipe = settings.recipe(name)
-        except UnknownRecipe as error:
-            raise Refused(
-                "unknown_recipe",
-                _(
-                    "The site's settings no longer hold the preset that this shape was made for: "
-                    "no more pictures can be asked for."
-                ),
-            ) from error
+        """Return the recipe of that name with these options applied. Raises UnknownRecipe."""
+        recipe = settings.recipe(name)
         changes = {"prompt": self.prompt, "resolution": self.resolution}
         return replace(
             recipe, **{key: value for key, value in changes.items() if value is not None}
@@ -186,7 +174,7 @@ def request_recomposition(
     first. `override_rules` overrules the rules that are a matter of taste.
 
     Raises Refused, and then requests nothing. Its code is "no_key", "file_missing", "deleted",
-    "replaced", "under_way", "budget", "unknown_recipe" or the reason of a rule.
+    "replaced", "under_way", "budget" or the reason of a rule.
     """
     options = options or GenerationOptions()
     key = key or uuid.uuid4()

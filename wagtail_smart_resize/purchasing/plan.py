@@ -22,7 +22,7 @@ from wagtail_smart_resize.models import BudgetPeriod, GatewayRequest, ImageVersi
 from wagtail_smart_resize.models.gateway_request import new_token
 from wagtail_smart_resize.rules import assess
 from wagtail_smart_resize.rules.verdict import Reason, Verdict
-from wagtail_smart_resize.settings import Recipe, UnknownRecipe, settings
+from wagtail_smart_resize.settings import Recipe, settings
 
 from . import source_image
 from .schedule import REVISIT_AFTER, revisit_at
@@ -59,13 +59,8 @@ def plan_request(group: DueGroup) -> GatewayRequest | None:
     Return None if there is nothing to request; rows that are not allowed wait, with their reason.
     """
     image = database.site_images().filter(pk=group.image_id).first()
-    recipe = _get_recipe(group)
     if image is None:
         postpone(group, REVISIT_AFTER)
-        return None
-    if recipe is None:
-        for row in _wanted_rows(image, group.recipe):
-            row.wait(Reason.UNKNOWN_PRESET, revisit_at(Reason.UNKNOWN_PRESET))
         return None
     try:
         # An SVG has no pixels.
@@ -81,7 +76,7 @@ def plan_request(group: DueGroup) -> GatewayRequest | None:
     BudgetPeriod.ensure_rows(clock.today())
     try:
         with database.atomic():
-            return _write_request(image, recipe, allowed)
+            return _write_request(image, settings.recipe(group.recipe), allowed)
     except _Overtaken:
         return None
 
@@ -134,18 +129,6 @@ def _move_to_present_file(row: Recomposition, image: SiteImage) -> None:
         row.leave()
     else:
         row.update_if(where={"purchase": row.Purchase.WANTED}, source_hash=image.file_hash)
-
-
-def _get_recipe(group: DueGroup) -> Recipe | None:
-    """Return the group's recipe by the present settings.
-
-    Return None for an unknown one: a removed preset may come back with the next deployment.
-    """
-    try:
-        return settings.recipe(group.recipe)
-    except UnknownRecipe as error:
-        logger.warning("%s", error)
-        return None
 
 
 def _wanted_rows(image: SiteImage, recipe: str) -> Any:

@@ -15,7 +15,7 @@ from wagtail_smart_resize.purchasing import plan
 from wagtail_smart_resize.rules import assess, usage
 from wagtail_smart_resize.rules.facts import SourceFacts
 from wagtail_smart_resize.rules.verdict import Reason, Usage
-from wagtail_smart_resize.settings import UnknownRecipe, settings
+from wagtail_smart_resize.settings import settings
 
 from .reading import chunks
 from .report import Finding, Repair
@@ -78,13 +78,6 @@ def _facts_reader() -> Callable[[Any, bool], assess.ImageFacts]:
 def _assess(
     row: Recomposition, image_facts: assess.ImageFacts, uses: Callable[[Any], Usage]
 ) -> Iterator[Finding]:
-    try:
-        settings.recipe(row.recipe)
-    except UnknownRecipe:
-        if row.waiting_reason != Reason.UNKNOWN_PRESET:
-            until = plan.revisit_at(Reason.UNKNOWN_PRESET)
-            yield Finding(Repair.WAITING, 1, partial(row.wait, Reason.UNKNOWN_PRESET, until))
-        return
     reason = _reason(row, image_facts, uses)
     if reason is None:
         yield Finding(Repair.WOKEN, 1, partial(_wake, row))

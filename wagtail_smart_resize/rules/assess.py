@@ -10,7 +10,7 @@ from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import Slot
 from wagtail_smart_resize.models import BudgetPeriod, OptOut, PipelineState
-from wagtail_smart_resize.settings import settings
+from wagtail_smart_resize.settings import UnknownRecipe, settings
 
 from . import usage
 from .verdict import Policy, RuleInput, Usage, Verdict, verdict
@@ -102,6 +102,7 @@ def assess(
         preview_only=preview_only,
         uses=image_facts.uses,
         allowed_by_site=not ask_site or site_allows(image_facts.image, shape, slots, recipe),
+        has_preset=_is_known(recipe),
         has_key=bool(settings.API_KEY),
         automatic=settings.AUTO_GENERATE,
         wanted_by_person=by_person,
@@ -109,6 +110,14 @@ def assess(
         circuit_closed=image_facts.circuit_closed,
     )
     return verdict(facts, policy(), rules_overridden)
+
+
+def _is_known(recipe: str) -> bool:
+    try:
+        settings.recipe(recipe)
+    except UnknownRecipe:
+        return False
+    return True
 
 
 def policy() -> Policy:

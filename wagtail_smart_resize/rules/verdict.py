@@ -107,6 +107,8 @@ class RuleInput:
     preview_only: bool = False
     """Whether it was wanted only while a preview was shown."""
     uses: Usage = Usage.UNKNOWN
+    has_preset: bool = True
+    """Whether the settings still hold the preset that the shape is wanted for."""
     allowed_by_site: bool = True
     has_key: bool = True
     automatic: bool = True
@@ -182,7 +184,8 @@ SENTENCES: dict[Reason | None, Promise] = {
         "and must use at least %(min_kept)d %%."
     ),
     Reason.UNKNOWN_PRESET: _(
-        "The site's settings no longer hold the preset that this shape is wanted for."
+        "The site's settings no longer hold the preset that this shape was made for: no more "
+        "pictures can be asked for."
     ),
     Reason.NOT_PUBLISHED: _(
         "No published page is known to use the image: it is recomposed when one does, or when an "
@@ -239,6 +242,8 @@ def _picture(facts: RuleInput, policy: Policy) -> Iterator[Reason]:
         yield Reason.TINY
     if share_kept_by_engine(facts.shape) < policy.min_kept:
         yield Reason.HOPELESS_SHAPE
+    if not facts.has_preset:
+        yield Reason.UNKNOWN_PRESET
 
 
 def _sent_size(facts: RuleInput) -> Size:

@@ -2,7 +2,7 @@
 
 import pytest
 from django.utils import timezone
-from support.factories import candidate, photo, plain_image, recomposition
+from support.factories import candidate, live, photo, plain_image, recomposition
 from wagtail.users.models import UserProfile
 
 from suites.browser.harness import PHONE
@@ -76,6 +76,31 @@ def ours(images):
     ]
 
 
+@pytest.fixture
+def odd(site, settings, people):
+    """Create a picture of another shape that awaits review, and a live one whose file is lost."""
+    review_mode(settings)
+    image = photo(title="Rocket on the pad", collection=people.here)
+    page_with(image)
+    candidate(recomposition(image, "1200x630", purchase="idle"), size=(1376, 1000))
+    chosen = live(image, "800x1000")
+    chosen.file.storage.delete(chosen.file.name)
+    ImageVersion.note_damage(image.pk)
+    return [
+        ("a picture of another shape", screen_of(image), None),
+        ("another shape in the review queue", "/admin/reports/smart-resize/review/", None),
+        ("the bulk action with a lost picture", bulk_of([image]), None),
+        ("the URL generator", f"/admin/images/{image.pk}/generate_url/", smart_resize_url),
+    ]
+
+
+def smart_resize_url(tab):
+    """Have the generator make an address of ours, and wait for its preview."""
+    tab.get_by_label("Filter").select_option("smartresize")
+    tab.get_by_label("Width").fill("400")
+    tab.locator("img[src*='smartresize-400x']").wait_for()
+
+
 def visit(screen, places):
     for name, path, prepare in places:
         tab = screen.open(path)
@@ -138,6 +163,11 @@ class TestAxe:
     def test_finds_no_barrier_while_nothing_is_sent(self, stopped, themed_screen, scheme):
         screen = themed_screen(scheme)
         assert asked_of_each(screen, stopped, screen.accessibility_violations) == {}
+
+    def test_finds_no_barrier_in_what_is_out_of_the_ordinary(self, odd, themed_screen, scheme):
+        ours = odd[:3]
+        found = asked_of_each(themed_screen, ours, themed_screen.accessibility_violations)
+        assert found == {}
 
     def test_finds_no_barrier_in_what_is_under_way(self, site, people, themed_screen, scheme):
         image = plain_image(collection=people.here)
@@ -202,6 +232,9 @@ class TestArabicOnAPhone:
     def test_nothing_of_the_review_queue_overflows(self, queue, phone):
         assert asked_of_each(phone, queue, phone.overflow) == {}
 
+    def test_nothing_out_of_the_ordinary_overflows(self, odd, phone):
+        assert asked_of_each(phone, odd[:3], phone.overflow) == {}
+
     def test_nothing_overflows_while_nothing_is_sent(self, stopped, phone):
         assert asked_of_each(phone, stopped, phone.overflow) == {}
 
@@ -210,3 +243,16 @@ class TestArabicOnAPhone:
 
     def test_sizes_of_the_review_queue_read_from_left_to_right(self, queue, phone):
         assert asked_of_each(phone, queue, phone.reversed_sizes) == {}
+
+
+def test_what_is_out_of_the_ordinary_is_told(odd, people, open_browser):
+    screen = open_browser(people.superuser)
+    texts = {}
+    for name in visit(screen, odd):
+        texts[name] = screen.tab.locator("main").inner_text()
+        screen.screenshot(f"odd-{name.replace(chr(32), chr(45))}")
+    cut = "of another shape than was asked for: the cut loses 28 % of it"
+    assert cut in texts["a picture of another shape"]
+    assert cut in texts["another shape in the review queue"]
+    assert "1 recomposed picture is lost" in texts["the bulk action with a lost picture"]
+    assert "smartresize-400x" in screen.tab.locator("#result-url").input_value()
