@@ -104,7 +104,7 @@ def _same_images(former: type[models.Model], keys: list[Any]) -> Iterator[Any]:
             is_same = _hash_bought_for(image.pk) in ("", image.file_hash)
         else:
             name, file_hash = before.get(image.pk, ("", ""))
-            is_same = image.file.name == name or (file_hash and image.file_hash == file_hash)
+            is_same = image.file.name == name or file_hash == image.file_hash != ""
         if is_same:
             yield image.pk
 

@@ -73,7 +73,7 @@ class Run:
             visitor.start()
         for number in range(KILLS):
             # No wait for anything: moments that nobody has chosen are what is tried.
-            time.sleep(self.random.uniform(0.2, 1.2))
+            time.sleep(self.random.uniform(0.5, 2.5))
             self._kill_one(master, number)
         self._over.set()
         join(*visitors)
