@@ -154,10 +154,29 @@ def test_what_lies_is_bought_as_it_is_displayed(image, name, gateway, run):
 
 
 @pytest.mark.parametrize("name", ["drawing.svg", "jpeg.jpg"], indirect=True)
-def test_preserve_svg_keeps_a_drawing_as_it_is_and_changes_nothing_else(image, name):
+def test_preserve_svg_keeps_the_filter_as_it_keeps_fill(image, name):
     tag = "{% load wagtailimages_tags %}{% image image smartresize-200x200 preserve-svg as shown %}"
     context = Context({"image": fresh(image)})
     Template(tag).render(context)
-    spec = "original" if name.endswith(".svg") else "smartresize-200x200"
-    assert context["shown"].filter_spec.replace("|preserve-svg", "") == spec
-    assert pixels(context["shown"]) == pixels(fresh(image).get_rendition(spec))
+    shown = context["shown"]
+    assert shown.filter_spec.replace("|preserve-svg", "") == "smartresize-200x200"
+    assert pixels(shown) == pixels(fresh(image).get_rendition("fill-200x200"))
+
+
+@pytest.mark.parametrize("name", ["drawing.svg"], indirect=True)
+@pytest.mark.parametrize(
+    ("spec", "kept"),
+    [
+        ("smartresize-200x100|format-webp|preserve-svg", "smartresize-200x100"),
+        (
+            "smartresize-200x100-c50|bgcolor-000|max-50x50|preserve-svg",
+            "smartresize-200x100-c50|max-50x50",
+        ),
+        ("format-webp|preserve-svg", "original"),
+    ],
+)
+def test_preserve_svg_drops_what_needs_pixels(image, name, spec, kept):
+    tag = "{% load wagtailimages_tags %}{% image image " + spec.replace("|", " ") + " as shown %}"
+    context = Context({"image": fresh(image)})
+    Template(tag).render(context)
+    assert context["shown"].filter_spec == kept

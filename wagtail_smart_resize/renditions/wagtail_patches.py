@@ -1,13 +1,15 @@
-"""The five patches of Wagtail, where it has no hook for what the filter needs.
+"""The six patches of Wagtail, where it has no hook for what the filter needs.
 
 Each is a few lines around Wagtail's own code, and changes nothing for specs without this app's
 operation. The numbers are those of Wagtail's pull requests that brought the behaviour.
 """
 
+import sys
 from functools import wraps
 from typing import Any
 
 from django.utils.functional import cached_property
+from wagtail.images import utils
 from wagtail.images.image_operations import FilterOperation
 from wagtail.images.models import AbstractImage, AbstractRendition, Filter
 from wagtail.images.rect import Rect
@@ -24,6 +26,10 @@ def apply() -> None:
     Filter.run = _run
     AbstractImage.create_renditions = _create_renditions
     PreviewableMixin.make_preview_request = _make_preview_request
+    # Wherever it was imported by name. The API's fields are loaded by few sites.
+    for name in ("wagtail.images.utils", "wagtail.images.models", "wagtail.images.api.fields"):
+        if name in sys.modules:
+            vars(sys.modules[name])["to_svg_safe_spec"] = _to_svg_safe_spec
     AbstractRendition.focal_point = _focal_point
     _focal_point.__set_name__(AbstractRendition, "focal_point")
 
@@ -111,6 +117,19 @@ _wagtail_make_preview_request = PreviewableMixin.make_preview_request
 def _make_preview_request(self: Any, *args: Any, **kwargs: Any) -> Any:
     with request_tracking.as_preview():
         return _wagtail_make_preview_request(self, *args, **kwargs)
+
+
+# With `preserve-svg` Wagtail keeps those filters of a spec that it knows to do without pixels, by
+# their names. On an SVG this app's operation is `fill`.
+
+_wagtail_to_svg_safe_spec = utils.to_svg_safe_spec
+
+
+@wraps(_wagtail_to_svg_safe_spec)
+def _to_svg_safe_spec(filter_specs: str | list[str]) -> str:
+    specs = filter_specs.split("|") if isinstance(filter_specs, str) else filter_specs
+    as_fill = [f"fill-{each}" if each.startswith("smartresize-") else each for each in specs]
+    return str(_wagtail_to_svg_safe_spec(as_fill)).replace("fill-smartresize-", "smartresize-")
 
 
 # Wagtail derives the focal point of a rendition from its spec's transforms, which are the crop's

@@ -4,5 +4,5 @@ from wagtail.test.settings import *  # noqa: F403
 from wagtail.test.settings import INSTALLED_APPS
 
 INSTALLED_APPS = ["wagtail_smart_resize", *INSTALLED_APPS]
-WAGTAIL_SMART_RESIZE = {"API_KEY": "key", "REVIEW": True}
+WAGTAIL_SMART_RESIZE = {"API_KEY": "key", "REVIEW": False}
 SILENCED_SYSTEM_CHECKS = ["wagtail_smart_resize.W002", "wagtail_smart_resize.W003"]
