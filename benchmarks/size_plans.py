@@ -136,4 +136,4 @@ def _section(plan: Plan) -> str:
 
 def _short(line: str) -> str:
     """Shorten a line: without our tables' prefix, and as wide as a page of Markdown."""
-    return line.replace("wagtail_smart_resize_", "")[:150]
+    return line.replace("wagtail_smart_resize_", "")[:150].rstrip()
