@@ -58,8 +58,7 @@ class Schema:
             now = time.monotonic()
             if not self._is_current and now >= self._next_look:
                 self._next_look = now + self.LOOK_INTERVAL_SECONDS
-                self._problem = problem_of(alias())
-                self._is_current = not self._problem
+                self._ask()
             if not self._is_current and now >= self._next_line:
                 self._next_line = now + self.LOG_INTERVAL_SECONDS
                 logger.error(self._problem)
@@ -67,6 +66,9 @@ class Schema:
 
     def migrated(self, **_kwargs: Any) -> None:
         """Look at once, since this process has migrated, forwards or backwards."""
+        self._ask()
+
+    def _ask(self) -> None:
         self._problem = problem_of(alias())
         self._is_current = not self._problem
 

@@ -12,7 +12,6 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
-from django.db.models import F
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -159,7 +158,7 @@ def distinct(targets: Iterable[ResizeTarget]) -> list[ResizeTarget]:
 def _rows_by_image(images: Sequence[Any]) -> dict[Any, list[Recomposition]]:
     """Return the recompositions of the images' current files, by image id."""
     keys = [image.pk for image in images]
-    rows = Recomposition.objects.filter(image_id__in=keys, source_hash=F("image__file_hash"))
+    rows = Recomposition.objects.current().filter(image_id__in=keys)
     found = defaultdict(list)
     for row in states.with_state_relations(rows).order_by("pk"):
         found[row.image_id].append(row)

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from wagtail_smart_resize.core import database
@@ -32,11 +32,6 @@ class Loss(NamedTuple):
         return self.row.live_id in {candidate.pk for candidate in self.candidates}
 
 
-def current_rows() -> QuerySet[Recomposition]:
-    """Return the recompositions of the images' present files."""
-    return Recomposition.objects.filter(source_hash=F("image__file_hash"))
-
-
 def damaged_versions() -> QuerySet[ImageVersion]:
     """Return the images of which a live picture was found to be missing or unreadable."""
     return ImageVersion.objects.filter(publish_due_at__isnull=False, damage_noted_at__isnull=False)
@@ -54,7 +49,7 @@ def losses(rows: QuerySet[Recomposition]) -> Iterator[Loss]:
 def losses_of_images(image_ids: Iterable[Any]) -> list[Loss]:
     """Return the losses of those of the images of which one is noted."""
     damaged = damaged_versions().filter(pk__in=list(image_ids)).values("pk")
-    return list(losses(current_rows().filter(image_id__in=damaged)))
+    return list(losses(Recomposition.objects.current().filter(image_id__in=damaged)))
 
 
 def _is_lost(candidate: Candidate) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from wagtail_smart_resize.core.money import Price
@@ -113,7 +113,7 @@ def _wantable(
 
 def _rows_by_shape(images: Sequence[Any]) -> dict[tuple[Any, ...], Recomposition]:
     keys = [image.pk for image in images]
-    rows = Recomposition.objects.filter(image_id__in=keys, source_hash=F("image__file_hash"))
+    rows = Recomposition.objects.current().filter(image_id__in=keys)
     return {(row.image_id, row.shape, row.recipe): row for row in rows}
 
 

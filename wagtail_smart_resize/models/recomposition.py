@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings as django_settings
 from django.core.files.base import ContentFile
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from wagtail.images import get_image_model_string
@@ -34,6 +34,10 @@ def _is_open() -> Q:
 
 
 class RecompositionQuerySet(PrimaryQuerySet["Recomposition"]):
+    def current(self) -> "RecompositionQuerySet":
+        """Return the rows of their images' present files."""
+        return self.filter(source_hash=F("image__file_hash"))
+
     def wanted(self) -> "RecompositionQuerySet":
         return self.filter(purchase=Recomposition.Purchase.WANTED)
 

@@ -3,6 +3,7 @@
 import datetime as dt
 import logging
 from collections import Counter
+from collections.abc import Iterable
 from operator import attrgetter
 from typing import Any
 
@@ -87,12 +88,13 @@ def _stored_candidates(request: GatewayRequest) -> Any:
 
 def _incomplete_rows(request: GatewayRequest, rows: list[Recomposition]) -> list[Recomposition]:
     """Return the rows that have fewer candidates of their shape than were asked for."""
-    found = Counter(
-        candidate.recomposition_id
-        for candidate in _stored_candidates(request)
-        if not candidate.share_cut_away
-    )
+    found = _count_of_own_shape(_stored_candidates(request))
     return [row for row in rows if found[row.pk] < request.images_per_size]
+
+
+def _count_of_own_shape(candidates: Iterable[Candidate]) -> Counter[int]:
+    """Return by recomposition's id how many of these are of the shape that was asked for."""
+    return Counter(each.recomposition_id for each in candidates if not each.share_cut_away)
 
 
 def _fetch_one(request: GatewayRequest, position: int, output: dict[str, str]) -> None:
@@ -161,7 +163,8 @@ def _schedule_next_turn(request: GatewayRequest, *, at_once: bool) -> None:
 
 def _finish(request: GatewayRequest, incomplete: list[Recomposition]) -> None:
     """Fail the recompositions that have no candidates, with the reason, and finish the request."""
-    _hand_out_other_shapes(request, incomplete)
+    if incomplete:
+        _hand_out_other_shapes(request, incomplete)
     empty = [row for row in incomplete if not offer_candidates(request, row)]
     if empty:
         code, detail = _failure_of(request)
@@ -183,11 +186,10 @@ def _hand_out_other_shapes(request: GatewayRequest, incomplete: list[Recompositi
     So that each shape gets its picture where the service cuts none to shape, and several come
     nearest to the same.
     """
-    others = [each for each in _stored_candidates(request) if each.share_cut_away]
+    candidates = list(_stored_candidates(request))
+    others = [each for each in candidates if each.share_cut_away]
     lacking = Counter({row.pk: request.images_per_size for row in incomplete})
-    lacking.subtract(
-        each.recomposition_id for each in _stored_candidates(request) if not each.share_cut_away
-    )
+    lacking.subtract(_count_of_own_shape(candidates))
     pairs = [
         (share_cut_away(each.size, row.shape), each, row) for row in incomplete for each in others
     ]

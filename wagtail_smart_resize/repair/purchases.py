@@ -87,7 +87,7 @@ def find_replaced() -> Iterator[Finding]:
 
 def find_restored() -> Iterator[Finding]:
     """Yield the rows whose file is the image's again."""
-    current = Recomposition.objects.filter(source_hash=F("image__file_hash"))
+    current = Recomposition.objects.current()
     for ids in chunks(current.exclude(replaced_at=None)):
         yield Finding(Repair.RESTORED, len(ids), partial(_update, ids, {"replaced_at": None}))
 

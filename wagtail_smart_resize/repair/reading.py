@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 
 from wagtail_smart_resize.core import database
 from wagtail_smart_resize.core.site_image import SiteImage
@@ -50,7 +50,7 @@ def read_images(ids: Iterable[Any]) -> list[ImageRecords]:
     images = database.site_images().in_bulk(ids)
     versions = ImageVersion.objects.in_bulk(ids)
     rows = defaultdict(list)
-    current = Recomposition.objects.filter(image_id__in=ids, source_hash=F("image__file_hash"))
+    current = Recomposition.objects.current().filter(image_id__in=ids)
     for row in current.select_related("live"):
         rows[row.image_id].append(row)
     return [ImageRecords(images[pk], versions.get(pk), rows[pk]) for pk in ids if pk in images]

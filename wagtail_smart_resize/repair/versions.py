@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q
 
 from wagtail_smart_resize.core import database
 from wagtail_smart_resize.core.site_image import SiteImage
@@ -49,9 +49,7 @@ def find_lost_versions() -> Iterator[Finding]:
     """Yield the images that have something live or decided, but no version."""
     version = ImageVersion.objects.filter(pk=OuterRef("image_id"))
     decided = Q(decision=Recomposition.Decision.CROP) | Q(live__isnull=False)
-    unpublished = Recomposition.objects.filter(
-        decided, ~Exists(version), source_hash=F("image__file_hash")
-    )
+    unpublished = Recomposition.objects.current().filter(decided, ~Exists(version))
     for ids in chunks(unpublished, "image_id"):
         for image_id in ids:
             yield Finding(Repair.REBUILT, 1, partial(_rebuild, image_id))

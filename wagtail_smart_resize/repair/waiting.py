@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from functools import cache, partial
 from typing import Any
 
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils import timezone
 
 from wagtail_smart_resize.core import database
@@ -42,9 +42,8 @@ def find_waiting() -> Iterator[Finding]:
 
 
 def _waiting_rows() -> Any:
-    wanted = Recomposition.objects.wanted().filter(
-        source_hash=F("image__file_hash"), decision=Recomposition.Decision.NONE, live=None
-    )
+    wanted = Recomposition.objects.wanted().current()
+    wanted = wanted.filter(decision=Recomposition.Decision.NONE, live=None)
     waits = Q(waiting_reason__gt="") | Q(next_attempt_at=None)
     return wanted.filter(waits).exclude(waiting_reason__in=SETTLED_REASONS)
 

@@ -184,7 +184,8 @@ class BulkView(SmartResizeAction, ImageBulkAction):
             "too_many": self.too_many,
             "gone": not (self.too_many or any(self.selection[1].values()) or self.images),
             "candidates": settings.CANDIDATES,
-            "losses": self.losses,
+            # The estimate alone doesn't show them, and the storage is asked for each.
+            "losses": [] if self.is_fragment else self.losses,
             "is_fragment": self.is_fragment,
         }
 

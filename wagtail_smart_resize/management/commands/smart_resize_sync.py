@@ -8,7 +8,7 @@ from django.utils import timezone
 from wagtail_smart_resize.core import database
 from wagtail_smart_resize.core.schema import problem_of
 from wagtail_smart_resize.editorial import lost_files
-from wagtail_smart_resize.models import PipelineState, ownership
+from wagtail_smart_resize.models import PipelineState, Recomposition, ownership
 from wagtail_smart_resize.repair import repairs
 from wagtail_smart_resize.runners import drain, modes
 
@@ -47,7 +47,7 @@ class Command(BaseCommand):
         if problem := problem_of(database.alias()) or ownership.problem():
             raise CommandError(problem)
         if options["lost"]:
-            self._look_for_files("count" if options["dry_run"] else options["lost"])
+            self._look_for_files("" if options["dry_run"] else options["lost"])
         failed = self._repair(options["dry_run"])
         if options["wait"]:
             failed |= self._finish(options["timeout"])
@@ -60,12 +60,12 @@ class Command(BaseCommand):
 
     def _look_for_files(self, act: str) -> None:
         live = others = 0
-        for loss in lost_files.losses(lost_files.current_rows()):
+        for loss in lost_files.losses(Recomposition.objects.current()):
             live += loss.is_live
             others += len(loss.candidates) - loss.is_live
             if act == "count":
                 lost_files.note(loss)
-            else:
+            elif act:
                 lost_files.settle(loss, again=act == "want")
         self.stdout.write(f"live pictures without a file: {live}, others: {others}")
 
