@@ -20,6 +20,7 @@ from django.test import Client  # noqa: E402
 from support.factories import live, plain_image, recomposition  # noqa: E402
 from wagtail.images import get_image_model  # noqa: E402
 from wagtail.images.models import Image  # noqa: E402
+from wagtail.models import Collection  # noqa: E402
 
 from wagtail_smart_resize.core.schema import LABEL, schema  # noqa: E402
 from wagtail_smart_resize.models import (  # noqa: E402
@@ -39,7 +40,9 @@ OURS = (Recomposition, Candidate, GatewayRequest, ImageVersion, OptOut, RetiredR
 
 def begin():
     """Use the app with Wagtail's own model: pictures live, waiting and refused."""
-    call_command("migrate", verbosity=0)
+    call_command("migrate", run_syncdb=True, verbosity=0)
+    if not Collection.objects.exists():
+        Collection.add_root(name="Root")
     kept, gone, refused = (plain_image() for _ in range(3))
     for image in (kept, gone):
         live(image, "200x100")
@@ -53,7 +56,7 @@ def begin():
 
 def change(*how):
     """Change the model: visit the site before and after the command."""
-    call_command("migrate", verbosity=0)
+    call_command("migrate", run_syncdb=True, verbosity=0)
     kept, gone, refused = Image.objects.order_by("pk")
     if how == ("copied",):
         for image in (kept, refused):
