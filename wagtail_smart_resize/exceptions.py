@@ -5,7 +5,7 @@
     │   ├── NotSent              no connection was made            not charged, retry with backoff
     │   ├── RateLimited          429                               not charged, retry after a pause
     │   ├── Rejected             400, 413 and other 4xx            not charged, final for this file
-    │   ├── AccessDenied         401, 402, 403, 404                not charged, the circuit opens
+    │   ├── AccessDenied         401 to 405, 410                   not charged, the circuit opens
     │   ├── Unavailable          500 or 503, with an error body    not charged, retry a few times
     │   ├── OutcomeUnknown       anything else once it was sent    perhaps charged, never repeated
     │   └── StatusUnavailable    a status request without answer   ask again later

@@ -189,6 +189,7 @@ class Settings:
 
     DAILY_LIMIT = Setting(50, validators.integer(0))
     MONTHLY_LIMIT = Setting(500, validators.integer(0))
+    STOP_AFTER_FAILURES = Setting(5, validators.optional(validators.integer(2, 1000)))
     PRICE_PER_OUTPUT = Setting(None, validators.optional(validators.price))
 
     SOURCE_BASE_URL = Setting(None, validators.optional(validators.url))

@@ -3,6 +3,9 @@
 from django.dispatch import Signal
 
 __all__ = [
+    "purchase_completed",
+    "purchase_failed",
+    "purchase_sent",
     "recomposition_declined",
     "recomposition_failed",
     "recomposition_published",
@@ -26,3 +29,16 @@ recomposition_published = Signal()
 #: Sent when buying a recomposition failed for good. `sender` is `Recomposition`; `recomposition` is
 #: the row, with its `failure_code` and `failure_detail`.
 recomposition_failed = Signal()
+
+#: Sent when a request is being sent to the service. `sender` is `GatewayRequest`; `request` is the
+#: row, with `outputs_asked` and `cost`, a `Price` or None.
+purchase_sent = Signal()
+
+#: Sent when the pictures of a request are stored. `sender` is `GatewayRequest`; `request` is the
+#: row; `outputs` is the number of pictures; `seconds` is how long the service took; `cost` is a
+#: `Price`, or None where the site has set no price.
+purchase_completed = Signal()
+
+#: Sent when a request has come to nothing. `sender` is `GatewayRequest`; `request` is the row, with
+#: `charged` ("no", "yes" or "unknown"); `code` is the reason.
+purchase_failed = Signal()

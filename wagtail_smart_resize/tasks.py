@@ -1,12 +1,12 @@
 """The tick: one short pass on the site's tasks backend, which enqueues the next."""
 
-import logging
-
 from django.db import close_old_connections
+
+from wagtail_smart_resize.core.logs import get_logger
 
 from . import compat
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 @compat.task(backend=compat.task_backend_alias())

@@ -583,7 +583,7 @@ class TestHealth:
         self.state(circuit_opened_at=opened)
         html = text(admin)
         assert "Since 11/03/2026 9:30 a.m. nothing has been sent to the service: The" in html
-        assert "its balance is used up" in html
+        assert "account with the service is used up" in html
 
     def test_moments_are_told_where_the_site_has_no_time_zones(self, admin, settings):
         settings.USE_TZ = False

@@ -27,6 +27,7 @@ from wagtail.images.utils import generate_signature
 
 import wagtail_smart_resize
 from wagtail_smart_resize import checks, signals
+from wagtail_smart_resize.core import logs
 from wagtail_smart_resize.core.sizes import (
     MAX_SENT_SIDE_PIXELS,
     Size,
@@ -40,6 +41,7 @@ from wagtail_smart_resize.imaging import decoding
 from wagtail_smart_resize.models import GatewayRequest, PipelineState, Recomposition
 from wagtail_smart_resize.publishing import publication
 from wagtail_smart_resize.purchasing import (
+    circuit,
     demand,
     fetching,
     outcomes,
@@ -277,6 +279,34 @@ def test_the_test_of_the_example_passes(live_server, client, settings):
     assert [request.status for request in GatewayRequest.objects.all()] == ["done"]
     with SandboxGateway() as gateway:
         exec(compile(faults, "docs", "exec"), {"gateway": gateway})
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_metrics_of_the_example_count(gateway, run, settings):
+    import prometheus_client
+
+    (code,) = (each for _, each in BLOCK.findall(section("monitoring", "Metrics")))
+    names = {}
+    exec(compile(code, "docs", "exec"), names)
+    settings.WAGTAIL_SMART_RESIZE |= {"PRICE_PER_OUTPUT": ("0.12", "USD")}
+    want(plain_image(400, 300), "200x200", "400x200")
+    run()
+    gateway.misbehave("400")
+    want(plain_image(400, 300), "200x200")
+    run()
+    told = prometheus_client.generate_latest().decode()
+    for line in (
+        "smart_resize_outputs_total 3.0",
+        'smart_resize_cost_total{currency="USD"} 0.24',
+        "smart_resize_seconds_count 1.0",
+        'smart_resize_failures_total{charged="no",code="http_400"} 1.0',
+        "smart_resize_published_total 2.0",
+    ):
+        assert line in told
+    assert signals.purchase_sent.disconnect(names["count_sent"])
+    assert signals.purchase_completed.disconnect(names["count_completed"])
+    assert signals.purchase_failed.disconnect(names["count_failed"])
+    assert signals.recomposition_published.disconnect(names["count_published"])
 
 
 @pytest.mark.django_db
@@ -638,7 +668,7 @@ SECONDS = {
     ("how-it-works", "Five seconds later, when every process"): (publication.PURGE_DELAY, 5),
     ("how-it-works", "or 30 seconds; five minutes at the most"): (outcomes.DEFAULT_PAUSE, 30),
     ("how-it-works", "30 seconds; five minutes at the most"): (client.MAX_RETRY_AFTER_SECONDS, 300),
-    ("how-it-works", "every five minutes with one request"): (outcomes.PROBE_INTERVAL, 300),
+    ("how-it-works", "every five minutes with one request"): (circuit.PROBE_INTERVAL, 300),
     ("how-it-works", "fetches it again for an hour"): (fetching.KEEP_TRYING_FOR, 3600),
     ("how-it-works", "and for 24 hours at the most"): (source_image.URL_MAX_AGE_SECONDS, 24 * 3600),
     ("how-it-works", "60 megapixels and 60 seconds each"): (downloads.TIMEOUT_SECONDS, 60),
@@ -653,10 +683,16 @@ SECONDS = {
     ("running", "The same, up to 30 seconds later"): (passes.POLL_LEASE, 30),
     ("running", "The same, up to 5 minutes later"): (passes.STEP_LEASE, 300),
     ("running", "Another starts over, up to a minute later"): (passes.FLIP_LEASE, 60),
-    ("running", "due for more than five minutes"): (pipeline_health.STOPPED_AFTER, 300),
+    ("monitoring", "due for more than five minutes"): (pipeline_health.STOPPED_AFTER, 300),
     ("commands", "the same once an hour"): (repairs.REPAIR_INTERVAL, 3600),
     ("troubleshooting", "within 60 seconds, for an hour of tries"): (downloads.TIMEOUT_SECONDS, 60),
-    ("troubleshooting", "One request tries every five minutes"): (outcomes.PROBE_INTERVAL, 300),
+    ("troubleshooting", "One request tries every five minutes"): (circuit.PROBE_INTERVAL, 300),
+    ("troubleshooting", "one tries after a quarter of an hour"): (
+        circuit.FIRST_FAILURE_PROBE_SECONDS,
+        900,
+    ),
+    ("troubleshooting", "every four hours at last"): (circuit.LAST_FAILURE_PROBE_SECONDS, 14_400),
+    ("monitoring", "once in ten minutes for each cause"): (logs.REPEAT_AFTER_SECONDS, 600),
 }
 
 COUNTS = {
@@ -664,7 +700,8 @@ COUNTS = {
     ("how-it-works", "fewer than 64 px"): (verdict.MIN_SOURCE_SIDE_PIXELS, 64),
     ("how-it-works", "after the eighth try it has failed"): (outcomes.MAX_ATTEMPTS, 8),
     ("how-it-works", "six times `DEADLINE`"): (polling.GIVE_UP_AFTER_DEADLINES, 6),
-    ("how-it-works", "five submissions in a row"): (outcomes.MAX_OUTAGES, 5),
+    ("how-it-works", "five submissions in a row"): (circuit.MAX_OUTAGES, 5),
+    ("monitoring", "after five submissions in a row"): (circuit.MAX_OUTAGES, 5),
     ("how-it-works", "at most 2048 px on its longer side"): (
         MAX_SENT_SIDE_PIXELS,
         2048,

@@ -3,6 +3,7 @@
 import pytest
 from django.db import DatabaseError, connection, models
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from support.factories import candidate, live, plain_image, recomposition
 from testapp.models import StoryPage
 from wagtail.images import get_image_model
@@ -153,7 +154,7 @@ def test_a_persons_request_may_wait_for_the_budget(image):
 
 def test_an_open_circuit_holds_up_what_waits_for_its_turn(image):
     recomposition(image)
-    PipelineState.get_current().open_circuit("402", "", probe_at=None)
+    PipelineState.get_current().open_circuit("402", "", probe_at=timezone.now())
     assert told(image) is ShownBecause.CIRCUIT_OPEN
 
 

@@ -132,7 +132,7 @@ class TestWaiting:
     @pytest.mark.parametrize(
         ("code", "why"),
         [
-            ("http_402", "balance is used up"),
+            ("http_402", "is used up"),
             ("source_403", "could not get the image from this site"),
             ("refused", "can't be reached"),
         ],
@@ -147,7 +147,7 @@ class TestWaiting:
     def test_so_it_does_for_what_was_the_try(self):
         circuit()
         row = recomposition(plain_image(), waiting_reason=Reason.CIRCUIT_OPEN)
-        assert "balance is used up" in state_of(row).message
+        assert "is used up" in state_of(row).message
 
     @pytest.mark.parametrize("make", [never_tried, unsent])
     def test_while_the_service_pauses_it_says_so(self, make):
@@ -162,10 +162,10 @@ class TestWaiting:
     @pytest.mark.parametrize(
         ("code", "why"),
         [
-            ("http_500", "The service had a problem of its own."),
-            ("error", "The service had a problem of its own."),
+            ("http_500", "The service says that it is out of order."),
+            ("error", "The service says that it is out of order."),
             ("http_429", "The service asked for a pause."),
-            ("refused", "The service can't be reached, or its answers can't be read."),
+            ("refused", "The service can't be reached."),
         ],
     )
     def test_what_was_tried_in_vain_says_what_was_wrong(self, code, why):
@@ -280,7 +280,7 @@ class TestFailing:
             ("http_402", "balance"),
             ("bad_key", "key"),
             ("source_403", "could not get the image"),
-            ("http_503", "problem of its own"),
+            ("http_503", "out of order"),
             ("timeout", "can't be reached"),
             ("not_json", "can't be read"),
         ],

@@ -104,7 +104,7 @@ def test_an_open_circuit_is_critical_and_named():
     code, text = status()
     assert code == 2
     assert "(http_402)" in text
-    assert "balance is used up" in text
+    assert "is used up" in text
 
 
 def test_an_open_circuit_says_when_it_tries_again_and_that_it_can_t_without_a_request(image):
@@ -118,7 +118,7 @@ def test_an_open_circuit_says_when_it_tries_again_and_that_it_can_t_without_a_re
     recomposition(image, "800x400", next_attempt_at=timezone.now())
     report = told()
     assert report["service"]["next_try"] == probe_at.isoformat()
-    assert "One request tries again at" in report["notices"][0]["message"]
+    assert "one request tries again." in report["notices"][0]["message"]
     assert f"tries again at {probe_at.isoformat()}" in status()[1]
 
 

@@ -13,7 +13,7 @@ from support.purchases import circuit_is_open
 from support.waiting import TIMEOUT_SECONDS, join
 
 from wagtail_smart_resize.models import BudgetPeriod, GatewayRequest, PipelineState, Recomposition
-from wagtail_smart_resize.purchasing import outcomes, passes, schedule
+from wagtail_smart_resize.purchasing import circuit, passes, schedule
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -94,7 +94,7 @@ def open_the_circuit(gateway, moving_clock) -> int:
 TROUBLES = [
     ("401", 1, "the key is refused"),
     ("402", 1, "the balance is used up"),
-    ("500", outcomes.MAX_OUTAGES, "the gateway is out of order for good"),
+    ("500", circuit.MAX_OUTAGES, "the gateway is out of order for good"),
 ]
 
 
@@ -107,7 +107,7 @@ def test_a_thousand_that_wait_make_one_try_in_each_interval(
     # What was on its way when the first answer came, and no more.
     assert until_open <= before < until_open + RUNNERS * THREADS, reason
     live_through(moving_clock, HALF_AN_HOUR)
-    tries = HALF_AN_HOUR // outcomes.PROBE_INTERVAL
+    tries = HALF_AN_HOUR // circuit.PROBE_INTERVAL
     assert tries - 1 <= len(gateway.requests) - before <= tries
     assert_nothing_was_spent(gateway, word)
     assert_it_is_told(word)

@@ -56,7 +56,7 @@ def plain_image(width: int = 800, height: int = 600, colour: str = "gold", **fie
     data = io.BytesIO()
     canvas.save(data, "PNG")
     file = ImageFile(io.BytesIO(data.getvalue()), name=f"plain-{number}.png")
-    return uploaded(title=f"Plain {number}", file=file, **fields)
+    return uploaded(title=fields.pop("title", f"Plain {number}"), file=file, **fields)
 
 
 def recomposition(image: Any, slot: str = "400x400", recipe: str = "", **fields: Any) -> Any:

@@ -4,7 +4,6 @@ A site may read from replicas, which lag: what is read from one may be long out 
 """
 
 import contextlib
-import logging
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
@@ -14,7 +13,9 @@ from django.db import DatabaseError, connections, models, router, transaction
 from django.db.models import QuerySet
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-logger = logging.getLogger(__name__)
+from .logs import get_logger
+
+logger = get_logger(__name__)
 
 Row = TypeVar("Row", bound=models.Model)
 Parameters = ParamSpec("Parameters")

@@ -1,7 +1,6 @@
 """Prices, durations, sizes and datetimes, formatted for the active language."""
 
 import datetime as dt
-from decimal import Decimal
 from typing import TypeAlias
 
 from django.utils.formats import date_format, number_format
@@ -10,7 +9,7 @@ from django.utils.timezone import is_aware, localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from .money import Price
+from .money import Price, rounded
 from .sizes import Size
 
 #: A text for users, translated at once or when it is shown.
@@ -19,10 +18,7 @@ Text: TypeAlias = Promise | str
 
 def price_text(price: Price) -> str:
     """Return "0.24 USD" or "0.0125 USD": two decimals, or up to four for a small price."""
-    amount = Decimal(price.amount).normalize()
-    decimals = max(2, -int(amount.as_tuple().exponent))
-    rounded = amount.quantize(Decimal(1).scaleb(-min(decimals, 4)))
-    return f"{number_format(rounded)} {price.currency}"
+    return f"{number_format(rounded(price.amount))} {price.currency}"
 
 
 def duration_text(duration: dt.timedelta) -> str:

@@ -5,7 +5,6 @@ installed and not migrated yet must not take a site down. Nor must one whose tab
 former image model: what is written for new images would fail when the transaction ends.
 """
 
-import logging
 import os
 import pkgutil
 import threading
@@ -19,8 +18,9 @@ from django.db import connections
 from django.db.migrations.recorder import MigrationRecorder
 
 from .database import LABEL, alias
+from .logs import get_logger
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 REMEDY = "The tables of wagtail_smart_resize are missing, or of an older release: run `migrate`."
 OTHER_MODEL = (

@@ -1,19 +1,23 @@
 """The view from which the gateway fetches source pictures, at URLs that can't be guessed."""
 
-import logging
 from collections.abc import AsyncIterator
 
 from django.contrib.auth.decorators import login_not_required
 from django.core.handlers.asgi import ASGIRequest
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
+from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views import View
 
+from wagtail_smart_resize.core.logs import get_logger
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.exceptions import SourceUnavailable
 from wagtail_smart_resize.models import GatewayRequest, OptOut, Recomposition
+from wagtail_smart_resize.models.savepoints import savepoint_if_atomic
 from wagtail_smart_resize.purchasing.source_image import (
+    OWN_USER_AGENT,
     request_of,
     source_content_type,
     source_picture,
@@ -21,7 +25,7 @@ from wagtail_smart_resize.purchasing.source_image import (
 from wagtail_smart_resize.rules.usage import is_private, usage_of
 from wagtail_smart_resize.rules.verdict import Usage
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 HEADERS = {
     "Cache-Control": "no-store, private",
@@ -39,7 +43,8 @@ class SourceView(View):
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
-        return _respond(token, with_content=True)
+        by_us = request.headers.get("User-Agent") == OWN_USER_AGENT
+        return _respond(token, with_content=True, by_service=not by_us)
 
     def head(self, request: HttpRequest, token: str) -> HttpResponseBase:
         """Respond without `Content-Length`, which is only known once the picture is rendered."""
@@ -55,7 +60,7 @@ async def _empty_body() -> AsyncIterator[bytes]:
         yield part
 
 
-def _respond(token: str, *, with_content: bool) -> HttpResponse:
+def _respond(token: str, *, with_content: bool, by_service: bool = False) -> HttpResponse:
     asked_for = request_of(token)
     image = asked_for.image if asked_for else None
     if asked_for is None or image is None or not may_be_sent(asked_for):
@@ -68,8 +73,19 @@ def _respond(token: str, *, with_content: bool) -> HttpResponse:
     except SourceUnavailable as error:
         logger.warning("Gateway request %s: no source picture: %s", asked_for.pk, error)
         return HttpResponse(status=404, headers=HEADERS)
+    if by_service:
+        _note_fetched(asked_for)
     headers = HEADERS | {"Content-Length": str(len(picture.content))}
     return HttpResponse(picture.content, content_type=picture.content_type, headers=headers)
+
+
+def _note_fetched(request: GatewayRequest) -> None:
+    """Note that the service can fetch pictures from this site; only a diagnosis depends on it."""
+    try:
+        with savepoint_if_atomic():
+            request.update_if(where={"source_fetched_at": None}, source_fetched_at=timezone.now())
+    except DatabaseError:
+        logger.exception("Can't note that the source of a request was fetched")
 
 
 def may_be_sent(request: GatewayRequest) -> bool:

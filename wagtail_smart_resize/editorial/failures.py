@@ -6,14 +6,18 @@ from typing import NamedTuple
 from django.utils.translation import gettext_lazy as _
 
 from wagtail_smart_resize.core.formatting import Text
+from wagtail_smart_resize.purchasing import source_image
 from wagtail_smart_resize.rules.verdict import Reason
+from wagtail_smart_resize.settings import settings
 
 
 class Failure(NamedTuple):
-    """What happened (`message`) and what a person can do (`remedy`, "" if only Retry)."""
+    """What happened (`message`), what an editor can do (`remedy`, "" if only Retry) and what those
+    who run the site can do (`for_operators`, "" if the same)."""
 
     message: Text
     remedy: Text = ""
+    for_operators: Text = ""
 
 
 _SERVICE_TROUBLE = Failure(
@@ -36,15 +40,6 @@ _FILE_BROKEN = Failure(
     _("The image's file can't be read."),
     _("Upload the image again, then try again."),
 )
-_UNREACHABLE = Failure(
-    _("The service can't be reached, or its answers can't be read."),
-    _("It is tried again from time to time. If it lasts, tell the people who run the site."),
-)
-_NO_ACCESS = Failure(
-    _("The service does not accept the site's key, or its balance is used up."),
-    _("Tell the people who run the site. Once that is settled, try again."),
-)
-
 _FAILURES: dict[str, Failure] = {
     "unknown": Failure(
         _(
@@ -91,7 +86,6 @@ _FAILURES: dict[str, Failure] = {
     "no_urls": _SITE_CLOSED,
     "source_html": _SITE_CLOSED,
     "source_redirects": _SITE_CLOSED,
-    "bad_key": _NO_ACCESS,
     "http_400": Failure(
         _("The service refused the picture or the instruction."),
         _("Change the instruction, or use another picture, then try again."),
@@ -104,15 +98,113 @@ _FAILURES: dict[str, Failure] = {
 _FAMILIES: tuple[tuple[str, Failure], ...] = (
     (r"source_\d+", _SITE_CLOSED),
     (r"result_\d+", _PICTURE_LOST),
-    (r"http_40[1234]", _NO_ACCESS),
     (r"http_4\d\d", _FAILURES["http_400"]),
     (r"http_5\d\d", _SERVICE_TROUBLE),
 )
+_TELL_OPERATORS = _(
+    "Tell the people who run the site. It goes on by itself as soon as that is settled."
+)
+_IF_IT_LASTS = _("It goes on by itself. If it lasts, tell the people who run the site.")
 _CIRCUIT: tuple[tuple[str, Failure], ...] = (
-    (r"bad_key|http_40[1234]", _NO_ACCESS),
-    (r"no_address|no_urls|source_.+", _SITE_CLOSED),
+    (
+        "bad_key",
+        Failure(
+            _("The site's key for the service is empty, or holds signs that no key may hold."),
+            _TELL_OPERATORS,
+            _("Correct API_KEY, then restart the site."),
+        ),
+    ),
+    (
+        "http_401",
+        Failure(
+            _("The service does not accept the site's key."),
+            _TELL_OPERATORS,
+            _("Set API_KEY to a key that the service has given you, then restart the site."),
+        ),
+    ),
+    (
+        "http_402",
+        Failure(
+            _("The balance of the site's account with the service is used up."),
+            _TELL_OPERATORS,
+            _("Top up the account. What waits goes on by itself."),
+        ),
+    ),
+    (
+        "http_403",
+        Failure(
+            _("The service forbids this to the site's key."),
+            _TELL_OPERATORS,
+            _("Ask the service what the key may do, and whether the balance is used up."),
+        ),
+    ),
+    (
+        r"http_4(04|05|10)",
+        Failure(
+            _("There is nothing that makes pictures at the service's address."),
+            _TELL_OPERATORS,
+            _(
+                "Most likely BASE_URL is wrong: it is %(base_url)s. Correct it, or leave it out, "
+                "then restart the site."
+            ),
+        ),
+    ),
+    (
+        r"no_address|no_urls|source_.+",
+        _SITE_CLOSED._replace(
+            for_operators=_("What was found at a picture's address is said below: mend that.")
+        ),
+    ),
+    (
+        "not_fetched",
+        Failure(
+            _("One picture after the other has failed, and the service fetched none of them."),
+            _TELL_OPERATORS,
+            _(
+                "Most likely the service can't reach this site at %(site_url)s. Open that address "
+                "to it, or set SOURCE_BASE_URL to one that is open."
+            ),
+        ),
+    ),
+    (
+        "failing",
+        Failure(
+            _("One picture after the other has failed."),
+            _TELL_OPERATORS,
+            _(
+                "The service's own words are below. If they don't help, ask the service. Is "
+                "%(site_url)s open to it?"
+            ),
+        ),
+    ),
     (r"http_429", Failure(_("The service asked for a pause."))),
-    (r"http_5\d\d|error", _SERVICE_TROUBLE),
+    (
+        r"http_50[03]|error",
+        Failure(
+            _("The service says that it is out of order."),
+            _IF_IT_LASTS,
+            _("Wait: one request after the other tries again by itself."),
+        ),
+    ),
+    (
+        r"dns|refused|tls|no_connection|timeout|bad_url",
+        Failure(
+            _("The service can't be reached."),
+            _IF_IT_LASTS,
+            _(
+                "Can this machine reach %(base_url)s? A proxy for https is taken from the "
+                "environment."
+            ),
+        ),
+    ),
+)
+_UNREADABLE_ANSWERS = Failure(
+    _("The service's answers can't be read."),
+    _IF_IT_LASTS,
+    _(
+        "Is %(base_url)s really the service? Look at the purchases of unknown outcome before you "
+        "go on: they may have been charged."
+    ),
 )
 _OTHER = Failure(_("The picture could not be recomposed."), _("Try again."))
 _OUTDATED = Failure(
@@ -137,7 +229,9 @@ def describe_circuit(code: str) -> Failure:
     service as a whole.
     """
     known = (failure for form, failure in _CIRCUIT if re.fullmatch(form, code))
-    return next(known, _UNREACHABLE)
+    found = next(known, _UNREADABLE_ANSWERS)
+    addresses = {"base_url": settings.BASE_URL, "site_url": source_image.site_address()}
+    return found._replace(for_operators=str(found.for_operators) % addresses)
 
 
 def _withdrawn(reason: str) -> Failure:

@@ -3,7 +3,6 @@
 Only the storage knows, and asking it takes a request for each file: so a person has it done.
 """
 
-import logging
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -11,12 +10,13 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from wagtail_smart_resize.core import database
+from wagtail_smart_resize.core.logs import get_logger
 from wagtail_smart_resize.core.storage_errors import StorageError, translate_storage_errors
 from wagtail_smart_resize.models import Candidate, ImageVersion, Recomposition
 from wagtail_smart_resize.repair.reading import chunks
 from wagtail_smart_resize.runners import modes
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 Purchase = Recomposition.Purchase
 

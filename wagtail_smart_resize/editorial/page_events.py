@@ -1,6 +1,5 @@
 """Resumes recompositions that wait for a published page when one is published."""
 
-import logging
 from typing import Any
 
 from django.contrib.contenttypes.models import ContentType
@@ -11,13 +10,14 @@ from wagtail.signals import page_published
 
 from wagtail_smart_resize import compat
 from wagtail_smart_resize.core import database
+from wagtail_smart_resize.core.logs import get_logger
 from wagtail_smart_resize.core.schema import schema
 from wagtail_smart_resize.models import Recomposition
 from wagtail_smart_resize.renditions import request_tracking
 from wagtail_smart_resize.rules.verdict import Reason
 from wagtail_smart_resize.runners import modes
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: Maximum number of references followed, of a page as of the snippets that it shows. The hourly
 #: repair handles the rest.

@@ -12,7 +12,7 @@ from wagtail_smart_resize.core import database
 from wagtail_smart_resize.core.formatting import Text, datetime_text
 from wagtail_smart_resize.core.schema import former_image_table, schema
 from wagtail_smart_resize.models import PipelineState, ownership
-from wagtail_smart_resize.purchasing import schedule
+from wagtail_smart_resize.purchasing import circuit, schedule
 from wagtail_smart_resize.runners import modes
 from wagtail_smart_resize.settings import settings
 
@@ -44,6 +44,12 @@ class Notice:
     status: str
     message: Text
     remedy: Text = ""
+    for_operators: Text = ""
+    """What those who run the site can do; "" if it is the same."""
+    since: dt.datetime | None = None
+    code: str = ""
+    detail: str = ""
+    """What the service said, or what was found, as it is stored."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,8 @@ def _stopped_notices(
 ) -> Iterator[Notice]:
     if due is not None and _is_stopped(state, due, now):
         message = _("Nothing runs the pipeline: since %(due)s there has been work to do.")
-        yield Notice("critical", message % {"due": datetime_text(due)}, _REMEDIES[modes.mode()])
+        text = message % {"due": datetime_text(due)}
+        yield Notice("critical", text, _REMEDIES[modes.mode()], since=due)
 
 
 def _service_notices(state: PipelineState, now: dt.datetime) -> Iterator[Notice]:
@@ -115,7 +122,28 @@ def _service_notices(state: PipelineState, now: dt.datetime) -> Iterator[Notice]
             "since": datetime_text(state.circuit_opened_at),
             "why": failure.message,
         }
-        yield Notice("critical", f"{message} {_next_try(state)}", failure.remedy)
+        yield Notice(
+            "critical",
+            f"{message} {_next_try(state)}",
+            failure.remedy,
+            failure.for_operators,
+            state.circuit_opened_at,
+            state.circuit_code,
+            state.circuit_detail,
+        )
+    elif len(state.failed_images) > 1 and state.failing_since:
+        message = _("Since %(since)s the purchases of %(count)d images in a row have failed.")
+        yield Notice(
+            "warning",
+            message
+            % {
+                "count": len(state.failed_images),
+                "since": datetime_text(state.failing_since),
+            },
+            _("The service's reasons are on the images' screens."),
+            since=state.failing_since,
+            code=circuit.FAILING,
+        )
     if state.paused_until and state.paused_until > now:
         message = _("The service asked for a pause: new requests are sent from %(until)s on.")
         yield Notice("info", message % {"until": datetime_text(state.paused_until)})
@@ -126,7 +154,7 @@ def _next_try(state: PipelineState) -> Text:
     at = next_try(state)
     if at is None:
         return _("Nothing waits to be sent: the next request is the next try.")
-    return _("One request tries again at %(at)s.") % {"at": datetime_text(at)}
+    return _("At %(at)s one request tries again.") % {"at": datetime_text(at)}
 
 
 def next_try(state: PipelineState) -> dt.datetime | None:

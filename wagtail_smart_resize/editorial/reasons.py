@@ -4,7 +4,6 @@ A shape with something live or decided needs no query. One query serves for all 
 many.
 """
 
-import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from enum import StrEnum
@@ -12,6 +11,7 @@ from typing import Any, NamedTuple
 
 from django.db.models import Prefetch
 
+from wagtail_smart_resize.core.logs import get_logger
 from wagtail_smart_resize.core.schema import schema
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import nearest_shape
@@ -25,7 +25,7 @@ from wagtail_smart_resize.settings import settings
 
 from .states import StateName, state_of, with_state_relations
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 class ShownBecause(StrEnum):

@@ -79,6 +79,9 @@ class Migration(migrations.Migration):
                 ("probe_at", models.DateTimeField(blank=True, null=True)),
                 ("paused_until", models.DateTimeField(blank=True, null=True)),
                 ("consecutive_outages", models.PositiveIntegerField(default=0)),
+                ("failed_images", models.JSONField(blank=True, default=list)),
+                ("failing_since", models.DateTimeField(blank=True, null=True)),
+                ("budget_told_on", models.DateField(blank=True, null=True)),
                 ("next_pass_at", models.DateTimeField(blank=True, null=True)),
                 ("last_pass_at", models.DateTimeField(blank=True, null=True)),
                 ("last_repair_at", models.DateTimeField(blank=True, null=True)),
@@ -179,6 +182,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("sent_at", models.DateTimeField(blank=True, null=True)),
+                ("source_fetched_at", models.DateTimeField(blank=True, null=True)),
                 ("completed_at", models.DateTimeField(blank=True, null=True)),
                 ("finished_at", models.DateTimeField(blank=True, null=True)),
                 (

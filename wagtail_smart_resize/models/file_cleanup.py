@@ -1,15 +1,16 @@
 """Deletes the files of deleted candidates from storage, once the deletion is committed."""
 
-import logging
 from typing import Any
 
 from django.core.files.storage import Storage
 from django.db import connections
 from django.db.models.signals import post_delete
 
+from wagtail_smart_resize.core.logs import get_logger
+
 from . import Candidate, ownership
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 def connect_file_cleanup() -> None:

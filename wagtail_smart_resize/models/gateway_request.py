@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from wagtail.images import get_image_model_string
 
 from wagtail_smart_resize.core.database import PrimaryQuerySet
+from wagtail_smart_resize.core.money import Price
 
 from .base import ConditionalUpdateModel
 from .deletion import set_null_if_migrated
@@ -122,6 +123,8 @@ class GatewayRequest(ConditionalUpdateModel):
     batch = models.UUIDField(null=True, blank=True, db_index=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False, db_index=True)
     sent_at = models.DateTimeField(null=True, blank=True)
+    #: When the source picture was first fetched from the site for this request.
+    source_fetched_at = models.DateTimeField(null=True, blank=True)
     completed_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 
@@ -169,6 +172,17 @@ class GatewayRequest(ConditionalUpdateModel):
         """
         same = type(self).objects.filter(request_id=self.request_id).exclude(pk=self.pk)
         return bool(self.request_id) and same.exists()
+
+    @property
+    def cost(self) -> Price | None:
+        """Return what it costs; None if the site had set no price when it was made."""
+        return None if self.price is None else Price(self.price, self.currency)
+
+    @property
+    def seconds_at_work(self) -> float:
+        """Return the seconds from the POST until the service had its pictures, or until now."""
+        begun = self.sent_at or self.created_at
+        return max(0.0, ((self.completed_at or timezone.now()) - begun).total_seconds())
 
     def recomposition_ids(self) -> list[int]:
         return [asked["recomposition"] for asked in self.sizes]

@@ -1,13 +1,20 @@
 """The state of the pipeline as a whole, in one row."""
 
 import datetime as dt
+from typing import Any
 
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from wagtail_smart_resize.core import database
+
+from . import events
 from .base import ConditionalUpdateModel
+
+#: Maximum number of images of which the failures in a row are kept.
+MAX_FAILED_IMAGES = 1000
 
 
 class PipelineState(ConditionalUpdateModel):
@@ -21,6 +28,12 @@ class PipelineState(ConditionalUpdateModel):
     paused_until = models.DateTimeField(null=True, blank=True)
     #: Number of consecutive submissions that found the gateway out of order.
     consecutive_outages = models.PositiveIntegerField(default=0)
+    #: Keys, as text, of the images whose purchases came to nothing since the last one that did not.
+    failed_images = models.JSONField(default=list, blank=True)
+    #: When the first of them failed.
+    failing_since = models.DateTimeField(null=True, blank=True)
+    #: Day of which the log tells that the budget was used up.
+    budget_told_on = models.DateField(null=True, blank=True)
     #: When the next pass is due or, while one is made, when another runner may follow.
     next_pass_at = models.DateTimeField(null=True, blank=True)
     last_pass_at = models.DateTimeField(null=True, blank=True)
@@ -50,13 +63,14 @@ class PipelineState(ConditionalUpdateModel):
 
     def open_circuit(self, code: str, detail: str, probe_at: dt.datetime) -> None:
         """Stop submissions; the time of the first opening stays while the circuit is open."""
-        self.update_if(
-            where={},
-            circuit_opened_at=self.circuit_opened_at or timezone.now(),
-            circuit_code=code,
-            circuit_detail=detail,
-            probe_at=probe_at,
+        why = {"circuit_code": code, "circuit_detail": detail, "probe_at": probe_at}
+        opened = self.update_if(
+            where={"circuit_opened_at": None}, circuit_opened_at=timezone.now(), **why
         )
+        if opened or self.update_if(where=~Q(circuit_code=code), **why):
+            events.circuit_opened(code, detail, probe_at)
+        else:
+            self.update_if(where={}, **why)
 
     def count_outage(self) -> int:
         """Count a submission that found the gateway out of order; return how many in a row did."""
@@ -65,15 +79,42 @@ class PipelineState(ConditionalUpdateModel):
         return self.consecutive_outages
 
     def close_circuit(self) -> None:
-        """Close the circuit and forget its outages, after a submission was accepted."""
-        self.update_if(
-            where={},
+        """Close the circuit and forget its outages: the service is well again."""
+        code = self.circuit_code
+        closed = self.update_if(
+            where={"circuit_opened_at__isnull": False},
             circuit_opened_at=None,
             circuit_code="",
             circuit_detail="",
             probe_at=None,
-            consecutive_outages=0,
         )
+        if closed:
+            events.circuit_closed(code)
+        self.update_if(where={}, consecutive_outages=0)
+
+    def count_failure(self, image_id: Any) -> int:
+        """Count a purchase that came to nothing; return of how many images in a row that is so."""
+        with database.atomic():
+            stored = type(self).objects.select_for_update().get(pk=self.pk)
+            images = [*stored.failed_images, str(image_id)]
+            self.update_if(
+                where={},
+                failed_images=list(dict.fromkeys(images))[-MAX_FAILED_IMAGES:],
+                failing_since=stored.failing_since or timezone.now(),
+            )
+        return len(self.failed_images)
+
+    def forget_failures(self) -> None:
+        """Note that the failures are in a row no more."""
+        self.update_if(where={}, failed_images=[], failing_since=None)
+
+    def pause(self, until: dt.datetime, detail: str) -> None:
+        """Send nothing until then, as the gateway has asked."""
+        over = Q(paused_until=None) | Q(paused_until__lte=timezone.now())
+        if self.update_if(where=over, paused_until=until):
+            events.paused(until, detail)
+        else:
+            self.update_if(where={"paused_until__lt": until}, paused_until=until)
 
     def take_probe(self, now: dt.datetime, next_probe: dt.datetime) -> bool:
         """Take the one probe that an open circuit allows now; return whether it was free."""

@@ -1,9 +1,7 @@
 """What was wanted, bought and decided for an image and shape."""
 
-import logging
 import math
 import secrets
-from functools import partial
 from typing import Any
 
 from django.conf import settings as django_settings
@@ -16,16 +14,17 @@ from wagtail.images import get_image_model_string
 
 from wagtail_smart_resize.core import database
 from wagtail_smart_resize.core.database import PrimaryQuerySet
+from wagtail_smart_resize.core.logs import get_logger
 from wagtail_smart_resize.core.sizes import Size, Slot, share_cut_away
-from wagtail_smart_resize.signals import recomposition_declined, recomposition_failed
 
+from . import events
 from .base import ConditionalUpdateModel, unindexed
 from .candidate_file import CandidateFileField
 from .deletion import cascade_if_migrated, set_null_if_migrated
 from .gateway_request import GatewayRequest
 from .image_version import ImageVersion
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 def _is_open() -> Q:
@@ -255,8 +254,7 @@ class Recomposition(ConditionalUpdateModel):
             next_attempt_at=None,
         )
         if failed:
-            send_signal = partial(recomposition_failed.send_robust, type(self), recomposition=self)
-            database.on_commit(send_signal)
+            events.row_failed(self)
         return failed
 
     def bought(self) -> bool:
@@ -307,10 +305,7 @@ class Recomposition(ConditionalUpdateModel):
             )
             ImageVersion.mark_publish_due(self.image_id)
         if candidate is None:
-            send_signal = partial(
-                recomposition_declined.send_robust, type(self), recomposition=self
-            )
-            database.on_commit(send_signal)
+            events.declined(self)
 
 
 class Candidate(ConditionalUpdateModel):

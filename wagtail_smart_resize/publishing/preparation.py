@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import logging
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -12,6 +11,7 @@ from wagtail.images.exceptions import InvalidFilterSpecError
 from wagtail.images.models import Filter
 
 from wagtail_smart_resize.core import database, storage_errors
+from wagtail_smart_resize.core.logs import get_logger
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import Size
 from wagtail_smart_resize.imaging import pixel_budget
@@ -20,7 +20,7 @@ from wagtail_smart_resize.renditions import accessor, rendition_files
 from wagtail_smart_resize.renditions.operation import smart_resize_operations
 from wagtail_smart_resize.renditions.published import PublishedEntry, PublishedState
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 class CandidateUnusable(OSError):

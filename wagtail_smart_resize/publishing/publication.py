@@ -6,7 +6,6 @@ short transaction that is conditional on the revision that it started from.
 """
 
 import datetime as dt
-import logging
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,14 +15,16 @@ from django.utils import timezone
 
 from wagtail_smart_resize.core import database
 from wagtail_smart_resize.core.site_image import SiteImage
-from wagtail_smart_resize.models import ImageVersion, PublicationCounter, Recomposition
+from wagtail_smart_resize.models import (
+    ImageVersion,
+    PublicationCounter,
+    Recomposition,
+    events,
+)
 from wagtail_smart_resize.renditions import published_cache
 from wagtail_smart_resize.renditions.published import PublishedEntry, version_digest
-from wagtail_smart_resize.signals import recomposition_published
 
 from . import preparation
-
-logger = logging.getLogger(__name__)
 
 #: Delay of a purge after a flip. Until it ends, not every process has read the flip, and a visitor
 #: could bring an old URL back into a cache.
@@ -147,7 +148,4 @@ def _send_signal(
     image: SiteImage, before: Iterable[PublishedEntry], after: Iterable[PublishedEntry]
 ) -> None:
     was = set(before)
-    changes = [(entry.shape, entry.recipe, entry.file) for entry in after if entry not in was]
-    for shape, recipe, file in changes:
-        logger.info("Image %s, shape %s %s: %s is live", image.pk, shape, recipe, file or "crop")
-    recomposition_published.send_robust(sender=type(image), image=image, changes=changes)
+    events.live(image, [(each.shape, each.recipe, each.file) for each in after if each not in was])

@@ -4,26 +4,24 @@ Writing only inserts rows, or adds a slot to an existing row; it resets nothing.
 """
 
 import datetime as dt
-import logging
 from collections import defaultdict
 from collections.abc import Iterable
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError, DataError, IntegrityError
 from django.utils import timezone
 
 from wagtail_smart_resize.core import database
+from wagtail_smart_resize.core.logs import get_logger
 from wagtail_smart_resize.core.schema import schema
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import Slot
 from wagtail_smart_resize.renditions.demand_notes import DemandNote, NotedAs, notes
-from wagtail_smart_resize.signals import recomposition_wanted
 
 if TYPE_CHECKING:
     from wagtail_smart_resize.models import Recomposition
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 _Group = tuple[Any, str, bool]
 """An image's key, a recipe's name, and whether only previews want it."""
@@ -122,7 +120,7 @@ def record_demand(
     )
     known = {row.shape: row for row in rows}
     missing = [found for shape, found in asked.items() if shape not in known]
-    new = _create_rows([_new_row(image, found, recipe, by, user) for found in missing])
+    new = _create_rows(image, [_new_row(image, found, recipe, by, user) for found in missing])
     known |= {row.shape: row for row in new}
     for shape, found in asked.items():
         _add_slots(known[shape], found, by)
@@ -148,8 +146,10 @@ def _new_row(
     )
 
 
-def _create_rows(rows: "list[Recomposition]") -> "list[Recomposition]":
+def _create_rows(image: SiteImage, rows: "list[Recomposition]") -> "list[Recomposition]":
     """Store the rows in a few queries; return them, or those that others have stored meanwhile."""
+    from wagtail_smart_resize.models import events
+
     if not rows:
         return []
     model = type(rows[0])
@@ -157,13 +157,15 @@ def _create_rows(rows: "list[Recomposition]") -> "list[Recomposition]":
         with database.atomic():
             model.objects.bulk_create(rows)
     except IntegrityError:
-        return [_create_or_get(row) for row in rows]
+        return [_create_or_get(image, row) for row in rows]
     for row in rows:
-        _tell_wanted(row)
+        events.wanted(row, image)
     return rows
 
 
-def _create_or_get(row: "Recomposition") -> "Recomposition":
+def _create_or_get(image: SiteImage, row: "Recomposition") -> "Recomposition":
+    from wagtail_smart_resize.models import events
+
     identity = ("image_id", "source_hash", "shape", "recipe")
     others = ("slots", "wanted_at", "wanted_by", "asked_by", "next_attempt_at")
     stored, created = type(row).objects.get_or_create(
@@ -171,13 +173,8 @@ def _create_or_get(row: "Recomposition") -> "Recomposition":
         defaults={name: getattr(row, name) for name in others},
     )
     if created:
-        _tell_wanted(stored)
+        events.wanted(stored, image)
     return stored
-
-
-def _tell_wanted(row: "Recomposition") -> None:
-    send_signal = partial(recomposition_wanted.send_robust, type(row), recomposition=row)
-    database.on_commit(send_signal)
 
 
 def _add_slots(row: "Recomposition", slots: list[Slot], by: str) -> None:

@@ -1,7 +1,6 @@
 """From completed to stored: outputs become candidates, and the first may go live."""
 
 import datetime as dt
-import logging
 from collections import Counter
 from collections.abc import Iterable
 from operator import attrgetter
@@ -10,18 +9,19 @@ from typing import Any
 from django.utils import timezone
 
 from wagtail_smart_resize.core import clock
+from wagtail_smart_resize.core.logs import get_logger
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import Size, cover, nearest_of, shape_of, share_cut_away
 from wagtail_smart_resize.exceptions import DownloadError, SourceUnavailable
 from wagtail_smart_resize.gateway import downloads
 from wagtail_smart_resize.gateway.client import Output
 from wagtail_smart_resize.imaging.decoding import Picture
-from wagtail_smart_resize.models import Candidate, GatewayRequest, Recomposition
+from wagtail_smart_resize.models import Candidate, GatewayRequest, Recomposition, events
 from wagtail_smart_resize.settings import settings
 
-from . import outcomes, source_image
+from . import circuit, outcomes, source_image
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 Status = GatewayRequest.Status
 Charged = GatewayRequest.Charged
@@ -166,6 +166,7 @@ def _finish(request: GatewayRequest, incomplete: list[Recomposition]) -> None:
     if incomplete:
         _hand_out_other_shapes(request, incomplete)
     empty = [row for row in incomplete if not offer_candidates(request, row)]
+    stored = _stored_candidates(request).count()
     if empty:
         code, detail = _failure_of(request)
         # Stored before the rows change: a process that takes over sees only the rows that still
@@ -173,11 +174,16 @@ def _finish(request: GatewayRequest, incomplete: list[Recomposition]) -> None:
         request.step(error_code=code, error_detail=detail)
         for row in empty:
             row.fail(code, detail)
+        if not stored:
+            outcomes.note_failure(request, code, detail)
     # Their URLs work for anybody who reads them in the ledger.
     outputs = [
         {key: value for key, value in output.items() if key != "url"} for output in request.outputs
     ]
     request.finish(Status.DONE, outputs=outputs)
+    if stored:
+        circuit.note_success()
+        events.completed(request, stored)
 
 
 def _hand_out_other_shapes(request: GatewayRequest, incomplete: list[Recomposition]) -> None:
@@ -217,7 +223,8 @@ def offer_candidates(request: GatewayRequest, row: Recomposition) -> bool:
         first = next((each for each in candidates if _may_go_live(row, each)), None)
         if first:
             row.go_live(first)
-    row.bought()
+    if row.bought() and row.is_open:
+        events.awaits_review(row, request)
     return True
 
 

@@ -5,7 +5,6 @@ budget back; what may have been bought is never bought again unless a person ask
 """
 
 import datetime as dt
-import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -19,21 +18,16 @@ from wagtail_smart_resize.models import (
     ImageVersion,
     PipelineState,
     Recomposition,
+    events,
 )
 from wagtail_smart_resize.models.gateway_request import new_token
 from wagtail_smart_resize.rules.verdict import Reason
 
+from . import circuit
 from .schedule import revisit_at
-
-logger = logging.getLogger(__name__)
 
 #: Number of "out of order" answers or "system error" statuses after which a purchase fails.
 MAX_ATTEMPTS = 8
-#: Number of consecutive submissions, to an unreachable gateway or one that is out of order, that
-#: open the circuit.
-MAX_OUTAGES = 5
-#: Time between two probes of an open circuit.
-PROBE_INTERVAL = dt.timedelta(minutes=5)
 #: Seconds for which submissions pause after a 429 that names no time.
 DEFAULT_PAUSE = 30.0
 
@@ -75,6 +69,8 @@ def try_again(
                 row.fail(error.code, error.detail)
             elif not request.by_person:
                 row.want_again(when, attempts=tried[row.pk], reason=reason)
+        if max(tried.values(), default=0) >= MAX_ATTEMPTS:
+            note_failure(request, error.code, error.detail)
         if request.by_person:
             _repeat_request(
                 request, [row for row in rows if tried[row.pk] < MAX_ATTEMPTS], when, tried
@@ -153,30 +149,14 @@ def withdraw(request: GatewayRequest, reasons: Mapping[int, Reason | None], code
 def pause(request: GatewayRequest, error: GatewayError, seconds: float | None) -> None:
     """Pause submissions after a 429, for `seconds` or `DEFAULT_PAUSE`, and raise no alarm."""
     until = timezone.now() + dt.timedelta(seconds=seconds or DEFAULT_PAUSE)
-    PipelineState.get_current().update_if(where={}, paused_until=until)
+    PipelineState.get_current().pause(until, error.detail)
     try_again(request, error, until, counts=False)
 
 
 def open_circuit(request: GatewayRequest, code: str, error: GatewayError) -> None:
     """Open the circuit, since every other request would fail as well; probes go on meanwhile."""
-    probe_at = _trip_circuit(PipelineState.get_current(), code, error)
+    probe_at = circuit.trip(code, error.detail)
     try_again(request, error, probe_at, counts=False, reason=Reason.CIRCUIT_OPEN)
-
-
-def _trip_circuit(state: PipelineState, code: str, error: GatewayError) -> dt.datetime:
-    probe_at = timezone.now() + PROBE_INTERVAL
-    state.open_circuit(code, error.detail, probe_at)
-    logger.error("Nothing is asked of the gateway for now: %s", error.detail)
-    return probe_at
-
-
-def _count_outage(error: GatewayError) -> int:
-    """Return the number of consecutive outages, this one included; too many open the circuit."""
-    state = PipelineState.get_current()
-    consecutive_outages = state.count_outage()
-    if consecutive_outages >= MAX_OUTAGES:
-        _trip_circuit(state, error.code, error)
-    return consecutive_outages
 
 
 def note_outage(request: GatewayRequest, error: GatewayError, *, counts: bool) -> None:
@@ -184,9 +164,10 @@ def note_outage(request: GatewayRequest, error: GatewayError, *, counts: bool) -
 
     `counts`: as for `try_again`. Too many consecutive outages open the circuit.
     """
-    consecutive_outages = _count_outage(error)
-    when = timezone.now() + clock.backoff(max(consecutive_outages, request.attempts + 1))
-    reason = Reason.CIRCUIT_OPEN if consecutive_outages >= MAX_OUTAGES else ""
+    is_open = circuit.note_outage(error)
+    outages = PipelineState.get_current().consecutive_outages
+    when = timezone.now() + clock.backoff(max(outages, request.attempts + 1))
+    reason = Reason.CIRCUIT_OPEN if is_open else ""
     try_again(request, error, when, counts=counts, reason=reason)
 
 
@@ -195,8 +176,7 @@ def settle_as_unknown(request: GatewayRequest, error: GatewayError) -> None:
 
     It counts as an outage, so that the circuit opens if this goes on, and no more is risked.
     """
-    logger.error("Whether request %s was accepted is not known: %s", request.pk, error.detail)
-    _count_outage(error)
+    circuit.note_outage(error)
     settle_as_failed(request, "unknown", error.detail, charged=Charged.UNKNOWN)
 
 
@@ -241,6 +221,18 @@ def settle_as_failed(
             return
         for row in rows:
             row.fail(code, detail)
+        note_failure(request, code, detail)
+
+
+def note_failure(request: GatewayRequest, code: str, detail: str) -> None:
+    """Tell that a request has come to nothing, and count it among the failures in a row.
+
+    What became of one with the code "unknown" is not known; that counts as an outage instead.
+    """
+    unknown = code == "unknown"
+    events.purchase_failed(request, code, detail, unknown=unknown)
+    if not unknown:
+        circuit.note_failure(request, detail)
 
 
 def _close(

@@ -5,7 +5,6 @@ What a pass leaves undone, or a process loses, the next pass finds in the tables
 """
 
 import datetime as dt
-import logging
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple
 from django.utils import timezone
 
 from wagtail_smart_resize.core import clock
+from wagtail_smart_resize.core.logs import get_logger
 from wagtail_smart_resize.gateway.client import GatewayClient
 from wagtail_smart_resize.models import GatewayRequest, ImageVersion, PipelineState, ownership
 from wagtail_smart_resize.publishing import frontend_cache, publication
@@ -22,7 +22,7 @@ from . import demand, fetching, plan, polling, submission
 from .schedule import claims_blocked_until, next_step_at
 from .thread_pool import Job, ThreadPool
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: Lease of a step, which ends within it: the longest is one POST, or a turn of downloads.
 STEP_LEASE = dt.timedelta(minutes=5)

@@ -6,19 +6,26 @@ bought, or about to be, joins that one instead of being bought itself.
 
 import dataclasses
 import datetime as dt
-import logging
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from django.db.models import Min
+from django.db.models import Min, Q
 from django.utils import timezone
 from wagtail.utils.file import hash_filelike
 
 from wagtail_smart_resize.core import clock, database, storage_errors
+from wagtail_smart_resize.core.logs import get_logger
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import request_size, same_shape
 from wagtail_smart_resize.exceptions import SourceUnavailable
-from wagtail_smart_resize.models import BudgetPeriod, GatewayRequest, ImageVersion, Recomposition
+from wagtail_smart_resize.models import (
+    BudgetPeriod,
+    GatewayRequest,
+    ImageVersion,
+    PipelineState,
+    Recomposition,
+    events,
+)
 from wagtail_smart_resize.models.gateway_request import new_token
 from wagtail_smart_resize.rules import assess
 from wagtail_smart_resize.rules.verdict import Reason, Verdict
@@ -27,7 +34,7 @@ from wagtail_smart_resize.settings import Recipe, settings
 from . import source_image
 from .schedule import REVISIT_AFTER, revisit_at
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: Maximum number of sizes in one request: an answer that comes late, or not, concerns no more.
 MAX_SIZES = 10
@@ -66,7 +73,7 @@ def plan_request(group: DueGroup) -> GatewayRequest | None:
         # An SVG has no pixels.
         opened = None if image.is_svg() else source_image.read_facts(image)
     except SourceUnavailable as error:
-        _handle_unavailable_source(group, error)
+        _handle_unavailable_source(group, image, error)
         return None
     identify(image)
     allowed = _filter_allowed(image, opened, list(_wanted_rows(image, group.recipe)))
@@ -160,6 +167,8 @@ def _filter_allowed(
             allowed.append(row)
         else:
             row.wait(reason, revisit_at(reason))
+            if reason is Reason.BUDGET:
+                tell_of_budget()
     return allowed
 
 
@@ -187,13 +196,14 @@ def verdict_on(
     )
 
 
-def _handle_unavailable_source(group: DueGroup, error: SourceUnavailable) -> None:
+def _handle_unavailable_source(group: DueGroup, image: SiteImage, error: SourceUnavailable) -> None:
     """Retry later, or fail the rows: a storage that is down comes back, a missing file may not."""
     rows = Recomposition.objects.due(timezone.now())
     for row in rows.filter(image_id=group.image_id, recipe=group.recipe):
         consecutive_errors = row.attempts + (error.code != "storage")
         if consecutive_errors >= MAX_SOURCE_ERRORS:
             row.fail(error.code, error.detail)
+            events.not_sent(row, image)
         else:
             later = timezone.now() + clock.backoff(consecutive_errors, first=60)
             row.try_later(error.code, error.detail, later, attempts=consecutive_errors)
@@ -217,6 +227,8 @@ def _write_request(
     leaders, too_many = leaders[:affordable], leaders[affordable:]
     for row in too_many:
         row.wait(Reason.BUDGET, clock.tomorrow())
+    if too_many:
+        tell_of_budget()
     # The rest is due still, for the next claim.
     leaders = leaders[:MAX_SIZES]
     if not leaders:
@@ -229,6 +241,21 @@ def _write_request(
         if not row.update_if(where={"purchase": row.Purchase.WANTED}, **_claimed_fields(request)):
             raise _Overtaken
     return request
+
+
+def tell_of_budget() -> None:
+    """Tell once a day that a limit keeps purchases waiting."""
+    today = clock.today()
+    told = Q(budget_told_on=None) | ~Q(budget_told_on=today)
+    if PipelineState.get_current().update_if(where=told, budget_told_on=today):
+        in_day, in_month = BudgetPeriod.spent_on(today)
+        month_is_full = in_month + settings.CANDIDATES > settings.MONTHLY_LIMIT
+        limit, used, allowed = (
+            ("month", in_month, settings.MONTHLY_LIMIT)
+            if month_is_full
+            else ("day", in_day, settings.DAILY_LIMIT)
+        )
+        events.budget_refused(limit, used, allowed)
 
 
 def _claimed_fields(request: GatewayRequest) -> dict[str, Any]:

@@ -1,11 +1,11 @@
 """From sent to completed: polling the status of a request."""
 
 import datetime as dt
-import logging
 
 from django.utils import timezone
 
 from wagtail_smart_resize.core import clock
+from wagtail_smart_resize.core.logs import get_logger
 from wagtail_smart_resize.exceptions import NotSent, StatusUnavailable
 from wagtail_smart_resize.gateway.client import Answer, GatewayClient, JobStatus, Output
 from wagtail_smart_resize.models import GatewayRequest
@@ -13,7 +13,7 @@ from wagtail_smart_resize.settings import settings
 
 from . import outcomes
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 Status = GatewayRequest.Status
 Charged = GatewayRequest.Charged

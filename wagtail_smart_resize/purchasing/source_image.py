@@ -43,6 +43,8 @@ ANIMATED = ("PNG", "GIF", "WEBP", "AVIF")
 SALT = "wagtail_smart_resize.source"
 URL_MAX_AGE_SECONDS = 24 * 60 * 60
 REACH_TIMEOUT_SECONDS = (3, 10)
+#: By which `check_reachable` is told from the service.
+OWN_USER_AGENT = "wagtail-smart-resize"
 
 
 @dataclass(frozen=True)
@@ -58,12 +60,17 @@ class SourcePicture:
 # Its URL
 
 
+def site_address() -> str:
+    """Return the site's address for the gateway, as the settings have it; "" for none."""
+    return settings.SOURCE_BASE_URL or getattr(django_settings, "WAGTAILADMIN_BASE_URL", None) or ""
+
+
 def base_url() -> str:
     """Return the site's address for the gateway, without a trailing slash.
 
     Raise SourceUnavailable ("no_address") if there is none.
     """
-    base = settings.SOURCE_BASE_URL or getattr(django_settings, "WAGTAILADMIN_BASE_URL", None) or ""
+    base = site_address()
     if not urlsplit(base).hostname:
         raise SourceUnavailable(
             "no_address",
@@ -115,6 +122,7 @@ def check_reachable(url: str) -> None:
         # The gateway has none of the passwords in this machine's .netrc.
         session.trust_env = False
         session.max_redirects = 3
+        session.headers["User-Agent"] = OWN_USER_AGENT
         try:
             with session.head(url, allow_redirects=True, timeout=REACH_TIMEOUT_SECONDS) as response:
                 if response.ok and _content_type(response).startswith("image/"):

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import logging
 from collections.abc import Callable
 from functools import partial
 from time import sleep
@@ -12,6 +11,7 @@ from django.utils import timezone
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from wagtail_smart_resize.core import clock, database
+from wagtail_smart_resize.core.logs import get_logger
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import Size
 from wagtail_smart_resize.exceptions import (
@@ -31,13 +31,14 @@ from wagtail_smart_resize.models import (
     ImageVersion,
     PipelineState,
     Recomposition,
+    events,
 )
 from wagtail_smart_resize.rules import assess
 from wagtail_smart_resize.rules.verdict import Reason
 
-from . import outcomes, plan, polling, source_image
+from . import circuit, outcomes, plan, polling, source_image
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 Status = GatewayRequest.Status
 Charged = GatewayRequest.Charged
@@ -64,6 +65,7 @@ def submit(request: GatewayRequest, client: GatewayClient, *, just_judged: bool 
     if _hold_budget(request) and request.step(
         status=Status.SENDING, sent_at=timezone.now(), error_code=""
     ):
+        events.sent(request)
         _post(request, client, _build_job(request, url))
 
 
@@ -124,7 +126,9 @@ def _release_if_blocked(request: GatewayRequest) -> bool:
     until = None
     if state.paused_until and state.paused_until > now:
         until = state.paused_until
-    elif state.circuit_open and not state.take_probe(now, now + outcomes.PROBE_INTERVAL):
+    elif state.circuit_open and not state.take_probe(
+        now, now + circuit.probe_interval(state, state.circuit_code)
+    ):
         until = state.probe_at
     if until:
         request.release(next_step_at=max(until, now))
@@ -147,6 +151,7 @@ def _hold_budget(request: GatewayRequest) -> bool:
         # The instance still has the value that the transaction rolled back.
         request.refresh_from_db(fields=["reserved_on"])
         request.release(next_step_at=clock.tomorrow(), error_code=Reason.BUDGET)
+        plan.tell_of_budget()
         return False
     return True
 
@@ -217,9 +222,8 @@ def _handle_accepted(request: GatewayRequest, answer: Answer) -> None:
         consecutive_errors=0,
     )
     polling.store_answer(request, answer)
-    state = PipelineState.get_current()
-    if state.circuit_open or state.consecutive_outages:
-        state.close_circuit()
+    events.accepted(request)
+    circuit.note_accepted()
 
 
 def _record(request: GatewayRequest, outcome: Callable[[GatewayRequest], None]) -> None:

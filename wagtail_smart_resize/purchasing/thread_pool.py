@@ -4,14 +4,15 @@ An executor of the standard library would: Python joins its threads at exit, and
 waiting for the gateway.
 """
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
 
 from django.db import connections
 
-logger = logging.getLogger(__name__)
+from wagtail_smart_resize.core.logs import get_logger
+
+logger = get_logger(__name__)
 
 Job = Callable[[], object]
 

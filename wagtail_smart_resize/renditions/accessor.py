@@ -1,18 +1,18 @@
 """`image.smart_resize`, and the image attributes that Wagtail hashes into keys of renditions."""
 
-import logging
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 from django.db.models.fields.related_descriptors import ReverseOneToOneDescriptor
 
+from wagtail_smart_resize.core.logs import get_logger
 from wagtail_smart_resize.core.site_image import SiteImage
 
 from . import published_cache, request_tracking
 from .published import NOTHING_PUBLISHED, PublishedState
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 class PublishedStateDescriptor(ReverseOneToOneDescriptor):  # type: ignore[type-arg]

@@ -1,6 +1,5 @@
 """The rendition filter: `smartresize-1200x630` or `smartresize-hero`, optionally with `-c50`."""
 
-import logging
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -11,6 +10,7 @@ from django.dispatch import receiver
 from wagtail.images import get_image_model
 from wagtail.images.image_operations import FillOperation, FilterOperation
 
+from wagtail_smart_resize.core.logs import get_logger
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import Size, SizeTooLarge, Slot, is_preset_name
 from wagtail_smart_resize.settings import settings
@@ -18,7 +18,7 @@ from wagtail_smart_resize.settings import settings
 from . import accessor
 from .published import PublishedEntry, PublishedState
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 class SmartResizeOperation(FillOperation, FilterOperation):

@@ -3,7 +3,6 @@
 It is the IPTC's digital source type, as XMP, which Pillow writes as it saves the pixels.
 """
 
-import logging
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -11,10 +10,11 @@ from PIL import Image, PngImagePlugin
 from wagtail.images.image_operations import FilterOperation
 from willow.plugins.pillow import PillowImage
 
+from wagtail_smart_resize.core.logs import get_logger
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.settings import settings
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 DIGITAL_SOURCE_TYPE = (
     "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"

@@ -5,7 +5,6 @@ its pixels always agree.
 """
 
 import hashlib
-import logging
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -13,13 +12,14 @@ from typing import Any, NamedTuple
 from wagtail.images.rect import Rect
 from willow.plugins.pillow import PillowImage
 
+from wagtail_smart_resize.core.logs import get_logger
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import Size, cover, nearest_shape
 from wagtail_smart_resize.settings import settings
 
 from . import demand_notes, request_tracking
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 class PublishedEntry(NamedTuple):

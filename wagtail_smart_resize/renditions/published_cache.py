@@ -4,7 +4,6 @@ It is loaded once. Then the counter of flips is read, every two seconds at most,
 differs everything is loaded again.
 """
 
-import logging
 import os
 import threading
 import time
@@ -18,11 +17,12 @@ from django.db import DatabaseError, connections, transaction
 from django.db.models import Subquery
 
 from wagtail_smart_resize.core import database
+from wagtail_smart_resize.core.logs import get_logger
 from wagtail_smart_resize.core.schema import schema
 
 from .published import NOTHING_PUBLISHED, PublishedEntry, PublishedState
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 class CachedImage:

@@ -9,7 +9,6 @@ asynchronous `request_started` run in a copy of the request's context.
 
 import contextlib
 import functools
-import logging
 import os
 import threading
 from collections.abc import Iterable, Iterator
@@ -29,7 +28,9 @@ from django.urls import (
 from django.utils import translation
 from django.utils.translation import get_language_from_path
 
-logger = logging.getLogger(__name__)
+from wagtail_smart_resize.core.logs import get_logger
+
+logger = get_logger(__name__)
 
 
 class _ThreadState(threading.local):

@@ -15,13 +15,14 @@ from django.utils import timezone
 from wagtail_smart_resize.gateway.client import MAX_RETRY_AFTER_SECONDS
 from wagtail_smart_resize.models import GatewayRequest, ImageVersion, PipelineState, Recomposition
 from wagtail_smart_resize.models.base import unindexed
-from wagtail_smart_resize.purchasing import outcomes, passes, schedule
+from wagtail_smart_resize.purchasing import circuit, passes, schedule
 
 from .repairs import REPAIR_INTERVAL
 from .report import Finding, Repair
 
 #: The longest of `clock.backoff`, with its jitter.
 LONGEST_BACKOFF = dt.timedelta(hours=1.25)
+LONGEST_FAILURE_PROBE = dt.timedelta(seconds=1.25 * circuit.LAST_FAILURE_PROBE_SECONDS)
 #: Budget is there again on the next day.
 A_DAY = dt.timedelta(days=1)
 #: Clocks of several machines differ by less.
@@ -38,9 +39,11 @@ class _Moment(NamedTuple):
 
 
 _NO_REASON = Q(waiting_reason="")
+_FAILURES = Q(circuit_code__in=circuit.FAILURE_CODES)
 _MOMENTS = (
     _Moment(PipelineState, "next_pass_at", REPAIR_INTERVAL),
-    _Moment(PipelineState, "probe_at", outcomes.PROBE_INTERVAL),
+    _Moment(PipelineState, "probe_at", circuit.PROBE_INTERVAL, ~_FAILURES),
+    _Moment(PipelineState, "probe_at", LONGEST_FAILURE_PROBE, _FAILURES),
     _Moment(PipelineState, "paused_until", dt.timedelta(seconds=MAX_RETRY_AFTER_SECONDS)),
     _Moment(GatewayRequest, "next_step_at", A_DAY),
     _Moment(GatewayRequest, "leased_until", passes.STEP_LEASE),

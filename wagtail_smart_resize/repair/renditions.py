@@ -14,7 +14,7 @@ from wagtail.images.models import Filter
 from wagtail_smart_resize.core import database
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import Slot, same_shape
-from wagtail_smart_resize.models import ImageVersion, RetiredRendition
+from wagtail_smart_resize.models import ImageVersion, RetiredRendition, events
 from wagtail_smart_resize.purchasing import demand
 from wagtail_smart_resize.renditions import rendition_files
 from wagtail_smart_resize.renditions.operation import SmartResizeOperation, smart_resize_operations
@@ -152,7 +152,9 @@ def _find_retirements(
 def _retire(image_id: Any, pks: Iterable[Any]) -> int:
     notes = [RetiredRendition(image_id=image_id, rendition_id=str(pk)) for pk in pks]
     # Another run may have noted them meanwhile; then the earlier note holds.
-    return len(RetiredRendition.objects.bulk_create(notes, ignore_conflicts=True))
+    noted = len(RetiredRendition.objects.bulk_create(notes, ignore_conflicts=True))
+    events.retired(image_id, noted, settings.KEEP_RETIRED_DAYS)
+    return noted
 
 
 def _delete_notes(pks: Iterable[Any]) -> int:

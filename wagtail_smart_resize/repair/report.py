@@ -1,12 +1,13 @@
 """The findings of a repair, and what became of them."""
 
-import logging
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 
-logger = logging.getLogger(__name__)
+from wagtail_smart_resize.core.logs import get_logger
+
+logger = get_logger(__name__)
 
 
 class Repair(Enum):

@@ -1,6 +1,5 @@
 """Repairs versions: they must match the recompositions, and be known to every process."""
 
-import logging
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from django.db.models import Exists, OuterRef, Q
 
 from wagtail_smart_resize.core import database
+from wagtail_smart_resize.core.logs import get_logger
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.storage_errors import StorageError
 from wagtail_smart_resize.models import ImageVersion, Recomposition
@@ -18,7 +18,7 @@ from .reading import ImageRecords, chunks, read_images
 from .renditions import ours
 from .report import Finding, Repair
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 def find_missing_hashes() -> Iterator[Finding]:

@@ -1,12 +1,12 @@
 """The rules' verdict on a wanted shape, from facts in the database, the file and the settings."""
 
-import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from wagtail_smart_resize.core import clock
+from wagtail_smart_resize.core.logs import get_logger
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import Slot
 from wagtail_smart_resize.models import BudgetPeriod, OptOut, PipelineState
@@ -18,7 +18,7 @@ from .verdict import Policy, RuleInput, Usage, Verdict, verdict
 if TYPE_CHECKING:
     from .facts import SourceFacts
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,14 @@
 """The embedded thread: the pipeline's passes in a web process, with nothing to install or start."""
 
 import atexit
-import logging
 import os
 import threading
 
+from wagtail_smart_resize.core.logs import get_logger
+
 from . import loop
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: Seconds that the end of the process waits for the step under way. A submission that is cut off
 #: may have been bought, and nobody could tell.

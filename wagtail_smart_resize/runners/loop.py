@@ -1,7 +1,6 @@
 """The loop of passes that the embedded thread and the worker process share."""
 
 import datetime as dt
-import logging
 import random
 import threading
 import time
@@ -10,13 +9,14 @@ from collections.abc import Callable
 from django.db import close_old_connections, connections
 from django.utils import timezone
 
+from wagtail_smart_resize.core.logs import get_logger
 from wagtail_smart_resize.core.schema import schema
 from wagtail_smart_resize.models import PipelineState
 from wagtail_smart_resize.purchasing import demand, schedule
 from wagtail_smart_resize.purchasing.thread_pool import ThreadPool
 from wagtail_smart_resize.repair import repairs
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: Time from the begin of a pass after which another runner follows, should this one have died. A
 #: pass may outlast it; then two runners work side by side, which costs queries and nothing else.

@@ -1,7 +1,6 @@
 """Which runner makes the passes: the tasks backend, a thread of this process, or none here."""
 
 import datetime as dt
-import logging
 import os
 import time
 from typing import Any
@@ -12,6 +11,7 @@ from django.db import connections
 from django.utils import timezone
 
 from wagtail_smart_resize.core import database
+from wagtail_smart_resize.core.logs import get_logger
 from wagtail_smart_resize.core.schema import schema
 from wagtail_smart_resize.models import PipelineState, ownership
 from wagtail_smart_resize.purchasing import demand
@@ -23,7 +23,7 @@ from .embedded_thread import embedded_thread
 
 __all__ = ["connect_runners", "mode", "wake"]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: Seconds between two checks, by a process, that the runner has not died.
 CHECK_INTERVAL_SECONDS = 20.0

@@ -6,7 +6,6 @@ tick that is lost is replaced some seconds after its time, at the end of a reque
 """
 
 import datetime as dt
-import logging
 import threading
 import time
 
@@ -16,11 +15,12 @@ from django.utils.dateparse import parse_datetime
 from django.utils.module_loading import import_string
 
 from wagtail_smart_resize import compat
+from wagtail_smart_resize.core.logs import get_logger
 from wagtail_smart_resize.models import PipelineState
 
 from . import loop
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: Time after its appointment from which a tick counts as lost.
 LOST_AFTER = dt.timedelta(seconds=5)

@@ -30,23 +30,29 @@ class Reads(StrEnum):
     QUEUED = "Queued: It is sent in a moment."
     SENDING = "Being sent"
     OURS = "Waiting: The site could not go on with it just now. It is tried again by itself."
-    AWAY = (
-        "Waiting: The service can't be reached, or its answers can't be read. It is tried again "
-        "by itself."
-    )
+    AWAY = "Waiting: The service can't be reached. It is tried again by itself."
     PAUSE = "Waiting: The service asked for a pause. It is sent after that."
-    IN_TROUBLE = "Waiting: The service had a problem of its own. It is tried again by itself."
+    IN_TROUBLE = "Waiting: The service says that it is out of order. It is tried again by itself."
     NO_STORAGE = (
         "Waiting: The site's storage did not give the image's file. It is tried again by itself."
     )
     BAD_FILE = "Waiting: The image's file can't be read. It is tried again by itself."
-    STOPPED_AWAY = (
-        "Waiting: Nothing is sent to the service for now: The service can't be reached, or its "
-        "answers can't be read."
-    )
-    STOPPED_REFUSED = (
+    STOPPED_AWAY = "Waiting: Nothing is sent to the service for now: The service can't be reached."
+    STOPPED_KEY = (
         "Waiting: Nothing is sent to the service for now: The service does not accept the site's "
-        "key, or its balance is used up."
+        "key."
+    )
+    STOPPED_BALANCE = (
+        "Waiting: Nothing is sent to the service for now: The balance of the site's account with "
+        "the service is used up."
+    )
+    STOPPED_FORBIDDEN = (
+        "Waiting: Nothing is sent to the service for now: The service forbids this to the site's "
+        "key."
+    )
+    STOPPED_ADDRESS = (
+        "Waiting: Nothing is sent to the service for now: There is nothing that makes pictures at "
+        "the service's address."
     )
     STOPPED_CLOSED = (
         "Waiting: Nothing is sent to the service for now: The service could not get the image "
@@ -175,17 +181,24 @@ def _submit() -> Iterable[Row]:
     ):
         lasting = stopped(circuit, Reads.STOPPED_AWAY)
         yield row(fault, injection, waiting(Reads.AWAY), LIVE, lasting)
-    for code in (400, 405, 408, 409, 410, 414, 422):
+    for code in (400, 408, 409, 414, 422):
         yield row(f"HTTP {code}", word(f"{code}"), failed(f"http_{code}", Reads.REFUSED))
     yield row("HTTP 413", word("413"), failed("http_413", Reads.TOO_LARGE))
-    for code in (401, 402, 403, 404):
+    for code, reads in (
+        (401, Reads.STOPPED_KEY),
+        (402, Reads.STOPPED_BALANCE),
+        (403, Reads.STOPPED_FORBIDDEN),
+        (404, Reads.STOPPED_ADDRESS),
+        (405, Reads.STOPPED_ADDRESS),
+        (410, Reads.STOPPED_ADDRESS),
+    ):
         circuit = f"http_{code}"
         yield row(
             f"HTTP {code}",
             word(f"{code}"),
-            stopped(circuit, Reads.STOPPED_REFUSED, posts=1),
+            stopped(circuit, reads, posts=1),
             SECOND_TRY_LIVE,
-            stopped(circuit, Reads.STOPPED_REFUSED, posts=None),
+            stopped(circuit, reads, posts=None),
         )
     for fault, name in (
         ("HTTP 429", "429"),

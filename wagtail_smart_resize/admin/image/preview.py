@@ -1,18 +1,18 @@
 """The rendition that an image's screen draws: one serves for the original and all crops."""
 
-import logging
 from dataclasses import dataclass
 
 from django.db import DatabaseError
 from wagtail.images.shortcuts import get_rendition_or_not_found
 
+from wagtail_smart_resize.core.logs import get_logger
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import Size, Slot
 from wagtail_smart_resize.rules.facts import SourceFacts
 
 from . import crop_frame
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: Large enough for a crop of it to be examined closely.
 SPEC = "max-1600x1600|format-webp"

@@ -8,7 +8,6 @@ Errors in the additions are logged and never keep Wagtail's screen from being sh
 has moved an attribute, that attachment is missing and a system check reports it.
 """
 
-import logging
 from collections.abc import Callable, Iterator
 from functools import wraps
 from importlib import import_module
@@ -19,10 +18,11 @@ from django.utils.functional import cached_property
 from django.utils.html import format_html
 from wagtail.admin.staticfiles import versioned_static
 
+from wagtail_smart_resize.core.logs import get_logger
 from wagtail_smart_resize.core.schema import schema
 from wagtail_smart_resize.settings import settings
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 VIEWS = "wagtail.images.views.images"
 WIDGETS = "wagtail.images.widgets"

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 from django.utils import timezone
 
+from wagtail_smart_resize.core.money import rounded
 from wagtail_smart_resize.editorial import monthly_figures, pipeline_health
 from wagtail_smart_resize.editorial.lost_files import damaged_versions
 from wagtail_smart_resize.models import PipelineState, Recomposition, ownership
@@ -50,10 +51,7 @@ def status() -> dict[str, Any]:
     state = PipelineState.peek()
     is_paused = state.paused_until is not None and state.paused_until > timezone.now()
     failed = {reason.code: reason.count for reason in found.failed}
-    notices = [
-        {"level": notice.status, "message": str(notice.message), "remedy": str(notice.remedy)}
-        for notice in checked.notices
-    ]
+    notices = [_notice(notice) for notice in checked.notices]
     unreadable = damaged_versions().count()
     return {
         "level": _level(notices, bool(failed.get("unknown") or unreadable)),
@@ -74,7 +72,7 @@ def status() -> dict[str, Any]:
             "today": found.today._asdict(),
             "month": found.month._asdict(),
         },
-        "spent_this_month": {price.currency: str(price.amount) for price in found.spent},
+        "spent_this_month": {price.currency: str(rounded(price.amount)) for price in found.spent},
         "waiting": {
             "count": found.waiting_count,
             "oldest_since": _iso(found.oldest and found.oldest.row.wanted_at),
@@ -86,7 +84,18 @@ def status() -> dict[str, Any]:
     }
 
 
-def _level(notices: list[dict[str, str]], needs_a_person: bool) -> str:
+def _notice(notice: pipeline_health.Notice) -> dict[str, Any]:
+    return {
+        "level": notice.status,
+        "message": str(notice.message),
+        "since": _iso(notice.since),
+        "code": notice.code,
+        "detail": notice.detail,
+        "remedy": str(notice.for_operators or notice.remedy),
+    }
+
+
+def _level(notices: list[dict[str, Any]], needs_a_person: bool) -> str:
     levels = {notice["level"] for notice in notices}
     if "critical" in levels:
         return "critical"
@@ -120,8 +129,13 @@ def lines(report: dict[str, Any]) -> list[str]:
         ("Unreadable", f"live pictures of {report['unreadable']} images"),
     ]
     rows = [f"{name + ':':<20}{text}" for name, text in figures]
-    notices = [f"{each['level']}: {each['message']} {each['remedy']}" for each in report["notices"]]
-    return rows + [notice.rstrip() for notice in notices]
+    return rows + [_notice_text(each) for each in report["notices"]]
+
+
+def _notice_text(notice: dict[str, Any]) -> str:
+    said = f"({notice['detail']})" if notice["detail"] else ""
+    text = f"{notice['level']}: {notice['message']} {notice['remedy']} {said}"
+    return " ".join(text.split())
 
 
 def _service_text(service: dict[str, Any]) -> str:
