@@ -289,7 +289,7 @@ def test_the_metrics_of_the_example_count(gateway, run, settings):
     names = {}
     exec(compile(code, "docs", "exec"), names)
     settings.WAGTAIL_SMART_RESIZE |= {"PRICE_PER_OUTPUT": ("0.12", "USD")}
-    want(plain_image(400, 300), "200x200", "400x200")
+    want(plain_image(400, 300), "200x200", "200x100")
     run()
     gateway.misbehave("400")
     want(plain_image(400, 300), "200x200")
