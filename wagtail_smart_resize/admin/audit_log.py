@@ -48,6 +48,13 @@ class DeclineFormatter(LogFormatter):
         return _("Decided for the standard crop: %(sizes)s") % {"sizes": _sizes(log_entry.data)}
 
 
+class CallOffFormatter(LogFormatter):
+    label = gettext_lazy("Call off a recomposition")
+
+    def format_message(self, log_entry: Any) -> str:
+        return _("Called off before it was sent: %(sizes)s") % {"sizes": _sizes(log_entry.data)}
+
+
 class OptOutFormatter(LogFormatter):
     label = gettext_lazy("Opt out of recomposition")
 
@@ -80,6 +87,7 @@ FORMATTERS: dict[str, type[LogFormatter]] = {
     audit.PUBLISH: PublishFormatter,
     audit.CHOOSE: ChooseFormatter,
     audit.DECLINE: DeclineFormatter,
+    audit.CALL_OFF: CallOffFormatter,
     audit.OPT_OUT: OptOutFormatter,
     audit.OPT_IN: OptInFormatter,
     audit.FAIL: FailFormatter,

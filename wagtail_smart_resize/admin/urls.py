@@ -7,6 +7,7 @@ from wagtail.utils.urlpatterns import decorate_urlpatterns
 from .base import only_if_migrated
 from .image import candidate, decide, history, may_see, progress
 from .image import views as image
+from .report import buying
 from .report import views as report
 from .review import views as review
 
@@ -30,6 +31,11 @@ urlpatterns = [
     path("images/<str:image_id>/smart-resize/choose/", decide.ChooseView.as_view(), name="choose"),
     path("images/<str:image_id>/smart-resize/failed/", decide.FailedView.as_view(), name="failed"),
     path(
+        "images/<str:image_id>/smart-resize/call-off/",
+        decide.CallOffView.as_view(),
+        name="call_off",
+    ),
+    path(
         "images/<str:image_id>/smart-resize/opt-out/", decide.OptOutView.as_view(), name="opt_out"
     ),
     path(
@@ -48,6 +54,7 @@ urlpatterns = [
         report.ReportView.as_view(results_only=True),
         name="report_results",
     ),
+    path("reports/smart-resize/buying/", buying.BuyingView.as_view(), name="buying"),
     path("reports/smart-resize/review/", review.ReviewView.as_view(), name="review"),
     path(
         "reports/smart-resize/review/<int:pk>/decide/",

@@ -27,7 +27,9 @@ from wagtail_smart_resize.models import (
     GatewayRequest,
     ImageVersion,
     OptOut,
+    PipelineState,
     Recomposition,
+    events,
 )
 from wagtail_smart_resize.purchasing import demand, outcomes, plan
 from wagtail_smart_resize.rules import assess
@@ -173,13 +175,15 @@ def request_recomposition(
     `key` is an idempotency key: repeated with the same key, the call returns the requests of the
     first. `override_rules` overrules the rules that are a matter of taste.
 
-    Raises Refused, and then requests nothing. Its code is "no_key", "file_missing", "deleted",
-    "replaced", "under_way", "budget" or the reason of a rule.
+    Raises Refused, and then requests nothing. Its code is "no_key", "stopped", "file_missing",
+    "deleted", "replaced", "under_way", "budget" or the reason of a rule.
     """
     options = options or GenerationOptions()
     key = key or uuid.uuid4()
     if not settings.API_KEY:
         raise Refused("no_key", _("The site has no API key: nothing can be recomposed."))
+    if PipelineState.peek().is_stopped:
+        raise Refused("stopped", _("All buying is stopped for now: nothing was bought."))
     try:
         plan.identify(image)
     except StorageError as error:
@@ -281,6 +285,55 @@ def _budget_text(outputs: int) -> str:
         "This would take %(outputs)d outputs, and the budget allows %(left)d more now.",
         outputs,
     ) % {"outputs": outputs, "left": left}
+
+
+# Calling off, and stopping all
+
+
+@database.retried
+def call_off(row: Recomposition, *, user: Any = None) -> int:
+    """Call off what has not been sent yet; return the number of shapes that are not bought now.
+
+    A template that shows a shape does not make it wanted again; a person may ask for it. Where
+    several shapes are to be sent in one request, those that a person asked for together are called
+    off together, and the others are asked for anew.
+
+    Raises Refused("sent") if it has been sent, Refused("not_wanted") if there is nothing to call
+    off, and Refused("deleted").
+    """
+    with locked_image(row.image_id):
+        row.refresh_from_db()
+        if row.purchase == Purchase.REQUESTED:
+            called_off = outcomes.call_off(row)
+            if not called_off:
+                raise Refused(
+                    "sent",
+                    _("It is with the service, or on its way to it: it can't be called off."),
+                )
+        elif row.purchase == Purchase.WANTED:
+            row.leave()
+            called_off = [row]
+        else:
+            raise Refused("not_wanted", _("There is nothing to call off."))
+        for each in called_off:
+            events.called_off(each, row.image, str(user or "code"))
+            audit.called_off(each, user)
+    return len(called_off)
+
+
+def stop_buying(*, user: Any = None) -> bool:
+    """Send nothing more until `resume_buying`; return False if it was stopped already.
+
+    What was sent is fetched and shown all the same.
+    """
+    return PipelineState.get_current().stop_buying(user)
+
+
+def resume_buying(*, user: Any = None) -> bool:
+    """Let the buying go on; return False if it was not stopped."""
+    resumed = PipelineState.get_current().resume_buying(user)
+    modes.wake()
+    return resumed
 
 
 # After a failure

@@ -19,6 +19,7 @@ ASK = "smart_resize.ask"
 PUBLISH = "smart_resize.publish"
 CHOOSE = "smart_resize.choose"
 DECLINE = "smart_resize.decline"
+CALL_OFF = "smart_resize.call_off"
 OPT_OUT = "smart_resize.opt_out"
 OPT_IN = "smart_resize.opt_in"
 FAIL = "smart_resize.fail"
@@ -40,6 +41,10 @@ def chose(row: Any, candidate: Any, user: Any) -> None:
 
 def declined(row: Any, user: Any) -> None:
     _write(row.image, DECLINE, user, sizes=row.slots)
+
+
+def called_off(row: Any, user: Any) -> None:
+    _write(row.image, CALL_OFF, user, sizes=row.slots)
 
 
 def opted_out(image: SiteImage, user: Any, reason: str) -> None:

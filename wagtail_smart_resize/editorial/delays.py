@@ -21,6 +21,7 @@ Status = GatewayRequest.Status
 DUE_SOON = dt.timedelta(seconds=5)
 
 _PAUSE = gettext_lazy("The service asked for a pause. It is sent after that.")
+_STOPPED = gettext_lazy("All buying is stopped for now.")
 _SITE_TROUBLE = gettext_lazy(
     "The site could not go on with it just now. It is tried again by itself."
 )
@@ -34,10 +35,14 @@ _NOT_STORED = gettext_lazy(
 
 
 def load_delays(rows: QuerySet[Recomposition]) -> QuerySet[Recomposition]:
-    """Annotate the rows with what stops all of them: `open_circuit`, a code, and `is_paused`."""
+    """Annotate the rows with what stops all of them.
+
+    `is_stopped`: by a person; `open_circuit`: a code, or None; `is_paused`: by the service.
+    """
     state = PipelineState.objects.filter(pk=1)
     stopped = state.filter(circuit_opened_at__isnull=False)
     return rows.annotate(
+        is_stopped=Exists(state.filter(buying_stopped_at__isnull=False)),
         open_circuit=Subquery(stopped.values("circuit_code")),
         is_paused=Exists(state.filter(paused_until__gt=timezone.now())),
     )
@@ -70,6 +75,8 @@ def _wanted_text(row: Any) -> Text:
 
 def _service_text(row: Any) -> Text:
     """Return why nothing at all is sent to the service."""
+    if row.is_stopped:
+        return _STOPPED
     if row.open_circuit:
         reason = failures.describe_circuit(row.open_circuit).message
         return _("Nothing is sent to the service for now: %(why)s") % {"why": reason}

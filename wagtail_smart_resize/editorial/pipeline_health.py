@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from wagtail.admin.templatetags.wagtailadmin_tags import user_display_name
 
 from wagtail_smart_resize.core import database
 from wagtail_smart_resize.core.formatting import Text, datetime_text
@@ -61,6 +62,7 @@ class Health:
     last_pass_at: dt.datetime | None
     """Time of the last pass."""
     notices: tuple[Notice, ...]
+    is_stopped_by_person: bool = False
 
 
 def check() -> Health:
@@ -75,7 +77,7 @@ def check() -> Health:
         *_service_notices(state, now),
         *_settings_notices(),
     )
-    return Health(label, tone, state.last_pass_at, notices)
+    return Health(label, tone, state.last_pass_at, notices, state.is_stopped)
 
 
 def _activity(state: PipelineState, due: dt.datetime | None, now: dt.datetime) -> tuple[Text, Tone]:
@@ -115,7 +117,30 @@ def _stopped_notices(
         yield Notice("critical", text, _REMEDIES[modes.mode()], since=due)
 
 
+def stopped_by_person(state: PipelineState) -> Iterator[Notice]:
+    """Yield the notice that a person has stopped all buying, if one has."""
+    if state.buying_stopped_at is None:
+        return
+    by = state.buying_stopped_by
+    since = datetime_text(state.buying_stopped_at)
+    message = (
+        _("Since %(since)s nothing is bought: %(user)s has stopped it.")
+        % {"since": since, "user": user_display_name(by)}
+        if by
+        else _("Since %(since)s nothing is bought: it was stopped on the command line.")
+        % {"since": since}
+    )
+    yield Notice(
+        "warning",
+        message,
+        _("Whoever may approve pictures lets it go on, under Reports, Smart resize."),
+        since=state.buying_stopped_at,
+        code="stopped",
+    )
+
+
 def _service_notices(state: PipelineState, now: dt.datetime) -> Iterator[Notice]:
+    yield from stopped_by_person(state)
     if state.circuit_opened_at:
         failure = failures.describe_circuit(state.circuit_code)
         message = _("Since %(since)s nothing has been sent to the service: %(why)s") % {

@@ -270,7 +270,8 @@ def _reason_for_wait(row: Any) -> ShownBecause:
         return _reason_for_code(row.waiting_reason)
     if row.request and row.request.error_code == Reason.BUDGET:
         return ShownBecause.BUDGET
-    return ShownBecause.CIRCUIT_OPEN if row.open_circuit else ShownBecause.PENDING
+    is_blocked = row.open_circuit or row.is_stopped
+    return ShownBecause.CIRCUIT_OPEN if is_blocked else ShownBecause.PENDING
 
 
 def _reason_without_row(image: SiteImage, operation: SmartResizeOperation) -> ShownBecause:

@@ -242,3 +242,23 @@ def circuit_opened(code: str, detail: str, next_try_at: dt.datetime) -> None:
 def circuit_closed(code: str) -> None:
     """Tell that the service takes requests again."""
     _tell("resumed", "The service takes requests again after: %(code)s", code=code)
+
+
+def buying_stopped(by: str) -> None:
+    """Tell that a person has stopped all buying."""
+    _tell("buying_stopped", "All buying was stopped by %(by)s", logging.WARNING, by=by)
+
+
+def buying_resumed(by: str) -> None:
+    """Tell that a person has let the buying go on."""
+    _tell("buying_resumed", "Buying goes on, by %(by)s", by=by)
+
+
+def called_off(row: "Recomposition", image: SiteImage, by: str) -> None:
+    """Tell that a person has called a purchase off before it was sent."""
+    _tell(
+        "called_off",
+        "Called off: image %(image_id)s (%(image_title)s), %(sizes)s, by %(by)s",
+        **_fields_of_row(row, image.title),
+        by=by,
+    )

@@ -3,6 +3,7 @@
 import datetime as dt
 from typing import Any
 
+from django.conf import settings as django_settings
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
@@ -12,6 +13,7 @@ from wagtail_smart_resize.core import database
 
 from . import events
 from .base import ConditionalUpdateModel
+from .deletion import set_null_if_migrated
 
 #: Maximum number of images of which the failures in a row are kept.
 MAX_FAILED_IMAGES = 1000
@@ -25,6 +27,8 @@ class PipelineState(ConditionalUpdateModel):
     circuit_detail = models.TextField(blank=True, default="")
     #: Time of the next probe while the circuit is open.
     probe_at = models.DateTimeField(null=True, blank=True)
+    #: Digests of the settings with which it was tried since the circuit opened.
+    tried_settings = models.JSONField(default=list, blank=True)
     paused_until = models.DateTimeField(null=True, blank=True)
     #: Number of consecutive submissions that found the gateway out of order.
     consecutive_outages = models.PositiveIntegerField(default=0)
@@ -34,6 +38,15 @@ class PipelineState(ConditionalUpdateModel):
     failing_since = models.DateTimeField(null=True, blank=True)
     #: Day of which the log tells that the budget was used up.
     budget_told_on = models.DateField(null=True, blank=True)
+    #: When a person stopped all buying; empty while it goes on.
+    buying_stopped_at = models.DateTimeField(null=True, blank=True)
+    buying_stopped_by = models.ForeignKey(
+        django_settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=set_null_if_migrated,
+        related_name="+",
+    )
     #: When the next pass is due or, while one is made, when another runner may follow.
     next_pass_at = models.DateTimeField(null=True, blank=True)
     last_pass_at = models.DateTimeField(null=True, blank=True)
@@ -61,9 +74,20 @@ class PipelineState(ConditionalUpdateModel):
     def circuit_open(self) -> bool:
         return self.circuit_opened_at is not None
 
-    def open_circuit(self, code: str, detail: str, probe_at: dt.datetime) -> None:
-        """Stop submissions; the time of the first opening stays while the circuit is open."""
+    @property
+    def is_stopped(self) -> bool:
+        """Return whether a person has stopped all buying."""
+        return self.buying_stopped_at is not None
+
+    def open_circuit(
+        self, code: str, detail: str, probe_at: dt.datetime, tried_settings: str = ""
+    ) -> None:
+        """Stop submissions; the time of the first opening stays while the circuit is open.
+
+        `tried_settings`: a digest of the settings with which it was tried.
+        """
         why = {"circuit_code": code, "circuit_detail": detail, "probe_at": probe_at}
+        self._note_tried(tried_settings)
         opened = self.update_if(
             where={"circuit_opened_at": None}, circuit_opened_at=timezone.now(), **why
         )
@@ -87,10 +111,44 @@ class PipelineState(ConditionalUpdateModel):
             circuit_code="",
             circuit_detail="",
             probe_at=None,
+            tried_settings=[],
         )
         if closed:
             events.circuit_closed(code)
         self.update_if(where={}, consecutive_outages=0)
+
+    def _note_tried(self, digest: str) -> None:
+        if digest and digest not in self.tried_settings:
+            self.update_if(where={}, tried_settings=[*self.tried_settings, digest][-20:])
+
+    def probe_with_new_settings(self, digest: str, now: dt.datetime) -> bool:
+        """Make the probe due if nothing was tried with these settings; return whether so."""
+        if not self.circuit_open or digest in self.tried_settings:
+            return False
+        self._note_tried(digest)
+        return self.update_if(where={"circuit_opened_at__isnull": False}, probe_at=now)
+
+    def stop_buying(self, user: Any) -> bool:
+        """Send nothing until `resume_buying`; return False if it was stopped before."""
+        stopped = self.update_if(
+            where={"buying_stopped_at": None},
+            buying_stopped_at=timezone.now(),
+            buying_stopped_by=user,
+        )
+        if stopped:
+            events.buying_stopped(str(user or "the command line"))
+        return stopped
+
+    def resume_buying(self, user: Any) -> bool:
+        """Go on; return False if it was not stopped."""
+        resumed = self.update_if(
+            where={"buying_stopped_at__isnull": False},
+            buying_stopped_at=None,
+            buying_stopped_by=None,
+        )
+        if resumed:
+            events.buying_resumed(str(user or "the command line"))
+        return resumed
 
     def count_failure(self, image_id: Any) -> int:
         """Count a purchase that came to nothing; return of how many images in a row that is so."""

@@ -7,11 +7,14 @@ outages in a row; and after some failures in a row of different images.
 import datetime as dt
 
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.exceptions import GatewayError
 from wagtail_smart_resize.models import GatewayRequest, PipelineState
 from wagtail_smart_resize.settings import settings
+
+from . import source_image
 
 #: Number of consecutive submissions, to an unreachable gateway or one that is out of order, that
 #: open the circuit.
@@ -31,8 +34,15 @@ def trip(code: str, detail: str) -> dt.datetime:
     """Open the circuit, or note another cause on the open one; return when the next probe is."""
     state = PipelineState.get_current()
     probe_at = timezone.now() + probe_interval(state, code)
-    state.open_circuit(code, detail, probe_at)
+    state.open_circuit(code, detail, probe_at, settings_digest())
     return probe_at
+
+
+def settings_digest() -> str:
+    """Return a digest of the settings by which the gateway takes or refuses what is sent."""
+    told = (settings.API_KEY, settings.BASE_URL, source_image.site_address())
+    digest = salted_hmac("wagtail_smart_resize.circuit", "\n".join(told), algorithm="sha256")
+    return digest.hexdigest()[:16]
 
 
 def probe_interval(state: PipelineState, code: str) -> dt.timedelta:

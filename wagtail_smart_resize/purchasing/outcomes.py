@@ -8,6 +8,7 @@ import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
+from django.db.models import Q
 from django.utils import timezone
 
 from wagtail_smart_resize.core import clock, database
@@ -144,6 +145,38 @@ def withdraw(request: GatewayRequest, reasons: Mapping[int, Reason | None], code
             else:
                 when = revisit_at(reason) if reason else timezone.now()
                 row.want_again(when, attempts=row.attempts, reason=reason or "")
+
+
+def call_off(row: Recomposition) -> list[Recomposition]:
+    """Take back the request of a row before it is sent; return the rows that are not bought now.
+
+    Empty if it is being sent, or has been. The image must be locked.
+    """
+    request = row.request
+    if request is None:
+        return []
+    rows = list(recompositions_of(request))
+    now = timezone.now()
+    free = Q(leased_until=None) | Q(leased_until__lte=now)
+    token = new_token()
+    taken = request.update_if(
+        where=free & Q(status=Status.NEW), lease=token, leased_until=now + dt.timedelta(minutes=1)
+    )
+    if not taken:
+        return []
+    _close(request, Status.FAILED, "called_off", "A person called it off.", Charged.NO)
+    called_off = rows if request.by_person else [each for each in rows if each.pk == row.pk]
+    for each in rows:
+        if each in called_off:
+            each.update_if(
+                where={"purchase": Recomposition.Purchase.REQUESTED},
+                purchase=Recomposition.Purchase.IDLE,
+                waiting_reason="",
+                next_attempt_at=None,
+            )
+        else:
+            each.want_again(now, attempts=each.attempts)
+    return called_off
 
 
 def pause(request: GatewayRequest, error: GatewayError, seconds: float | None) -> None:

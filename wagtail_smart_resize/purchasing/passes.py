@@ -18,7 +18,7 @@ from wagtail_smart_resize.models import GatewayRequest, ImageVersion, PipelineSt
 from wagtail_smart_resize.publishing import frontend_cache, publication
 from wagtail_smart_resize.settings import settings
 
-from . import demand, fetching, plan, polling, submission
+from . import demand, fetching, plan, polling, submission, waking
 from .schedule import claims_blocked_until, next_step_at
 from .thread_pool import Job, ThreadPool
 
@@ -64,6 +64,7 @@ def run_pass(
     demand.write_noted_demand()
     now, state, client = timezone.now(), PipelineState.get_current(), GatewayClient.from_settings()
     state.update_if(where={}, last_pass_at=now)
+    waking.wake_what_may_go_on(state, now)
     work = [*_claims(now, state, client), *_steps(now, client), *_flips(now), *_purges(now)]
     results = pool.run_jobs(work, go_on)
     # What was just claimed, completed or fetched does not wait for the next pass.

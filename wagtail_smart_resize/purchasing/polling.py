@@ -23,7 +23,7 @@ GIVE_UP_AFTER_DEADLINES = 6
 #: Interval of polls for a request that is past its deadline.
 SLOW_INTERVAL = dt.timedelta(seconds=60)
 #: Interval at which a site without an API key checks whether it has one again.
-NO_KEY_INTERVAL = dt.timedelta(minutes=10)
+NO_KEY_INTERVAL = dt.timedelta(minutes=1)
 
 
 def poll_status(request: GatewayRequest, client: GatewayClient) -> None:

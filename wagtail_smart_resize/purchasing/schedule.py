@@ -12,6 +12,8 @@ from wagtail_smart_resize.models import GatewayRequest, ImageVersion, PipelineSt
 from wagtail_smart_resize.rules.verdict import Reason
 from wagtail_smart_resize.settings import settings
 
+from . import waking
+
 #: Time until a row that waits for pages, settings or editors is assessed again, if nothing wakes it
 #: before.
 REVISIT_AFTER = dt.timedelta(hours=24)
@@ -52,6 +54,7 @@ def _due_times() -> Iterator[dt.datetime | None]:
     versions = ImageVersion.objects.aggregate(flip=Min("publish_due_at"), purge=Min("purge_due_at"))
     yield versions["flip"]
     yield versions["purge"]
+    yield waking.next_look_at(PipelineState.peek(), timezone.now())
 
 
 def _next_step() -> dt.datetime | None:
@@ -88,9 +91,12 @@ def something_waits() -> bool:
 def claims_blocked_until(state: PipelineState, now: dt.datetime) -> dt.datetime | None:
     """Return when claims are next allowed, perhaps in the past; None where nothing blocks them.
 
-    The gateway's pause blocks them, and the open circuit until its next probe.
+    The gateway's pause blocks them, the open circuit until its next probe, and a person who has
+    stopped the buying until it goes on, which is looked for each minute.
     """
     waits = [state.paused_until if state.paused_until and state.paused_until > now else None]
+    if state.is_stopped:
+        waits.append(now + waking.LOOK_EVERY)
     if state.circuit_open:
         waits.append(state.probe_at)
     return max((moment for moment in waits if moment), default=None)

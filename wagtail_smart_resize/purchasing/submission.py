@@ -36,7 +36,7 @@ from wagtail_smart_resize.models import (
 from wagtail_smart_resize.rules import assess
 from wagtail_smart_resize.rules.verdict import Reason
 
-from . import circuit, outcomes, plan, polling, source_image
+from . import circuit, outcomes, plan, polling, source_image, waking
 
 logger = get_logger(__name__)
 
@@ -117,14 +117,16 @@ def _reasons_against(
 
 
 def _release_if_blocked(request: GatewayRequest) -> bool:
-    """Release the request and return True if a pause or the open circuit blocks it now.
+    """Release the request and return True if a person, a pause or the open circuit blocks it now.
 
     The open circuit lets the request through that takes its probe.
     """
     now = timezone.now()
     state = PipelineState.get_current()
     until = None
-    if state.paused_until and state.paused_until > now:
+    if state.is_stopped:
+        until = now + waking.LOOK_EVERY
+    elif state.paused_until and state.paused_until > now:
         until = state.paused_until
     elif state.circuit_open and not state.take_probe(
         now, now + circuit.probe_interval(state, state.circuit_code)

@@ -31,11 +31,12 @@ class Outstanding(NamedTuple):
 
     @classmethod
     def current(cls) -> "Outstanding":
-        circuit_open = PipelineState.peek().circuit_open
+        state = PipelineState.peek()
+        is_blocked = state.circuit_open or state.is_stopped
         versions = ImageVersion.objects
         return cls(
-            wanted=0 if circuit_open or not settings.API_KEY else _wanted_rows().count(),
-            in_flight=_requests_in_flight(circuit_open).count(),
+            wanted=0 if is_blocked or not settings.API_KEY else _wanted_rows().count(),
+            in_flight=_requests_in_flight(is_blocked).count(),
             flips=versions.filter(publish_due_at__isnull=False).count(),
             purges=versions.filter(purge_due_at__isnull=False).count(),
         )
@@ -46,10 +47,10 @@ def _wanted_rows() -> Any:
     return rows.filter(decision=Recomposition.Decision.NONE, live=None)
 
 
-def _requests_in_flight(circuit_open: bool) -> Any:
-    """Return the unfinished requests, without unsent ones held back by budget or open circuit."""
+def _requests_in_flight(is_blocked: bool) -> Any:
+    """Return the unfinished requests, without unsent ones that are held back."""
     unsent = GatewayRequest.objects.filter(status=GatewayRequest.Status.NEW)
-    held = unsent if circuit_open else unsent.filter(error_code=Reason.BUDGET)
+    held = unsent if is_blocked else unsent.filter(error_code=Reason.BUDGET)
     return GatewayRequest.objects.unfinished().exclude(pk__in=held.values("pk"))
 
 

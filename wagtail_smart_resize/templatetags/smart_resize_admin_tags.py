@@ -8,7 +8,8 @@ from django import template
 from wagtail_smart_resize.admin.image import price_preview
 from wagtail_smart_resize.core import formatting
 from wagtail_smart_resize.core.money import Price
-from wagtail_smart_resize.editorial import estimates
+from wagtail_smart_resize.editorial import estimates, pipeline_health
+from wagtail_smart_resize.models import PipelineState
 from wagtail_smart_resize.settings import settings
 
 register = template.Library()
@@ -18,6 +19,12 @@ register = template.Library()
 def as_json(value: Any) -> str:
     """Return JSON for a Stimulus value. Django's autoescaping makes it safe in an attribute."""
     return json.dumps(value)
+
+
+@register.inclusion_tag("wagtail_smart_resize/stopped.html")
+def stopped_notice() -> dict[str, Any]:
+    """Show that a person has stopped all buying, where that is so."""
+    return {"notices": list(pipeline_health.stopped_by_person(PipelineState.peek()))}
 
 
 @register.filter

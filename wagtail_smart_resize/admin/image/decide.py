@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from wagtail.admin import messages
 
 from wagtail_smart_resize.admin.base import ImageMixin
@@ -13,7 +14,7 @@ from wagtail_smart_resize.editorial import actions
 from wagtail_smart_resize.editorial.actions import Refused, ResizeTarget
 from wagtail_smart_resize.models import GatewayRequest, Recomposition
 
-from .forms import ChooseForm, FailedForm, OptOutForm
+from .forms import ChooseForm, FailedForm, OptOutForm, RowForm
 from .screen import Screen
 from .shape import Shape
 
@@ -102,6 +103,31 @@ class FailedView(ActionMixin):
             return _("This had been asked for already: nothing was bought twice.")
         actions.retry(row, user=user, key=key)
         return _("It is being tried again.")
+
+
+class CallOffView(ActionMixin):
+    """Call off a purchase that has not been sent yet."""
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        self.require(self.may_smart_resize)
+        form = RowForm(request.POST, rows=self.rows)
+        if not form.is_valid():
+            return self.refuse(_("This shape is not there any more: nothing was done."))
+        row = form.cleaned_data["row"]
+        try:
+            count = actions.call_off(row, user=request.user)
+        except Refused as error:
+            return self.refuse(str(error))
+        messages.success(
+            request,
+            ngettext(
+                "Called off: nothing is bought.",
+                "Called off, for all %(count)d shapes that were asked for together.",
+                count,
+            )
+            % {"count": count},
+        )
+        return self.row_back(row)
 
 
 class OptOutView(ActionMixin):

@@ -100,17 +100,22 @@ class SizeForm(forms.Form):
             ) from error
 
 
-class ChooseForm(forms.Form):
-    """Form for the picture that visitors see: the crop or one of the row's candidates."""
-
-    CROP = "crop"
+class RowForm(forms.Form):
+    """Form that names one of the image's recompositions."""
 
     row = forms.ModelChoiceField(Recomposition.objects.none())
-    choice = forms.CharField()
 
     def __init__(self, *args: Any, rows: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["row"].queryset = rows  # type: ignore[attr-defined]
+
+
+class ChooseForm(RowForm):
+    """Form for the picture that visitors see: the crop or one of the row's candidates."""
+
+    CROP = "crop"
+
+    choice = forms.CharField()
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
@@ -123,18 +128,13 @@ class ChooseForm(forms.Form):
         return data
 
 
-class FailedForm(forms.Form):
+class FailedForm(RowForm):
     """Form for what to do about a failed purchase."""
 
     RETRY, RECHECK, DISMISS = "retry", "recheck", "dismiss"
 
-    row = forms.ModelChoiceField(Recomposition.objects.none())
     action = forms.ChoiceField(choices=[(RETRY, RETRY), (RECHECK, RECHECK), (DISMISS, DISMISS)])
     key = forms.UUIDField()
-
-    def __init__(self, *args: Any, rows: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["row"].queryset = rows  # type: ignore[attr-defined]
 
 
 class OptOutForm(forms.Form):

@@ -135,6 +135,11 @@ class Shape:
         return row.purchase == Recomposition.Purchase.WANTED
 
     @property
+    def may_be_called_off(self) -> bool:
+        """Return whether it will be bought, and has not been sent yet."""
+        return self.state.name in {states.StateName.QUEUED, states.StateName.WAITING}
+
+    @property
     def message(self) -> Any:
         """Return the state's message.
 

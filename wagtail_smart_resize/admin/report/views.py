@@ -156,6 +156,7 @@ class ReportView(BaseReportView):
         if not self.is_export:
             context["figures"] = monthly_figures.figures_for(listings.visible_to(self.request.user))
             context["health"] = pipeline_health.check()
+            context["may_stop_buying"] = permissions.may_approve_any(self.request.user)
             context.update(self._batch_context())
         return context
 
