@@ -16,7 +16,7 @@ def finish_at_shutdown(application: Application) -> Application:
 
     The wrapper answers the server's lifespan messages, which Django does not support: when the
     server shuts down, the embedded thread starts no further step and is waited for, 5 seconds at
-    most. Everything else is passed to ``application``.
+    most, and 20 more while a request is being sent. Everything else is passed to ``application``.
     """
 
     async def wrapped(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:

@@ -39,6 +39,8 @@ ACTING = {
     ),
     "choose": (("image",), {"choice": "crop"}),
     "failed": (("image",), {"action": "dismiss"}),
+    "call_off": (("image",), {}),
+    "buying": ((), {}),
     "opt_out": (("image",), {"reason": "Ours alone."}),
     "review_decide": (("waiting",), {"decline": "1"}),
     "review_selected": ((), {"candidates": "candidate"}),
@@ -61,6 +63,7 @@ def things(people):
         "image": image,
         "failed": failed,
         "waiting": waiting,
+        "wanted": recomposition(image, "300x400"),
         "candidate": candidate(waiting),
     }
 
@@ -84,6 +87,8 @@ def everything():
 def filled(name, post, things):
     data = {"row": things["failed"].pk, "key": uuid.uuid4(), **post}
     data["source"] = things["image"].file_hash
+    if name == "call_off":
+        data["row"] = things["wanted"].pk
     if name == "choose":
         data["row"] = things["waiting"].pk
     if name == "review_selected":
@@ -131,7 +136,9 @@ def test_a_post_changes_something_for_those_who_may_and_for_nobody_else(
     before = everything()
     response = client.post(address(name, arguments, things), filled(name, post, things))
     assert response.status_code == 302
-    assert (everything() != before) is (who in OF_AN_IMAGE)
+    # All buying is stopped by whoever may approve in any collection.
+    allowed = [*OF_AN_IMAGE, "elsewhere"] if name == "buying" else OF_AN_IMAGE
+    assert (everything() != before) is (who in allowed)
 
 
 @pytest.mark.security("People without the right")

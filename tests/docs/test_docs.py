@@ -413,7 +413,9 @@ def test_usage_of_a_command_is_that_of_its_parser(name):
     }
     assert set(re.findall(r"(--[\w-]+) [A-Z]", usage)) == with_value
     positional = [each for each in ours if not each.option_strings]
-    assert len(re.findall(r"\[?[A-Z]+ \.\.\.", usage)) == len(positional)
+    chosen = [each.choices for each in positional if each.choices]
+    assert re.findall(r"\{(\S+)\}", usage) == [",".join(each) for each in chosen]
+    assert len(re.findall(r"\[?[A-Z]+ \.\.\.", usage)) == len(positional) - len(chosen)
 
 
 #: Settings of Django, Wagtail and the packages that the docs speak of, and what is no setting.

@@ -110,10 +110,10 @@ def test_a_failure_tells_why(gateway, source, word):
 
 SUBMISSIONS = [
     ("400", Rejected, "http_400"),
-    ("405", Rejected, "http_405"),
+    ("405", AccessDenied, "http_405"),
     ("408", Rejected, "http_408"),
     ("409", Rejected, "http_409"),
-    ("410", Rejected, "http_410"),
+    ("410", AccessDenied, "http_410"),
     ("413", Rejected, "http_413"),
     ("414", Rejected, "http_414"),
     ("422", Rejected, "http_422"),

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import io
+import json
 import os
 import signal
 import subprocess
@@ -82,6 +83,8 @@ def sync(*args, out=None):
         call_command("smart_resize_sync", *args, stdout=out, stderr=err)
     except CommandError as error:
         return error.returncode, out.getvalue(), f"{err.getvalue()}{error}"
+    except SystemExit as end:
+        return end.code, out.getvalue(), err.getvalue()
     return 0, out.getvalue(), err.getvalue()
 
 
@@ -185,7 +188,12 @@ class TestWaiting:
         before = lost(image)
         status, said, complaints = sync("--wait")
         assert (status, complaints) == (0, "")
-        assert said.splitlines() == ["shapes noted as wanted: 1", "Nothing is left to do."]
+        assert said.splitlines() == [
+            "shapes noted as wanted: 1",
+            "pictures bought: 1",
+            "images with something new live: 1",
+            "Nothing is left to do.",
+        ]
         assert len(gateway.requests) == 1
         version = ImageVersion.objects.get()
         assert (version.publish_due_at, version.purge_due_at) == (None, None)
@@ -203,9 +211,11 @@ class TestWaiting:
         assert gateway.requests == []
 
     @pytest.mark.parametrize(
-        "reason", ["budget", "circuit", "key", "decided"], ids=lambda reason: f"no {reason}"
+        ("reason", "status"),
+        [("budget", 0), ("circuit", 1), ("key", 1), ("stopped", 1), ("decided", 0)],
+        ids=lambda each: str(each),
     )
-    def test_nor_for_what_is_held_back(self, gateway, image, settings, rests, reason):
+    def test_nor_for_what_is_held_back(self, gateway, image, settings, rests, reason, status):
         row = recomposition(image, next_attempt_at=moment())
         if reason == "budget":
             ours = {**settings.WAGTAIL_SMART_RESIZE, "DAILY_LIMIT": 0}
@@ -214,16 +224,25 @@ class TestWaiting:
             settings.WAGTAIL_SMART_RESIZE = {**settings.WAGTAIL_SMART_RESIZE, "API_KEY": ""}
         elif reason == "circuit":
             PipelineState.get_current().open_circuit("no_balance", "", moment(minutes=5))
+        elif reason == "stopped":
+            PipelineState.get_current().stop_buying(None)
         else:
             row.update_if(where={}, decision=row.Decision.CROP)
             ImageVersion.get_for(image.pk)
-        assert sync("--wait", "--timeout=20")[0] == 0
+        found, said, complaints = sync("--wait", "--timeout=20")
+        assert (found, bool(complaints)) == (status, bool(status))
         assert gateway.requests == []
+        assert ("Nothing is left to do." in said) is (reason == "decided")
+        assert ("Nothing is left to do for now." in said) is (reason == "budget")
 
     @pytest.mark.parametrize(
-        ("held", "status"), [("budget", 0), ("circuit", 0), ("nothing", 1)], ids=lambda each: each
+        ("held", "status"), [("budget", 0), ("circuit", 1), ("nothing", 1)], ids=lambda each: each
     )
-    def test_nor_for_an_unsent_request_that_is_held_back(self, gateway, image, rests, held, status):
+    def test_nor_for_an_unsent_request_that_is_held_back(
+        self, gateway, image, rests, configure, held, status
+    ):
+        if held == "budget":
+            configure(DAILY_LIMIT=0)
         request = GatewayRequest.objects.create(
             image=image,
             source_hash=image.file_hash,
@@ -282,6 +301,168 @@ class TestWaiting:
         assert "\r" not in sync("--wait")[1]
 
 
+class TestTelling:
+    """What a run says, and to whom: people, cron, machines."""
+
+    @pytest.fixture
+    def image(self):
+        return photo()
+
+    def test_what_was_bought_what_waits_and_why(self, gateway, image, configure, rests):
+        configure(DAILY_LIMIT=1, REVIEW=True)
+        shown(image)
+        shown(image, "smartresize-300x100")
+        status, said, complaints = sync("--wait")
+        assert (status, complaints) == (0, "")
+        assert "pictures bought: 1" in said
+        assert "awaiting review: 1" in said
+        assert "waiting: Budget used up: 1" in said
+        assert said.splitlines()[-1] == "Nothing is left to do for now."
+
+    def test_what_a_person_has_to_do_is_said_with_its_remedy(self, gateway, image, rests):
+        gateway.misbehave("401")
+        shown(image)
+        status, _said, complaints = sync("--wait")
+        assert status == 1
+        assert "The service does not accept the site's key." in complaints
+        assert "Set API_KEY" in complaints
+        assert "HTTP 401" in complaints
+
+    def test_an_unknown_outcome_waits_for_a_person(self, gateway, image):
+        recomposition(image, purchase=Purchase.FAILED, failure_code="unknown")
+        status, _said, complaints = sync()
+        assert status == 1
+        assert "nobody knows whether they were bought: 1" in complaints
+
+    def test_a_machine_gets_one_object(self, gateway, image):
+        shown(image)
+        status, said, complaints = sync("--wait", "--json")
+        assert (status, complaints) == (0, "")
+        told = json.loads(said)
+        assert told["ok"] is True
+        assert (told["bought"], told["live"], told["waiting"]) == (1, 1, {})
+        assert (told["obstacles"], told["left"], told["lost"]) == ([], {}, None)
+
+    def test_and_in_it_what_stands_in_the_way(self, gateway, image, rests):
+        gateway.misbehave("402")
+        shown(image)
+        status, said, _complaints = sync("--wait", "--json")
+        told = json.loads(said)
+        assert (status, told["ok"]) == (1, False)
+        (obstacle,) = told["obstacles"]
+        assert (obstacle["code"], obstacle["level"]) == ("http_402", "critical")
+        assert told["waiting"] == {"circuit_open": 1}
+
+    @pytest.mark.parametrize("word", ["", "401", "FAILED"])
+    @pytest.mark.parametrize("options", [[], ["--json"]], ids=["text", "json"])
+    def test_with_verbosity_0_it_is_silent(self, gateway, image, rests, word, options):
+        if word:
+            gateway.misbehave(word)
+        shown(image)
+        status, said, complaints = sync("--wait", "-v0", *options, out=Terminal())
+        assert (said, complaints) == ("", "")
+        assert status == (1 if word else 0)
+
+
+@pytest.mark.django_db(transaction=True)
+class TestEnding:
+    """Ctrl-C and SIGTERM while a request is under way: the answer is waited for and stored."""
+
+    STEPS = ("submit", "status", "download")
+
+    @pytest.fixture
+    def slow(self, site):
+        """Let the gateway answer a step only when the test says so."""
+        release, reached = threading.Event(), threading.Event()
+        own = site.gateway._handler.answer
+
+        def hold(step):
+            def answer(call, origin):
+                if call.step == step and not release.is_set():
+                    reached.set()
+                    assert release.wait(TIMEOUT_SECONDS)
+                return own(call, origin)
+
+            site.gateway._handler.answer = answer
+            return reached, release
+
+        yield hold
+        release.set()
+        site.gateway._handler.answer = own
+
+    def start(self, site, settings, *command):
+        given = settings.WAGTAIL_SMART_RESIZE
+        names = ("API_KEY", "BASE_URL", "SOURCE_BASE_URL", "POLL_INTERVAL")
+        environment = {
+            **os.environ,
+            "DATABASE_URL": database_url(),
+            "DJANGO_SETTINGS_MODULE": "support.process_settings",
+            "PYTHONPATH": os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")]),
+            "SMART_RESIZE_TEST_MEDIA": str(settings.MEDIA_ROOT),
+            "SMART_RESIZE_TEST_SETTINGS": json.dumps({name: given[name] for name in names}),
+        }
+        return subprocess.Popen(
+            [sys.executable, "-m", "django", *command],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    @pytest.mark.parametrize("command", ["smart_resize_sync --wait", "smart_resize_worker"])
+    @pytest.mark.parametrize("step", STEPS)
+    def test_nothing_is_unknown_that_an_answer_settles(
+        self, site, settings, slow, command, number, step
+    ):
+        shown(photo())
+        demand.write_noted_demand()
+        reached, release = slow(step)
+        process = self.start(site, settings, *command.split())
+        with process:
+            assert reached.wait(TIMEOUT_SECONDS), process.communicate(timeout=1)
+            process.send_signal(number)
+            said = process.stderr if "sync" in command else process.stdout
+            until_line(said, "Ending when what is under way is done")
+            release.set()
+            _said, complaints = process.communicate(timeout=TIMEOUT_SECONDS)
+        assert "Traceback" not in complaints
+        expected = 128 + number if "sync" in command else 0
+        assert process.returncode == expected
+        request = GatewayRequest.objects.get()
+        assert request.status != "unknown"
+        assert request.request_id
+        assert len(site.gateway.requests) == 1
+        # In a process of its own: the clock of this one has been set.
+        with self.start(site, settings, "smart_resize_sync", "--wait") as rest:
+            rest.communicate(timeout=TIMEOUT_SECONDS)
+        assert rest.returncode == 0
+        assert len(site.gateway.requests) == 1
+        assert Recomposition.objects.get().live is not None
+
+    def test_a_second_one_says_what_it_risks(self, site, settings, slow):
+        shown(photo())
+        demand.write_noted_demand()
+        reached, _release = slow("submit")
+        process = self.start(site, settings, "smart_resize_sync", "--wait")
+        with process:
+            assert reached.wait(TIMEOUT_SECONDS)
+            process.send_signal(signal.SIGINT)
+            until_line(process.stderr, "Ending when what is under way is done")
+            process.send_signal(signal.SIGINT)
+            _said, complaints = process.communicate(timeout=TIMEOUT_SECONDS)
+        assert "may have been bought, and counts as unknown" in complaints
+        assert "Traceback" not in complaints
+        assert process.returncode == 130
+
+
+def until_line(stream, beginning):
+    for line in stream:
+        if line.startswith(beginning):
+            return
+    pytest.fail(f"no line begins with {beginning}")
+
+
 class TestWagtailsOwnCommand:
     @pytest.mark.django_db(transaction=True)
     @pytest.mark.parametrize("options", [[], ["--purge-only"]], ids=["anew", "purge only"])
@@ -329,6 +510,8 @@ class TestWorker:
         join(watcher)
         assert said.getvalue().splitlines() == [
             "The worker is running. Ctrl-C or SIGTERM ends it when what is under way is done.",
+            "Ending when what is under way is done: an answer of the service may take 70 seconds. "
+            "A second Ctrl-C ends at once; then nobody knows whether what is being sent is bought.",
             "The worker has stopped.",
         ]
         assert Recomposition.objects.get().live is not None
@@ -363,7 +546,8 @@ class TestWorker:
             assert worker.stdout.readline().startswith("The worker is running.")
             worker.send_signal(number)
             said, complaints = worker.communicate(timeout=TIMEOUT_SECONDS)
-        assert (said, complaints) == ("The worker has stopped.\n", "")
+        assert said.endswith("The worker has stopped.\n")
+        assert complaints == ""
         assert worker.returncode == 0
 
 

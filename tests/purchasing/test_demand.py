@@ -270,9 +270,9 @@ def test_a_row_that_another_process_has_just_written_is_used(image, monkeypatch)
     theirs = demand._new_row(image, [Slot.parse("100x100")], "", "template", None)
     create = demand._create_rows
 
-    def overtaken(rows):
+    def overtaken(image, rows):
         theirs.save()
-        return create(rows)
+        return create(image, rows)
 
     monkeypatch.setattr(demand, "_create_rows", overtaken)
     square, wide = demand.record_demand(image, ours, "", by="template")

@@ -342,7 +342,7 @@ class TestTheView:
 
     def test_leaves_no_trace(self, client, django_assert_max_num_queries):
         path = path_of(in_flight())
-        with django_assert_max_num_queries(8):
+        with django_assert_max_num_queries(9):
             response = client.get(path)
         assert response["Cache-Control"] == "no-store, private"
         assert response["X-Robots-Tag"] == "noindex, noimageindex"

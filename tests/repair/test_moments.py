@@ -51,6 +51,8 @@ def test_each_moment_is_found_beyond_its_maximum_and_not_within(moment):
     GatewayRequest.objects.create(image=image, resolution="1K", source_hash=image.file_hash)
     if moment.rows == ~moments._NO_REASON:
         row.update_if(where={}, waiting_reason="private")
+    if moment.rows == moments._FAILURES:
+        PipelineState.get_current().update_if(where={}, circuit_code="failing")
     instance = moment.model._base_manager.get()
     for more, expected in [(dt.timedelta(0), 0), (dt.timedelta(hours=2), 1)]:
         instance.update_if(where={}, **{moment.field: timezone.now() + moment.most + more})

@@ -141,7 +141,7 @@ BREAKING = {
 @pytest.mark.parametrize("debug", [True, False])
 @pytest.mark.parametrize(("place", "name"), BREAKING.values(), ids=BREAKING)
 def test_mail_to_the_admins_about_a_broken_purchase_has_no_key(
-    gateway, settings, monkeypatch, debug, place, name
+    gateway, settings, monkeypatch, django_capture_on_commit_callbacks, debug, place, name
 ):
     def broken(*args, **kwargs):
         raise RuntimeError("broken on purpose")
@@ -156,7 +156,8 @@ def test_mail_to_the_admins_about_a_broken_purchase_has_no_key(
     monkeypatch.setattr(source_image, "check_reachable", lambda url: None)
     monkeypatch.setattr(place, name, broken)
     try:
-        passes.run_pass(workers=1)
+        with django_capture_on_commit_callbacks(execute=True):
+            passes.run_pass(workers=1)
     finally:
         logger.removeHandler(handler)
     assert sent

@@ -152,7 +152,7 @@ _CIRCUIT: tuple[tuple[str, Failure], ...] = (
     (
         r"no_address|no_urls|source_.+",
         _SITE_CLOSED._replace(
-            for_operators=_("What was found at a picture's address is said below: mend that.")
+            for_operators=_("The detail says what was found at a picture's address: mend that.")
         ),
     ),
     (
@@ -172,7 +172,7 @@ _CIRCUIT: tuple[tuple[str, Failure], ...] = (
             _("One picture after the other has failed."),
             _TELL_OPERATORS,
             _(
-                "The service's own words are below. If they don't help, ask the service. Is "
+                "The detail has the service's own words. If they don't help, ask the service. Is "
                 "%(site_url)s open to it?"
             ),
         ),

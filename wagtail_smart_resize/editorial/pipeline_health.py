@@ -53,6 +53,18 @@ class Notice:
     """What the service said, or what was found, as it is stored."""
 
 
+def as_json(notice: Notice) -> dict[str, str | None]:
+    """Return the notice in JSON's types, with the remedy for those who run the site."""
+    return {
+        "level": notice.status,
+        "message": str(notice.message),
+        "since": notice.since.isoformat() if notice.since else None,
+        "code": notice.code,
+        "detail": notice.detail,
+        "remedy": str(notice.for_operators or notice.remedy),
+    }
+
+
 @dataclass(frozen=True)
 class Health:
     """The state of the pipeline in words, with notices of what needs attention."""
@@ -197,7 +209,8 @@ def _settings_notices() -> Iterator[Notice]:
             ),
         )
     if not settings.API_KEY:
-        yield Notice("warning", _("The site has no API key: nothing can be recomposed."))
+        message = _("The site has no API key: nothing can be recomposed.")
+        yield Notice("warning", message, code="no_key")
     elif not settings.AUTO_GENERATE:
         message = _("Automatic generation is off: only what editors ask for is recomposed.")
         yield Notice("info", message)

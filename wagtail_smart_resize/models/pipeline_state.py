@@ -121,9 +121,13 @@ class PipelineState(ConditionalUpdateModel):
         if digest and digest not in self.tried_settings:
             self.update_if(where={}, tried_settings=[*self.tried_settings, digest][-20:])
 
+    def is_untried(self, digest: str) -> bool:
+        """Return whether the circuit is open, and was tried with other settings only."""
+        return self.circuit_open and bool(self.tried_settings) and digest not in self.tried_settings
+
     def probe_with_new_settings(self, digest: str, now: dt.datetime) -> bool:
         """Make the probe due if nothing was tried with these settings; return whether so."""
-        if not self.circuit_open or digest in self.tried_settings:
+        if not self.is_untried(digest):
             return False
         self._note_tried(digest)
         return self.update_if(where={"circuit_opened_at__isnull": False}, probe_at=now)

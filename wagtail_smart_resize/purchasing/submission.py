@@ -36,7 +36,7 @@ from wagtail_smart_resize.models import (
 from wagtail_smart_resize.rules import assess
 from wagtail_smart_resize.rules.verdict import Reason
 
-from . import circuit, outcomes, plan, polling, source_image, waking
+from . import circuit, outcomes, plan, polling, source_image, under_way, waking
 
 logger = get_logger(__name__)
 
@@ -189,12 +189,13 @@ def _build_job(request: GatewayRequest, url: str) -> GenerateRequest:
 
 def _post(request: GatewayRequest, client: GatewayClient, job: GenerateRequest) -> None:
     """Send exactly one POST; its outcome may be paid for, and recording it is retried."""
-    try:
-        answer = client.submit(job)
-    except GatewayError as error:
-        _record(request, partial(_handle_error, error=error))
-    else:
-        _record(request, partial(_handle_accepted, answer=answer))
+    with under_way.posts.one_more():
+        try:
+            answer = client.submit(job)
+        except GatewayError as error:
+            _record(request, partial(_handle_error, error=error))
+        else:
+            _record(request, partial(_handle_accepted, answer=answer))
 
 
 def _handle_error(request: GatewayRequest, error: GatewayError) -> None:

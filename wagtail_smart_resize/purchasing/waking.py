@@ -53,7 +53,7 @@ def next_look_at(state: PipelineState, now: dt.datetime) -> dt.datetime | None:
     waits = _waits()
     if not waits:
         return None
-    if state.circuit_open and circuit.settings_digest() not in state.tried_settings:
+    if state.circuit_open and state.is_untried(circuit.settings_digest()):
         return now
     return now if _reasons_gone(state, waits) else now + LOOK_EVERY
 

@@ -1,5 +1,6 @@
 """Making passes until nothing is left that this machine can do now."""
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -55,7 +56,7 @@ def _requests_in_flight(is_blocked: bool) -> Any:
 
 
 @dataclass(frozen=True)
-class Ending:
+class Drained:
     """The result of a drain: steps and purchases that failed, and what was not done in time."""
 
     failed_steps: int
@@ -70,23 +71,25 @@ class Ending:
 def finish(
     seconds: float,
     tell: Callable[[Outstanding], None],
-    sleep: Callable[[float], None] = time.sleep,
-) -> Ending:
-    """Make passes until nothing is outstanding, or until `seconds` have passed.
+    told_to_end: threading.Event,
+    sleep: Callable[[float], object] | None = None,
+) -> Drained:
+    """Make passes until nothing is outstanding, `seconds` have passed or it is told to end.
 
-    A pass that is running when the time is over is not interrupted. `tell` is called with what is
-    outstanding after each pass.
+    The steps that are running then are not interrupted. `tell` is called with what is outstanding
+    after each pass.
     """
     ends = time.monotonic() + seconds
+    sleep = sleep or told_to_end.wait
     failed_before, failed_steps = _failed_purchases(), 0
     while True:
-        result = passes.run_pass(workers=loop.WORKERS)
+        result = passes.run_pass(workers=loop.WORKERS, go_on=lambda: not told_to_end.is_set())
         failed_steps += result.failed
         left = Outstanding.current()
         tell(left)
         remaining = ends - time.monotonic()
-        if not left or remaining <= 0:
-            return Ending(failed_steps, len(_failed_purchases() - failed_before), left)
+        if not left or remaining <= 0 or told_to_end.is_set():
+            return Drained(failed_steps, len(_failed_purchases() - failed_before), left)
         rest = (
             (result.due - timezone.now()).total_seconds() if result.due else MAX_DRAIN_REST_SECONDS
         )

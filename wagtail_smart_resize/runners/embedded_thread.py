@@ -5,14 +5,17 @@ import os
 import threading
 
 from wagtail_smart_resize.core.logs import get_logger
+from wagtail_smart_resize.purchasing.under_way import posts
 
 from . import loop
 
 logger = get_logger(__name__)
 
-#: Seconds that the end of the process waits for the step under way. A submission that is cut off
-#: may have been bought, and nobody could tell.
+#: Seconds that the end of the process waits for the step under way.
 SHUTDOWN_SECONDS = 5.0
+#: Seconds that it waits further for the answer to a submission, which may have been bought, and
+#: nobody could tell. With the other seconds it is less than what servers give a process to end.
+ANSWER_SECONDS = 20.0
 
 
 class EmbeddedThread:
@@ -51,8 +54,16 @@ class EmbeddedThread:
         return not self.is_alive
 
     def leave(self) -> None:
-        """Stop the thread at the end of the process, waiting `SHUTDOWN_SECONDS` at most."""
-        if not self.stop(SHUTDOWN_SECONDS):
+        """Stop the thread at the end of the process.
+
+        Wait for `SHUTDOWN_SECONDS` at most, and for `ANSWER_SECONDS` more if a request is being
+        sent.
+        """
+        if self.stop(SHUTDOWN_SECONDS):
+            return
+        if not posts.wait(ANSWER_SECONDS):
+            logger.error("The process ends while a request is being sent: it counts as unknown")
+        elif not self.stop(SHUTDOWN_SECONDS):
             logger.warning("The process ends in the middle of a step of the pipeline")
 
 

@@ -1,5 +1,6 @@
 """Command that wants shapes of many images before a launch, or a move from another system."""
 
+import signal
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -62,7 +63,14 @@ class Command(BaseCommand):
             raise CommandError("The site has no API key: nothing would be bought. Set API_KEY.")
         if problem := problem_of(database.alias()):
             raise CommandError(problem)
-        plan = planning.want_shapes(images, targets, limit=options["limit"], dry_run=dry_run)
+        try:
+            plan = planning.want_shapes(images, targets, limit=options["limit"], dry_run=dry_run)
+        except KeyboardInterrupt:
+            # Nothing is sent here: each image's shapes are noted in a transaction of their own.
+            raise CommandError(
+                "Interrupted. What was noted as wanted stays so; another run goes on.",
+                returncode=128 + signal.SIGINT,
+            ) from None
         for line in _report_lines(plan, dry_run):
             self.stdout.write(line)
         if plan.wanted and not dry_run and modes.mode() == "tasks":

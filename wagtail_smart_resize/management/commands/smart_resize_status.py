@@ -51,7 +51,7 @@ def status() -> dict[str, Any]:
     state = PipelineState.peek()
     is_paused = state.paused_until is not None and state.paused_until > timezone.now()
     failed = {reason.code: reason.count for reason in found.failed}
-    notices = [_notice(notice) for notice in checked.notices]
+    notices = [pipeline_health.as_json(notice) for notice in checked.notices]
     unreadable = damaged_versions().count()
     return {
         "level": _level(notices, bool(failed.get("unknown") or unreadable)),
@@ -81,17 +81,6 @@ def status() -> dict[str, Any]:
         "unreadable": unreadable,
         "failed": failed,
         "notices": notices,
-    }
-
-
-def _notice(notice: pipeline_health.Notice) -> dict[str, Any]:
-    return {
-        "level": notice.status,
-        "message": str(notice.message),
-        "since": _iso(notice.since),
-        "code": notice.code,
-        "detail": notice.detail,
-        "remedy": str(notice.for_operators or notice.remedy),
     }
 
 
