@@ -69,6 +69,19 @@ def test_checks_are_run_by_django():
         assert "E001" in ids(run_checks(tags=["smart_resize"]))
 
 
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"DAILY_LIMIT": None}, "a number that is never reached"),
+        ({"MONTHLY_LIMIT": None}, "a number that is never reached"),
+        ({"CANDIDATE_STORAGE": "private"}, 'STORAGES has no "private". Write one of "default"'),
+    ],
+)
+def test_a_value_that_can_t_be_used_says_what_to_write(values, words):
+    (message,) = found(**values)
+    assert words in message.msg
+
+
 def test_check_command_prints_message_and_hint():
     output = StringIO()
     with override_settings(WAGTAIL_SMART_RESIZE={"RUNNER": "off"}):
@@ -95,6 +108,31 @@ def test_checks_ask_the_database_nothing():
         ({"BASE_URL": "http://127.0.0.1:8899/smart-resize/v1"}, {}, []),
         ({"BASE_URL": "http://localhost:8899/smart-resize/v1"}, {}, []),
         ({"BASE_URL": "http://[::1]:8899/smart-resize/v1"}, {}, []),
+        ({"BASE_URL": "https://gateway.pixazo.ai/smart-resize"}, {}, ["W013"]),
+        ({"BASE_URL": "https://gateway.pixazo.ai"}, {}, ["W013"]),
+        ({"BASE_URL": "https://gateway.pixazo.ai/smart-resize/v1/"}, {}, []),
+        (
+            {"BASE_URL": "https://gateway.pixazo.ai/smart-resize/v1/smart-resize-request"},
+            {},
+            ["W013"],
+        ),
+        ({"BASE_URL": "https://mine.example/v1/smart-resize-request-result"}, {}, ["W013"]),
+        ({"BASE_URL": "https://mine.example/anything"}, {}, []),
+        ({"BASE_URL": "gateway.pixazo.ai/smart-resize/v1"}, {}, ["E001"]),
+        ({"CANDIDATES": 3}, {}, ["W014"]),
+        ({"CANDIDATES": 3, "REVIEW": True}, {}, []),
+        ({"CANDIDATES": 3, "AUTO_GENERATE": False}, {}, []),
+        ({"DAILY_LIMIT": 50, "MONTHLY_LIMIT": 49}, {}, ["W015"]),
+        ({"DAILY_LIMIT": 50, "MONTHLY_LIMIT": 50}, {}, []),
+        ({}, {"WAGTAILADMIN_BASE_URL": "http://example.com"}, ["W003"]),
+        (
+            {"BASE_URL": "http://127.0.0.1:8899/smart-resize/v1"},
+            {"WAGTAILADMIN_BASE_URL": "http://example.com"},
+            [],
+        ),
+        ({"SOURCE_BASE_URL": "https://a.test.org"}, {"WAGTAILADMIN_BASE_URL": None}, []),
+        ({"CANDIDATE_STORAGE": "private"}, {}, ["E001"]),
+        ({"DAILY_LIMIT": None}, {}, ["E001"]),
         ({}, {"ROOT_URLCONF": __name__}, ["W002"]),
         ({}, {"ROOT_URLCONF": "testapp.urls"}, []),
         ({}, {"WAGTAILADMIN_BASE_URL": None}, ["E003"]),

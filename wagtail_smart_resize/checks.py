@@ -24,8 +24,10 @@ from wagtail_smart_resize.core.schema import REMEDY, missing_from, problem_of
 from wagtail_smart_resize.core.sizes import share_kept_by_engine
 
 from . import compat
-from .settings import DICT_NAME, settings
+from .settings import DICT_NAME, Settings, settings
 
+#: Host of the `WAGTAILADMIN_BASE_URL` that `wagtail start` writes.
+STARTED_WITH = "example.com"
 INCLUDE_LINE = 'path("smart-resize/", include("wagtail_smart_resize.urls"))'
 
 
@@ -77,6 +79,18 @@ def check_gateway() -> Iterator[CheckMessage]:
             hint="Write the address with https://; plain http is for a gateway on this machine.",
             id="wagtail_smart_resize.E002",
         )
+    documented = urlsplit(Settings.BASE_URL.default)
+    is_endpoint = "smart-resize-request" in gateway.path
+    is_elsewhere = gateway.hostname == documented.hostname and gateway.path != documented.path
+    if is_endpoint or is_elsewhere:
+        yield Warning(
+            f'{DICT_NAME}["BASE_URL"] is {settings.BASE_URL}, where the service has no API: it is '
+            "asked at paths below the base address.",
+            hint=f"Write {Settings.BASE_URL.default}, or leave it out."
+            if is_elsewhere
+            else "Leave the last part of the path out, from /smart-resize-request on.",
+            id="wagtail_smart_resize.W013",
+        )
 
 
 def check_urls() -> Iterator[CheckMessage]:
@@ -105,6 +119,14 @@ def check_source() -> Iterator[CheckMessage]:
             "under which the site can be reached from outside, such as https://www.example.org.",
             id="wagtail_smart_resize.E003",
         )
+    elif host == STARTED_WITH and not is_local(urlsplit(settings.BASE_URL).hostname):
+        yield Warning(
+            f"The service is told to fetch pictures from {host}, which is the address that a new "
+            "Wagtail site starts with, and not this site's.",
+            hint="Set WAGTAILADMIN_BASE_URL to the address under which the site can be reached "
+            "from outside, such as https://www.example.org.",
+            id="wagtail_smart_resize.W003",
+        )
     elif is_local(host) and not is_local(urlsplit(settings.BASE_URL).hostname):
         yield Warning(
             f"The service is told to fetch pictures from {host}, which it can't reach.",
@@ -122,6 +144,27 @@ def check_review() -> Iterator[CheckMessage]:
             hint=f'Set {DICT_NAME}["REVIEW"] to True to have editors look first, or to False if '
             "that is what you want.",
             id="wagtail_smart_resize.W004",
+        )
+
+
+def check_candidates() -> Iterator[CheckMessage]:
+    if settings.CANDIDATES > 1 and not settings.REVIEW and settings.AUTO_GENERATE:
+        yield Warning(
+            f'{DICT_NAME}["CANDIDATES"] is {settings.CANDIDATES} and "REVIEW" is off: so many '
+            "pictures of each shape are paid for, and the first is shown.",
+            hint='Set "REVIEW" to True to have people choose among them, or "CANDIDATES" to 1.',
+            id="wagtail_smart_resize.W014",
+        )
+
+
+def check_limits() -> Iterator[CheckMessage]:
+    daily, monthly = settings.DAILY_LIMIT, settings.MONTHLY_LIMIT
+    if daily > monthly:
+        yield Warning(
+            f'{DICT_NAME}["DAILY_LIMIT"] is {daily}, and "MONTHLY_LIMIT" only {monthly}: the '
+            "budget of a month may be spent in a day.",
+            hint="Lower the limit of the day, or raise that of the month.",
+            id="wagtail_smart_resize.W015",
         )
 
 
@@ -239,6 +282,8 @@ CHECKS = (
     check_urls,
     check_source,
     check_review,
+    check_candidates,
+    check_limits,
     check_runner,
     check_presets,
     check_database,

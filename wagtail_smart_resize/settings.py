@@ -187,8 +187,8 @@ class Settings:
     MIN_SLOT_SIDE = Setting(100, validators.integer(0, 20_000))
     MIN_KEPT = Setting(0.5, validators.share)
 
-    DAILY_LIMIT = Setting(50, validators.integer(0))
-    MONTHLY_LIMIT = Setting(500, validators.integer(0))
+    DAILY_LIMIT = Setting(50, validators.limit)
+    MONTHLY_LIMIT = Setting(500, validators.limit)
     STOP_AFTER_FAILURES = Setting(5, validators.optional(validators.integer(2, 1000)))
     PRICE_PER_OUTPUT = Setting(None, validators.optional(validators.price))
 

@@ -91,6 +91,16 @@ def integer(minimum: int, maximum: int | None = None) -> Callable[[Any], int]:
     return clean
 
 
+def limit(value: Any) -> int:
+    """Return a number of outputs; the message for None says how to have no limit."""
+    if value is None:
+        raise ValueError(
+            "write a whole number of outputs. There is no way to have no limit but a number that "
+            "is never reached, such as 1_000_000."
+        )
+    return integer(0)(value)
+
+
 def _number(value: Any, minimum: float, maximum: float) -> bool:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return is_number and minimum <= value <= maximum
@@ -167,6 +177,9 @@ def storage(value: Any) -> "str | Storage | Callable[[], Storage]":
     """Return a key of STORAGES or a storage unchanged, and for a dotted path what it imports."""
     if isinstance(value, str) and value in django_settings.STORAGES:
         return value
+    if isinstance(value, str) and "." not in value:
+        known = ", ".join(f'"{name}"' for name in django_settings.STORAGES)
+        raise ValueError(f'STORAGES has no "{value}". Write one of {known}, or a dotted path.')
     found = _imported(value) if isinstance(value, str) else value
     if not (isinstance(found, Storage) or callable(found)):
         raise ValueError(
