@@ -18,6 +18,8 @@ from wagtail_smart_resize.models import GatewayRequest, OptOut, Recomposition
 from wagtail_smart_resize.models.savepoints import savepoint_if_atomic
 from wagtail_smart_resize.purchasing.source_image import (
     OWN_USER_AGENT,
+    TEST_PICTURE,
+    is_test,
     request_of,
     source_content_type,
     source_picture,
@@ -43,6 +45,8 @@ class SourceView(View):
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
+        if is_test(token):
+            return HttpResponse(TEST_PICTURE, content_type="image/png", headers=HEADERS)
         by_us = request.headers.get("User-Agent") == OWN_USER_AGENT
         return _respond(token, with_content=True, by_service=not by_us)
 

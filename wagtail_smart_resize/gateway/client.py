@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
+from uuid import uuid4
 
 from tenacity import (
     Retrying,
@@ -54,6 +55,7 @@ STATUS_ATTEMPTS = 3
 _ACCESS = {401, 402, 403, 404, 405, 410}
 _DECLARED_FAILURES = {500, 503}
 _NO_SUCH_ENDPOINT = {404, 405, 410}
+_BAD_KEY = "The API key is empty or holds characters that no header may."
 _USABLE_KEY = re.compile(r"[!-~]+")
 
 
@@ -91,9 +93,7 @@ class GatewayClient:
         Raises NotSent, RateLimited, Rejected, AccessDenied, Unavailable or OutcomeUnknown.
         """
         if not _USABLE_KEY.fullmatch(self._key):
-            raise AccessDenied(
-                "bad_key", "The API key is empty or holds characters that no header may."
-            )
+            raise AccessDenied("bad_key", _BAD_KEY)
         seconds = self._connect_seconds + self._answer_seconds
         url = f"{self._base_url}/smart-resize-request"
         reply = self._exchange("POST", url, job.payload(), seconds)
@@ -116,6 +116,31 @@ class GatewayClient:
             reraise=True,
         )
         return attempts(self._status, request_id, polling_url, ends)
+
+    def check_access(self) -> None:
+        """Ask for the result of a request that doesn't exist, which costs nothing.
+
+        Raises AccessDenied if the key or the address is refused, Unavailable if the gateway says
+        that it is out of order, and NotSent or OutcomeUnknown if it can't be reached or understood.
+        """
+        if not _USABLE_KEY.fullmatch(self._key):
+            raise AccessDenied("bad_key", _BAD_KEY)
+        seconds = self._connect_seconds + self._answer_seconds
+        url = f"{self._base_url}/smart-resize-request-result"
+        reply = self._exchange("POST", url, {"request_id": str(uuid4())}, seconds)
+        code, detail, documented = self._describe(reply)
+        if reply.status in _ACCESS and not (reply.status == 404 and self._knows_no_request(reply)):
+            raise AccessDenied(code, detail)
+        if reply.status >= 500:
+            raise Unavailable(code, detail)
+        is_json = reply.body.lstrip().startswith(b"{")
+        if reply.fault or not (documented or (reply.status // 100 == 2 and is_json)):
+            raise OutcomeUnknown(code, detail)
+
+    def _knows_no_request(self, reply: HttpReply) -> bool:
+        """Return whether a 404 is about the request's id, not about the address."""
+        text = parse_error_body(reply.body, secret=self._key)
+        return bool(text) and "endpoint" not in text.lower()
 
     # Submitting
 

@@ -4,6 +4,7 @@ A Wagtail rendition would stay public for good. This picture is drawn on request
 signed URL, as long as the gateway request that it was made for is in flight.
 """
 
+import base64
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -43,6 +44,12 @@ ANIMATED = ("PNG", "GIF", "WEBP", "AVIF")
 SALT = "wagtail_smart_resize.source"
 URL_MAX_AGE_SECONDS = 24 * 60 * 60
 REACH_TIMEOUT_SECONDS = (3, 10)
+#: What a `test_url` shows: a PNG of one pixel.
+TEST_PICTURE = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABc3UBGAAAAABJRU5ErkJggg=="
+)
+TEST_VALUE = "test"
+TEST_MAX_AGE_SECONDS = 10 * 60
 #: By which `check_reachable` is told from the service.
 OWN_USER_AGENT = "wagtail-smart-resize"
 
@@ -85,13 +92,55 @@ def source_url(request: GatewayRequest) -> str:
 
     Raise SourceUnavailable: "no_address", or "no_urls" if the site does not include the app's URLs.
     """
-    token = signing.dumps([request.pk, request.source_token], salt=SALT)
+    return _url_of(signing.dumps([request.pk, request.source_token], salt=SALT))
+
+
+def _url_of(token: str) -> str:
     try:
         return base_url() + reverse("smart_resize:source", kwargs={"token": token})
     except NoReverseMatch as error:
         raise SourceUnavailable(
             "no_urls", "The site's URLs lack those of this app: include wagtail_smart_resize.urls."
         ) from error
+
+
+def test_url() -> str:
+    """Return a URL that shows `TEST_PICTURE` for some minutes, whatever is in flight.
+
+    By it a site's people learn whether the gateway will find pictures. Raise SourceUnavailable, as
+    `source_url` does.
+    """
+    return _url_of(signing.dumps(TEST_VALUE, salt=SALT))
+
+
+def is_test(token: str) -> bool:
+    """Return whether the token is that of a `test_url`."""
+    try:
+        return signing.loads(token, salt=SALT, max_age=TEST_MAX_AGE_SECONDS) == TEST_VALUE
+    except signing.BadSignature:
+        return False
+
+
+def check_answers(url: str) -> bool:
+    """Return whether `TEST_PICTURE` comes from its URL; False if no connection can be made.
+
+    Raise SourceUnavailable, as `check_reachable` does, if something else comes.
+    """
+    with _session() as session:
+        try:
+            with session.get(url, timeout=REACH_TIMEOUT_SECONDS) as response:
+                _check_answer(response)
+                if response.content != TEST_PICTURE:
+                    raise SourceUnavailable(
+                        "source_other",
+                        f"{_host(url)} gave something else than this site: does the address lead "
+                        "to another one?",
+                    )
+        except requests.TooManyRedirects as error:
+            raise _endless(url) from error
+        except requests.RequestException:
+            return False
+    return True
 
 
 def request_of(token: str) -> GatewayRequest | None:
@@ -116,13 +165,7 @@ def check_reachable(url: str) -> None:
     HEAD spares the site from drawing a picture that nobody reads. A proxy in front of the site may
     not support HEAD, so only a refused GET, which is what the gateway sends, is believed.
     """
-    with requests.Session() as session:
-        # A server that sends a byte now and then never exceeds the `timeout` of requests.
-        Deadline(sum(REACH_TIMEOUT_SECONDS)).limit(session)
-        # The gateway has none of the passwords in this machine's .netrc.
-        session.trust_env = False
-        session.max_redirects = 3
-        session.headers["User-Agent"] = OWN_USER_AGENT
+    with _session() as session:
         try:
             with session.head(url, allow_redirects=True, timeout=REACH_TIMEOUT_SECONDS) as response:
                 if response.ok and _content_type(response).startswith("image/"):
@@ -130,13 +173,29 @@ def check_reachable(url: str) -> None:
             with session.get(url, stream=True, timeout=REACH_TIMEOUT_SECONDS) as response:
                 _check_answer(response)
         except requests.TooManyRedirects as error:
-            raise SourceUnavailable(
-                "source_redirects",
-                f"{_host(url)} redirects endlessly instead of giving the picture. Let the paths "
-                "of wagtail_smart_resize.urls through without a redirect.",
-            ) from error
+            raise _endless(url) from error
         except requests.RequestException:
             return
+
+
+def _session() -> requests.Session:
+    """Return a session that fetches as the gateway does, within `REACH_TIMEOUT_SECONDS`."""
+    session = requests.Session()
+    # A server that sends a byte now and then never exceeds the `timeout` of requests.
+    Deadline(sum(REACH_TIMEOUT_SECONDS)).limit(session)
+    # The gateway has none of the passwords in this machine's .netrc.
+    session.trust_env = False
+    session.max_redirects = 3
+    session.headers["User-Agent"] = OWN_USER_AGENT
+    return session
+
+
+def _endless(url: str) -> SourceUnavailable:
+    return SourceUnavailable(
+        "source_redirects",
+        f"{_host(url)} redirects endlessly instead of giving the picture. Let the paths of "
+        "wagtail_smart_resize.urls through without a redirect.",
+    )
 
 
 def _check_answer(response: requests.Response) -> None:
