@@ -69,7 +69,6 @@ SERVICE = [
     ("500", "out of order", "Wait"),
     ("503", "out of order", "Wait"),
     ("502", "answers can't be read", "really the service"),
-    ("html", "answers can't be read", "really the service"),
     ("reset", "answers can't be read", "really the service"),
 ]
 
@@ -109,6 +108,16 @@ def test_no_key(worked, configure):
 
 
 PAGE = b"<!doctype html><title>Log in</title>"
+
+
+@pytest.mark.parametrize("status", [200, 400, 404])
+def test_another_site_at_the_service_s_address(worked, configure, status):
+    with answering(Reply(status, PAGE, "text/html")) as other:
+        configure(BASE_URL=other.origin + "/smart-resize/v1")
+        _status, found = check()
+    result, said, _advice = found["The service"]
+    assert result == "wrong"
+    assert "answers can't be read" in said or "nothing that makes pictures" in said
 
 
 @pytest.mark.parametrize(

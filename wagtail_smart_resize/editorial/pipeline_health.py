@@ -12,7 +12,12 @@ from wagtail.admin.templatetags.wagtailadmin_tags import user_display_name
 from wagtail_smart_resize.core import database
 from wagtail_smart_resize.core.formatting import Text, datetime_text
 from wagtail_smart_resize.core.schema import former_image_table, schema
-from wagtail_smart_resize.models import PipelineState, ownership
+from wagtail_smart_resize.models import (
+    GatewayRequest,
+    PipelineState,
+    Recomposition,
+    ownership,
+)
 from wagtail_smart_resize.purchasing import circuit, schedule
 from wagtail_smart_resize.runners import modes
 from wagtail_smart_resize.settings import settings
@@ -22,6 +27,8 @@ from .states import Tone
 
 #: The pipeline counts as stopped if work has been due for this long without a pass.
 STOPPED_AFTER = dt.timedelta(minutes=5)
+#: Number of consecutive errors from which it is said that a result can't be fetched or stored.
+STORING_ERRORS = 2
 #: A pass within this time counts as being at work.
 RECENTLY = dt.timedelta(seconds=15)
 
@@ -87,6 +94,7 @@ def check() -> Health:
         *_tables_notices(),
         *_stopped_notices(state, due, now),
         *_service_notices(state, now),
+        *_storage_notices(),
         *_settings_notices(),
     )
     return Health(label, tone, state.last_pass_at, notices, state.is_stopped)
@@ -184,6 +192,29 @@ def _service_notices(state: PipelineState, now: dt.datetime) -> Iterator[Notice]
     if state.paused_until and state.paused_until > now:
         message = _("The service asked for a pause: new requests are sent from %(until)s on.")
         yield Notice("info", message % {"until": datetime_text(state.paused_until)})
+
+
+def _storage_notices() -> Iterator[Notice]:
+    """Yield notices of pictures that the site's own storage does not give or take."""
+    waiting = Recomposition.objects.wanted().filter(failure_code="storage").order_by("-pk")
+    if row := waiting.first():
+        yield Notice(
+            "warning",
+            _("The site's storage does not give the files of some images."),
+            _("It is tried again by itself. If it lasts, tell the people who run the site."),
+            _("Look at the storage of images, and at the log."),
+            code="storage",
+            detail=row.failure_detail,
+        )
+    fetching = GatewayRequest.objects.filter(status=GatewayRequest.Status.FETCHING)
+    if fetching.filter(consecutive_errors__gte=STORING_ERRORS).exists():
+        yield Notice(
+            "warning",
+            _("Pictures that are paid for can't be fetched or stored so far."),
+            _("It is tried again by itself. If it lasts, tell the people who run the site."),
+            _("Look at the storage of candidates, at the way to the service, and at the log."),
+            code="fetching",
+        )
 
 
 def _next_try(state: PipelineState) -> Text:

@@ -198,6 +198,20 @@ def not_sent(row: "Recomposition", image: SiteImage) -> None:
     )
 
 
+def source_unavailable(row: "Recomposition", image: SiteImage, next_try_at: dt.datetime) -> None:
+    """Tell that the site's storage does not give an image's file, so that nothing can be sent."""
+    _tell(
+        "storage",
+        "Can't read the file of image %(image_id)s (%(image_title)s): %(detail)s Next try at "
+        "%(next_try_at)s",
+        logging.ERROR,
+        **_fields_of_row(row, image.title),
+        code=row.failure_code,
+        detail=row.failure_detail,
+        next_try_at=next_try_at.isoformat(timespec="seconds"),
+    )
+
+
 def declined(row: "Recomposition") -> None:
     """Tell that a person has chosen the crop."""
     _send(signals.recomposition_declined, type(row), recomposition=row)

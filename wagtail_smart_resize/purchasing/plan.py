@@ -207,6 +207,7 @@ def _handle_unavailable_source(group: DueGroup, image: SiteImage, error: SourceU
         else:
             later = timezone.now() + clock.backoff(consecutive_errors, first=60)
             row.try_later(error.code, error.detail, later, attempts=consecutive_errors)
+            events.source_unavailable(row, image, later)
 
 
 # Writing the request
