@@ -1,6 +1,9 @@
 """Prepare, flip, purge, tell."""
 
 import errno
+import logging
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from django.core.files.base import ContentFile
@@ -27,7 +30,7 @@ from wagtail.images.models import Filter
 from wagtail.images.rect import Rect
 
 from wagtail_smart_resize.models import Candidate, ImageVersion, Recomposition
-from wagtail_smart_resize.publishing import preparation, publication
+from wagtail_smart_resize.publishing import frontend_cache, preparation, publication
 from wagtail_smart_resize.purchasing import demand, passes
 from wagtail_smart_resize.renditions import demand_notes
 from wagtail_smart_resize.renditions.published import PublishedState
@@ -347,6 +350,31 @@ class TestTelling:
         assert fresh(image).smart_resize.entries
 
 
+class FrontendCache(ThreadingHTTPServer):
+    """A cache that answers each PURGE with its `status`."""
+
+    def __init__(self, status):
+        self.status = status
+        super().__init__(("127.0.0.1", 0), PurgeHandler)
+
+    def __enter__(self):
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_error):
+        self.shutdown()
+        self.server_close()
+
+
+class PurgeHandler(BaseHTTPRequestHandler):
+    def do_PURGE(self):
+        self.send_response(self.server.status)
+        self.end_headers()
+
+    def log_message(self, *_args):
+        pass
+
+
 class TestPurging:
     @pytest.fixture(autouse=True)
     def cache(self, settings):
@@ -381,6 +409,49 @@ class TestPurging:
         assert ImageVersion.objects.get(pk=image.pk).purge_due_at
         run()
         assert RecordingBackend.purged
+
+    @pytest.mark.parametrize("status", [403, 500, 503])
+    def test_an_error_that_wagtails_backend_only_logs_leaves_it_due(self, run, settings, status):
+        """Over a real socket: Wagtail's own backends swallow what the cache answers."""
+        image = plain_image()
+        published_page(image)
+        live(image)
+        with FrontendCache(status) as cache:
+            settings.WAGTAILFRONTENDCACHE = {
+                "varnish": {
+                    "BACKEND": "wagtail.contrib.frontend_cache.backends.HTTPBackend",
+                    "LOCATION": f"http://127.0.0.1:{cache.server_port}",
+                }
+            }
+            run(passes=2)
+            assert ImageVersion.objects.get(pk=image.pk).purge_due_at
+            cache.status = 200
+            run()
+        assert ImageVersion.objects.get(pk=image.pk).purge_due_at is None
+
+    def test_a_cache_that_is_away_leaves_it_due(self, run, settings, caplog):
+        image = plain_image()
+        published_page(image)
+        live(image)
+        settings.WAGTAILFRONTENDCACHE = {
+            "varnish": {
+                "BACKEND": "wagtail.contrib.frontend_cache.backends.HTTPBackend",
+                "LOCATION": "http://127.0.0.1:9",
+            }
+        }
+        run(passes=2)
+        assert ImageVersion.objects.get(pk=image.pk).purge_due_at
+        assert "PurgeFailed" in caplog.text
+
+    def test_what_another_thread_logs_is_no_failure_of_this_one(self):
+        log = logging.getLogger("wagtail.frontendcache")
+        with frontend_cache._errors_raised():
+            other = threading.Thread(target=log.error, args=["the site's own purge failed"])
+            other.start()
+            other.join()
+        with pytest.raises(frontend_cache.PurgeFailed), frontend_cache._errors_raised():
+            log.error("ours failed")
+        assert log.handlers == []
 
 
 @pytest.mark.django_db(transaction=True)
