@@ -35,6 +35,7 @@ from wagtail_smart_resize.core.sizes import (
     shape_of,
     share_kept_by_engine,
 )
+from wagtail_smart_resize.delivery import health
 from wagtail_smart_resize.editorial import failures, pipeline_health, reasons
 from wagtail_smart_resize.gateway import client, downloads, transport
 from wagtail_smart_resize.imaging import decoding
@@ -686,6 +687,7 @@ SECONDS = {
     ("running", "The same, up to 5 minutes later"): (passes.STEP_LEASE, 300),
     ("running", "Another starts over, up to a minute later"): (passes.FLIP_LEASE, 60),
     ("monitoring", "due for more than five minutes"): (pipeline_health.STOPPED_AFTER, 300),
+    ("monitoring", "a pass is overdue by five minutes"): (health.OVERDUE_AFTER, 300),
     ("commands", "the same once an hour"): (repairs.REPAIR_INTERVAL, 3600),
     ("troubleshooting", "within 60 seconds, for an hour of tries"): (downloads.TIMEOUT_SECONDS, 60),
     ("troubleshooting", "One request tries every five minutes"): (circuit.PROBE_INTERVAL, 300),
