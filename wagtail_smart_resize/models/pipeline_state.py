@@ -70,6 +70,11 @@ class PipelineState(ConditionalUpdateModel):
         """Return the row, or an unsaved one with defaults, for callers that must write nothing."""
         return cls.objects.filter(pk=1).first() or cls(pk=1)
 
+    @classmethod
+    def lock(cls) -> None:
+        """Lock the row until the transaction ends, if the database can."""
+        cls.objects.select_for_update().filter(pk=1).first()
+
     @property
     def circuit_open(self) -> bool:
         return self.circuit_opened_at is not None

@@ -82,10 +82,13 @@ def try_again(
 def _locked_rows(request: GatewayRequest) -> Iterator[list[Recomposition]]:
     """Open a transaction for all that a request's end changes; yield the rows that wait for it.
 
-    The image is locked first, as in every transaction that touches an image's purchases.
+    The image is locked first, as in every transaction that touches an image's purchases, and then
+    the pipeline's state, before the budget: what ends a request may count in both.
     """
+    PipelineState.get_current()
     with database.atomic():
         ImageVersion.lock(request.image_id)
+        PipelineState.lock()
         yield list(recompositions_of(request))
 
 
