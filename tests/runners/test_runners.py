@@ -19,11 +19,12 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import include, path
 from django.utils import timezone
 from support.factories import plain_image
-from support.waiting import TIMEOUT_SECONDS
+from support.waiting import TIMEOUT_SECONDS, join, until
 
 from wagtail_smart_resize import compat, tasks
 from wagtail_smart_resize.asgi import finish_at_shutdown
 from wagtail_smart_resize.models import PipelineState, Recomposition
+from wagtail_smart_resize.purchasing import under_way
 from wagtail_smart_resize.purchasing.thread_pool import ThreadPool
 from wagtail_smart_resize.renditions import demand_notes, request_tracking
 from wagtail_smart_resize.runners import embedded_thread, loop, modes, task_chain
@@ -430,6 +431,49 @@ def test_the_end_of_the_process_waits_for_seconds_only(monkeypatch, caplog):
     thread.leave()
     assert thread.is_alive
     assert "in the middle of a step" in caplog.text
+    hanging.set()
+    assert thread.stop(TIMEOUT_SECONDS)
+
+
+def test_the_end_of_the_process_waits_for_the_answer_to_a_request(monkeypatch, caplog):
+    """What is cut off may have been bought: for that it waits longer than for anything else."""
+    sending, answered, left = threading.Event(), threading.Event(), threading.Event()
+
+    def run(self):
+        with under_way.posts.one_more():
+            sending.set()
+            assert answered.wait(TIMEOUT_SECONDS)
+
+    monkeypatch.setattr(loop.Loop, "run", run)
+    monkeypatch.setattr(embedded_thread, "SHUTDOWN_SECONDS", 0.01)
+    monkeypatch.setattr(embedded_thread, "ANSWER_SECONDS", TIMEOUT_SECONDS)
+    thread = embedded_thread.EmbeddedThread()
+    thread.wake()
+    assert sending.wait(TIMEOUT_SECONDS)
+    leaving = threading.Thread(target=lambda: (thread.leave(), left.set()))
+    leaving.start()
+    assert not left.is_set()
+    answered.set()
+    join(leaving)
+    assert left.is_set()
+    assert "being sent" not in caplog.text
+
+
+def test_and_says_so_where_the_answer_does_not_come(monkeypatch, caplog):
+    hanging = threading.Event()
+
+    def run(self):
+        with under_way.posts.one_more():
+            hanging.wait()
+
+    monkeypatch.setattr(loop.Loop, "run", run)
+    monkeypatch.setattr(embedded_thread, "SHUTDOWN_SECONDS", 0.01)
+    monkeypatch.setattr(embedded_thread, "ANSWER_SECONDS", 0.01)
+    thread = embedded_thread.EmbeddedThread()
+    thread.wake()
+    until(lambda: not under_way.posts.wait(0), "a request is being sent")
+    thread.leave()
+    assert "it counts as unknown" in caplog.text
     hanging.set()
     assert thread.stop(TIMEOUT_SECONDS)
 
