@@ -60,8 +60,8 @@ PHASES = (
 )
 
 
-#: Logged because the gateway refuses.
-EXPECTED = "wagtail_smart_resize.purchasing.outcomes: Nothing is asked of the gateway for now"
+#: Logged because the gateway refuses, and the budget ends: what happens to purchases is told.
+EXPECTED = "wagtail_smart_resize.purchases: "
 
 
 class Post(NamedTuple):

@@ -58,7 +58,7 @@ def speed_up_clocks() -> None:
     import datetime as dt
 
     from wagtail_smart_resize.publishing import publication
-    from wagtail_smart_resize.purchasing import demand, outcomes
+    from wagtail_smart_resize.purchasing import circuit, demand, outcomes, waking
     from wagtail_smart_resize.renditions import published_cache
     from wagtail_smart_resize.repair import repairs
     from wagtail_smart_resize.runners import loop, modes
@@ -71,7 +71,8 @@ def speed_up_clocks() -> None:
         (loop, "MAX_OVERDUE_REST_SECONDS"),
         (loop, "ERROR_REST_SECONDS"),
         (outcomes, "DEFAULT_PAUSE"),
-        (outcomes, "PROBE_INTERVAL"),
+        (circuit, "PROBE_INTERVAL"),
+        (waking, "LOOK_EVERY"),
         (publication, "PURGE_DELAY"),
         (modes, "CHECK_INTERVAL_SECONDS"),
         (demand, "GATHERING_TIME"),

@@ -45,7 +45,7 @@ TWINS = {ONE: "`fill`", OTHER: "`fill`, the same page again", OURS: "`smartresiz
 PAIRS = {(OURS, ONE): "`smartresize` to `fill`", (OTHER, ONE): "`fill` to `fill`"}
 
 #: What the log may say about the simulated outage.
-OUTAGE = "ERROR wagtail_smart_resize.purchasing.outcomes: Nothing is asked of the gateway for now"
+OUTAGE = "ERROR wagtail_smart_resize.purchases: Nothing is sent to the service any more"
 
 
 @dataclass
