@@ -364,11 +364,24 @@ class TestTelling:
         assert status == (1 if word else 0)
 
 
+#: The gateway's step that is under way, the command, and the signal. The submission may cost money;
+#: the others are tried in the suite of servers.
+ENDINGS = [
+    pytest.param(
+        step,
+        command,
+        number,
+        marks=[] if step == "submit" and number == signal.SIGINT else [pytest.mark.servers],
+    )
+    for step in ("submit", "status", "download")
+    for command in ("smart_resize_sync --wait", "smart_resize_worker")
+    for number in (signal.SIGINT, signal.SIGTERM)
+]
+
+
 @pytest.mark.django_db(transaction=True)
 class TestEnding:
     """Ctrl-C and SIGTERM while a request is under way: the answer is waited for and stored."""
-
-    STEPS = ("submit", "status", "download")
 
     @pytest.fixture
     def slow(self, site):
@@ -409,11 +422,9 @@ class TestEnding:
             text=True,
         )
 
-    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-    @pytest.mark.parametrize("command", ["smart_resize_sync --wait", "smart_resize_worker"])
-    @pytest.mark.parametrize("step", STEPS)
+    @pytest.mark.parametrize(("step", "command", "number"), ENDINGS)
     def test_nothing_is_unknown_that_an_answer_settles(
-        self, site, settings, slow, command, number, step
+        self, site, settings, slow, step, command, number
     ):
         shown(photo())
         demand.write_noted_demand()

@@ -20,7 +20,7 @@ from wagtail_smart_resize.purchasing import circuit, source_image
 
 pytestmark = pytest.mark.django_db
 
-MANY = 12
+MANY = 8
 LIMIT = 5
 
 
