@@ -366,12 +366,13 @@ class TestTelling:
 
 #: The gateway's step that is under way, the command, and the signal. The submission may cost money;
 #: the others are tried in the suite of servers.
+SLOW = [pytest.mark.servers]
 ENDINGS = [
     pytest.param(
         step,
         command,
         number,
-        marks=[] if step == "submit" and number == signal.SIGINT else [pytest.mark.servers],
+        marks=[] if (step, number) == ("submit", signal.SIGINT) and "sync" in command else SLOW,
     )
     for step in ("submit", "status", "download")
     for command in ("smart_resize_sync --wait", "smart_resize_worker")

@@ -98,6 +98,7 @@ TROUBLES = [
 ]
 
 
+@pytest.mark.races
 @pytest.mark.parametrize(("word", "until_open", "reason"), TROUBLES)
 def test_a_thousand_that_wait_make_one_try_in_each_interval(
     gateway, rows, moving_clock, word, until_open, reason
