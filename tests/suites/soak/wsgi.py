@@ -14,9 +14,12 @@ workbook = Workbook(write_only=True)
 workbook.create_sheet().append(["warm"])
 workbook.save(BytesIO())
 
-# Load all templates, for the same reason: which screens a worker shows before is a matter of luck.
+# Load all templates, icons among them, for the same reason: which screens a worker shows before is a
+# matter of luck.
 for engine in engines.all():
     for directory in engine.template_dirs:
-        for path in Path(directory).rglob("*.html"):
+        for path in Path(directory).rglob("*.*"):
+            if path.suffix not in {".html", ".svg"}:
+                continue
             with suppress(TemplateDoesNotExist, TemplateSyntaxError):
                 engine.get_template(str(path.relative_to(directory)))
