@@ -14,8 +14,8 @@ workbook = Workbook(write_only=True)
 workbook.create_sheet().append(["warm"])
 workbook.save(BytesIO())
 
-# Load all templates, icons among them, for the same reason: which screens a worker shows before is a
-# matter of luck.
+# Load all templates, icons among them, for the same reason: which screens a worker shows before is
+# a matter of luck.
 for engine in engines.all():
     for directory in engine.template_dirs:
         for path in Path(directory).rglob("*.*"):
