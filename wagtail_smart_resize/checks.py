@@ -110,8 +110,7 @@ def check_urls() -> Iterator[CheckMessage]:
 def check_source() -> Iterator[CheckMessage]:
     if not settings.API_KEY:
         return
-    base_url = settings.SOURCE_BASE_URL or getattr(django_settings, "WAGTAILADMIN_BASE_URL", None)
-    host = urlsplit(base_url or "").hostname
+    host = urlsplit(settings.site_address).hostname
     if host is None:
         yield Error(
             "The service can't be told where to fetch pictures: the site has no address.",

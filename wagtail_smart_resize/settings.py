@@ -235,6 +235,12 @@ class Settings:
         """Return whether the site has set `REVIEW`, to either value."""
         return "REVIEW" in self.site_dict()
 
+    @property
+    def site_address(self) -> str:
+        """Return the site's address for the gateway; "" for none."""
+        base_url = getattr(django_settings, "WAGTAILADMIN_BASE_URL", None)
+        return self.SOURCE_BASE_URL or base_url or ""
+
     def recipe(self, name: str = "") -> Recipe:
         """Return the recipe of that name: "" for the site's default, else that of a preset.
 

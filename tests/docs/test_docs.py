@@ -688,7 +688,7 @@ SECONDS = {
     ("running", "The same, up to 5 minutes later"): (passes.STEP_LEASE, 300),
     ("running", "Another starts over, up to a minute later"): (passes.FLIP_LEASE, 60),
     ("monitoring", "due for more than five minutes"): (pipeline_health.STOPPED_AFTER, 300),
-    ("monitoring", "a pass is overdue by five minutes"): (health.OVERDUE_AFTER, 300),
+    ("monitoring", "a pass is overdue by five minutes"): (health.STOPPED_AFTER, 300),
     ("commands", "the same once an hour"): (repairs.REPAIR_INTERVAL, 3600),
     ("troubleshooting", "within 60 seconds, for an hour of tries"): (downloads.TIMEOUT_SECONDS, 60),
     ("troubleshooting", "One request tries every five minutes"): (circuit.PROBE_INTERVAL, 300),

@@ -15,7 +15,7 @@ import pytest
 from django.core import checks
 from django.core.management import CommandError, call_command
 from django.core.management.base import SystemCheckError
-from django.urls import path, reverse
+from django.urls import reverse
 from django.utils import timezone
 from support.factories import live, plain_image, recomposition
 from support.gateways import answering
@@ -32,9 +32,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 LOGGER = "wagtail_smart_resize"
 PAGE = DOCS / "evidence" / "operations.md"
 BEGIN, END = "<!-- table: begin -->\n", "<!-- table: end -->"
-
-urlpatterns = [path("", lambda request: None)]
-"""A site's URLs without ours."""
 
 
 class Scene:
@@ -157,7 +154,6 @@ def no_key(scene):
 
 
 REMOTE = "https://gateway.pixazo.ai/smart-resize/v1"
-STAYS = "nothing is sent"
 
 ROWS = [
     Told("no API key", no_key, "W001", "warning", 1, "has no API key", "", "has no API key"),

@@ -100,3 +100,22 @@ def opened_at_start(*without):
 def test_a_start_opens_nothing_of_ours():
     # Some libraries that Wagtail imports try out a socket and SQLite.
     assert opened_at_start() == opened_at_start("wagtail_smart_resize")
+
+
+def test_a_start_imports_nothing_that_only_the_work_needs():
+    """Every web process knows when a pass is due; the client and Pillow's parts wait for one."""
+    code = (
+        "import django, sys; django.setup(); import wagtail_smart_resize.runners.modes; "
+        "print([name for name in sys.modules if name.startswith("
+        "('wagtail_smart_resize.gateway', 'wagtail_smart_resize.purchasing.source_image'))])"
+    )
+    settings = {"PYTHONPATH": str(TESTS), "DJANGO_SETTINGS_MODULE": "support.settings"}
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **settings},
+        stdout=subprocess.PIPE,
+        check=True,
+        timeout=TIMEOUT_SECONDS,
+        text=True,
+    )
+    assert ended.stdout.strip() == "[]"

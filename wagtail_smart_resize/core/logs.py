@@ -42,8 +42,7 @@ class Repeats(logging.Filter):
         now = time.monotonic()
         with self._lock:
             at, dropped = self._told.pop(cause, (None, 0))
-            is_repeated = at is not None and now - at < REPEAT_AFTER_SECONDS
-            if at is not None and is_repeated:
+            if at is not None and now - at < REPEAT_AFTER_SECONDS:
                 self._told[cause] = at, dropped + 1
                 return False
             self._told[cause] = now, 0

@@ -1,7 +1,5 @@
 """A view for uptime checks: whether pictures can be bought and made live now."""
 
-import datetime as dt
-
 from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError
 from django.http import HttpRequest, JsonResponse
@@ -9,11 +7,9 @@ from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views import View
 
+from wagtail_smart_resize.editorial.pipeline_health import STOPPED_AFTER
 from wagtail_smart_resize.models import PipelineState
 from wagtail_smart_resize.models.savepoints import savepoint_if_atomic
-
-#: Time after which an appointed pass that nobody has made counts as a runner that is gone.
-OVERDUE_AFTER = dt.timedelta(minutes=5)
 
 
 @method_decorator(login_not_required, name="dispatch")
@@ -33,7 +29,7 @@ class HealthView(View):
         except DatabaseError:
             return _answer({"level": "critical", "database": "can't tell"})
         is_overdue = (
-            state.next_pass_at is not None and state.next_pass_at < timezone.now() - OVERDUE_AFTER
+            state.next_pass_at is not None and state.next_pass_at < timezone.now() - STOPPED_AFTER
         )
         is_critical = state.circuit_open or is_overdue
         return _answer(

@@ -6,7 +6,6 @@ from typing import NamedTuple
 from django.utils.translation import gettext_lazy as _
 
 from wagtail_smart_resize.core.formatting import Text
-from wagtail_smart_resize.purchasing import source_image
 from wagtail_smart_resize.rules.verdict import Reason
 from wagtail_smart_resize.settings import settings
 
@@ -230,7 +229,7 @@ def describe_circuit(code: str) -> Failure:
     """
     known = (failure for form, failure in _CIRCUIT if re.fullmatch(form, code))
     found = next(known, _UNREADABLE_ANSWERS)
-    addresses = {"base_url": settings.BASE_URL, "site_url": source_image.site_address()}
+    addresses = {"base_url": settings.BASE_URL, "site_url": settings.site_address}
     return found._replace(for_operators=str(found.for_operators) % addresses)
 
 

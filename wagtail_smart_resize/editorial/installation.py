@@ -81,7 +81,7 @@ def _address() -> Finding:
     name = "The site's address"
     try:
         url = source_image.test_url()
-        host = source_image.site_address()
+        host = settings.site_address
         if source_image.check_answers(url):
             return Finding(name, Result.FINE, f"A picture comes from {host}, as the service asks.")
     except SourceUnavailable as error:

@@ -6,13 +6,10 @@ from dataclasses import dataclass
 from django.db.models import Count
 
 from wagtail_smart_resize.models import Candidate, ImageVersion, Recomposition
-from wagtail_smart_resize.rules.verdict import Reason
 
 from . import pipeline_health
 from .lost_files import damaged_versions
-
-#: Reasons to wait that time, or a person, ends. With others the crop stays.
-WAITING = (Reason.BUDGET, Reason.CIRCUIT_OPEN, Reason.NO_KEY, Reason.NOT_PUBLISHED)
+from .states import WAITING_REASONS
 
 
 @dataclass(frozen=True)
@@ -44,8 +41,10 @@ class Summary:
 def since(started: dt.datetime) -> Summary:
     """Return what was brought since `started`, by this process or others, and what is left."""
     rows = Recomposition.objects.current()
-    undecided = rows.wanted().filter(decision=Recomposition.Decision.NONE, live=None)
-    counted = undecided.filter(waiting_reason__in=["", *WAITING]).values_list("waiting_reason")
+    undecided = rows.wanted().undecided()
+    counted = undecided.filter(waiting_reason__in=["", *WAITING_REASONS]).values_list(
+        "waiting_reason"
+    )
     waiting = dict(counted.annotate(count=Count("pk")).order_by("waiting_reason"))
     return Summary(
         bought=Candidate.objects.filter(stored=True, created_at__gte=started).count(),

@@ -86,7 +86,7 @@ _LABELS: dict[StateName, tuple[Promise, Tone]] = {
 }
 
 #: Reasons that only time, or the people who run the site, can change. With others the crop stays.
-_WAITING = {Reason.BUDGET, Reason.CIRCUIT_OPEN, Reason.NO_KEY, Reason.NOT_PUBLISHED}
+WAITING_REASONS = {Reason.BUDGET, Reason.CIRCUIT_OPEN, Reason.NO_KEY, Reason.NOT_PUBLISHED}
 
 
 DECIDED = {StateName.LIVE, StateName.PUBLISHING, StateName.DECLINED}
@@ -214,7 +214,7 @@ def _name_undecided(row: Any) -> StateName:
         return StateName.CROP
     if not row.waiting_reason:
         return StateName.WAITING if delays.delay_text(row) else StateName.QUEUED
-    return StateName.WAITING if row.waiting_reason in _WAITING else StateName.NOT_NEEDED
+    return StateName.WAITING if row.waiting_reason in WAITING_REASONS else StateName.NOT_NEEDED
 
 
 def _name_under_way(row: Recomposition) -> StateName:

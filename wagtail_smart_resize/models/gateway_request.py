@@ -27,6 +27,9 @@ class GatewayRequestQuerySet(PrimaryQuerySet["GatewayRequest"]):
     def unfinished(self) -> "GatewayRequestQuerySet":
         return self.filter(status__in=GatewayRequest.UNFINISHED)
 
+    def unsent(self) -> "GatewayRequestQuerySet":
+        return self.filter(status=GatewayRequest.Status.NEW)
+
     def in_flight(self) -> "GatewayRequestQuerySet":
         """Return the requests whose source may be fetched, by the gateway or `check_reachable`.
 

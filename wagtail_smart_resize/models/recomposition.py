@@ -40,6 +40,10 @@ class RecompositionQuerySet(PrimaryQuerySet["Recomposition"]):
     def wanted(self) -> "RecompositionQuerySet":
         return self.filter(purchase=Recomposition.Purchase.WANTED)
 
+    def undecided(self) -> "RecompositionQuerySet":
+        """Return the rows on which automation may act: see `Recomposition.is_open`."""
+        return self.filter(_is_open())
+
     def due(self, now: Any) -> "RecompositionQuerySet":
         """Return the rows that are wanted, undecided and due.
 
@@ -234,14 +238,22 @@ class Recomposition(ConditionalUpdateModel):
         )
 
     def leave(self) -> bool:
-        """Stop wanting the row, which has candidates already."""
+        """Stop wanting the row."""
+        return self._become_idle(self.Purchase.WANTED)
+
+    def take_back(self) -> bool:
+        """Stop wanting the row, whose request was taken back before it was sent."""
+        return self._become_idle(self.Purchase.REQUESTED)
+
+    def _become_idle(self, before: "Recomposition.Purchase", **changes: Any) -> bool:
         return self.update_if(
-            where={"purchase": self.Purchase.WANTED},
+            where={"purchase": before},
             purchase=self.Purchase.IDLE,
-            waiting_reason="",
             failure_code="",
             failure_detail="",
+            waiting_reason="",
             next_attempt_at=None,
+            **changes,
         )
 
     def fail(self, code: str, detail: str) -> bool:
@@ -259,15 +271,7 @@ class Recomposition(ConditionalUpdateModel):
 
     def bought(self) -> bool:
         """Note that the outputs of the request are stored."""
-        return self.update_if(
-            where={"purchase": self.Purchase.REQUESTED},
-            purchase=self.Purchase.IDLE,
-            failure_code="",
-            failure_detail="",
-            waiting_reason="",
-            attempts=0,
-            next_attempt_at=None,
-        )
+        return self._become_idle(self.Purchase.REQUESTED, attempts=0)
 
     # Live and decision. Changes are recorded at once, and flipped by a runner.
 

@@ -14,8 +14,6 @@ from wagtail_smart_resize.exceptions import GatewayError
 from wagtail_smart_resize.models import GatewayRequest, PipelineState
 from wagtail_smart_resize.settings import settings
 
-from . import source_image
-
 #: Number of consecutive submissions, to an unreachable gateway or one that is out of order, that
 #: open the circuit.
 MAX_OUTAGES = 5
@@ -30,9 +28,8 @@ FIRST_FAILURE_PROBE_SECONDS, LAST_FAILURE_PROBE_SECONDS = 900.0, 14_400.0
 FAILURE_CODES = NOT_FETCHED, FAILING = "not_fetched", "failing"
 
 
-def trip(code: str, detail: str) -> dt.datetime:
+def trip(state: PipelineState, code: str, detail: str) -> dt.datetime:
     """Open the circuit, or note another cause on the open one; return when the next probe is."""
-    state = PipelineState.get_current()
     probe_at = timezone.now() + probe_interval(state, code)
     state.open_circuit(code, detail, probe_at, settings_digest())
     return probe_at
@@ -40,7 +37,7 @@ def trip(code: str, detail: str) -> dt.datetime:
 
 def settings_digest() -> str:
     """Return a digest of the settings by which the gateway takes or refuses what is sent."""
-    told = (settings.API_KEY, settings.BASE_URL, source_image.site_address())
+    told = (settings.API_KEY, settings.BASE_URL, settings.site_address)
     digest = salted_hmac("wagtail_smart_resize.circuit", "\n".join(told), algorithm="sha256")
     return digest.hexdigest()[:16]
 
@@ -55,16 +52,15 @@ def probe_interval(state: PipelineState, code: str) -> dt.timedelta:
     )
 
 
-def note_outage(error: GatewayError) -> bool:
-    """Count a submission that found the gateway out of order; return whether the circuit is open.
+def note_outage(error: GatewayError) -> PipelineState:
+    """Count a submission that found the gateway out of order; return the state after it.
 
-    Too many in a row open it.
+    Too many in a row open the circuit.
     """
     state = PipelineState.get_current()
-    if state.count_outage() < MAX_OUTAGES:
-        return state.circuit_open
-    trip(error.code, error.detail)
-    return True
+    if state.count_outage() >= MAX_OUTAGES:
+        trip(state, error.code, error.detail)
+    return state
 
 
 def note_accepted() -> None:
@@ -89,7 +85,7 @@ def note_failure(request: GatewayRequest, detail: str) -> None:
         return
     state = PipelineState.get_current()
     if state.count_failure(request.image_id) >= limit:
-        trip(FAILING if _are_fetched(state) else NOT_FETCHED, detail)
+        trip(state, FAILING if _are_fetched(state) else NOT_FETCHED, detail)
 
 
 def note_success() -> None:

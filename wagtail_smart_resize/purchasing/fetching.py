@@ -9,7 +9,6 @@ from typing import Any
 from django.utils import timezone
 
 from wagtail_smart_resize.core import clock
-from wagtail_smart_resize.core.logs import get_logger
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import Size, cover, nearest_of, shape_of, share_cut_away
 from wagtail_smart_resize.exceptions import DownloadError, SourceUnavailable
@@ -20,8 +19,6 @@ from wagtail_smart_resize.models import Candidate, GatewayRequest, Recomposition
 from wagtail_smart_resize.settings import settings
 
 from . import circuit, outcomes, source_image
-
-logger = get_logger(__name__)
 
 Status = GatewayRequest.Status
 Charged = GatewayRequest.Charged

@@ -171,12 +171,7 @@ def call_off(row: Recomposition) -> list[Recomposition]:
     called_off = rows if request.by_person else [each for each in rows if each.pk == row.pk]
     for each in rows:
         if each in called_off:
-            each.update_if(
-                where={"purchase": Recomposition.Purchase.REQUESTED},
-                purchase=Recomposition.Purchase.IDLE,
-                waiting_reason="",
-                next_attempt_at=None,
-            )
+            each.take_back()
         else:
             each.want_again(now, attempts=each.attempts)
     return called_off
@@ -191,7 +186,7 @@ def pause(request: GatewayRequest, error: GatewayError, seconds: float | None) -
 
 def open_circuit(request: GatewayRequest, code: str, error: GatewayError) -> None:
     """Open the circuit, since every other request would fail as well; probes go on meanwhile."""
-    probe_at = circuit.trip(code, error.detail)
+    probe_at = circuit.trip(PipelineState.get_current(), code, error.detail)
     try_again(request, error, probe_at, counts=False, reason=Reason.CIRCUIT_OPEN)
 
 
@@ -200,10 +195,9 @@ def note_outage(request: GatewayRequest, error: GatewayError, *, counts: bool) -
 
     `counts`: as for `try_again`. Too many consecutive outages open the circuit.
     """
-    is_open = circuit.note_outage(error)
-    outages = PipelineState.get_current().consecutive_outages
-    when = timezone.now() + clock.backoff(max(outages, request.attempts + 1))
-    reason = Reason.CIRCUIT_OPEN if is_open else ""
+    state = circuit.note_outage(error)
+    when = timezone.now() + clock.backoff(max(state.consecutive_outages, request.attempts + 1))
+    reason = Reason.CIRCUIT_OPEN if state.circuit_open else ""
     try_again(request, error, when, counts=counts, reason=reason)
 
 

@@ -14,7 +14,6 @@ from django.utils import timezone
 from wagtail.utils.file import hash_filelike
 
 from wagtail_smart_resize.core import clock, database, storage_errors
-from wagtail_smart_resize.core.logs import get_logger
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import request_size, same_shape
 from wagtail_smart_resize.exceptions import SourceUnavailable
@@ -33,8 +32,6 @@ from wagtail_smart_resize.settings import Recipe, settings
 
 from . import source_image
 from .schedule import REVISIT_AFTER, revisit_at
-
-logger = get_logger(__name__)
 
 #: Maximum number of sizes in one request: an answer that comes late, or not, concerns no more.
 MAX_SIZES = 10
@@ -143,8 +140,7 @@ def _wanted_rows(image: SiteImage, recipe: str) -> Any:
     rows = Recomposition.objects.wanted().filter(
         image_id=image.pk, source_hash=image.file_hash, recipe=recipe
     )
-    undecided = rows.filter(decision=Recomposition.Decision.NONE, live=None)
-    return undecided.order_by("wanted_at", "pk")
+    return rows.undecided().order_by("wanted_at", "pk")
 
 
 # The rules

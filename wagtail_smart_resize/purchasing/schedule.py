@@ -49,12 +49,13 @@ def next_step_at() -> dt.datetime | None:
 
 
 def _due_times() -> Iterator[dt.datetime | None]:
+    state, now = PipelineState.peek(), timezone.now()
     yield _next_step()
-    yield _next_claim()
+    yield _next_claim(state, now)
     versions = ImageVersion.objects.aggregate(flip=Min("publish_due_at"), purge=Min("purge_due_at"))
     yield versions["flip"]
     yield versions["purge"]
-    yield waking.next_look_at(PipelineState.peek(), timezone.now())
+    yield waking.next_look_at(state, now)
 
 
 def _next_step() -> dt.datetime | None:
@@ -64,26 +65,24 @@ def _next_step() -> dt.datetime | None:
     return unfinished.aggregate(next=Min(free_at))["next"]
 
 
-def _next_claim() -> dt.datetime | None:
+def _next_claim(state: PipelineState, now: dt.datetime) -> dt.datetime | None:
     if not settings.API_KEY:
         return None
     wanted = _claimable().aggregate(next=Min("next_attempt_at"))["next"]
     # With `MAX_IN_FLIGHT` reached, nothing is claimed until one request moves on.
     if wanted is None or GatewayRequest.objects.unfinished().count() >= settings.MAX_IN_FLIGHT:
         return None
-    blocked = claims_blocked_until(PipelineState.peek(), timezone.now())
+    blocked = claims_blocked_until(state, now)
     return max(wanted, blocked) if blocked else wanted
 
 
 def _claimable() -> QuerySet[Recomposition]:
-    return Recomposition.objects.wanted().filter(
-        decision=Recomposition.Decision.NONE, live=None, next_attempt_at__isnull=False
-    )
+    return Recomposition.objects.wanted().undecided().filter(next_attempt_at__isnull=False)
 
 
 def something_waits() -> bool:
     """Return whether there is anything that would be sent if the gateway accepted it."""
-    unsent = GatewayRequest.objects.filter(status=GatewayRequest.Status.NEW)
+    unsent = GatewayRequest.objects.unsent()
     wanted = _claimable().filter(waiting_reason__in=["", Reason.CIRCUIT_OPEN])
     return unsent.exclude(error_code=Reason.BUDGET).exists() or wanted.exists()
 

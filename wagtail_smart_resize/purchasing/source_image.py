@@ -12,7 +12,6 @@ from io import BytesIO
 from urllib.parse import urlsplit
 
 import requests
-from django.conf import settings as django_settings
 from django.core import signing
 from django.urls import NoReverseMatch, reverse
 from PIL import Image
@@ -67,17 +66,12 @@ class SourcePicture:
 # Its URL
 
 
-def site_address() -> str:
-    """Return the site's address for the gateway, as the settings have it; "" for none."""
-    return settings.SOURCE_BASE_URL or getattr(django_settings, "WAGTAILADMIN_BASE_URL", None) or ""
-
-
 def base_url() -> str:
     """Return the site's address for the gateway, without a trailing slash.
 
     Raise SourceUnavailable ("no_address") if there is none.
     """
-    base = site_address()
+    base = settings.site_address
     if not urlsplit(base).hostname:
         raise SourceUnavailable(
             "no_address",

@@ -28,7 +28,7 @@ REASONS = (Reason.BUDGET, Reason.NO_KEY, Reason.CIRCUIT_OPEN)
 
 def wake_what_may_go_on(state: PipelineState, now: dt.datetime) -> None:
     """Make due now what waits for a limit, the key or the service and need not wait any more."""
-    unsent = GatewayRequest.objects.filter(status=GatewayRequest.Status.NEW)
+    unsent = GatewayRequest.objects.unsent()
     if state.circuit_open and state.probe_with_new_settings(circuit.settings_digest(), now):
         _make_due(Reason.CIRCUIT_OPEN, MAX_ROWS, unsent, now)
     for reason in _reasons_gone(state):
@@ -94,11 +94,10 @@ def _waits() -> set[Reason]:
 
 
 def _waiting_for(reason: Reason) -> QuerySet[Recomposition]:
-    undecided = Q(decision=Recomposition.Decision.NONE, live=None)
-    return Recomposition.objects.wanted().filter(undecided, waiting_reason=reason)
+    return Recomposition.objects.wanted().undecided().filter(waiting_reason=reason)
 
 
 def _held_back() -> QuerySet[Any]:
     """Return the unsent requests for which there was no budget on the day of the POST."""
-    unsent = GatewayRequest.objects.filter(status=GatewayRequest.Status.NEW)
+    unsent = GatewayRequest.objects.unsent()
     return unsent.filter(error_code=Reason.BUDGET)

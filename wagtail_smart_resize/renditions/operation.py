@@ -10,15 +10,12 @@ from django.dispatch import receiver
 from wagtail.images import get_image_model
 from wagtail.images.image_operations import FillOperation, FilterOperation
 
-from wagtail_smart_resize.core.logs import get_logger
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import Size, SizeTooLarge, Slot, is_preset_name
 from wagtail_smart_resize.settings import settings
 
 from . import accessor
 from .published import PublishedEntry, PublishedState
-
-logger = get_logger(__name__)
 
 
 class SmartResizeOperation(FillOperation, FilterOperation):

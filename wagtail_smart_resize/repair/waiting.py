@@ -42,8 +42,7 @@ def find_waiting() -> Iterator[Finding]:
 
 
 def _waiting_rows() -> Any:
-    wanted = Recomposition.objects.wanted().current()
-    wanted = wanted.filter(decision=Recomposition.Decision.NONE, live=None)
+    wanted = Recomposition.objects.wanted().current().undecided()
     waits = Q(waiting_reason__gt="") | Q(next_attempt_at=None)
     return wanted.filter(waits).exclude(waiting_reason__in=SETTLED_REASONS)
 

@@ -45,12 +45,12 @@ class Outstanding(NamedTuple):
 
 def _wanted_rows() -> Any:
     rows = Recomposition.objects.wanted().filter(waiting_reason="", next_attempt_at__isnull=False)
-    return rows.filter(decision=Recomposition.Decision.NONE, live=None)
+    return rows.undecided()
 
 
 def _requests_in_flight(is_blocked: bool) -> Any:
     """Return the unfinished requests, without unsent ones that are held back."""
-    unsent = GatewayRequest.objects.filter(status=GatewayRequest.Status.NEW)
+    unsent = GatewayRequest.objects.unsent()
     held = unsent if is_blocked else unsent.filter(error_code=Reason.BUDGET)
     return GatewayRequest.objects.unfinished().exclude(pk__in=held.values("pk"))
 
