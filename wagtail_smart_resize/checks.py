@@ -95,7 +95,7 @@ def check_gateway() -> Iterator[CheckMessage]:
 
 def check_urls() -> Iterator[CheckMessage]:
     urls = getattr(django_settings, "ROOT_URLCONF", None)
-    if not urls:
+    if not urls or settings.SOURCE_STORAGE:
         return
     try:
         reverse("smart_resize:source", kwargs={"token": "token"})
@@ -108,7 +108,7 @@ def check_urls() -> Iterator[CheckMessage]:
 
 
 def check_source() -> Iterator[CheckMessage]:
-    if not settings.API_KEY:
+    if not settings.API_KEY or settings.SOURCE_STORAGE:
         return
     host = urlsplit(settings.site_address).hostname
     if host is None:
@@ -133,6 +133,27 @@ def check_source() -> Iterator[CheckMessage]:
             "outside, or run smart_resize_sandbox as the gateway on this machine.",
             id="wagtail_smart_resize.W003",
         )
+
+
+def check_source_storage() -> Iterator[CheckMessage]:
+    """Say so if the storage can't be made, or gives its files addresses of the site's own."""
+    if not settings.SOURCE_STORAGE:
+        return
+    try:
+        storage = settings.source_storage()
+    except Exception as error:
+        problem = f"can't be used: {error}"
+    else:
+        base = getattr(storage, "base_url", None)
+        if base is None or urlsplit(str(base)).netloc:
+            return
+        problem = f"gives its files addresses without a host, such as {base}name.jpg"
+    yield Error(
+        f'{DICT_NAME}["SOURCE_STORAGE"] {problem}: the service can\'t fetch pictures from it.',
+        hint="Name a storage whose files have addresses that the service can reach, such as S3. "
+        "Where the service can reach this site, leave SOURCE_STORAGE out.",
+        id="wagtail_smart_resize.E006",
+    )
 
 
 def check_review() -> Iterator[CheckMessage]:
@@ -280,6 +301,7 @@ CHECKS = (
     check_gateway,
     check_urls,
     check_source,
+    check_source_storage,
     check_review,
     check_candidates,
     check_limits,

@@ -193,6 +193,7 @@ class Settings:
     PRICE_PER_OUTPUT = Setting(None, validators.optional(validators.price))
 
     SOURCE_BASE_URL = Setting(None, validators.optional(validators.url))
+    SOURCE_STORAGE = Setting(None, validators.optional(validators.storage))
     RUNNER = Setting("auto", validators.choice("auto", "thread", "tasks", "off"))
     POLL_INTERVAL = Setting(2.5, validators.seconds(0.1, 60))
     DEADLINE = Setting(600.0, validators.seconds(1, 86_400))
@@ -241,6 +242,14 @@ class Settings:
         base_url = getattr(django_settings, "WAGTAILADMIN_BASE_URL", None)
         return self.SOURCE_BASE_URL or base_url or ""
 
+    @property
+    def source_place(self) -> str:
+        """Return where the gateway fetches pictures: the site's address, or a storage's name."""
+        chosen = self.SOURCE_STORAGE
+        if chosen is None:
+            return self.site_address
+        return f"SOURCE_STORAGE ({chosen})" if isinstance(chosen, str) else "SOURCE_STORAGE"
+
     def recipe(self, name: str = "") -> Recipe:
         """Return the recipe of that name: "" for the site's default, else that of a preset.
 
@@ -271,6 +280,18 @@ class Settings:
         closeness = parse_closeness(extra, default=preset.slot.closeness)
         return replace(preset.slot, closeness=closeness), preset.recipe_name
 
+    def source_storage(self) -> Storage:
+        """Return the storage from which the gateway fetches source pictures.
+
+        Raise ImproperlyConfigured where the site names none.
+        """
+        if self.SOURCE_STORAGE is None:
+            raise ImproperlyConfigured(
+                f'{DICT_NAME}["SOURCE_STORAGE"] is not set. Set it again until the pictures in '
+                "that storage are deleted."
+            )
+        return _storage(self.SOURCE_STORAGE)
+
     def candidate_storage(self) -> Storage:
         """Return the storage of candidates: always one lazy object, resolved at its first use."""
         return cast(Storage, _candidate_storage)
@@ -288,10 +309,14 @@ class CandidateStorage(LazyObject):  # type: ignore[type-arg]
     __class__ = property(lambda self: Storage)
 
     def _setup(self) -> None:
-        chosen: Any = settings.CANDIDATE_STORAGE or "default"
-        if callable(chosen):
-            chosen = chosen()
-        self._wrapped = storages[chosen] if isinstance(chosen, str) else chosen
+        self._wrapped = _storage(settings.CANDIDATE_STORAGE or "default")
+
+
+def _storage(chosen: Any) -> Storage:
+    """Return the storage for what `validators.storage` has let through."""
+    if callable(chosen):
+        chosen = chosen()
+    return cast(Storage, storages[chosen] if isinstance(chosen, str) else chosen)
 
 
 SETTINGS: dict[str, Setting[Any]] = {

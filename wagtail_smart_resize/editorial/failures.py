@@ -35,6 +35,10 @@ _SITE_CLOSED = Failure(
     _("The service could not get the image from this site."),
     _("Tell the people who run the site: its address must be open to the service."),
 )
+_STORAGE_CLOSED = Failure(
+    _("The image can't be put where the service fetches it."),
+    _("Tell the people who run the site: the storage of source pictures must work."),
+)
 _FILE_BROKEN = Failure(
     _("The image's file can't be read."),
     _("Upload the image again, then try again."),
@@ -85,6 +89,7 @@ _FAILURES: dict[str, Failure] = {
     "no_urls": _SITE_CLOSED,
     "source_html": _SITE_CLOSED,
     "source_redirects": _SITE_CLOSED,
+    "source_storage": _STORAGE_CLOSED,
     "http_400": Failure(
         _("The service refused the picture or the instruction."),
         _("Change the instruction, or use another picture, then try again."),
@@ -146,6 +151,12 @@ _CIRCUIT: tuple[tuple[str, Failure], ...] = (
                 "Most likely BASE_URL is wrong: it is %(base_url)s. Correct it, or leave it out, "
                 "then restart the site."
             ),
+        ),
+    ),
+    (
+        "source_storage",
+        _STORAGE_CLOSED._replace(
+            for_operators=_("The detail says what is wrong with SOURCE_STORAGE: mend that.")
         ),
     ),
     (
@@ -229,7 +240,7 @@ def describe_circuit(code: str) -> Failure:
     """
     known = (failure for form, failure in _CIRCUIT if re.fullmatch(form, code))
     found = next(known, _UNREADABLE_ANSWERS)
-    addresses = {"base_url": settings.BASE_URL, "site_url": settings.site_address}
+    addresses = {"base_url": settings.BASE_URL, "site_url": settings.source_place}
     return found._replace(for_operators=str(found.for_operators) % addresses)
 
 

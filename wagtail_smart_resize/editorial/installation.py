@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.core import checks
 from django.core.files.base import ContentFile
@@ -21,7 +22,7 @@ from wagtail_smart_resize.core.storage_errors import StorageError, translate_sto
 from wagtail_smart_resize.exceptions import GatewayError, SourceUnavailable
 from wagtail_smart_resize.gateway.client import GatewayClient
 from wagtail_smart_resize.models import PipelineState, ownership
-from wagtail_smart_resize.purchasing import source_image
+from wagtail_smart_resize.purchasing import source_image, source_storage
 from wagtail_smart_resize.runners import modes
 from wagtail_smart_resize.settings import settings
 
@@ -78,6 +79,8 @@ def _tables() -> Finding:
 
 
 def _address() -> Finding:
+    if settings.SOURCE_STORAGE:
+        return _source_storage()
     name = "The site's address"
     try:
         url = source_image.test_url()
@@ -92,6 +95,25 @@ def _address() -> Finding:
         Result.CANT_TELL,
         f"This machine gets no connection to {host}. The service may.",
         f"Open this address on another network, within ten minutes: {url}",
+    )
+
+
+def _source_storage() -> Finding:
+    """Put a picture, fetch it as the service would, and delete it."""
+    name = "The storage of source pictures"
+    remedy = "Look at SOURCE_STORAGE, and at what its keys may do: write, sign, delete."
+    try:
+        with source_storage.test_picture() as url:
+            host = urlsplit(url).netloc
+            if source_image.check_answers(url):
+                return Finding(name, Result.FINE, f"A picture comes from {host}, and is deleted.")
+    except SourceUnavailable as error:
+        return Finding(name, Result.WRONG, error.detail, remedy)
+    return Finding(
+        name,
+        Result.CANT_TELL,
+        f"A picture can be written and deleted, but this machine gets no connection to {host}.",
+        "The service may. If purchases fail one after the other, it can't.",
     )
 
 

@@ -29,6 +29,8 @@ from .states import Tone
 STOPPED_AFTER = dt.timedelta(minutes=5)
 #: Number of consecutive errors from which it is said that a result can't be fetched or stored.
 STORING_ERRORS = 2
+#: A source picture counts as left if it lies in `SOURCE_STORAGE` for so long after its request.
+LEFT_AFTER = dt.timedelta(hours=1)
 #: A pass within this time counts as being at work.
 RECENTLY = dt.timedelta(seconds=15)
 
@@ -95,6 +97,7 @@ def check() -> Health:
         *_stopped_notices(state, due, now),
         *_service_notices(state, now),
         *_storage_notices(),
+        *_left_sources_notices(),
         *_settings_notices(),
     )
     return Health(label, tone, state.last_pass_at, notices, state.is_stopped)
@@ -215,6 +218,20 @@ def _storage_notices() -> Iterator[Notice]:
             _("Look at the storage of candidates, at the way to the service, and at the log."),
             code="fetching",
         )
+
+
+def _left_sources_notices() -> Iterator[Notice]:
+    """Yield a notice of source pictures that the repair could not delete, either."""
+    long_ago = timezone.now() - LEFT_AFTER
+    if not GatewayRequest.objects.with_source_file().filter(finished_at__lt=long_ago).exists():
+        return
+    yield Notice(
+        "warning",
+        _("Pictures that were sent to the service can't be deleted from SOURCE_STORAGE so far."),
+        _("It is tried again by itself. If it lasts, tell the people who run the site."),
+        _("Look at SOURCE_STORAGE, at what its keys may delete, and at the log."),
+        code="source_storage",
+    )
 
 
 def _next_try(state: PipelineState) -> Text:

@@ -132,6 +132,7 @@ class Migration(migrations.Migration):
                 ("image_title", models.CharField(blank=True, default="", max_length=255)),
                 ("source_hash", models.CharField(max_length=40)),
                 ("source_token", models.CharField(max_length=64)),
+                ("source_file", models.CharField(blank=True, default="", max_length=255)),
                 (
                     "status",
                     models.CharField(
@@ -485,6 +486,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="gatewayrequest",
             index=models.Index(fields=["request_id"], name="smart_resize_request_id"),
+        ),
+        migrations.AddIndex(
+            model_name="gatewayrequest",
+            index=models.Index(fields=["source_file"], name="smart_resize_source_file"),
         ),
         migrations.AddIndex(
             model_name="recomposition",

@@ -14,6 +14,7 @@ from wagtail.images import get_image_model_string
 from wagtail_smart_resize.core.database import PrimaryQuerySet
 from wagtail_smart_resize.core.money import Price
 
+from . import source_file
 from .base import ConditionalUpdateModel
 from .deletion import set_null_if_migrated
 
@@ -29,6 +30,9 @@ class GatewayRequestQuerySet(PrimaryQuerySet["GatewayRequest"]):
 
     def unsent(self) -> "GatewayRequestQuerySet":
         return self.filter(status=GatewayRequest.Status.NEW)
+
+    def with_source_file(self) -> "GatewayRequestQuerySet":
+        return self.filter(source_file__gt="")
 
     def in_flight(self) -> "GatewayRequestQuerySet":
         """Return the requests whose source may be fetched, by the gateway or `check_reachable`.
@@ -80,6 +84,8 @@ class GatewayRequest(ConditionalUpdateModel):
     source_hash = models.CharField(max_length=40)
     #: Secret in the source URL, so that the URL can't be guessed.
     source_token = models.CharField(max_length=64)
+    #: Name of the source picture in `SOURCE_STORAGE`: from before it is written until it is gone.
+    source_file = models.CharField(max_length=255, blank=True, default="")
 
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.NEW)
     request_id = models.CharField(max_length=255, blank=True, default="")
@@ -142,6 +148,7 @@ class GatewayRequest(ConditionalUpdateModel):
             # For a month's spending.
             models.Index(fields=("reserved_on",), name="smart_resize_reserved"),
             models.Index(fields=("request_id",), name="smart_resize_request_id"),
+            models.Index(fields=("source_file",), name="smart_resize_source_file"),
         ]
 
     def __str__(self) -> str:
@@ -166,7 +173,11 @@ class GatewayRequest(ConditionalUpdateModel):
 
     def finish(self, status: "GatewayRequest.Status", **changes: Any) -> bool:
         """Write the result of the last step, after which nothing is due for this request."""
-        return self.release(status=status, finished_at=timezone.now(), next_step_at=None, **changes)
+        changes |= {"status": status, "finished_at": timezone.now(), "next_step_at": None}
+        done = self.release(**changes)
+        if done:
+            source_file.delete_on_commit(self)
+        return done
 
     def has_id_of_another(self) -> bool:
         """Return whether the service gave this request's id to another one, too.

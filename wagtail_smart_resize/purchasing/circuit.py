@@ -37,7 +37,7 @@ def trip(state: PipelineState, code: str, detail: str) -> dt.datetime:
 
 def settings_digest() -> str:
     """Return a digest of the settings by which the gateway takes or refuses what is sent."""
-    told = (settings.API_KEY, settings.BASE_URL, settings.site_address)
+    told = (settings.API_KEY, settings.BASE_URL, settings.source_place)
     digest = salted_hmac("wagtail_smart_resize.circuit", "\n".join(told), algorithm="sha256")
     return digest.hexdigest()[:16]
 
@@ -98,7 +98,12 @@ def note_success() -> None:
 
 
 def _are_fetched(state: PipelineState) -> bool:
-    """Return whether the service fetched any picture that it failed on, or may have done so."""
+    """Return whether the service fetched any picture that it failed on, or may have done so.
+
+    What it fetches from `SOURCE_STORAGE`, nobody tells the site.
+    """
+    if settings.SOURCE_STORAGE:
+        return True
     # The first was finished a moment before it was counted.
     since = (state.failing_since or timezone.now()) - dt.timedelta(minutes=1)
     failed = GatewayRequest.objects.filter(image_id__in=state.failed_images, finished_at__gte=since)

@@ -8,10 +8,10 @@ from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.core.logs import get_logger
 from wagtail_smart_resize.exceptions import NotSent, StatusUnavailable
 from wagtail_smart_resize.gateway.client import Answer, GatewayClient, JobStatus, Output
-from wagtail_smart_resize.models import GatewayRequest
+from wagtail_smart_resize.models import GatewayRequest, source_file
 from wagtail_smart_resize.settings import settings
 
-from . import outcomes
+from . import outcomes, source_storage
 
 logger = get_logger(__name__)
 
@@ -28,6 +28,7 @@ NO_KEY_INTERVAL = dt.timedelta(minutes=1)
 
 def poll_status(request: GatewayRequest, client: GatewayClient) -> None:
     """Poll the status once of a request that is leased by this process."""
+    source_storage.delete_if_forbidden(request)
     if not settings.API_KEY:
         # The key may return with the next deployment, and what is paid for can still be fetched.
         request.release(next_step_at=timezone.now() + NO_KEY_INTERVAL)
@@ -119,6 +120,8 @@ def _handle_completed(request: GatewayRequest, answer: Answer) -> None:
         next_step_at=now,
         consecutive_errors=0,
     )
+    # The service has read it.
+    source_file.delete_on_commit(request)
 
 
 def _output_to_json(output: Output) -> dict[str, str]:

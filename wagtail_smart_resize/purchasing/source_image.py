@@ -43,6 +43,8 @@ ANIMATED = ("PNG", "GIF", "WEBP", "AVIF")
 SALT = "wagtail_smart_resize.source"
 URL_MAX_AGE_SECONDS = 24 * 60 * 60
 REACH_TIMEOUT_SECONDS = (3, 10)
+#: Codes of what is wrong with the image's own file.
+FILE_CODES = ("file_missing", "storage", "unreadable")
 #: What a `test_url` shows: a PNG of one pixel.
 TEST_PICTURE = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABc3UBGAAAAABJRU5ErkJggg=="
@@ -196,12 +198,22 @@ def _check_answer(response: requests.Response) -> None:
     if response.ok and _content_type(response) != "text/html":
         return
     got = "a web page" if response.ok else f"the status {response.status_code}"
+    remedy = _OPEN_STORAGE if settings.SOURCE_STORAGE else _OPEN_SITE
     raise SourceUnavailable(
         "source_html" if response.ok else f"source_{response.status_code}",
-        f"{_host(response.url)} gave {got} instead of the picture. The service must reach the "
-        "paths of wagtail_smart_resize.urls without a login: exempt them from password "
-        'protection, or set WAGTAIL_SMART_RESIZE["SOURCE_BASE_URL"] to an address that is open.',
+        f"{_host(response.url)} gave {got} instead of the picture. {remedy}",
     )
+
+
+_OPEN_SITE = (
+    "The service must reach the paths of wagtail_smart_resize.urls without a login: exempt them "
+    'from password protection, or set WAGTAIL_SMART_RESIZE["SOURCE_BASE_URL"] to an address that '
+    "is open."
+)
+_OPEN_STORAGE = (
+    "The service must be able to read the addresses that SOURCE_STORAGE gives its files: have the "
+    "storage sign them, or open it to readers."
+)
 
 
 def _content_type(response: requests.Response) -> str:

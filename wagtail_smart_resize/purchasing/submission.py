@@ -32,11 +32,13 @@ from wagtail_smart_resize.models import (
     PipelineState,
     Recomposition,
     events,
+    source_file,
 )
 from wagtail_smart_resize.rules import assess
 from wagtail_smart_resize.rules.verdict import Reason
+from wagtail_smart_resize.settings import settings
 
-from . import circuit, outcomes, plan, polling, source_image, under_way, waking
+from . import circuit, outcomes, plan, polling, source_image, source_storage, under_way, waking
 
 logger = get_logger(__name__)
 
@@ -55,10 +57,13 @@ def submit(request: GatewayRequest, client: GatewayClient, *, just_judged: bool 
     if _withdraw_if_obsolete(request, just_judged) or _release_if_blocked(request):
         return
     try:
-        url = source_image.source_url(request)
-        source_image.check_reachable(url)
+        url = _offer_source(request)
     except SourceUnavailable as error:
-        outcomes.open_circuit(request, error.code, NotSent(error.code, error.detail))
+        if error.code in source_image.FILE_CODES:
+            # The next claim handles an unreadable file.
+            outcomes.withdraw(request, {}, "outdated")
+        else:
+            outcomes.open_circuit(request, error.code, NotSent(error.code, error.detail))
         return
     # Last, so that the budget is that of the day of the POST. After a crash from here on, whether
     # the request was sent is unknown.
@@ -67,6 +72,17 @@ def submit(request: GatewayRequest, client: GatewayClient, *, just_judged: bool 
     ):
         events.sent(request)
         _post(request, client, _build_job(request, url))
+    else:
+        source_file.delete_on_commit(request)
+
+
+def _offer_source(request: GatewayRequest) -> str:
+    """Return the URL where the gateway finds the picture. Raise SourceUnavailable."""
+    url = (
+        source_storage.put(request) if settings.SOURCE_STORAGE else source_image.source_url(request)
+    )
+    source_image.check_reachable(url)
+    return url
 
 
 # What may have changed since the claim

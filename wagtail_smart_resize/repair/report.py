@@ -24,6 +24,7 @@ class Repair(Enum):
     GONE = "notes about deleted renditions removed"
     STRANDED = "purchases without a request settled"
     UNSTORED = "candidates without a file removed"
+    SOURCES = "source pictures deleted that a request had left"
     OVERLOOKED = "recompositions put into the review queue"
     REPLACED = "recompositions of replaced files noted"
     RESTORED = "recompositions of restored files kept"

@@ -5,6 +5,7 @@ import gc
 import os
 import sys
 import time
+import weakref
 from collections import Counter
 from collections.abc import Iterator
 
@@ -54,11 +55,26 @@ def _forget_database_errors() -> None:
 
 
 def _objects() -> dict[str, int]:
+    """Count the objects of each class, and weak references by the class of what they refer to.
+
+    Those to classes are not counted: Python keeps one for each subclass, and one for each class
+    that was ever compared with an abstract one. A form that is shown for the first time makes
+    dozens.
+    """
     with _no_other_thread():
-        classes = Counter(map(type, gc.get_objects()))
-    named = {
-        f"{each.__module__}.{each.__qualname__}": count
-        for each, count in classes.items()
-        if each not in COMMON
-    }
-    return {name: count for name, count in named.items() if name not in OF_BOUNDED_CACHES}
+        objects = gc.get_objects()
+        classes = Counter(map(type, objects))
+        targets = Counter(type(each()) for each in objects if _refers_weakly_to_no_class(each))
+        del objects
+    del classes[weakref.ReferenceType]
+    named = {_name(each): count for each, count in classes.items() if each not in COMMON}
+    weakly = {f"weakly {_name(each)}": count for each, count in targets.items()}
+    return {name: count for name, count in named.items() if name not in OF_BOUNDED_CACHES} | weakly
+
+
+def _refers_weakly_to_no_class(each: object) -> bool:
+    return type(each) is weakref.ReferenceType and not isinstance(each(), type)
+
+
+def _name(of: type) -> str:
+    return f"{of.__module__}.{of.__qualname__}"
