@@ -5,14 +5,16 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.core import checks
 from django.core.management import call_command
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import override_settings
 from django.urls import reverse
 from support.factories import plain_image, published_page
 from support.no_migrations import NoMigrations
 from wagtail.images import get_image_model
+from wagtail.images.views.images import EditView
 
+from wagtail_smart_resize.admin.mixins import SmartResizeEditViewMixin
 from wagtail_smart_resize.admin.urls import urlpatterns
 from wagtail_smart_resize.core.schema import LABEL, REMEDY, missing_from, schema
 from wagtail_smart_resize.purchasing import demand
@@ -125,6 +127,60 @@ def test_images_and_users_can_be_deleted(admin, people, not_migrated, log):
     assert not get_image_model().objects.exists()
     assert people.editor.delete()
     assert get_user_model().objects.filter(username="elsewhere").delete()[0]
+
+
+def test_a_view_with_the_mixin_is_as_ever(client, people, not_migrated, log, rf):
+    """Which a site uses where it has an edit view of its own."""
+
+    class SiteEditView(SmartResizeEditViewMixin, EditView):
+        pass
+
+    request = rf.get("/")
+    request.user = people.superuser
+    page = SiteEditView.as_view()(request, image_id=not_migrated.photo.pk)
+    panels = [panel.name for panel in page.context_data["side_panels"]]
+    assert "smart-resize" not in panels
+    assert page.render().status_code == 200
+
+
+class TestTablesThatGoWhileAProcessRuns:
+    """A site that leaves migrates to zero while its web processes run."""
+
+    @pytest.fixture
+    def process(self, not_migrated, monkeypatch):
+        """This process has seen the tables."""
+        monkeypatch.setattr(schema, "_is_current", True)
+        monkeypatch.setattr(schema, "_next_doubt", 0.0)
+        return not_migrated
+
+    def test_pages_show_the_crop(self, client, process, log):
+        for _ in range(2):
+            process_cache.reset()
+            assert client.get(process.url).status_code == 200
+        assert not schema.is_current()
+
+    def test_images_and_users_can_be_deleted(self, admin, people, process, log):
+        deletion = reverse("wagtailimages:delete", args=[process.photo.pk])
+        assert admin.post(deletion).status_code == 302
+        assert people.editor.delete()
+
+    def test_wagtails_screens_are_as_ever(self, admin, process, log):
+        for name, of_image in WAGTAILS:
+            address = reverse(name, args=[process.photo.pk] if of_image else [])
+            assert admin.get(address).status_code == 200, name
+
+    def test_the_runner_waits(self, process, log, monkeypatch):
+        monkeypatch.setattr(loop, "close_old_connections", lambda: None)
+        for _ in range(2):
+            assert loop.Loop(alone=True)._run_pass() > 1
+        assert REMEDY in log.text
+
+    def test_a_database_that_is_away_is_another_thing(self, process, monkeypatch):
+        def away():
+            raise OperationalError
+
+        monkeypatch.setattr(schema, "_ask", away)
+        assert schema.is_still_current()
 
 
 def test_pages_can_be_published(not_migrated, log, django_capture_on_commit_callbacks):

@@ -4,6 +4,10 @@ from typing import Any
 
 from django.utils.functional import cached_property
 
+from wagtail_smart_resize.core.schema import schema
+
+from .wagtail_screens import attach
+
 __all__ = ["SmartResizeEditViewMixin"]
 
 
@@ -18,16 +22,17 @@ class SmartResizeEditViewMixin:
             return [path("images/<int:image_id>/", ImageEditView.as_view())]
 
     It is for sites that replace Wagtail's edit view or have `EXTEND_IMAGE_VIEWS` off: the mixin
-    works whatever that setting says.
+    works whatever that setting says. Where the app is not migrated, or fails, the view is shown as
+    it would be without it.
     """
 
     @cached_property
     def header_more_buttons(self) -> list[Any]:
-        from .wagtail_screens import additions
-
-        return additions.add_edit_button(self, super().header_more_buttons)  # type: ignore[misc]
+        buttons = super().header_more_buttons  # type: ignore[misc]
+        return self._extended(buttons, "add_edit_button")  # type: ignore[no-any-return]
 
     def get_side_panels(self) -> Any:
-        from .wagtail_screens import additions
+        return self._extended(super().get_side_panels(), "add_side_panel")  # type: ignore[misc]
 
-        return additions.add_side_panel(self, super().get_side_panels())  # type: ignore[misc]
+    def _extended(self, value: Any, by: str) -> Any:
+        return attach.extended(self, value, by, if_=schema.is_current)

@@ -5,6 +5,7 @@ installed and not migrated yet must not take a site down. Nor must one whose tab
 former image model: what is written for new images would fail when the transaction ends.
 """
 
+import contextlib
 import os
 import pkgutil
 import threading
@@ -14,7 +15,7 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings
-from django.db import connections
+from django.db import DatabaseError, connections, transaction
 from django.db.migrations.recorder import MigrationRecorder
 
 from .database import LABEL, alias
@@ -34,6 +35,8 @@ class Schema:
 
     #: Seconds between two looks at the database while tables are missing.
     LOOK_INTERVAL_SECONDS = 10.0
+    #: Seconds between two looks whether tables that were there still are.
+    DOUBT_INTERVAL_SECONDS = 1.0
     #: Seconds between two lines in the log.
     LOG_INTERVAL_SECONDS = 600.0
 
@@ -43,15 +46,29 @@ class Schema:
     def reset(self) -> None:
         self._lock = threading.Lock()
         self._is_current = False
-        self._next_look = self._next_line = 0.0
+        self._next_look = self._next_line = self._next_doubt = 0.0
         self._problem = REMEDY
 
     def is_current(self) -> bool:
         """Return whether the tables are as they must be; tell the log now and then if not.
 
-        Once they are, nothing is looked up any more: a process makes three queries in its life.
+        Once they are, this looks no more: a process makes three queries in its life.
         """
         return self._is_current or self._look()
+
+    def is_still_current(self) -> bool:
+        """Return whether the tables are there, though they were before: people may leave the app.
+
+        For what is rare and fails without them, and for what has failed. A look that fails itself
+        changes nothing.
+        """
+        with self._lock:
+            now = time.monotonic()
+            if self._is_current and now >= self._next_doubt:
+                self._next_doubt = now + self.DOUBT_INTERVAL_SECONDS
+                with contextlib.suppress(DatabaseError), transaction.atomic(using=alias()):
+                    self._ask()
+        return self.is_current()
 
     def _look(self) -> bool:
         with self._lock:

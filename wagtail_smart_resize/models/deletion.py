@@ -13,13 +13,13 @@ from wagtail_smart_resize.core.schema import schema
 
 def cascade_if_migrated(collector: Any, field: Any, sub_objs: Any, using: str) -> None:
     """Delete the rows too, as `CASCADE` does."""
-    if schema.is_current():
+    if schema.is_still_current():
         CASCADE(collector, field, sub_objs, using)
 
 
 def set_null_if_migrated(collector: Any, field: Any, sub_objs: Any, using: str) -> None:
     """Keep the rows without the reference, as `SET_NULL` does."""
-    if schema.is_current():
+    if schema.is_still_current():
         SET_NULL(collector, field, sub_objs, using)
 
 

@@ -43,7 +43,8 @@ def write_noted_demand() -> bool:
     try:
         written = _record_wants(wants)
     except DatabaseError:
-        logger.exception("Can't write what templates wanted; trying again later")
+        if schema.is_still_current():
+            logger.exception("Can't write what templates wanted; trying again later")
         notes.put_back(wants, failed=True)
         written = False
     for image_id in damaged:
@@ -95,7 +96,8 @@ def _record_damage(image_id: Any) -> bool:
     try:
         ImageVersion.note_damage(image_id)
     except DatabaseError:
-        logger.exception("Can't write that image %s shows a crop by mistake", image_id)
+        if schema.is_still_current():
+            logger.exception("Can't write that image %s shows a crop by mistake", image_id)
         notes.add_damage(image_id)
         return False
     return True

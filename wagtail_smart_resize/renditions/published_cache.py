@@ -98,6 +98,8 @@ class PublishedCache:
         except SynchronousOnlyOperation:
             self.next_refresh = 0.0
         except DatabaseError:
+            if not schema.is_still_current():
+                return None
             logger.warning("Can't look up what is live; going on with what is known")
         return self.known.rows.get(image_id) if self.known else None
 

@@ -101,7 +101,8 @@ class Loop:
             state = PipelineState.get_current()
             return self._take_turn(state, was_woken) if self.alone else self._work(state)
         except Exception:
-            logger.exception("A pass of the pipeline failed; trying again")
+            if schema.is_still_current():
+                logger.exception("A pass of the pipeline failed; trying again")
         return ERROR_REST_SECONDS
 
     def _work(self, state: PipelineState) -> float:

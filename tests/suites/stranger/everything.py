@@ -117,6 +117,11 @@ LEAVE = [
         "",
     ),
     Edit(
+        "settings.py",
+        '    "loggers": {"wagtail_smart_resize": {"handlers": ["console"], "level": "INFO"}},\n',
+        "",
+    ),
+    Edit(
         "urls.py",
         "from wagtail_smart_resize.delivery.serve import ServeView",
         "from wagtail.images.views.serve import ServeView",

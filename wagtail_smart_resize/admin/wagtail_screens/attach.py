@@ -69,21 +69,9 @@ class Point(NamedTuple):
     def _wrapped(self, original: Any) -> Any:
         @wraps(original)
         def wrapper(view: Any, *args: Any, **kwargs: Any) -> Any:
-            return self._extended(view, original(view, *args, **kwargs))
+            return extended(view, original(view, *args, **kwargs), self.extend, if_=is_on)
 
         return wrapper
-
-    def _extended(self, view: Any, value: Any) -> Any:
-        try:
-            if not is_on():
-                return value
-            from . import additions
-
-            extend: Callable[[Any, Any], Any] = getattr(additions, self.extend)
-            return extend(view, value)
-        except Exception:
-            logger.exception("%s is shown without what smart resize adds to it", self)
-            return value
 
 
 POINTS = (
@@ -94,6 +82,25 @@ POINTS = (
     Point("IndexView", "decorate_paginated_queryset", "load_states"),
     Point("URLGeneratorView", "get_filter_spec", "add_filter_spec"),
 )
+
+
+def extended(view: Any, value: Any, by: str, *, if_: Callable[[], bool]) -> Any:
+    """Return what the function of `additions` named `by` makes of the view's value.
+
+    The value itself where `if_` says no, or where the function fails.
+    """
+    try:
+        if not if_():
+            return value
+        from . import additions
+
+        extend: Callable[[Any, Any], Any] = getattr(additions, by)
+        return extend(view, value)
+    except Exception:
+        name = type(view).__qualname__
+        if schema.is_still_current():
+            logger.exception("%s is shown without what smart resize adds to it (%s)", name, by)
+        return value
 
 
 def is_on() -> bool:
