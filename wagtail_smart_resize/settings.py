@@ -309,7 +309,8 @@ class CandidateStorage(LazyObject):  # type: ignore[type-arg]
     __class__ = property(lambda self: Storage)
 
     def _setup(self) -> None:
-        self._wrapped = _storage(settings.CANDIDATE_STORAGE or "default")
+        wrapped: Any = _storage(settings.CANDIDATE_STORAGE or "default")
+        self._wrapped = wrapped
 
 
 def _storage(chosen: Any) -> Storage:

@@ -13,18 +13,24 @@ from typing import Any
 
 import pytest
 from django.core import checks
+from django.core.files.storage import InMemoryStorage
 from django.core.management import CommandError, call_command
 from django.core.management.base import SystemCheckError
 from django.urls import reverse
 from django.utils import timezone
-from support.factories import live, plain_image, recomposition
+from support.factories import live, plain_image, published_page, recomposition
 from support.gateways import answering
 from support.paths import DOCS
 from support.purchases import want
 
 from wagtail_smart_resize.editorial import lost_files
 from wagtail_smart_resize.gateway.client import GatewayClient
-from wagtail_smart_resize.models import GatewayRequest, PipelineState, Recomposition
+from wagtail_smart_resize.models import (
+    GatewayRequest,
+    ImageVersion,
+    PipelineState,
+    Recomposition,
+)
 from wagtail_smart_resize.sandbox.responses import Reply
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -146,6 +152,40 @@ def lost_file(scene):
     candidate.file.storage.delete(candidate.file_name)
     for loss in lost_files.losses(Recomposition.objects.current()):
         lost_files.note(loss)
+
+
+class NoAddress(InMemoryStorage):
+    def url(self, name):
+        return f"/media/{name}"
+
+
+class Full(InMemoryStorage):
+    def _save(self, name, content):
+        raise OSError("No space left on device")
+
+
+def source_storage(storage):
+    def happen(scene):
+        scene.configure(SOURCE_STORAGE=storage)
+        scene.buy()
+
+    return happen
+
+
+def cache_away(scene):
+    """A front-end cache that takes no purge, ten minutes after a flip."""
+    scene.settings.WAGTAILFRONTENDCACHE = {
+        "varnish": {
+            "BACKEND": "wagtail.contrib.frontend_cache.backends.HTTPBackend",
+            "LOCATION": "http://127.0.0.1:9",
+        }
+    }
+    image = plain_image()
+    published_page(image)
+    live(image)
+    scene.run(passes=2)
+    long_ago = timezone.now() - dt.timedelta(minutes=10)
+    ImageVersion.objects.filter(pk=image.pk).update(published_at=long_ago)
 
 
 def no_key(scene):
@@ -374,6 +414,36 @@ ROWS = [
         "W015",
     ),
     Told("a storage that isn't there", configured(CANDIDATE_STORAGE="private"), "E001"),
+    Told(
+        "a `SOURCE_STORAGE` whose files have no address",
+        source_storage(NoAddress(base_url="/media/")),
+        "E006",
+        "critical",
+        2,
+        "no address on the network",
+        "source_storage",
+        "can&#x27;t be put where the service fetches it",
+    ),
+    Told(
+        "a `SOURCE_STORAGE` that takes no file",
+        source_storage(Full(base_url="https://pictures.example.org/")),
+        "",
+        "critical",
+        2,
+        "No space left on device",
+        "source_storage",
+        "can&#x27;t be put where the service fetches it",
+    ),
+    Told(
+        "a front-end cache that takes no purge",
+        cache_away,
+        "",
+        "warning",
+        1,
+        "has not let pages be purged",
+        "A step of the pipeline failed",
+        "has not let pages be purged",
+    ),
     Told("no limit at all", configured(DAILY_LIMIT=None), "E001"),
     Told(
         "the file of a live picture lost",

@@ -14,6 +14,7 @@ from wagtail_smart_resize.core.formatting import Text, datetime_text
 from wagtail_smart_resize.core.schema import former_image_table, schema
 from wagtail_smart_resize.models import (
     GatewayRequest,
+    ImageVersion,
     PipelineState,
     Recomposition,
     ownership,
@@ -31,6 +32,8 @@ STOPPED_AFTER = dt.timedelta(minutes=5)
 STORING_ERRORS = 2
 #: A source picture counts as left if it lies in `SOURCE_STORAGE` for so long after its request.
 LEFT_AFTER = dt.timedelta(hours=1)
+#: Pages not purged for so long after a flip are told of.
+LATE = dt.timedelta(minutes=5)
 #: A pass within this time counts as being at work.
 RECENTLY = dt.timedelta(seconds=15)
 
@@ -98,6 +101,7 @@ def check() -> Health:
         *_service_notices(state, now),
         *_storage_notices(),
         *_left_sources_notices(),
+        *_purge_notices(now),
         *_settings_notices(),
     )
     return Health(label, tone, state.last_pass_at, notices, state.is_stopped)
@@ -232,6 +236,22 @@ def _left_sources_notices() -> Iterator[Notice]:
         _("Look at SOURCE_STORAGE, at what its keys may delete, and at the log."),
         code="source_storage",
     )
+
+
+def _purge_notices(now: dt.datetime) -> Iterator[Notice]:
+    """Yield a notice of pages that the front-end cache still has though a flip was long ago."""
+    late = ImageVersion.objects.filter(purge_due_at__isnull=False, published_at__lt=now - LATE)
+    since = late.order_by("published_at").values_list("published_at", flat=True).first()
+    if since is not None:
+        message = _("Since %(since)s the site's front-end cache has not let pages be purged.")
+        yield Notice(
+            "warning",
+            message % {"since": datetime_text(since)},
+            _("Visitors may see the former picture there. It is tried again every minute."),
+            _("Look at WAGTAILFRONTENDCACHE, at the cache's answers in the log, and at the cache."),
+            since,
+            "purge",
+        )
 
 
 def _next_try(state: PipelineState) -> Text:

@@ -22,12 +22,12 @@ if mode and DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 
 WAGTAIL_SMART_RESIZE = {
     **WAGTAIL_SMART_RESIZE,
-    "API_KEY": "sandbox-key",
+    "API_KEY": os.environ.get("SERVERS_KEY", "sandbox-key"),
     "BASE_URL": os.environ["SERVERS_GATEWAY"],
     "SOURCE_BASE_URL": os.environ["SERVERS_URL"],
     "RUNNER": os.environ.get("SERVERS_RUNNER", "auto"),
     "POLL_INTERVAL": 0.5,
-    "DAILY_LIMIT": 10_000,
+    "DAILY_LIMIT": int(os.environ.get("SERVERS_DAILY_LIMIT", "10000")),
     "MONTHLY_LIMIT": 10_000,
 }
 

@@ -115,26 +115,42 @@ def test_a_server_ended_in_the_middle_finishes_after_its_restart_without_another
     print(f"\n{engine}: ended in {took:.1f} s, recomposed {seconds:.1f} s after the restart")
 
 
-@pytest.mark.parametrize("engine", ["gunicorn sync", "uvicorn"])
-def test_a_submission_under_way_gets_its_answer_before_the_process_ends(make_site, gateway, engine):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
+@pytest.mark.parametrize("step", ["submit", "status", "download"])
+@pytest.mark.parametrize("engine", ["gunicorn sync", "gunicorn gthread", "uvicorn"])
+def test_what_is_under_way_is_settled_before_the_process_ends(
+    make_site, gateway, engine, step, number
+):
     needs(ENGINES[engine][0])
-    gateway.misbehave("slow", where="submit")
+    gateway.misbehave("slow", where=step)
     site = make_site(gateway.url, SERVERS_RUNNER="off")
     site.serve("gunicorn sync")  # stays, for the gateway to fetch pictures from
     site.environment["SERVERS_RUNNER"] = "thread"
     other = free_port()
     process = site.serve(engine, port=other)
     first = site.get(port=other)
-    until(lambda: gateway.requests, "it is submitted")
-    took = site.end(process)
+    reached = {
+        "submit": lambda: gateway.requests,
+        "status": lambda: gateway.polls,
+        "download": lambda: "fetching" in [row[0] for row in site.requests()],
+    }
+    until(reached[step], f"the step {step} is under way")
+    if number == signal.SIGINT:
+        # A terminal sends it to all processes of the group.
+        os.killpg(process.pid, number)
+    took = site.end(process, number)
     sent = len(gateway.requests)
-    assert [row[0] for row in site.requests()][:sent] == ["sent"] * sent
+    settled = [row for row in site.requests() if row[0] in {"sent", "fetching", "done"}]
+    assert len(settled) == sent
+    assert "unknown" not in [row[0] for row in site.requests()]
+    assert "Traceback" not in site.log()
     gateway.behave()
+    site.end_leases()
     site.serve(engine, port=other)
     site.get(port=other)
     site.wait_until_recomposed(first)
     assert len(gateway.requests) == PHOTOS
-    print(f"\n{engine}: ended in {took:.1f} s with a submission of 3 s under way")
+    print(f"\n{engine}, {step}, {number.name}: ended in {took:.1f} s, an answer takes 3 s")
 
 
 def test_a_hanging_submission_does_not_hold_a_process_up(make_site, gateway):
