@@ -203,6 +203,7 @@ class Settings:
     KEEP_RETIRED_DAYS = Setting(7, validators.integer(0, 3650))
     OWNER_DATABASE = Setting("", validators.text)
     LABEL_RENDITIONS = Setting(True, validators.boolean)
+    FAST_ENCODING = Setting(True, validators.boolean)
     EXTEND_IMAGE_VIEWS = Setting(True, validators.boolean)
 
     def site_dict(self) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from willow.plugins.pillow import PillowImage
 from wagtail_smart_resize.models import ImageVersion
 from wagtail_smart_resize.publishing import preparation, publication
 from wagtail_smart_resize.purchasing import demand
-from wagtail_smart_resize.renditions import provenance
+from wagtail_smart_resize.renditions import provenance, saving
 
 pytestmark = pytest.mark.django_db
 
@@ -42,7 +42,7 @@ def fail_for_recomposed(monkeypatch):
         def broken(self, *args, **kwargs):
             raise OSError("cannot write mode I;16 as JPEG")
 
-        monkeypatch.setattr(provenance.LabelledImage, name, broken, raising=False)
+        monkeypatch.setattr(saving.SavedImage, name, broken, raising=False)
 
     return fail
 
@@ -74,7 +74,7 @@ def test_so_do_several_renditions_made_at_once(image, fail_for_recomposed):
 
 def test_a_page_lives_and_the_damage_is_mended(image, fail_for_recomposed, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(provenance.LabelledImage, "save_as_png", _broken, raising=False)
+        patch.setattr(saving.SavedImage, "save_as_png", _broken, raising=False)
         html = Template("{% load wagtailimages_tags %}{% image photo " + SPEC + " %}").render(
             Context({"photo": fresh(image)})
         )
@@ -125,7 +125,7 @@ def test_no_pixel_mode_of_a_candidate_breaks_a_page(image, monkeypatch, mode, fo
 def test_what_cannot_be_made_is_not_flipped(step, monkeypatch):
     image = plain_image()
     fresh(image).get_rendition(SPEC)
-    monkeypatch.setattr(provenance.LabelledImage, step, _broken, raising=False)
+    monkeypatch.setattr(saving.SavedImage, step, _broken, raising=False)
     with pytest.raises((preparation.CandidateUnusable, preparation.RenditionNotPrepared)):
         live(image)
     assert ImageVersion.objects.get(pk=image.pk).live == []

@@ -29,7 +29,7 @@ from willow.plugins.pillow import PillowImage as WillowImage
 
 from wagtail_smart_resize.models import ImageVersion, Recomposition
 from wagtail_smart_resize.publishing import publication
-from wagtail_smart_resize.renditions import provenance
+from wagtail_smart_resize.renditions import provenance, saving
 
 pytestmark = pytest.mark.django_db
 
@@ -187,7 +187,7 @@ def test_nothing_is_done_where_the_rendition_exists(monkeypatch):
     def never(*_args):
         raise AssertionError
 
-    monkeypatch.setattr(provenance.Label, "run", never)
+    monkeypatch.setattr(saving.Save, "run", never)
     monkeypatch.setattr(provenance, "bare", never)
     assert fresh(image).get_rendition(SPEC).width == 400
 
@@ -266,7 +266,7 @@ def test_a_picture_whose_colours_are_transformed_stays_labelled():
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     picture = PillowImage.new("RGB", (40, 40), "gold")
     picture.info["icc_profile"] = profile
-    transformed = provenance.labelled(WillowImage(picture)).transform_colorspace_to_srgb()
+    transformed = saving.saved_our_way(WillowImage(picture)).transform_colorspace_to_srgb()
     data = io.BytesIO()
     transformed.save_as_webp(data)
     assert digital_source_types(data.getvalue()) == [COMPOSITE]
@@ -357,7 +357,7 @@ def test_a_label_that_cant_be_written_breaks_no_page(monkeypatch, caplog):
     def broken(_willow):
         raise ValueError("no such library")
 
-    monkeypatch.setattr(provenance, "labelled", broken)
+    monkeypatch.setattr(saving, "saved_our_way", broken)
     content = pixels(at_first_view(source(), f"{SPEC}|format-jpeg"))
     assert metadata(content) == {}
     assert "Can't label a rendition" in caplog.text

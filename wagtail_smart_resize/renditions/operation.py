@@ -59,14 +59,14 @@ class SmartResizeOperation(FillOperation, FilterOperation):
         entry = self.entry_or_want(image, shown)
         if entry is None or not entry.file:
             return crop
-        from . import provenance
+        from . import provenance, saving
 
         try:
             recomposed = provenance.bare(shown.cut_out(entry, Size(*crop.get_size())))
         except Exception:
             shown.unusable(image.pk, entry)
             return crop
-        env[provenance.RECOMPOSED] = True
+        env[saving.RECOMPOSED] = True
         return recomposed
 
     def entry_in(self, shown: PublishedState) -> PublishedEntry | None:

@@ -38,7 +38,7 @@ def apply() -> None:
 # operation replaces the result of the transforms, so a filter that precedes it in a spec (a
 # background colour, a site's own greyscale) would lose its effect; and an operation doesn't know
 # the others in its spec. Nor does it know what will be saved: others return new images, so the
-# label comes last.
+# one that saves comes last.
 
 _wagtail_filter_operations = Filter.filter_operations.fget
 
@@ -51,9 +51,9 @@ def _filter_operations(self: Filter) -> list[FilterOperation]:
     others = [each for each in operations if not isinstance(each, SmartResizeOperation)]
     if isinstance(self, _CropFilter):
         return others
-    from .provenance import Label
+    from .saving import Save
 
-    return [*ours, *others, Label("label")]
+    return [*ours, *others, Save("save")]
 
 
 # What Wagtail does with the operations' result, such as converting and encoding it, may fail for a

@@ -1,0 +1,83 @@
+"""How a recomposed rendition is saved: labelled, and with as much work as the site wants.
+
+Neither Wagtail nor Willow passes metadata or an encoder's effort on. So the picture that they save
+is one whose own `save` adds them.
+"""
+
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from PIL import Image
+from wagtail.images.image_operations import FilterOperation
+from willow.plugins.pillow import PillowImage
+
+from wagtail_smart_resize.core.logs import get_logger
+from wagtail_smart_resize.core.site_image import SiteImage
+from wagtail_smart_resize.settings import settings
+
+from . import encoding, provenance
+
+logger = get_logger(__name__)
+
+#: Key of a filter's `env` under which the operation says that its picture is recomposed.
+RECOMPOSED = "smart-resize-recomposed"
+
+
+class Save(FilterOperation):
+    """The last operation of a spec with one of this app's, for whatever is saved then."""
+
+    def construct(self) -> None:
+        pass
+
+    def run(self, willow: Any, image: SiteImage, env: dict[str, Any]) -> Any:
+        """Return the Willow image, or one that saves the same pixels our way. Never raises."""
+        try:
+            return saved_our_way(willow) if env.get(RECOMPOSED) else willow
+        except Exception:
+            logger.exception("Can't label a rendition of image %s", image.pk)
+            return willow
+
+
+def saved_our_way(willow: Any) -> "SavedImage":
+    """Return a Willow image of the same pixels, held by Pillow whatever the library."""
+    return SavedImage(_Picture.of(willow.get_pillow_image()))
+
+
+class SavedImage(PillowImage):
+    """A Willow image that stays one when Wagtail and Willow convert it just before saving."""
+
+    def set_background_color_rgb(self, color: Any) -> PillowImage:
+        return saved_our_way(super().set_background_color_rgb(color))
+
+    def transform_colorspace_to_srgb(self, rendering_intent: int = 0) -> PillowImage:
+        return saved_our_way(super().transform_colorspace_to_srgb(rendering_intent))
+
+
+class _Picture(Image.Image):
+    """A Pillow image whose `save` adds what Willow has no way to pass on."""
+
+    @classmethod
+    def of(cls, picture: Image.Image) -> "_Picture":
+        """Return the same picture, not a copy: pixels are shared."""
+        picture.load()
+        made = cls()
+        vars(made).update(vars(picture))
+        return made
+
+    def convert(self, *args: Any, **kwargs: Any) -> Image.Image:
+        return _Picture.of(super().convert(*args, **kwargs))
+
+    def save(self, fp: Any, format: str | None = None, **params: Any) -> None:
+        if _is_on("FAST_ENCODING"):
+            params = encoding.with_less_work(format, params)
+        if _is_on("LABEL_RENDITIONS"):
+            params |= provenance.params(format)
+        super().save(fp, format, **params)
+
+
+def _is_on(name: str) -> bool:
+    """Return whether a setting is on: it is by default, also where the settings can't be used."""
+    try:
+        return bool(getattr(settings, name))
+    except ImproperlyConfigured:
+        return True
