@@ -69,11 +69,13 @@ def clean_process():
     from support.waiting import TIMEOUT_SECONDS
 
     from wagtail_smart_resize.core import logs
+    from wagtail_smart_resize.purchasing import durations
     from wagtail_smart_resize.renditions import demand_notes, published_cache
     from wagtail_smart_resize.runners import embedded_thread
 
     cache.clear()
     logs.repeats.reset()
+    durations.usual_durations.forget()
     published_cache.process_cache.reset()
     demand_notes.notes.reset()
     yield

@@ -48,6 +48,7 @@ ANSWERS = [
             "r-1",
             JobStatus.COMPLETED,
             outputs=(Output(PNG, "output_10x10_0.png", "image/png"),),
+            seconds=15.0,
         ),
     ),
     (

@@ -413,6 +413,7 @@ class TestEnding:
             "DJANGO_SETTINGS_MODULE": "support.process_settings",
             "PYTHONPATH": os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")]),
             "SMART_RESIZE_TEST_MEDIA": str(settings.MEDIA_ROOT),
+            "SMART_RESIZE_TEST_NOW": timezone.now().isoformat(),
             "SMART_RESIZE_TEST_SETTINGS": json.dumps({name: given[name] for name in names}),
         }
         return subprocess.Popen(
@@ -445,7 +446,6 @@ class TestEnding:
         assert request.status != "unknown"
         assert request.request_id
         assert len(site.gateway.requests) == 1
-        # In a process of its own: the clock of this one has been set.
         with self.start(site, settings, "smart_resize_sync", "--wait") as rest:
             rest.communicate(timeout=TIMEOUT_SECONDS)
         assert rest.returncode == 0

@@ -10,6 +10,7 @@ from django.core.files.storage import InMemoryStorage
 from django.core.management import call_command
 from django.utils import timezone
 from PIL import Image
+from support.commands import status
 from support.factories import photo, plain_image
 from support.gateways import answering
 from support.purchases import again, only, want
@@ -88,15 +89,6 @@ def is_ours(logger):
 
 def sent(gateway):
     return [body["image_url"] for body in gateway.requests]
-
-
-def status():
-    out = io.StringIO()
-    try:
-        call_command("smart_resize_status", stdout=out)
-    except SystemExit as end:
-        return end.code, out.getvalue()
-    return 0, out.getvalue()
 
 
 class TestOnePurchase:

@@ -3,6 +3,7 @@
 This is the only place where the gateway's answers become this app's exceptions.
 """
 
+import dataclasses
 import logging
 import re
 import time
@@ -221,7 +222,7 @@ class GatewayClient:
             # Perhaps the answer of a cache on the way: another request's picture must not be used
             # here.
             raise StatusUnavailable("other_request", "The gateway spoke of another request.")
-        return Answer(request_id, answer.status, answer.polling_url, answer.outputs, answer.error)
+        return dataclasses.replace(answer, request_id=request_id)
 
     # Both
 

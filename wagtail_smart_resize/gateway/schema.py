@@ -6,6 +6,7 @@ data URIs.
 """
 
 import contextlib
+import datetime as dt
 import json
 import re
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ MAX_ANSWER_ITEMS = 20_000
 """Maximum number of values in an answer: in memory each takes a hundred times its bytes."""
 _MAX_URL = 4000
 _MAX_NAME = 255
+_MAX_SECONDS = 86_400
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,199}")
 _NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -91,6 +93,8 @@ class Answer:
     polling_url: str = ""
     outputs: tuple[Output, ...] = ()
     error: str = ""
+    seconds: float | None = None
+    """How long the gateway says that it was at work; None if it does not say."""
 
 
 class MalformedAnswer(ValueError):
@@ -180,7 +184,18 @@ def _answer(payload: Mapping[str, Any], secret: str) -> Answer:
         polling_url=_polling_url(payload.get("polling_url")),
         outputs=outputs or (),
         error=_error_text(payload.get("error"), secret),
+        seconds=_seconds_between(payload.get("created_at"), payload.get("completed_at")),
     )
+
+
+def _seconds_between(created: Any, completed: Any) -> float | None:
+    """Return the seconds between two of the gateway's timestamps; None for any that are no use."""
+    try:
+        begun, ended = (dt.datetime.fromisoformat(str(each)[:40]) for each in (created, completed))
+        seconds = (ended - begun).total_seconds()
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return seconds if 0 <= seconds < _MAX_SECONDS else None
 
 
 def _request_id(value: Any) -> str:

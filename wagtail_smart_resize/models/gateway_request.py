@@ -135,6 +135,8 @@ class GatewayRequest(ConditionalUpdateModel):
     #: When the source picture was first fetched from the site for this request.
     source_fetched_at = models.DateTimeField(null=True, blank=True)
     completed_at = models.DateTimeField(null=True, blank=True)
+    #: Seconds that the gateway was at work, by its own clock.
+    service_seconds = models.FloatField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 
     objects = GatewayRequestQuerySet.as_manager()  # type: ignore[misc]

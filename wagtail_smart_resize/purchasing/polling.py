@@ -12,6 +12,7 @@ from wagtail_smart_resize.models import GatewayRequest, source_file
 from wagtail_smart_resize.settings import settings
 
 from . import outcomes, source_storage
+from .durations import usual_durations
 
 logger = get_logger(__name__)
 
@@ -22,6 +23,10 @@ Charged = GatewayRequest.Charged
 GIVE_UP_AFTER_DEADLINES = 6
 #: Interval of polls for a request that is past its deadline.
 SLOW_INTERVAL = dt.timedelta(seconds=60)
+#: Share by which an interval is changed at most, so that a poll falls at the usual end.
+GIVE = 0.2
+#: Seconds that a submission and a poll are on their way, beside the gateway's own work.
+ON_THE_WAY_SECONDS = 0.4
 #: Interval at which a site without an API key checks whether it has one again.
 NO_KEY_INTERVAL = dt.timedelta(minutes=1)
 
@@ -61,13 +66,26 @@ def interval(request: GatewayRequest) -> dt.timedelta:
     """Return the time until the next poll.
 
     It grows from `POLL_INTERVAL` at first to four times that at the deadline. After it, it is
-    `SLOW_INTERVAL`, or `POLL_INTERVAL` if that is longer.
+    `SLOW_INTERVAL`, or `POLL_INTERVAL` if that is longer. Before the time at which most requests
+    have ended, it is shortened or stretched by a fifth at the most, so that a poll falls there.
     """
     waited = _seconds_waited(request)
     if waited > settings.DEADLINE:
         return max(SLOW_INTERVAL, dt.timedelta(seconds=settings.POLL_INTERVAL))
-    stretch = 1 + 3 * waited / settings.DEADLINE
-    return dt.timedelta(seconds=settings.POLL_INTERVAL * stretch)
+    seconds = settings.POLL_INTERVAL * (1 + 3 * waited / settings.DEADLINE)
+    usual = usual_durations.seconds(request.resolution)
+    if usual is not None:
+        seconds = _meeting(usual + ON_THE_WAY_SECONDS - waited, seconds)
+    return dt.timedelta(seconds=seconds)
+
+
+def _meeting(seconds_left: float, interval_seconds: float) -> float:
+    """Return the interval, changed so that whole ones end when the seconds left have passed."""
+    if seconds_left <= 0:
+        return interval_seconds
+    polls = max(1, round(seconds_left / interval_seconds))
+    shortest, longest = interval_seconds * (1 - GIVE), interval_seconds * (1 + GIVE)
+    return min(max(seconds_left / polls, shortest), longest)
 
 
 def _seconds_waited(request: GatewayRequest) -> float:
@@ -117,9 +135,11 @@ def _handle_completed(request: GatewayRequest, answer: Answer) -> None:
         outputs=[_output_to_json(output) for output in answer.outputs],
         outputs_received=len(answer.outputs),
         completed_at=now,
+        service_seconds=answer.seconds,
         next_step_at=now,
         consecutive_errors=0,
     )
+    usual_durations.forget()
     # The service has read it.
     source_file.delete_on_commit(request)
 
