@@ -25,6 +25,7 @@ NAMES = (
     "cold",
     "alternatives",
     "delay",
+    "steps",
     "throughput",
     "publishing",
     "memory",

@@ -16,7 +16,7 @@ from wagtail.images import get_image_model
 
 from wagtail_smart_resize.models import Candidate, ImageVersion, Recomposition
 from wagtail_smart_resize.publishing import publication
-from wagtail_smart_resize.purchasing import demand, plan, schedule
+from wagtail_smart_resize.purchasing import claims, demand, schedule
 from wagtail_smart_resize.renditions import demand_notes, published_cache
 
 REPORT = "/admin/reports/smart-resize/"
@@ -56,13 +56,13 @@ def want(images: int) -> None:
 
 
 def due_groups(images: int) -> None:
-    assert plan.due_groups(timezone.now(), limit=5)
+    assert claims.due_groups(timezone.now(), limit=5)
 
 
 def claim(images: int) -> None:
     """Claim with the picture's file opened, and with the budget as it is: used up."""
     _stored(DUE)
-    _undone(lambda: plan.plan_request(plan.DueGroup(DUE, "")))
+    _undone(lambda: claims.claim([claims.DueGroup(DUE, "")]))
 
 
 def refresh(images: int) -> None:

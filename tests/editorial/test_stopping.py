@@ -6,7 +6,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 from support.factories import plain_image, published_page, recomposition
-from support.purchases import Purchase, again, only, spent, want
+from support.purchases import Purchase, again, claimed, only, spent, want
 
 from wagtail_smart_resize import actions
 from wagtail_smart_resize.actions import Refused, ResizeTarget
@@ -185,9 +185,8 @@ class TestCallingOff:
         image = plain_image(400, 300)
         square, wide = want(image, "200x200", "200x100")
         passes.run_pass(workers=1, go_on=lambda: False)
-        from wagtail_smart_resize.purchasing import plan
 
-        plan.plan_request(plan.DueGroup(image.pk, ""))
+        claimed(image.pk, "")
         assert again(square).purchase == Purchase.REQUESTED
         assert actions.call_off(square) == 1
         run()

@@ -5,13 +5,12 @@ import io
 import pytest
 from django.core.management import CommandError, call_command
 from support.factories import candidate, plain_image, recomposition
-from support.purchases import due
+from support.purchases import claimed, due
 from testapp.models import PicturePage
 from wagtail.models import Collection, CollectionViewRestriction, Page
 
 from wagtail_smart_resize.editorial import actions
 from wagtail_smart_resize.models import OptOut, Recomposition
-from wagtail_smart_resize.purchasing import plan
 
 pytestmark = pytest.mark.django_db
 
@@ -49,7 +48,7 @@ def test_it_wants_each_slot_of_each_image_and_the_pipeline_takes_it_up(images):
         (image.pk, [slot]) for image in images for slot in (TALL, WIDE)
     ]
     due()
-    request = plan.plan_request(plan.DueGroup(images[0].pk, ""))
+    request = claimed(images[0].pk, "")
     assert request.outputs_asked == 2
 
 
@@ -128,7 +127,7 @@ def test_automatic_generation_need_not_be_on(images, settings):
     waiting.refresh_from_db()
     assert (waiting.wanted_by, waiting.waiting_reason) == ("person", "")
     due()
-    assert plan.plan_request(plan.DueGroup(images[0].pk, "")).outputs_asked == 1
+    assert claimed(images[0].pk, "").outputs_asked == 1
 
 
 # Which images

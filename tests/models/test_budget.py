@@ -6,11 +6,11 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 from support.factories import plain_image
-from support.purchases import Purchase, Status, again, only, spent, want
+from support.purchases import Purchase, Status, again, claimed, only, spent, want
 
 from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.models import BudgetPeriod, GatewayRequest, PipelineState, Recomposition
-from wagtail_smart_resize.purchasing import passes, plan, schedule
+from wagtail_smart_resize.purchasing import passes, schedule
 from wagtail_smart_resize.rules import assess
 
 pytestmark = pytest.mark.django_db
@@ -30,7 +30,7 @@ def limits(settings):
 
 
 def claim(row):
-    return plan.plan_request(plan.DueGroup(row.image_id, row.recipe))
+    return claimed(row.image_id, row.recipe)
 
 
 def counted():

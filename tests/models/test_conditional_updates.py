@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from support.factories import candidate, plain_image, recomposition
-from support.purchases import Purchase, again, spent, want
+from support.purchases import Purchase, again, claimed, spent, want
 
 from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.editorial import actions
@@ -26,18 +26,18 @@ pytestmark = pytest.mark.django_db
 
 
 def claim(row):
-    return plan.plan_request(plan.DueGroup(row.image_id, row.recipe))
+    return claimed(row.image_id, row.recipe)
 
 
 def test_what_is_claimed_between_reading_and_writing_is_not_claimed_again(gateway, monkeypatch):
     (row,) = want(plain_image(400, 300), "200x200")
-    write = plan.new_request
+    write = plan.build_request
 
     def after_another(*args, **kwargs):
         Recomposition.objects.update(purchase=Purchase.REQUESTED)
         return write(*args, **kwargs)
 
-    monkeypatch.setattr(plan, "new_request", after_another)
+    monkeypatch.setattr(plan, "build_request", after_another)
     assert claim(row) is None
     assert (GatewayRequest.objects.count(), spent()) == (0, 0)
 

@@ -445,11 +445,22 @@ def test_a_crash_between_the_row_and_its_file_leaves_no_file_of_nobody(gateway, 
 
 
 def test_a_result_is_stored_where_nothing_may_be_deleted(gateway, run, image, monkeypatch, caplog):
+    """An earlier try has left its file, under the name that the row says."""
+
     def forbidden(self, name):
         raise PermissionError(name)
 
     monkeypatch.setattr(FileSystemStorage, "delete", forbidden)
     (row,) = want(image, "200x200")
+    passes.run_pass(workers=1)
+    Candidate.objects.create(
+        recomposition=row,
+        request=only(GatewayRequest),
+        file=Candidate.new_name(image.pk, "webp"),
+        width=1,
+        height=1,
+        digest="",
+    )
     run()
     assert (again(row).purchase, len(candidates(row))) == (Purchase.IDLE, 1)
     assert row.live is not None

@@ -8,7 +8,7 @@ import pytest
 from django.db import connections
 from django.utils import timezone
 from support.factories import candidate, photo, plain_image
-from support.purchases import Purchase, Status, again, only, spent, want
+from support.purchases import Purchase, Status, again, claimed, only, spent, want
 from support.waiting import TIMEOUT_SECONDS, join
 from testapp.models import PicturePage
 from wagtail.models import Collection, CollectionViewRestriction, Page
@@ -23,7 +23,7 @@ from wagtail_smart_resize.models import (
     PipelineState,
     Recomposition,
 )
-from wagtail_smart_resize.purchasing import passes, plan, schedule, source_image
+from wagtail_smart_resize.purchasing import claims, passes, plan, schedule, source_image
 from wagtail_smart_resize.repair import repairs
 from wagtail_smart_resize.rules import assess
 
@@ -40,7 +40,7 @@ def one_pass():
 
 
 def claim(row):
-    return plan.plan_request(plan.DueGroup(row.image_id, row.recipe))
+    return claimed(row.image_id, row.recipe)
 
 
 def sizes(request):
@@ -453,7 +453,7 @@ def test_a_file_that_stays_broken_fails_after_some_tries(
 ):
     (row,) = want(image, "200x200")
     monkeypatch.setattr(source_image, "read_facts", unavailable(code))
-    for tries in range(1, plan.MAX_SOURCE_ERRORS):
+    for tries in range(1, claims.MAX_SOURCE_ERRORS):
         moving_clock.skip(hours=2)
         one_pass()
         assert (again(row).purchase, row.attempts) == (Purchase.WANTED, tries)
@@ -515,14 +515,14 @@ def test_a_claim_that_raises_stops_no_other_and_is_not_due_at_once(
 ):
     (broken,) = want(image, "200x200")
     (fine,) = want(plain_image(400, 300), "200x200")
-    of = assess.ImageFacts.for_image
+    of = assess.ImageFacts.for_images
 
-    def stumble(about_image, opened=None):
-        if about_image.pk == image.pk:
+    def stumble(images):
+        if image in images:
             raise RuntimeError("not foreseen")
-        return of(about_image, opened)
+        return of(images)
 
-    monkeypatch.setattr(assess.ImageFacts, "for_image", stumble)
+    monkeypatch.setattr(assess.ImageFacts, "for_images", stumble)
     result = one_pass()
     assert result.failed == 1
     assert again(broken).next_attempt_at > timezone.now()
@@ -535,9 +535,9 @@ def test_no_more_are_in_flight_than_the_setting_says_though_passes_overlap(gatew
     for _ in range(2):
         want(plain_image(), "200x200")
     # Two passes that found the same room.
-    first, second = plan.due_groups(timezone.now(), 2)
-    assert plan.plan_request(first) is not None
-    assert plan.plan_request(second) is None
+    first, second = claims.due_groups(timezone.now(), 2)
+    assert claims.claim([first])
+    assert claims.claim([second]) == []
     assert (GatewayRequest.objects.count(), spent()) == (1, 1)
     (waits,) = Recomposition.objects.filter(purchase="wanted")
     assert waits.image_id == second.image_id

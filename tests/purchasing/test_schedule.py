@@ -5,10 +5,10 @@ import datetime as dt
 import pytest
 from django.utils import timezone
 from support.factories import candidate, plain_image
-from support.purchases import Purchase, again, only, want
+from support.purchases import Purchase, again, claimed, only, want
 
 from wagtail_smart_resize.models import GatewayRequest, ImageVersion, PipelineState, Recomposition
-from wagtail_smart_resize.purchasing import passes, plan, schedule
+from wagtail_smart_resize.purchasing import passes, schedule
 from wagtail_smart_resize.rules.verdict import Reason
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("frozen_time")]
@@ -44,7 +44,7 @@ def test_a_request_in_flight_is_due_at_its_next_question(gateway):
 
 def test_a_request_that_another_process_works_on_is_due_when_its_lease_ends(gateway):
     (row,) = want(plain_image(), "200x200")
-    request = plan.plan_request(plan.DueGroup(row.image_id, ""))
+    request = claimed(row.image_id, "")
     assert request.take(timezone.now(), dt.timedelta(minutes=5))
     assert 290 < waits() <= 300
     assert one_pass().did == 0
@@ -83,7 +83,7 @@ def test_what_is_blocked_is_due_when_the_block_ends(gateway, block, seconds):
 @pytest.mark.parametrize(("block", "seconds"), BLOCKS)
 def test_a_request_that_is_blocked_is_not_due_before(gateway, block, seconds):
     (row,) = want(plain_image(), "200x200")
-    plan.plan_request(plan.DueGroup(row.image_id, ""))
+    claimed(row.image_id, "")
     block()
     one_pass()
     assert seconds - 5 < waits() <= seconds
@@ -200,7 +200,7 @@ def test_a_flip_that_fails_is_due_later_and_stops_no_other(gateway, run, monkeyp
         ImageVersion.mark_publish_due(image.pk)
     publish = publication.publish
 
-    def stumble(image_id):
+    def stumble(image_id, cuts=None):
         if image_id == first.pk:
             raise OSError("no storage")
         return publish(image_id)
@@ -220,7 +220,7 @@ def test_of_two_runners_one_prepares_an_image(gateway, monkeypatch):
     ImageVersion.mark_publish_due(image.pk)
     publish, beside = publication.publish, []
 
-    def meanwhile(image_id):
+    def meanwhile(image_id, cuts=None):
         beside.append(one_pass().did)
         return publish(image_id)
 
@@ -239,7 +239,7 @@ def test_a_flip_whose_runner_died_is_anothers_within_a_minute(gateway, monkeypat
     class Killed(BaseException):
         pass
 
-    def die(image_id):
+    def die(image_id, cuts=None):
         raise Killed
 
     monkeypatch.setattr(publication, "publish", die)

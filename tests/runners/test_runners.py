@@ -643,6 +643,49 @@ def test_one_worker_is_the_calling_thread():
     assert set(ran) == {threading.current_thread()}
 
 
+@pytest.mark.parametrize("workers", [1, 4])
+def test_what_a_job_returns_is_done_before_what_waits(workers):
+    ran = []
+
+    def first():
+        ran.append("first")
+        return [lambda: ran.append("its own"), lambda: ran.append("its other")]
+
+    pool = ThreadPool(workers)
+    assert pool.run_jobs([first, lambda: ran.append("second")]) == [True] * 4
+    assert sorted(ran) == ["first", "its other", "its own", "second"]
+    if workers == 1:
+        assert ran == ["first", "its own", "its other", "second"]
+    pool.wait()
+
+
+def test_jobs_that_one_returns_are_shared_by_all_threads():
+    meeting = threading.Barrier(3)
+
+    def meet():
+        meeting.wait(TIMEOUT_SECONDS)
+
+    pool = ThreadPool(3)
+    assert pool.run_jobs([lambda: [meet] * 3]) == [True] * 4
+    pool.wait()
+
+
+def test_threads_serve_several_batches_and_end_when_told():
+    seen = []
+    pool = ThreadPool(2)
+    for _ in range(5):
+        pool.run_jobs([lambda: seen.append(threading.current_thread())] * 2)
+    assert len(set(seen)) <= 2
+    pool.wait()
+    assert not any(thread.is_alive() for thread in seen)
+
+
+def test_what_is_not_begun_any_more_leaves_no_thread_waiting():
+    pool = ThreadPool(2)
+    assert pool.run_jobs([lambda: None] * 3, lambda: False) == []
+    pool.wait()
+
+
 def test_jobs_that_are_not_begun_in_time_are_left():
     ran = []
     ThreadPool(1).run_jobs([lambda: ran.append(1)] * 9, lambda: len(ran) < 2)
@@ -652,7 +695,7 @@ def test_jobs_that_are_not_begun_in_time_are_left():
 def test_a_job_that_waits_for_the_gateway_keeps_nobody_else_waiting(monkeypatch):
     answer, told = threading.Event(), threading.Event()
     pool = ThreadPool(2, patience=0.0, finished=told.set)
-    assert pool.run_jobs([answer.wait] * 2, lambda: True) == []
+    assert pool.run_jobs([lambda: answer.wait() and None] * 2, lambda: True) == []
     with monkeypatch.context() as patch:
         patch.setattr(pool, "_patience", TIMEOUT_SECONDS)
         assert pool.run_jobs([lambda: None], lambda: True) == [True]
@@ -667,9 +710,9 @@ def test_jobs_left_before_their_thread_came_to_run_tell_when_they_end(monkeypatc
     may_run, told = threading.Event(), threading.Event()
     work_apart = ThreadPool._run_worker
 
-    def started_late(self, queue):
+    def started_late(self):
         assert may_run.wait(TIMEOUT_SECONDS)
-        work_apart(self, queue)
+        work_apart(self)
 
     monkeypatch.setattr(ThreadPool, "_run_worker", started_late)
     pool = ThreadPool(2, patience=0.2, finished=told.set)

@@ -11,7 +11,7 @@ from django.template import Context, Template
 from django.test import RequestFactory
 from django.urls import reverse
 from support.factories import candidate, plain_image, recomposition
-from support.purchases import due, want
+from support.purchases import claimed, due, want
 from support.waiting import TIMEOUT_SECONDS
 from testapp.models import PicturePage
 from wagtail.images import get_image_model
@@ -20,7 +20,7 @@ from wagtail.models import CollectionViewRestriction, Locale, Page
 from wagtail_smart_resize.editorial import actions
 from wagtail_smart_resize.editorial.actions import GenerationOptions, ResizeTarget
 from wagtail_smart_resize.models import GatewayRequest, OptOut, Recomposition
-from wagtail_smart_resize.purchasing import demand, plan, source_image
+from wagtail_smart_resize.purchasing import demand, source_image
 from wagtail_smart_resize.renditions import published_cache
 
 pytestmark = pytest.mark.django_db
@@ -164,7 +164,7 @@ class TestEveryWay:
 def path_in_flight(image):
     """The path of the source of a request that is being sent."""
     (row,) = want(image, SLOT)
-    request = plan.plan_request(plan.DueGroup(image.pk, row.recipe))
+    request = claimed(image.pk, row.recipe)
     request.update_if(where={}, status=GatewayRequest.Status.SENDING)
     return source_image.source_url(request).removeprefix(source_image.base_url())
 
@@ -235,7 +235,7 @@ class TestUnpublished:
     @pytest.mark.security("Images that must stay on the site")
     def test_what_was_claimed_and_not_sent_yet_is_taken_back(self, gateway, run, image):
         (row,) = want(image, SLOT)
-        plan.plan_request(plan.DueGroup(image.pk, row.recipe))
+        claimed(image.pk, row.recipe)
         unpublish(image)
         run()
         assert gateway.requests == []

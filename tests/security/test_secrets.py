@@ -147,7 +147,7 @@ def test_mail_to_the_admins_about_a_broken_purchase_has_no_key(
         raise RuntimeError("broken on purpose")
 
     want(plain_image(400, 300), "200x200")
-    passes.plan.plan_request(passes.plan.due_groups(timezone.now(), 1)[0])
+    passes.claims.claim(passes.claims.due_groups(timezone.now(), 1))
     settings.DEBUG, settings.ADMINS = debug, ["admin@example.org"]
     sent = []
     handler = Noting(sent)

@@ -12,7 +12,7 @@ from wagtail_smart_resize.models import (
     PipelineState,
     Recomposition,
 )
-from wagtail_smart_resize.purchasing import demand
+from wagtail_smart_resize.purchasing import claims, demand
 
 Purchase = Recomposition.Purchase
 Status = GatewayRequest.Status
@@ -25,6 +25,12 @@ def want(image, *slots, recipe="", by="template"):
     rows = demand.record_demand(image, [Slot.parse(slot) for slot in slots], recipe, by=by)
     due()
     return rows
+
+
+def claimed(image_id, recipe=""):
+    """Claim what is wanted of an image and recipe; return the request, or None."""
+    requests = claims.claim([claims.DueGroup(image_id, recipe)])
+    return requests[0] if requests else None
 
 
 def due():

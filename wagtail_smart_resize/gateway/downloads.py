@@ -17,7 +17,7 @@ from urllib3.exceptions import HTTPError
 
 from wagtail_smart_resize.core.hosts import is_loopback, is_public
 from wagtail_smart_resize.exceptions import DownloadError
-from wagtail_smart_resize.imaging.decoding import Picture, decode
+from wagtail_smart_resize.imaging.decoding import Look, Picture, decode
 
 from .deadlines import Deadline
 from .schema import Output
@@ -32,8 +32,8 @@ _CHUNK = 64 * 1024
 _COMPRESSIONS = {"br", "compress", "dcb", "dcz", "deflate", "gzip", "x-compress", "x-gzip", "zstd"}
 
 
-def download(output: Output, *, gateway_url: str) -> Picture:
-    """Fetch an output, decode it completely and return the picture.
+def download(output: Output, *, gateway_url: str, look: Look = lambda _picture: None) -> Picture:
+    """Fetch an output, decode it completely and return the picture. `look` is that of `decode`.
 
     Only https at public addresses is requested, which is checked at every redirect; a gateway on
     loopback (the sandbox) may also name its own scheme, host and port.
@@ -43,8 +43,8 @@ def download(output: Output, *, gateway_url: str) -> Picture:
     HTTP status as in `result_404`.
     """
     if output.url[:5].lower() == "data:":
-        return decode(_read_data_uri(output.url))
-    return decode(_download(output.url, gateway_url))
+        return decode(_read_data_uri(output.url), look)
+    return decode(_download(output.url, gateway_url), look)
 
 
 def _read_data_uri(uri: str) -> bytes:

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -11,7 +12,7 @@ from PIL import Image
 from wagtail_smart_resize.exceptions import DownloadError
 
 from . import pixel_budget, png_texts, srgb
-from .orientation import displayed_size, upright
+from .orientation import upright
 
 CANDIDATE_FORMATS = ("JPEG", "PNG", "WEBP")
 MAX_PICTURE_PIXELS = 60_000_000
@@ -38,10 +39,15 @@ class Picture:
     """SHA-256 of the content, in hexadecimal."""
 
 
-def decode(content: bytes) -> Picture:
+#: Called with a decoded, upright picture while its pixels may be held.
+Look = Callable[[Image.Image], object]
+
+
+def decode(content: bytes, look: Look = lambda _picture: None) -> Picture:
     """Decode the whole content and return the picture, as opaque 8-bit sRGB.
 
-    One of another pixel mode, or with a colour profile, is encoded anew, as PNG.
+    One of another pixel mode, or with a colour profile, is encoded anew, as PNG. `look` is called
+    with the pixels that the result has.
 
     Raises `DownloadError` for content that is not a JPEG, PNG or WebP, is damaged, is animated, or
     is more to decode than `MAX_PICTURE_PIXELS` and `MAX_SCANS` allow; the last before any of it is
@@ -49,7 +55,7 @@ def decode(content: bytes) -> Picture:
     page in place of the picture is not final: it may be a maintenance page.
     """
     try:
-        return _decode(content)
+        return _decode(content, look)
     except DownloadError:
         raise
     except MemoryError as error:
@@ -72,7 +78,7 @@ def open_upright(file: Any) -> Image.Image:
     return upright(picture)
 
 
-def _decode(content: bytes) -> Picture:
+def _decode(content: bytes, look: Look) -> Picture:
     if not _is_complete(content):
         raise DownloadError("truncated", "The picture ends before it is complete.")
     if content.startswith(png_texts.SIGNATURE):
@@ -82,22 +88,26 @@ def _decode(content: bytes) -> Picture:
         pixel_count = picture.width * picture.height
     with pixel_budget.budget.hold(pixel_count):
         # In a call of its own: these pixels are freed before another thread may go on.
-        return _decode_pixels(content)
+        return _decode_pixels(content, look)
 
 
 def _opened(content: bytes) -> Image.Image:
     return Image.open(BytesIO(content), formats=CANDIDATE_FORMATS)
 
 
-def _decode_pixels(content: bytes) -> Picture:
+def _decode_pixels(content: bytes, look: Look) -> Picture:
     """Decode to the end; return the picture, encoded anew if it is not a plain one."""
     with _opened(content) as picture:
         picture.load()
         name = str(picture.format).lower()
-        size = displayed_size(picture)
         # Pillow knows only now all of what a PNG says of itself.
-        if picture.format not in CANDIDATE_FORMATS or not srgb.is_plain(picture):
-            name, content = "png", _encode_png(srgb.upright_on_white(picture))
+        if picture.format in CANDIDATE_FORMATS and srgb.is_plain(picture):
+            shown = upright(picture)
+        else:
+            shown = srgb.upright_on_white(picture)
+            name, content = "png", _encode_png(shown)
+        look(shown)
+        size = shown.size
     return Picture(content, name, *size, hashlib.sha256(content).hexdigest())
 
 

@@ -52,6 +52,21 @@ class BudgetPeriod(ConditionalUpdateModel):
                 cls.objects.get_or_create(period=period)
 
     @classmethod
+    def lock(cls, day: dt.date) -> tuple[int, int]:
+        """Lock the rows of a day and its month; return their outputs, as `spent_on` does."""
+        today, month = cls.periods(day)
+        # The month's name is the beginning of the day's, and sorts before it.
+        rows = cls.objects.select_for_update().filter(period__in=(today, month))
+        found = dict(rows.order_by("period").values_list("period", "outputs"))
+        return found.get(today, 0), found.get(month, 0)
+
+    @classmethod
+    def add(cls, outputs: int, day: dt.date) -> None:
+        """Count outputs that the limits allow, by what `lock` has returned."""
+        for period in reversed(cls.periods(day)):
+            cls.objects.filter(period=period).update(outputs=F("outputs") + outputs)
+
+    @classmethod
     def reserve(cls, outputs: int, day: dt.date, daily: int, monthly: int) -> bool:
         """Reserve `outputs` if the limits `daily` and `monthly` allow it; return whether they do.
 

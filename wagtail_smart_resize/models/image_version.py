@@ -1,17 +1,19 @@
 """What is live for each image, in the form in which every process learns it."""
 
+import datetime as dt
 import time
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
-from django.db import models
+from django.db import connections, models
 from django.db.models import F
 from django.db.models.functions import Greatest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from wagtail.images import get_image_model_string
 
+from wagtail_smart_resize.core import database
 from wagtail_smart_resize.core.database import PrimaryQuerySet
 from wagtail_smart_resize.core.sizes import same_shape
 from wagtail_smart_resize.renditions.accessor import PublishedStateDescriptor
@@ -76,6 +78,13 @@ class ImageVersion(ConditionalUpdateModel):
         return cls.objects.get_or_create(pk=image_id)[0]
 
     @classmethod
+    def ensure_rows(cls, image_ids: Iterable[Any]) -> None:
+        """Create the rows of images that have none."""
+        wanted = set(image_ids)
+        missing = wanted - set(cls.objects.filter(pk__in=wanted).values_list("pk", flat=True))
+        cls.objects.bulk_create([cls(pk=pk) for pk in missing], ignore_conflicts=True)
+
+    @classmethod
     def lock(cls, image_id: Any) -> None:
         """Lock the image's row until the transaction ends.
 
@@ -86,12 +95,29 @@ class ImageVersion(ConditionalUpdateModel):
         cls.objects.filter(pk=image_id).update(revision=F("revision"))
 
     @classmethod
-    def mark_publish_due(cls, image_id: Any) -> None:
-        """Note that what is to be live has changed, so that a runner prepares and flips it."""
-        cls.get_for(image_id)
-        cls.objects.filter(pk=image_id).update(
-            publish_due_at=timezone.now(), publish_attempts=0, revision=F("revision") + 1
-        )
+    def lock_all(cls, image_ids: Iterable[Any]) -> None:
+        """Lock the rows of several images, as `lock` does, in one order for everybody."""
+        rows = cls.objects.filter(pk__in=list(image_ids))
+        if connections[database.alias()].features.has_select_for_update:
+            # Evaluated for the locks alone: an UPDATE takes them in any order, and two deadlock.
+            list(rows.select_for_update().order_by("pk").values_list("pk"))
+        else:
+            rows.update(revision=F("revision"))
+
+    @classmethod
+    def mark_publish_due(cls, image_id: Any, when: dt.datetime | None = None) -> None:
+        """Note that what is to be live has changed, so that a runner prepares and flips it.
+
+        `when`: from when on, None for now. Locks the image's row, as `lock` does.
+        """
+        changes = {
+            "publish_due_at": when or timezone.now(),
+            "publish_attempts": 0,
+            "revision": F("revision") + 1,
+        }
+        if not cls.objects.filter(pk=image_id).update(**changes):
+            cls.get_for(image_id)
+            cls.objects.filter(pk=image_id).update(**changes)
 
     @classmethod
     def note_damage(cls, image_id: Any) -> None:

@@ -1,5 +1,6 @@
 """What was wanted, bought and decided for an image and shape."""
 
+import datetime as dt
 import math
 import secrets
 from typing import Any
@@ -32,6 +33,10 @@ def _is_open() -> Q:
     return Q(decision=Recomposition.Decision.NONE, live=None)
 
 
+class _RaceLost(Exception):
+    """Another process, or a person, was faster: the transaction is rolled back."""
+
+
 class RecompositionQuerySet(PrimaryQuerySet["Recomposition"]):
     def current(self) -> "RecompositionQuerySet":
         """Return the rows of their images' present files."""
@@ -59,6 +64,16 @@ class RecompositionQuerySet(PrimaryQuerySet["Recomposition"]):
     def _is_due(now: Any) -> Q:
         wanted = Q(purchase=Recomposition.Purchase.WANTED)
         return _is_open() & wanted & Q(next_attempt_at__lte=now)
+
+    def wait(self, reason: str, until: Any) -> int:
+        """Note why those of these rows that are wanted are not allowed yet; return their number.
+
+        They are assessed again at `until`, None to leave them until sync finds cause.
+        """
+        wanted = Q(purchase=Recomposition.Purchase.WANTED)
+        return self.filter(unindexed(wanted)).update(
+            waiting_reason=reason, next_attempt_at=until, failure_code="", failure_detail=""
+        )
 
     def wake(self, reason: str, now: Any) -> int:
         """Make those of these rows that wait for `reason` due now; return their number."""
@@ -246,15 +261,18 @@ class Recomposition(ConditionalUpdateModel):
         return self._become_idle(self.Purchase.REQUESTED)
 
     def _become_idle(self, before: "Recomposition.Purchase", **changes: Any) -> bool:
-        return self.update_if(
-            where={"purchase": before},
-            purchase=self.Purchase.IDLE,
-            failure_code="",
-            failure_detail="",
-            waiting_reason="",
-            next_attempt_at=None,
-            **changes,
-        )
+        return self.update_if(where={"purchase": before}, **self._idle(), **changes)
+
+    @classmethod
+    def _idle(cls) -> dict[str, Any]:
+        """Return the fields of a row for which nothing is bought, or to be bought."""
+        return {
+            "purchase": cls.Purchase.IDLE,
+            "failure_code": "",
+            "failure_detail": "",
+            "waiting_reason": "",
+            "next_attempt_at": None,
+        }
 
     def fail(self, code: str, detail: str) -> bool:
         """Fail the purchase for good, so that only a person can ask again; send the signal."""
@@ -273,6 +291,16 @@ class Recomposition(ConditionalUpdateModel):
         """Note that the outputs of the request are stored."""
         return self._become_idle(self.Purchase.REQUESTED, attempts=0)
 
+    def bought_to_go_live(self, candidate: "Candidate", publish_at: dt.datetime) -> bool:
+        """Note that the outputs are stored, and set the live one as `go_live` does, at once."""
+        open_request = _is_open() & Q(purchase=self.Purchase.REQUESTED)
+        return self._go_live(candidate, open_request, publish_at, **self._idle(), attempts=0)
+
+    @property
+    def is_wanted(self) -> bool:
+        """Return whether the row waits to be bought: it is wanted, and automation may act."""
+        return self.purchase == self.Purchase.WANTED and self.is_open
+
     # Live and decision. Changes are recorded at once, and flipped by a runner.
 
     @property
@@ -282,12 +310,24 @@ class Recomposition(ConditionalUpdateModel):
 
     def go_live(self, candidate: "Candidate") -> bool:
         """Set the live candidate by automation, if nobody has decided and nothing is live."""
-        with database.atomic():
-            ImageVersion.lock(self.image_id)
-            won = self.update_if(where=_is_open(), live=candidate, awaiting_review_since=None)
-            if won:
-                ImageVersion.mark_publish_due(self.image_id)
-        return won
+        return self._go_live(candidate, _is_open())
+
+    def _go_live(
+        self,
+        candidate: "Candidate",
+        where: Q,
+        publish_at: dt.datetime | None = None,
+        **changes: Any,
+    ) -> bool:
+        changes |= {"live": candidate, "awaiting_review_since": None}
+        try:
+            with database.atomic():
+                ImageVersion.mark_publish_due(self.image_id, publish_at)
+                if not self.update_if(where=where, **changes):
+                    raise _RaceLost
+        except _RaceLost:
+            return False
+        return True
 
     def choose(self, candidate: "Candidate | None", user: Any) -> None:
         """Record a person's decision for a candidate, or for the standard crop (None).
@@ -384,20 +424,29 @@ class Candidate(ConditionalUpdateModel):
         return f"smart_resize/{image_id}/{secrets.token_urlsafe(18)}.{extension}"
 
     def store(self, content: bytes) -> None:
+        """Write the file as `write` does, and note that the recomposition awaits review."""
+        if self.write(content):
+            Recomposition.objects.filter(pk=self.recomposition_id).note_review()
+
+    def write(self, content: bytes, *, is_new: bool = False) -> bool:
         """Write the file under the row's name, then note in the row that it is stored.
 
-        Storages may change a name that is taken, so what an earlier try left is deleted first, and
-        the name that the storage returned is recorded. If the row was deleted meanwhile, the file
-        is deleted, too. What is paid for is stored even where nothing may be deleted.
+        Storages may change a name that is taken, so what an earlier try left is deleted first,
+        unless the row `is_new`, and the name that the storage returned is recorded. If the row was
+        deleted meanwhile, the file is deleted, too, and False returned. What is paid for is stored
+        even where nothing may be deleted.
         """
         storage = self.file.storage
-        try:
-            storage.delete(self.file_name)
-        except Exception:
-            logger.exception("Can't delete what an earlier try may have left: %s", self.file_name)
+        if not is_new:
+            self._delete_left_file()
         name = storage.save(self.file_name, ContentFile(content), max_length=255)
-        with database.atomic():
-            Recomposition.objects.filter(pk=self.recomposition_id).note_review()
-            is_there = self.update_if(where={}, file=name, stored=True)
+        is_there = self.update_if(where={}, file=name, stored=True)
         if not is_there:
             storage.delete(name)
+        return is_there
+
+    def _delete_left_file(self) -> None:
+        try:
+            self.file.storage.delete(self.file_name)
+        except Exception:
+            logger.exception("Can't delete what an earlier try may have left: %s", self.file_name)

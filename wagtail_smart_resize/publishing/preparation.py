@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import willow
-from PIL import Image as PillowImage
+from PIL import Image
 from wagtail.images.exceptions import InvalidFilterSpecError
 from wagtail.images.models import Filter
+from willow.plugins.pillow import PillowImage
 
 from wagtail_smart_resize.core import database, storage_errors
 from wagtail_smart_resize.core.logs import get_logger
@@ -19,6 +20,8 @@ from wagtail_smart_resize.imaging.orientation import displayed_size
 from wagtail_smart_resize.renditions import accessor, rendition_files
 from wagtail_smart_resize.renditions.operation import smart_resize_operations
 from wagtail_smart_resize.renditions.published import PublishedEntry, PublishedState
+
+from .cuts import Cuts
 
 logger = get_logger(__name__)
 
@@ -35,14 +38,18 @@ class PreparedState(PublishedState):
     """The state to be published, pinned to the image while its renditions are made.
 
     Each candidate is decoded once, and cut to each size once for all formats, if all renditions of
-    it are made one after the other: only one candidate is held at a time. Nothing is noted as
-    wanted, and a candidate that can't be used raises CandidateUnusable.
+    it are made one after the other: only one candidate is held at a time. What was cut out of it
+    before is taken from `cuts`. Nothing is noted as wanted, and a candidate that can't be used
+    raises CandidateUnusable.
     """
 
-    __slots__ = ("_cut", "_held", "_opened")
+    __slots__ = ("_cut", "_cuts", "_held", "_opened")
 
-    def __init__(self, entries: Iterable[PublishedEntry], source_hash: str) -> None:
+    def __init__(
+        self, entries: Iterable[PublishedEntry], source_hash: str, cuts: Cuts | None = None
+    ) -> None:
         super().__init__(entries, source_hash)
+        self._cuts = cuts or Cuts()
         self._opened: tuple[str, Any] = ("", None)
         self._cut: tuple[Any, Any] = (None, None)
         self._held = contextlib.ExitStack()
@@ -54,7 +61,7 @@ class PreparedState(PublishedState):
         return self._opened[1]
 
     def decode(self, file: Any) -> Any:
-        with PillowImage.open(file) as opened:
+        with Image.open(file) as opened:
             width, height = opened.size
         self._held.enter_context(pixel_budget.budget.hold(width * height))
         file.seek(0)
@@ -63,7 +70,8 @@ class PreparedState(PublishedState):
     def cut_out(self, entry: PublishedEntry, wanted: Size) -> Any:
         asked = (entry.file, wanted)
         if self._cut[0] != asked:
-            self._cut = asked, super().cut_out(entry, wanted)
+            found = self._cuts.find(entry.file, wanted)
+            self._cut = asked, PillowImage(found) if found else super().cut_out(entry, wanted)
         return self._cut[1]
 
     def close(self) -> None:
@@ -121,15 +129,19 @@ class PreparingFilter(Filter):
 
 
 def prepare(
-    image: SiteImage, before: Iterable[PublishedEntry], after: Iterable[PublishedEntry]
+    image: SiteImage,
+    before: Iterable[PublishedEntry],
+    after: Iterable[PublishedEntry],
+    cuts: Cuts | None = None,
 ) -> None:
     """Make the stored specs' renditions whose key is another after the flip than before.
 
-    `before` and `after` are the entries that are live and those to be. Raise CandidateUnusable,
-    or RenditionNotPrepared if any of them could not be made or stored.
+    `before` and `after` are the entries that are live and those to be, `cuts` what was cut out of
+    the candidates already. Raise CandidateUnusable, or RenditionNotPrepared if any rendition could
+    not be made or stored.
     """
     source_hash = image.file_hash
-    old, new = PublishedState(before, source_hash), PreparedState(after, source_hash)
+    old, new = PublishedState(before, source_hash), PreparedState(after, source_hash, cuts)
     stored = set(
         database.primary(image.renditions)
         .filter(filter_spec__contains="smartresize-")
@@ -203,5 +215,5 @@ def _upright_size(source: Any) -> tuple[int, int]:
     """
     if source.format_name not in {"jpeg", "webp"}:
         return source.auto_orient().get_size()
-    with PillowImage.open(source.f) as opened:
+    with Image.open(source.f) as opened:
         return displayed_size(opened)

@@ -25,10 +25,14 @@ from wagtail_smart_resize.renditions import published_cache
 from wagtail_smart_resize.renditions.published import PublishedEntry, version_digest
 
 from . import preparation
+from .cuts import Cuts
 
 #: Delay of a purge after a flip. Until it ends, not every process has read the flip, and a visitor
 #: could bring an old URL back into a cache.
 PURGE_DELAY = dt.timedelta(seconds=5)
+#: Lease for preparing an image's renditions. If it were too short, two processes would make the
+#: same ones.
+FLIP_LEASE = dt.timedelta(minutes=1)
 MAX_ROUNDS = 5
 
 
@@ -40,8 +44,10 @@ class StillChanging(Exception):
 # stay due for ever.
 
 
-def publish(image_id: Any) -> bool:
+def publish(image_id: Any, cuts: Cuts | None = None) -> bool:
     """Publish what is to be live for the image; return whether that changed anything.
+
+    `cuts`: what was cut out of its candidates already.
 
     Raise CandidateUnusable, RenditionNotPrepared, StillChanging, or what the database or storage
     raises: then the image stays due, and what is live stays live.
@@ -56,7 +62,7 @@ def publish(image_id: Any) -> bool:
             if version.update_if(where={"revision": version.revision}, **NOTHING_DUE):
                 return False
             continue
-        preparation.prepare(image, before, after)
+        preparation.prepare(image, before, after, cuts)
         if _is_unchanged(image) and _flip(version, after, image.file_hash):
             _send_signal(image, before, after)
             return True

@@ -3,10 +3,12 @@
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterable
+from functools import partial
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.utils import timezone
+from PIL import Image
 
 from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.core.site_image import SiteImage
@@ -14,8 +16,11 @@ from wagtail_smart_resize.core.sizes import Size, cover, nearest_of, shape_of, s
 from wagtail_smart_resize.exceptions import DownloadError, SourceUnavailable
 from wagtail_smart_resize.gateway import downloads
 from wagtail_smart_resize.gateway.client import Output
+from wagtail_smart_resize.imaging.cutting import cut
 from wagtail_smart_resize.imaging.decoding import Picture
 from wagtail_smart_resize.models import Candidate, GatewayRequest, Recomposition, events
+from wagtail_smart_resize.publishing.cuts import Cuts
+from wagtail_smart_resize.publishing.publication import FLIP_LEASE
 from wagtail_smart_resize.settings import settings
 
 from . import circuit, outcomes, source_image
@@ -31,62 +36,164 @@ MAX_SURPLUS = 20
 TURN_LENGTH = dt.timedelta(minutes=2)
 
 
-def fetch_outputs(request: GatewayRequest) -> None:
+class Publishable(NamedTuple):
+    """An image with something to publish, for the caller, who holds its flip until then."""
+
+    image_id: Any
+    held_until: dt.datetime
+    cuts: Cuts
+
+
+def fetch_outputs(request: GatewayRequest) -> Publishable | None:
     """Fetch the missing outputs of a request leased by this process; finish it if none is left.
 
     Each recomposition gets its candidates as soon as they are complete, so that one URL that does
     not answer delays no other shape. After `TURN_LENGTH` the rest is fetched in another turn.
+    Return what is to be published at once, if anything.
     """
-    rows = list(outcomes.recompositions_of(request))
-    ends = timezone.now() + TURN_LENGTH
-    for position, output in _missing_outputs(request):
-        if timezone.now() > ends or not _incomplete_rows(request, rows):
+    turn = _Turn(request)
+    for position, output in turn.missing():
+        if turn.is_over or not turn.incomplete_rows():
             break
-        _fetch_one(request, position, output)
-    missing = [output for _position, output in _missing_outputs(request)]
-    incomplete = _incomplete_rows(request, rows)
-    for row in rows:
+        turn.fetch(position, output)
+    missing = [output for _position, output in turn.missing()]
+    incomplete = turn.incomplete_rows()
+    for row in turn.rows:
         if row not in incomplete:
-            offer_candidates(request, row)
+            turn.offer(row)
     if incomplete and missing:
+        _note_review(incomplete, turn.stored)
         _schedule_next_turn(request, at_once=any("later" not in output for output in missing))
-        return
-    _fetch_surplus(request, ends)
-    _finish(request, incomplete)
+    else:
+        _fetch_surplus(turn)
+        _finish(turn, incomplete)
+    return turn.publishable
 
 
-def _fetch_surplus(request: GatewayRequest, ends: dt.datetime) -> None:
+class _Turn:
+    """A turn of downloads: the rows that wait for the request, and its candidates so far.
+
+    They are read once. Nobody else stores any while this process has the request's lease.
+    """
+
+    def __init__(self, request: GatewayRequest) -> None:
+        self.request = request
+        self.rows = list(outcomes.recompositions_of(request).select_related("image"))
+        self.publishable: Publishable | None = None
+        self._candidates: dict[int, Candidate] = {
+            each.position: each for each in request.candidates.select_related("recomposition")
+        }
+        self._cuts = Cuts()
+        self._ends = timezone.now() + TURN_LENGTH
+
+    @property
+    def is_over(self) -> bool:
+        return timezone.now() > self._ends
+
+    @property
+    def stored(self) -> list[Candidate]:
+        return [each for each in self._candidates.values() if each.stored]
+
+    def missing(self) -> list[tuple[int, dict[str, str]]]:
+        """Return the outputs neither stored nor given up, with positions, untried ones first."""
+        stored = {each.position for each in self.stored}
+        missing = [
+            (position, output)
+            for position, output in enumerate(self.request.outputs)
+            if position not in stored and "error" not in output
+        ]
+        return sorted(missing, key=lambda each: "later" in each[1])
+
+    def incomplete_rows(self) -> list[Recomposition]:
+        """Return the rows that have fewer candidates of their shape than were asked for."""
+        found = _count_of_own_shape(self.stored)
+        return [row for row in self.rows if found[row.pk] < self.request.images_per_size]
+
+    def fetch(self, position: int, output: dict[str, str]) -> None:
+        """Fetch and store an output, or note on it why not: "error" is final, "later" retried."""
+        for note in ("later", "detail"):
+            output.pop(note, None)
+        named = Output(output["url"], output["file_name"], output["content_type"])
+        cuts: dict[Size, Any] = {}
+        try:
+            picture = downloads.download(
+                named, gateway_url=settings.BASE_URL, look=partial(self._cut_out, cuts)
+            )
+        except DownloadError as error:
+            age = timezone.now() - (self.request.completed_at or self.request.created_at)
+            given_up = error.final or age > KEEP_TRYING_FOR
+            output["error" if given_up else "later"] = error.code
+            output["detail"] = error.detail
+            return
+        row = self._row_of(Size(picture.width, picture.height))
+        if row is None:
+            output["error"], output["detail"] = "gone", "The image was deleted meanwhile."
+        else:
+            self._store(row, position, picture, cuts)
+
+    def _row_of(self, picture: Size) -> Recomposition | None:
+        """Return the recomposition of a picture; None if it was deleted."""
+        key = _nearest_recomposition(self.request, picture)
+        waiting = next((row for row in self.rows if row.pk == key), None)
+        return waiting or Recomposition.objects.filter(pk=key).first()
+
+    def _cut_out(self, cuts: dict[Size, Any], picture: Image.Image) -> None:
+        """Cut a decoded picture to the sizes of its slots, if it may go live at once.
+
+        The first of each shape does: of further ones, most are never shown.
+        """
+        key = _nearest_recomposition(self.request, Size(*picture.size))
+        row = next((row for row in self.rows if row.pk == key), None)
+        is_first = not any(each.recomposition_id == key for each in self.stored)
+        if row is None or settings.REVIEW or not (row.is_open and is_first):
+            return
+        room = self._cuts.room
+        for size in {slot.size for slot in row.parsed_slots}:
+            room -= size.width * size.height
+            if room >= 0:
+                cuts[size] = cut(picture, size)
+
+    def _store(
+        self, row: Recomposition, position: int, picture: Picture, cuts: dict[Size, Any]
+    ) -> None:
+        """Write the row that names the file, then the file, so that no crash orphans a file."""
+        facts = {
+            "recomposition": row,
+            "width": picture.width,
+            "height": picture.height,
+            "digest": picture.digest,
+        }
+        candidate = self._candidates.get(position)
+        is_new = candidate is None
+        if candidate is None:
+            name = Candidate.new_name(row.image_id, picture.format)
+            candidate = self.request.candidates.create(position=position, file=name, **facts)
+        else:
+            candidate.update_if(where={}, **facts)
+        if candidate.write(picture.content, is_new=is_new):
+            self._candidates[position] = candidate
+            self._cuts.keep(candidate.file_name, cuts)
+
+    def offer(self, row: Recomposition) -> bool:
+        """Offer the row its candidates; return whether it has any."""
+        held_until = timezone.now() + FLIP_LEASE
+        ours = [each for each in self.stored if each.recomposition_id == row.pk]
+        if _offer(self.request, row, ours, held_until):
+            self.publishable = Publishable(row.image_id, held_until, self._cuts)
+        return bool(ours)
+
+
+def _fetch_surplus(turn: _Turn) -> None:
     """Fetch what came beyond what was asked for: it may be paid for, and a person may choose it.
 
     Each is tried once, as all shapes have their pictures already.
     """
-    if request.image_id is None:
+    if turn.request.image_id is None:
         return
-    for position, output in _missing_outputs(request)[:MAX_SURPLUS]:
-        if timezone.now() > ends:
+    for position, output in turn.missing()[:MAX_SURPLUS]:
+        if turn.is_over:
             break
-        _fetch_one(request, position, output)
-
-
-def _missing_outputs(request: GatewayRequest) -> list[tuple[int, dict[str, str]]]:
-    """Return the outputs neither stored nor given up, with their positions, untried ones first."""
-    stored = set(_stored_candidates(request).values_list("position", flat=True))
-    missing = [
-        (position, output)
-        for position, output in enumerate(request.outputs)
-        if position not in stored and "error" not in output
-    ]
-    return sorted(missing, key=lambda each: "later" in each[1])
-
-
-def _stored_candidates(request: GatewayRequest) -> Any:
-    return request.candidates.filter(stored=True).select_related("recomposition")
-
-
-def _incomplete_rows(request: GatewayRequest, rows: list[Recomposition]) -> list[Recomposition]:
-    """Return the rows that have fewer candidates of their shape than were asked for."""
-    found = _count_of_own_shape(_stored_candidates(request))
-    return [row for row in rows if found[row.pk] < request.images_per_size]
+        turn.fetch(position, output)
 
 
 def _count_of_own_shape(candidates: Iterable[Candidate]) -> Counter[int]:
@@ -94,27 +201,7 @@ def _count_of_own_shape(candidates: Iterable[Candidate]) -> Counter[int]:
     return Counter(each.recomposition_id for each in candidates if not each.share_cut_away)
 
 
-def _fetch_one(request: GatewayRequest, position: int, output: dict[str, str]) -> None:
-    """Fetch and store one output, or note on it why not: "error" is final, "later" is retried."""
-    for note in ("later", "detail"):
-        output.pop(note, None)
-    named = Output(output["url"], output["file_name"], output["content_type"])
-    try:
-        picture = downloads.download(named, gateway_url=settings.BASE_URL)
-    except DownloadError as error:
-        age = timezone.now() - (request.completed_at or request.created_at)
-        given_up = error.final or age > KEEP_TRYING_FOR
-        output["error" if given_up else "later"] = error.code
-        output["detail"] = error.detail
-        return
-    row = Recomposition.objects.filter(pk=_nearest_recomposition(request, picture)).first()
-    if row is None:
-        output["error"], output["detail"] = "gone", "The image was deleted meanwhile."
-    else:
-        _store_candidate(request, row, position, picture)
-
-
-def _nearest_recomposition(request: GatewayRequest, picture: Picture) -> int:
+def _nearest_recomposition(request: GatewayRequest, picture: Size) -> int:
     """Return the id of the recomposition whose shape comes nearest to the picture's.
 
     Outputs may come in another order, under other names and in other sizes. The shapes of one
@@ -122,26 +209,14 @@ def _nearest_recomposition(request: GatewayRequest, picture: Picture) -> int:
     may be handed to another recomposition in the end.
     """
     ids = {shape_of(*Size.parse(asked["size"])): asked["recomposition"] for asked in request.sizes}
-    return ids[nearest_of(shape_of(picture.width, picture.height), ids)]
+    return ids[nearest_of(shape_of(*picture), ids)]
 
 
-def _store_candidate(
-    request: GatewayRequest, row: Recomposition, position: int, picture: Picture
-) -> None:
-    """Write the row that names the file, then the file, so that no crash orphans a file."""
-    facts = {
-        "recomposition": row,
-        "width": picture.width,
-        "height": picture.height,
-        "digest": picture.digest,
-    }
-    candidate, _created = Candidate.objects.update_or_create(
-        request=request,
-        position=position,
-        defaults=facts,
-        create_defaults={"file": Candidate.new_name(row.image_id, picture.format), **facts},
-    )
-    candidate.store(picture.content)
+def _note_review(rows: Iterable[Recomposition], stored: Iterable[Candidate]) -> None:
+    """Note that those of the rows that have candidates await review."""
+    keys = {row.pk for row in rows} & {each.recomposition_id for each in stored}
+    if keys:
+        Recomposition.objects.filter(pk__in=keys).note_review()
 
 
 def _schedule_next_turn(request: GatewayRequest, *, at_once: bool) -> None:
@@ -158,12 +233,12 @@ def _schedule_next_turn(request: GatewayRequest, *, at_once: bool) -> None:
 # Finishing
 
 
-def _finish(request: GatewayRequest, incomplete: list[Recomposition]) -> None:
+def _finish(turn: _Turn, incomplete: list[Recomposition]) -> None:
     """Fail the recompositions that have no candidates, with the reason, and finish the request."""
+    request, stored = turn.request, turn.stored
     if incomplete:
-        _hand_out_other_shapes(request, incomplete)
-    empty = [row for row in incomplete if not offer_candidates(request, row)]
-    stored = _stored_candidates(request).count()
+        _hand_out_other_shapes(request, incomplete, stored)
+    empty = [row for row in incomplete if not turn.offer(row)]
     if empty:
         code, detail = _failure_of(request)
         # Stored before the rows change: a process that takes over sees only the rows that still
@@ -173,6 +248,8 @@ def _finish(request: GatewayRequest, incomplete: list[Recomposition]) -> None:
             row.fail(code, detail)
         if not stored:
             outcomes.note_failure(request, code, detail)
+    # Rows that do not wait for the request any more, since a person has gone on.
+    _note_review({each.recomposition for each in stored} - {*turn.rows}, stored)
     # Their URLs work for anybody who reads them in the ledger.
     outputs = [
         {key: value for key, value in output.items() if key != "url"} for output in request.outputs
@@ -180,16 +257,17 @@ def _finish(request: GatewayRequest, incomplete: list[Recomposition]) -> None:
     request.finish(Status.DONE, outputs=outputs)
     if stored:
         circuit.note_success()
-        events.completed(request, stored)
+        events.completed(request, len(stored))
 
 
-def _hand_out_other_shapes(request: GatewayRequest, incomplete: list[Recomposition]) -> None:
+def _hand_out_other_shapes(
+    request: GatewayRequest, incomplete: list[Recomposition], candidates: list[Candidate]
+) -> None:
     """Give the rows that lack pictures those of other shapes, the nearest first.
 
     So that each shape gets its picture where the service cuts none to shape, and several come
     nearest to the same.
     """
-    candidates = list(_stored_candidates(request))
     others = [each for each in candidates if each.share_cut_away]
     lacking = Counter({row.pk: request.images_per_size for row in incomplete})
     lacking.subtract(_count_of_own_shape(candidates))
@@ -211,18 +289,30 @@ def offer_candidates(request: GatewayRequest, row: Recomposition) -> bool:
     decided and nothing is live, unless the request's id is also another's. Those of the row's own
     shape come first.
     """
-    candidates = sorted(
-        _stored_candidates(request).filter(recomposition=row), key=attrgetter("share_cut_away")
-    )
+    stored = request.candidates.filter(stored=True, recomposition=row)
+    candidates = list(stored.select_related("recomposition"))
+    _offer(request, row, candidates, timezone.now())
+    return bool(candidates)
+
+
+def _offer(
+    request: GatewayRequest,
+    row: Recomposition,
+    candidates: list[Candidate],
+    publish_at: dt.datetime,
+) -> bool:
+    """Do as `offer_candidates` says; return whether a candidate goes live, from `publish_at` on."""
     if not candidates:
         return False
     if not settings.REVIEW and row.is_open and not request.has_id_of_another():
-        first = next((each for each in candidates if _may_go_live(row, each)), None)
-        if first:
-            row.go_live(first)
+        ordered = sorted(candidates, key=attrgetter("share_cut_away"))
+        first = next((each for each in ordered if _may_go_live(row, each)), None)
+        if first and row.bought_to_go_live(first, publish_at):
+            return True
+    _note_review([row], candidates)
     if row.bought() and row.is_open:
         events.awaits_review(row, request)
-    return True
+    return False
 
 
 def _may_go_live(row: Recomposition, candidate: Candidate) -> bool:

@@ -5,10 +5,10 @@ budget back; what may have been bought is never bought again unless a person ask
 """
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from wagtail_smart_resize.core import clock, database
@@ -36,7 +36,7 @@ Status = GatewayRequest.Status
 Charged = GatewayRequest.Charged
 
 
-def recompositions_of(request: GatewayRequest) -> Iterable[Recomposition]:
+def recompositions_of(request: GatewayRequest) -> QuerySet[Recomposition]:
     """Return the recompositions that still wait for this request."""
     return Recomposition.objects.filter(
         pk__in=request.recomposition_ids(),

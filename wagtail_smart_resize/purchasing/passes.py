@@ -9,16 +9,20 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.core.logs import get_logger
 from wagtail_smart_resize.gateway.client import GatewayClient
 from wagtail_smart_resize.models import GatewayRequest, ImageVersion, PipelineState, ownership
+from wagtail_smart_resize.models.base import unindexed
 from wagtail_smart_resize.publishing import frontend_cache, publication
+from wagtail_smart_resize.publishing.cuts import Cuts
+from wagtail_smart_resize.publishing.publication import FLIP_LEASE
 from wagtail_smart_resize.settings import settings
 
-from . import demand, fetching, plan, polling, submission, waking
+from . import claims, demand, fetching, polling, submission, waking
 from .schedule import claims_blocked_until, next_step_at
 from .thread_pool import Job, ThreadPool
 
@@ -29,11 +33,11 @@ STEP_LEASE = dt.timedelta(minutes=5)
 #: Lease of a poll for the status, which takes `client.STATUS_SECONDS` at most. After a process has
 #: died, another one polls when this has passed.
 POLL_LEASE = dt.timedelta(seconds=30)
-#: Lease for preparing an image's renditions. If it were too short, two processes would make the
-#: same ones.
-FLIP_LEASE = dt.timedelta(minutes=1)
 #: Delay before an image that kept changing while its renditions were prepared is tried again.
 RETRY_CHANGING_AFTER = dt.timedelta(seconds=5)
+#: Number of images that are claimed in one transaction. All their files are opened before the first
+#: of them is submitted.
+CLAIMED_TOGETHER = 10
 #: Maximum number of steps of each kind in one pass, so that a task's pass ends soon.
 MAX_STEPS = 40
 
@@ -67,10 +71,6 @@ def run_pass(
     waking.wake_what_may_go_on(state, now)
     work = [*_claims(now, state, client), *_steps(now, client), *_flips(now), *_purges(now)]
     results = pool.run_jobs(work, go_on)
-    # What was just claimed, completed or fetched does not wait for the next pass.
-    now = timezone.now()
-    results += pool.run_jobs([*_steps(now, client), *_flips(now)], go_on)
-    results += pool.run_jobs(_flips(timezone.now()), go_on)
     return _Pass(len(results), results.count(False), next_step_at())
 
 
@@ -86,19 +86,22 @@ def _claims(now: dt.datetime, state: PipelineState, client: GatewayClient) -> li
     room = settings.MAX_IN_FLIGHT - GatewayRequest.objects.unfinished().count()
     # While the circuit is open, one claim is allowed: the probe.
     limit = min(room, 1 if state.circuit_open else MAX_STEPS)
-    groups = plan.due_groups(now, limit) if limit > 0 else []
-    return [partial(_claim, group, client) for group in groups]
+    groups = claims.due_groups(now, limit) if limit > 0 else []
+    starts = range(0, len(groups), CLAIMED_TOGETHER)
+    return [partial(_claim, groups[at : at + CLAIMED_TOGETHER], client) for at in starts]
 
 
-def _claim(group: plan.DueGroup, client: GatewayClient) -> None:
-    """Plan the group's request and submit it at once, on the verdict that the plan has reached."""
+def _claim(groups: list[claims.DueGroup], client: GatewayClient) -> list[Job]:
+    """Claim the groups; return the submissions, on the verdict that the claim has reached."""
     try:
-        request = plan.plan_request(group)
+        requests = claims.claim(groups)
     except Exception:
-        plan.postpone(group, dt.timedelta(minutes=1))
+        if len(groups) > 1:
+            # One by one, so that what is wrong with one group stops no other.
+            return [partial(_claim, [group], client) for group in groups]
+        claims.postpone(groups, dt.timedelta(minutes=1))
         raise
-    if request:
-        _step(request, client, just_judged=True)
+    return [partial(_step, request, client, just_judged=True) for request in requests]
 
 
 # Steps of requests
@@ -109,23 +112,25 @@ def _steps(now: dt.datetime, client: GatewayClient) -> list[Job]:
     return [partial(_step, request, client) for request in due]
 
 
-def _step(request: GatewayRequest, client: GatewayClient, *, just_judged: bool = False) -> None:
-    """Take the lease of a request and do its next step.
+def _step(
+    request: GatewayRequest, client: GatewayClient, *, just_judged: bool = False
+) -> list[Job]:
+    """Take the lease of a request and do its next step; return what can follow at once.
 
     `just_judged`: whether the rules have allowed it a moment ago.
     """
     length = POLL_LEASE if request.status == Status.SENT else STEP_LEASE
     if not request.take(timezone.now(), length):
-        return
+        return []
     lease = request.lease
     try:
-        _advance(request, client, just_judged)
+        return _advance(request, client, just_judged)
     except Exception:
         _release_for_retry(request.pk, lease)
         raise
 
 
-def _advance(request: GatewayRequest, client: GatewayClient, just_judged: bool) -> None:
+def _advance(request: GatewayRequest, client: GatewayClient, just_judged: bool) -> list[Job]:
     if request.status == Status.NEW:
         submission.submit(request, client, just_judged=just_judged)
     elif request.status == Status.SENDING:
@@ -133,7 +138,10 @@ def _advance(request: GatewayRequest, client: GatewayClient, just_judged: bool) 
     elif request.status == Status.SENT:
         polling.poll_status(request, client)
     elif request.status == Status.FETCHING:
-        fetching.fetch_outputs(request)
+        found = fetching.fetch_outputs(request)
+        return [partial(_publish, *found)] if found else []
+    # What is completed is fetched in this pass.
+    return [partial(_step, request, client)] if request.status == Status.FETCHING else []
 
 
 def _release_for_retry(pk: Any, lease: str) -> None:
@@ -160,21 +168,31 @@ def _flips(now: dt.datetime) -> list[Job]:
 def _flip(version: ImageVersion) -> None:
     """Publish an image under a lease on its flip, so that one runner alone prepares renditions."""
     held = timezone.now() + FLIP_LEASE
-    if not version.update_if(where={"publish_due_at": version.publish_due_at}, publish_due_at=held):
-        return
-    reschedule = partial(version.update_if, where={"publish_due_at": held})
+    if version.update_if(where={"publish_due_at": version.publish_due_at}, publish_due_at=held):
+        _publish(version.pk, held)
+
+
+def _publish(image_id: Any, held: dt.datetime, cuts: Cuts | None = None) -> None:
+    """Publish an image whose flip this process holds until then."""
     try:
-        publication.publish(version.pk)
+        publication.publish(image_id, cuts)
     except publication.StillChanging as changing:
         # Not a failure: people or other processes are changing it, and each change makes it due
         # anyway.
         logger.info("%s It is looked at again.", changing)
-        reschedule(publish_due_at=timezone.now() + RETRY_CHANGING_AFTER)
+        _held(image_id, held).update(publish_due_at=timezone.now() + RETRY_CHANGING_AFTER)
     except Exception:
-        attempts = version.publish_attempts + 1
-        later = timezone.now() + clock.backoff(attempts, first=5)
-        reschedule(publish_due_at=later, publish_attempts=attempts)
+        for version in _held(image_id, held):
+            attempts = version.publish_attempts + 1
+            later = timezone.now() + clock.backoff(attempts, first=5)
+            _held(image_id, held).update(publish_due_at=later, publish_attempts=attempts)
         raise
+
+
+def _held(image_id: Any, held: dt.datetime) -> QuerySet[ImageVersion]:
+    """Return the image's version, unless something has made it due meanwhile."""
+    rows = ImageVersion.objects.filter(pk=image_id)
+    return rows.filter(unindexed(Q(publish_due_at=held)))
 
 
 def _purges(now: dt.datetime) -> list[Job]:

@@ -5,7 +5,7 @@ waiting for the gateway.
 """
 
 import threading
-import time
+from collections import deque
 from collections.abc import Callable, Iterable
 
 from django.db import connections
@@ -14,7 +14,13 @@ from wagtail_smart_resize.core.logs import get_logger
 
 logger = get_logger(__name__)
 
-Job = Callable[[], object]
+#: What is to be done. A job may return further jobs, which are done before those that wait: what
+#: was begun is finished first.
+Job = Callable[[], "Iterable[Job] | None"]
+
+#: Seconds for which a thread stays without a job, so that its database connection serves several
+#: passes.
+IDLE_SECONDS = 5.0
 
 
 class ThreadPool:
@@ -34,84 +40,130 @@ class ThreadPool:
         self._workers = workers
         self._patience = patience
         self._finished = finished
-        self._threads: list[threading.Thread] = []
+        self._changed = threading.Condition()
+        self._batches: deque[_Batch] = deque()
+        self._threads: set[threading.Thread] = set()
+        self._idle = 0
+        self._is_closed = False
 
-    def run_jobs(self, jobs: list[Job], go_on: Callable[[], bool] | None = None) -> list[bool]:
-        """Run the jobs; return for each one that has ended whether it succeeded.
+    def run_jobs(self, jobs: Iterable[Job], go_on: Callable[[], bool] | None = None) -> list[bool]:
+        """Run the jobs and those that they return; return for each that has ended if it succeeded.
 
         `go_on` is called before each job: once it returns False, the rest is not run.
         """
-        queue = _JobQueue(jobs, go_on)
-        if self._workers <= 1 or (len(jobs) <= 1 and self._patience is None):
-            queue.work()
-        else:
-            threads = self._start(queue, len(jobs))
-            _join(threads, self._patience)
-            # Set before the results are read: jobs that end later than that are reported by
-            # `finished`.
-            queue.is_abandoned = any(thread.is_alive() for thread in threads)
-        return list(queue.results)
+        batch = _Batch(jobs, go_on)
+        if self._workers <= 1:
+            while (job := batch.next_job()) is not None:
+                batch.end(_run_guarded(job))
+            return list(batch.results)
+        if not batch.waiting:
+            return []
+        with self._changed:
+            self._is_closed = False
+            self._batches.append(batch)
+            # At least one thread, even if all others wait for the gateway.
+            self._start(len(batch.waiting), 0 if self._idle else 1)
+            self._changed.notify_all()
+            # An abandoned batch calls `finished`: so this is decided before the results are read.
+            batch.is_abandoned = not self._changed.wait_for(lambda: batch.is_done, self._patience)
+            return list(batch.results)
 
     def wait(self) -> None:
-        """Wait for all jobs that are running."""
-        _join(self._threads, None)
+        """Wait for all jobs that are running or waiting, and end the threads."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+            threads = list(self._threads)
+        for thread in threads:
+            thread.join()
 
-    def _start(self, queue: "_JobQueue", jobs: int) -> list[threading.Thread]:
-        """Start threads for the queue: at least one, even if all others wait for the gateway."""
-        self._threads = [thread for thread in self._threads if thread.is_alive()]
-        free = max(1, self._workers - len(self._threads))
-        started = []
-        for number in range(min(free, jobs)):
+    def _start(self, jobs: int, at_least: int = 0) -> None:
+        """Start threads for so many jobs, as far as the pool may have more."""
+        room = self._workers - len(self._threads)
+        for _ in range(max(at_least, min(room, jobs - self._idle))):
+            number = len(self._threads)
             thread = threading.Thread(
-                target=self._run_worker, args=(queue,), name=f"smart-resize-{number}", daemon=True
+                target=self._run_worker, name=f"smart-resize-{number}", daemon=True
             )
+            self._threads.add(thread)
             thread.start()
-            started.append(thread)
-        self._threads += started
-        return started
 
-    def _run_worker(self, queue: "_JobQueue") -> None:
+    def _run_worker(self) -> None:
         try:
-            queue.work()
+            while found := self._next():
+                self._run(*found)
         finally:
             connections.close_all()
-            if queue.is_abandoned:
+            with self._changed:
+                self._threads.discard(threading.current_thread())
+
+    def _next(self) -> "tuple[_Batch, Job] | None":
+        """Return a job and its batch; None after `IDLE_SECONDS` without one, or once closed."""
+        with self._changed:
+            self._idle += 1
+            try:
+                self._changed.wait_for(
+                    lambda: self._is_closed or any(batch.waiting for batch in self._batches),
+                    IDLE_SECONDS,
+                )
+            finally:
+                self._idle -= 1
+            for batch in self._batches:
+                if (job := batch.next_job()) is not None:
+                    return batch, job
+            self._forget_what_is_done()
+            return None
+
+    def _run(self, batch: "_Batch", job: Job) -> None:
+        result = _run_guarded(job)
+        with self._changed:
+            batch.end(result)
+            self._start(len(batch.waiting))
+            self._forget_what_is_done()
+
+    def _forget_what_is_done(self) -> None:
+        for batch in [batch for batch in self._batches if batch.is_done]:
+            self._batches.remove(batch)
+            if batch.is_abandoned:
                 self._finished()
+        self._changed.notify_all()
 
 
-def _join(threads: Iterable[threading.Thread], seconds: float | None) -> None:
-    """Wait for all threads, for `seconds` in total at most; None for no limit."""
-    deadline = None if seconds is None else time.monotonic() + seconds
-    for thread in threads:
-        thread.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
-
-
-class _JobQueue:
-    """Jobs that several threads take from, and their results."""
+class _Batch:
+    """The jobs of one call, and their results."""
 
     def __init__(self, jobs: Iterable[Job], go_on: Callable[[], bool] | None) -> None:
+        self.waiting = deque(jobs)
         self.results: list[bool] = []
-        #: Whether the caller has gone on without waiting for the threads still at work.
+        #: Whether the caller has gone on without waiting for the rest.
         self.is_abandoned = False
-        self._jobs = iter(jobs)
+        self._running = 0
         self._go_on = go_on or (lambda: True)
-        self._lock = threading.Lock()
 
-    def work(self) -> None:
-        while (job := self._next()) is not None:
-            self.results.append(_run_guarded(job))
+    @property
+    def is_done(self) -> bool:
+        return not (self.waiting or self._running)
 
-    def _next(self) -> Job | None:
-        with self._lock:
-            job = next(self._jobs, None)
-            return job if job is not None and self._go_on() else None
+    def next_job(self) -> Job | None:
+        """Return a job that begins to run now; None if there is none, or none may begin."""
+        if self.waiting and not self._go_on():
+            self.waiting.clear()
+        if not self.waiting:
+            return None
+        self._running += 1
+        return self.waiting.popleft()
+
+    def end(self, result: "list[Job] | None") -> None:
+        """Note that a job has ended with these further jobs, or failed (None)."""
+        self._running -= 1
+        self.results.append(result is not None)
+        self.waiting.extendleft(reversed(result or ()))
 
 
-def _run_guarded(job: Job) -> bool:
-    """Run a job and return whether it succeeded: one failure stops no other job."""
+def _run_guarded(job: Job) -> "list[Job] | None":
+    """Run a job; return the jobs that it returns, None if it failed: that stops no other job."""
     try:
-        job()
+        return list(job() or ())
     except Exception:
         logger.exception("A step of the pipeline failed; it is tried again")
-        return False
-    return True
+        return None

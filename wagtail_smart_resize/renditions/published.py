@@ -13,15 +13,12 @@ from willow.plugins.pillow import PillowImage
 
 from wagtail_smart_resize.core.logs import get_logger
 from wagtail_smart_resize.core.site_image import SiteImage
-from wagtail_smart_resize.core.sizes import Size, cover, nearest_shape
+from wagtail_smart_resize.core.sizes import Size, nearest_shape
 from wagtail_smart_resize.settings import settings
 
 from . import demand_notes, request_tracking
 
 logger = get_logger(__name__)
-
-#: Much smaller sizes are first averaged down to so many times their side, which no eye can tell.
-REDUCING_GAP = 3.0
 
 
 class PublishedEntry(NamedTuple):
@@ -118,11 +115,9 @@ class PublishedState:
 
         The crop is centred. Nothing is enlarged. Raises what the storage or the decoder raises.
         """
-        from PIL.Image import Resampling
+        from wagtail_smart_resize.imaging.cutting import cut
 
-        candidate = self.open(entry).get_pillow_image()
-        box, size = cover(Size(*candidate.size), wanted)
-        return PillowImage(candidate.resize(size, Resampling.LANCZOS, box, REDUCING_GAP))
+        return PillowImage(cut(self.open(entry).get_pillow_image(), wanted))
 
     def want(self, image: SiteImage, slot: str, recipe: str) -> None:
         """Note that a template showed the crop because nothing is there yet. Never raises."""

@@ -12,6 +12,7 @@ from wagtail_smart_resize.core import database
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.models import OptOut, PipelineState, Recomposition
 from wagtail_smart_resize.purchasing import plan
+from wagtail_smart_resize.purchasing.schedule import revisit_at
 from wagtail_smart_resize.rules import assess, usage
 from wagtail_smart_resize.rules.facts import SourceFacts
 from wagtail_smart_resize.rules.verdict import Reason, Usage
@@ -81,7 +82,7 @@ def _assess(
         yield Finding(Repair.WOKEN, 1, partial(_wake, row))
     elif reason != row.waiting_reason:
         # Nothing is claimed while the circuit is open, but its probe needs a row that is due.
-        due = timezone.now() if reason == Reason.CIRCUIT_OPEN else plan.revisit_at(reason)
+        due = timezone.now() if reason == Reason.CIRCUIT_OPEN else revisit_at(reason)
         yield Finding(Repair.WAITING, 1, partial(row.wait, reason, due))
 
 

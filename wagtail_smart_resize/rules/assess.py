@@ -127,8 +127,12 @@ def policy() -> Policy:
 
 def budget_left() -> int:
     """Return how many outputs today's and this month's limits still allow."""
-    today, month = BudgetPeriod.spent_on(clock.today())
-    return max(0, min(settings.DAILY_LIMIT - today, settings.MONTHLY_LIMIT - month))
+    return within_limits(*BudgetPeriod.spent_on(clock.today()))
+
+
+def within_limits(in_day: int, in_month: int) -> int:
+    """Return how many outputs the limits still allow after those of the day and of the month."""
+    return max(0, min(settings.DAILY_LIMIT - in_day, settings.MONTHLY_LIMIT - in_month))
 
 
 def site_allows(image: SiteImage, shape: Decimal, slots: Iterable[Slot], recipe: str) -> bool:
