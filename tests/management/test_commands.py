@@ -270,7 +270,7 @@ class TestWaiting:
 
     def test_a_step_that_fails_is_told_in_the_exit_status(self, gateway, image, rests, monkeypatch):
 
-        def failing(image_id, due):
+        def failing(versions):
             raise OSError("the cache is down")
 
         published(image)

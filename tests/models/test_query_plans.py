@@ -12,7 +12,7 @@ from wagtail_smart_resize.admin.report import filters
 from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.editorial import listings, monthly_figures, permissions
 from wagtail_smart_resize.models import BudgetPeriod, GatewayRequest, ImageVersion, Recomposition
-from wagtail_smart_resize.purchasing import schedule
+from wagtail_smart_resize.purchasing import agenda
 from wagtail_smart_resize.renditions import published_cache
 
 pytestmark = pytest.mark.django_db
@@ -67,7 +67,7 @@ QUERIES = {
         "smart_resize_due",
     ),
     "the next claim": (
-        lambda: schedule._claimable().order_by("next_attempt_at")[:1],
+        lambda: agenda.claimable().order_by("next_attempt_at")[:1],
         "smart_resize_due",
     ),
     "steps": (

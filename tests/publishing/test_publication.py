@@ -203,8 +203,8 @@ class TestPreparing:
         made_live(image)
         make, moved = preparation._make_renditions, []
 
-        def moving(each, specs, state):
-            make(each, specs, state)
+        def moving(*args):
+            make(*args)
             if not moved:
                 moved.append(True)
                 changed = fresh(image)
@@ -222,8 +222,8 @@ class TestPreparing:
         row = made_live(image)
         make, decided = preparation._make_renditions, []
 
-        def deciding(each, specs, state):
-            make(each, specs, state)
+        def deciding(*args):
+            make(*args)
             if not decided:
                 decided.append(True)
                 row.choose(None, None)

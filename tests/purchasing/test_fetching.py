@@ -294,7 +294,7 @@ ENOUGH = [
 @pytest.mark.parametrize(("source", "slot", "size", "enough", "reason"), ENOUGH)
 def test_a_candidate_gives_enough_by_what_the_crop_gives(source, slot, size, enough, reason):
     (row,) = want(plain_image(*source), slot)
-    assert fetching.has_enough_pixels(row, candidate(row, size=size)) is enough, reason
+    assert fetching.has_enough_pixels(row, candidate(row, size=size), None) is enough, reason
 
 
 def test_a_decision_made_while_it_was_bought_stands(gateway, run, rows):

@@ -579,7 +579,7 @@ def test_what_has_an_id_of_another_request_never_goes_live_by_itself(
 ):
     settings.WAGTAIL_SMART_RESIZE = {**settings.WAGTAIL_SMART_RESIZE, "REVIEW": False}
     rows = [want(plain_image(400, 300), "200x200")[0] for _ in range(2)]
-    record = submission._handle_accepted
+    record = submission._record_accepted
 
     def same_id(request, answer):
         record(request, answer)
@@ -590,7 +590,7 @@ def test_what_has_an_id_of_another_request_never_goes_live_by_itself(
                 request_id=first.request_id, polling_url=first.polling_url
             )
 
-    monkeypatch.setattr(submission, "_handle_accepted", same_id)
+    monkeypatch.setattr(submission, "_record_accepted", same_id)
     run()
     assert [again(row).live for row in rows] == [None, None]
     assert [len(candidates(row)) for row in rows] == [1, 1]

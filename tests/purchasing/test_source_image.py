@@ -202,7 +202,7 @@ def profile_with_swapped_primaries():
 
 class TestInspect:
     def test_an_ordinary_photograph(self):
-        assert read_facts(photo()) == SourceFacts(640, 427, False, False)
+        assert read_facts(photo()) == SourceFacts(640, 427, False, False, "JPEG")
 
     @pytest.mark.parametrize("name", ["GIF", "PNG", "WEBP", "AVIF"])
     def test_an_animation_is_one(self, name):

@@ -28,9 +28,14 @@ def want(image, *slots, recipe="", by="template"):
 
 
 def claimed(image_id, recipe=""):
-    """Claim what is wanted of an image and recipe; return the request, or None."""
-    requests = claims.claim([claims.DueGroup(image_id, recipe)])
-    return requests[0] if requests else None
+    """Claim what is wanted of an image and recipe; return the request, or None.
+
+    Its process has ended before it was submitted, and the lease is over.
+    """
+    for request in claims.claim([claims.DueGroup(image_id, recipe)]):
+        request.release()
+        return request
+    return None
 
 
 def due():

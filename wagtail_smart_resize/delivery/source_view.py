@@ -69,7 +69,7 @@ def _respond(token: str, *, with_content: bool, by_service: bool = False) -> Htt
         return HttpResponse(status=404, headers=HEADERS)
     try:
         if not with_content:
-            kind = source_content_type(image)
+            kind = source_content_type(asked_for)
             return HttpResponse(content_type=kind, headers=HEADERS)
         picture = source_picture(image)
     except SourceUnavailable as error:

@@ -131,6 +131,12 @@ class Migration(migrations.Migration):
                 ),
                 ("image_title", models.CharField(blank=True, default="", max_length=255)),
                 ("source_hash", models.CharField(max_length=40)),
+                ("source_width", models.PositiveIntegerField(blank=True, null=True)),
+                ("source_height", models.PositiveIntegerField(blank=True, null=True)),
+                (
+                    "source_format",
+                    models.CharField(blank=True, default="", max_length=16),
+                ),
                 ("source_token", models.CharField(max_length=64)),
                 ("source_file", models.CharField(blank=True, default="", max_length=255)),
                 (

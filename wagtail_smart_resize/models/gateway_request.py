@@ -2,6 +2,7 @@
 
 import datetime as dt
 import secrets
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings as django_settings
@@ -13,15 +14,20 @@ from wagtail.images import get_image_model_string
 
 from wagtail_smart_resize.core.database import PrimaryQuerySet
 from wagtail_smart_resize.core.money import Price
+from wagtail_smart_resize.core.sizes import Size
 
 from . import source_file
-from .base import ConditionalUpdateModel
+from .base import ConditionalUpdateModel, unindexed
 from .deletion import set_null_if_migrated
 
 
 def new_token() -> str:
     """Return random text that can't be guessed."""
     return secrets.token_urlsafe(24)
+
+
+#: The fields of a request on which no process works.
+RELEASED: dict[str, Any] = {"lease": "", "leased_until": None}
 
 
 class GatewayRequestQuerySet(PrimaryQuerySet["GatewayRequest"]):
@@ -82,6 +88,10 @@ class GatewayRequest(ConditionalUpdateModel):
     )
     image_title = models.CharField(max_length=255, blank=True, default="")
     source_hash = models.CharField(max_length=40)
+    #: What the opened file said: its size as displayed, and Pillow's name of its format.
+    source_width = models.PositiveIntegerField(null=True, blank=True)
+    source_height = models.PositiveIntegerField(null=True, blank=True)
+    source_format = models.CharField(max_length=16, blank=True, default="")
     #: Secret in the source URL, so that the URL can't be guessed.
     source_token = models.CharField(max_length=64)
     #: Name of the source picture in `SOURCE_STORAGE`: from before it is written until it is gone.
@@ -165,13 +175,39 @@ class GatewayRequest(ConditionalUpdateModel):
         as_read = Q(status=self.status, next_step_at=self.next_step_at)
         return self.update_if(where=free & as_read, lease=new_token(), leased_until=now + length)
 
+    def is_leased_at(self, moment: dt.datetime) -> bool:
+        """Return whether the lease that this process has taken still holds then."""
+        return self.leased_until is not None and moment < self.leased_until
+
+    @classmethod
+    def take_due(
+        cls, requests: Sequence["GatewayRequest"], now: dt.datetime, length: dt.timedelta
+    ) -> list["GatewayRequest"]:
+        """Take the leases of requests of one status in one statement, as `take` does.
+
+        Return those that were free, and due still.
+        """
+        lease, until = new_token(), now + length
+        statuses = {request.status for request in requests}
+        free = Q(leased_until=None) | Q(leased_until__lte=now)
+        due = Q(status__in=statuses, next_step_at__lte=now)
+        rows = cls.objects.filter(pk__in=[request.pk for request in requests])
+        count = rows.filter(unindexed(free & due)).update(lease=lease, leased_until=until)
+        taken = list(requests)
+        if count < len(requests):
+            ours = set(rows.filter(lease=lease).values_list("pk", flat=True))
+            taken = [request for request in requests if request.pk in ours]
+        for request in taken:
+            request.lease, request.leased_until = lease, until
+        return taken
+
     def step(self, **changes: Any) -> bool:
         """Write the result of a step if this process still has the lease; return whether so."""
         return self.update_if(where={"lease": self.lease}, **changes)
 
     def release(self, **changes: Any) -> bool:
         """Write the result of a step and give the lease back; return whether it was held."""
-        return self.step(lease="", leased_until=None, **changes)
+        return self.step(**RELEASED, **changes)
 
     def finish(self, status: "GatewayRequest.Status", **changes: Any) -> bool:
         """Write the result of the last step, after which nothing is due for this request."""
@@ -188,6 +224,13 @@ class GatewayRequest(ConditionalUpdateModel):
         """
         same = type(self).objects.filter(request_id=self.request_id).exclude(pk=self.pk)
         return bool(self.request_id) and same.exists()
+
+    @property
+    def source_size(self) -> Size | None:
+        """Return the size of the source as displayed; None if its file was not opened."""
+        if not (self.source_width and self.source_height):
+            return None
+        return Size(self.source_width, self.source_height)
 
     @property
     def cost(self) -> Price | None:

@@ -2,13 +2,17 @@
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import reduce
+from operator import or_
 
 from django.apps import apps
+from django.db.models import Q
 
 from wagtail_smart_resize.core import database
 from wagtail_smart_resize.models import ImageVersion
+from wagtail_smart_resize.models.base import unindexed
 from wagtail_smart_resize.rules import usage
 
 
@@ -16,20 +20,28 @@ class PurgeFailed(Exception):
     """The front-end cache did not take a purge."""
 
 
-def purge_pages(version: ImageVersion) -> None:
-    """Purge the pages that use the image from the front-end cache, if the site has one.
+def is_used() -> bool:
+    """Return whether the site has Wagtail's front-end cache."""
+    return apps.is_installed("wagtail.contrib.frontend_cache")
 
-    Raise PurgeFailed, or what the cache's backend raises; then the purge stays due.
+
+def purge_pages(versions: Sequence[ImageVersion]) -> None:
+    """Purge the pages that use the images from the front-end cache, if the site has one.
+
+    Raise PurgeFailed, or what the cache's backend raises; then the purges stay due.
     """
-    if apps.is_installed("wagtail.contrib.frontend_cache"):
+    if is_used():
         from wagtail.contrib.frontend_cache.utils import PurgeBatch
 
-        image = database.site_images(with_hidden=True).filter(pk=version.pk).first()
-        if image is not None:
-            batch = PurgeBatch()
-            batch.add_pages(usage.pages_using(image))
-            _purge(list(batch.urls))
-    version.update_if(where={"purge_due_at": version.purge_due_at}, purge_due_at=None)
+        keys = [version.pk for version in versions]
+        images = database.site_images(with_hidden=True).filter(pk__in=keys)
+        batch = PurgeBatch()
+        batch.add_pages(usage.pages_using(*images))
+        _purge(list(batch.urls))
+    # One that was flipped again meanwhile is due later.
+    done = [Q(pk=version.pk, purge_due_at=version.purge_due_at) for version in versions]
+    rows = ImageVersion.objects.filter(pk__in=[version.pk for version in versions])
+    rows.filter(unindexed(reduce(or_, done))).update(purge_due_at=None)
 
 
 def _purge(urls: list[str]) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import io
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import Any
 
 import willow
@@ -21,9 +22,21 @@ from wagtail_smart_resize.renditions import accessor, rendition_files
 from wagtail_smart_resize.renditions.operation import smart_resize_operations
 from wagtail_smart_resize.renditions.published import PublishedEntry, PublishedState
 
-from .cuts import Cuts
+from .material import Material
 
 logger = get_logger(__name__)
+
+
+#: Willow's names of the formats that Pillow and Willow tell alike, by Pillow's.
+WILLOW_NAMES = {
+    "JPEG": "jpeg",
+    "PNG": "png",
+    "GIF": "gif",
+    "WEBP": "webp",
+    "AVIF": "avif",
+    "TIFF": "tiff",
+    "BMP": "bmp",
+}
 
 
 class CandidateUnusable(OSError):
@@ -39,17 +52,17 @@ class PreparedState(PublishedState):
 
     Each candidate is decoded once, and cut to each size once for all formats, if all renditions of
     it are made one after the other: only one candidate is held at a time. What was cut out of it
-    before is taken from `cuts`. Nothing is noted as wanted, and a candidate that can't be used
+    before is taken from `material`. Nothing is noted as wanted, and a candidate that can't be used
     raises CandidateUnusable.
     """
 
-    __slots__ = ("_cut", "_cuts", "_held", "_opened")
+    __slots__ = ("_cut", "_held", "_material", "_opened")
 
     def __init__(
-        self, entries: Iterable[PublishedEntry], source_hash: str, cuts: Cuts | None = None
+        self, entries: Iterable[PublishedEntry], source_hash: str, material: Material | None = None
     ) -> None:
         super().__init__(entries, source_hash)
-        self._cuts = cuts or Cuts()
+        self._material = material or Material()
         self._opened: tuple[str, Any] = ("", None)
         self._cut: tuple[Any, Any] = (None, None)
         self._held = contextlib.ExitStack()
@@ -70,7 +83,7 @@ class PreparedState(PublishedState):
     def cut_out(self, entry: PublishedEntry, wanted: Size) -> Any:
         asked = (entry.file, wanted)
         if self._cut[0] != asked:
-            found = self._cuts.find(entry.file, wanted)
+            found = self._material.cut_of(entry.file, wanted)
             self._cut = asked, PillowImage(found) if found else super().cut_out(entry, wanted)
         return self._cut[1]
 
@@ -132,16 +145,15 @@ def prepare(
     image: SiteImage,
     before: Iterable[PublishedEntry],
     after: Iterable[PublishedEntry],
-    cuts: Cuts | None = None,
+    material: Material | None = None,
 ) -> None:
     """Make the stored specs' renditions whose key is another after the flip than before.
 
-    `before` and `after` are the entries that are live and those to be, `cuts` what was cut out of
-    the candidates already. Raise CandidateUnusable, or RenditionNotPrepared if any rendition could
-    not be made or stored.
+    `before` and `after` are the entries that are live and those to be. Raise CandidateUnusable, or
+    RenditionNotPrepared if any rendition could not be made or stored.
     """
     source_hash = image.file_hash
-    old, new = PublishedState(before, source_hash), PreparedState(after, source_hash, cuts)
+    old, new = PublishedState(before, source_hash), PreparedState(after, source_hash, material)
     stored = set(
         database.primary(image.renditions)
         .filter(filter_spec__contains="smartresize-")
@@ -154,7 +166,8 @@ def prepare(
             changed.append(spec)
     accessor.pin(image, new)
     with contextlib.closing(new):
-        _make_renditions(image, changed, new)
+        source = _Source(image, material)
+        _make_renditions(image, changed, new, source)
 
 
 def _key(image: SiteImage, spec: str, state: PublishedState) -> str | None:
@@ -166,16 +179,38 @@ def _key(image: SiteImage, spec: str, state: PublishedState) -> str | None:
         return None
 
 
-def _make_renditions(image: SiteImage, specs: list[str], state: PreparedState) -> None:
+class _Source:
+    """The image's own file, which is read when it is first needed."""
+
+    def __init__(self, image: SiteImage, material: Material | None) -> None:
+        self._image = image
+        is_known = material is not None and material.source_hash == image.file_hash
+        self._material = material if is_known else None
+
+    @cached_property
+    def placeholder(self) -> SourcePlaceholder:
+        """Its format and size, without its pixels."""
+        known = self._material
+        if known and known.source_size and known.source_format in WILLOW_NAMES:
+            return SourcePlaceholder(WILLOW_NAMES[known.source_format], *known.source_size)
+        return SourcePlaceholder(self.picture.format_name, *_upright_size(self.picture))
+
+    @cached_property
+    def picture(self) -> Any:
+        """The file as a Willow image, read once for all renditions."""
+        with storage_errors.translate_storage_errors(), self._image.open_file() as file:
+            content = file.read()
+        return willow.Image.open(io.BytesIO(content))
+
+
+def _make_renditions(
+    image: SiteImage, specs: list[str], state: PreparedState, source: _Source
+) -> None:
     """Make the renditions; one that fails stops no other.
 
     What fails here would fail the page that asks for the rendition where the crop is stored today:
     then RenditionNotPrepared is raised, so that nothing flips.
     """
-    if not specs:
-        return
-    source = _read_source(image)
-    placeholder = SourcePlaceholder(source.format_name, *_upright_size(source))
     failed = None
     files, slots = {}, {}
     for spec in specs:
@@ -187,8 +222,8 @@ def _make_renditions(image: SiteImage, specs: list[str], state: PreparedState) -
     # Sorted so that all sizes of a candidate follow each other, and all formats of a size.
     for spec in sorted(specs, key=lambda spec: (files[spec], slots[spec], spec)):
         # If candidates replace all its pixels, nothing of the source is decoded.
-        pixels = placeholder if all(files[spec]) else source
         try:
+            pixels = source.placeholder if all(files[spec]) else source.picture
             rendition_files.make_rendition(image, PreparingFilter(spec, pixels))
         except CandidateUnusable:
             raise
@@ -199,13 +234,6 @@ def _make_renditions(image: SiteImage, specs: list[str], state: PreparedState) -
         raise RenditionNotPrepared(
             f"Not all renditions of image {image.pk} can be made"
         ) from failed
-
-
-def _read_source(image: SiteImage) -> Any:
-    """Return the source as a Willow image, its file read once for all renditions."""
-    with storage_errors.translate_storage_errors(), image.open_file() as file:
-        content = file.read()
-    return willow.Image.open(io.BytesIO(content))
 
 
 def _upright_size(source: Any) -> tuple[int, int]:

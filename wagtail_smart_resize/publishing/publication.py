@@ -24,8 +24,8 @@ from wagtail_smart_resize.models import (
 from wagtail_smart_resize.renditions import published_cache
 from wagtail_smart_resize.renditions.published import PublishedEntry, version_digest
 
-from . import preparation
-from .cuts import Cuts
+from . import frontend_cache, preparation
+from .material import Material
 
 #: Delay of a purge after a flip. Until it ends, not every process has read the flip, and a visitor
 #: could bring an old URL back into a cache.
@@ -44,16 +44,18 @@ class StillChanging(Exception):
 # stay due for ever.
 
 
-def publish(image_id: Any, cuts: Cuts | None = None) -> bool:
+def publish(image_id: Any, material: Material | None = None) -> bool:
     """Publish what is to be live for the image; return whether that changed anything.
 
-    `cuts`: what was cut out of its candidates already.
+    `material`: what the caller has of its pictures.
 
     Raise CandidateUnusable, RenditionNotPrepared, StillChanging, or what the database or storage
     raises: then the image stays due, and what is live stays live.
     """
+    # What has changed since it was read shows before the flip, and leads to another round.
+    image = material.image if material else None
     for _round in range(MAX_ROUNDS):
-        image = database.site_images(with_hidden=True).filter(pk=image_id).first()
+        image = image or database.site_images(with_hidden=True).filter(pk=image_id).first()
         if image is None:
             return False
         version = ImageVersion.get_for(image_id)
@@ -61,11 +63,13 @@ def publish(image_id: Any, cuts: Cuts | None = None) -> bool:
         if set(before) == set(after) and version.source_hash in ("", image.file_hash):
             if version.update_if(where={"revision": version.revision}, **NOTHING_DUE):
                 return False
+            image = None
             continue
-        preparation.prepare(image, before, after, cuts)
+        preparation.prepare(image, before, after, material)
         if _is_unchanged(image) and _flip(version, after, image.file_hash):
             _send_signal(image, before, after)
             return True
+        image = None
     raise StillChanging(f"Image {image_id} kept changing while it was being prepared.")
 
 
@@ -139,7 +143,7 @@ def _flip(version: ImageVersion, entries: Iterable[PublishedEntry], source_hash:
                 "source_hash": source_hash,
                 "published_at": timezone.now(),
                 "revision": F("revision") + 1,
-                "purge_due_at": timezone.now() + PURGE_DELAY,
+                "purge_due_at": timezone.now() + PURGE_DELAY if frontend_cache.is_used() else None,
                 **NOTHING_DUE,
             }
             if not version.update_if(where={"revision": version.revision}, **changes):

@@ -63,11 +63,14 @@ def note_outage(error: GatewayError) -> PipelineState:
     return state
 
 
-def note_accepted() -> None:
+def note_accepted(before: PipelineState) -> None:
     """Note that the gateway has taken a request: it is in order, and takes the site's key.
 
-    Whether its pictures are of any use is not said: failures in a row keep the circuit open.
+    `before`: the state before it was sent. Whether its pictures are of any use is not said:
+    failures in a row keep the circuit open.
     """
+    if not (before.circuit_open or before.consecutive_outages):
+        return
     state = PipelineState.get_current()
     if state.circuit_code in FAILURE_CODES:
         state.update_if(where={}, consecutive_outages=0)

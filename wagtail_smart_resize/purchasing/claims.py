@@ -27,12 +27,14 @@ from wagtail_smart_resize.models import (
     events,
 )
 from wagtail_smart_resize.models.base import unindexed
+from wagtail_smart_resize.models.gateway_request import new_token
 from wagtail_smart_resize.rules import assess
 from wagtail_smart_resize.rules.facts import SourceFacts
 from wagtail_smart_resize.rules.verdict import Reason
 from wagtail_smart_resize.settings import settings
 
 from . import plan, source_image
+from .leases import SUBMISSION_LEASE
 from .schedule import REVISIT_AFTER, revisit_at
 
 #: Number of times a missing or damaged source is tried before its purchase fails.
@@ -61,6 +63,8 @@ def due_groups(now: dt.datetime, limit: int) -> list[DueGroup]:
 
 def claim(groups: Sequence[DueGroup]) -> list[GatewayRequest]:
     """Write the requests for what is wanted and allowed of the groups, and reserve their budget.
+
+    They are leased by this process, which is to submit them within `SUBMISSION_LEASE`.
 
     Rows that are not allowed wait, with their reason. For a group of which nothing is requested
     there is no request; what doesn't fit into the budget or `MAX_IN_FLIGHT` stays for later.
@@ -218,7 +222,13 @@ def _write(allowed: list[_Allowed]) -> tuple[list[GatewayRequest], list[int]]:
         leaders = leaders[: min(affordable, plan.MAX_SIZES)]
         if leaders and len(claimed) < room:
             request = plan.build_request(
-                group.image, settings.recipe(group.recipe), leaders, reserved_on=clock.today()
+                group.image,
+                settings.recipe(group.recipe),
+                leaders,
+                reserved_on=clock.today(),
+                lease=new_token(),
+                leased_until=timezone.now() + SUBMISSION_LEASE,
+                **source_image.as_fields(group.facts),
             )
             claimed.append((request, leaders))
             left -= request.outputs_asked

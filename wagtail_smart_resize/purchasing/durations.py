@@ -22,8 +22,14 @@ class UsualDurations:
         self.forget()
 
     def forget(self) -> None:
-        """Look again at the next question, for instance since a request has just ended."""
+        """Look again at the next question."""
         self._known: dict[str, tuple[float, float | None]] = {}
+
+    def learn(self, resolution: str) -> None:
+        """Note that a request has just ended: look again if nothing was known."""
+        with self._lock:
+            if self._known.get(resolution, (0.0, None))[1] is None:
+                self._known.pop(resolution, None)
 
     def seconds(self, resolution: str) -> float | None:
         """Return the seconds within which most recent requests had ended; None for none yet."""

@@ -19,7 +19,7 @@ from wagtail_smart_resize.gateway.client import Output
 from wagtail_smart_resize.imaging.cutting import cut
 from wagtail_smart_resize.imaging.decoding import Picture
 from wagtail_smart_resize.models import Candidate, GatewayRequest, Recomposition, events
-from wagtail_smart_resize.publishing.cuts import Cuts
+from wagtail_smart_resize.publishing.material import Material
 from wagtail_smart_resize.publishing.publication import FLIP_LEASE
 from wagtail_smart_resize.settings import settings
 
@@ -41,7 +41,7 @@ class Publishable(NamedTuple):
 
     image_id: Any
     held_until: dt.datetime
-    cuts: Cuts
+    material: Material
 
 
 def fetch_outputs(request: GatewayRequest) -> Publishable | None:
@@ -83,7 +83,12 @@ class _Turn:
         self._candidates: dict[int, Candidate] = {
             each.position: each for each in request.candidates.select_related("recomposition")
         }
-        self._cuts = Cuts()
+        self._material = Material(
+            self.rows[0].image if self.rows else None,
+            request.source_hash,
+            request.source_format,
+            request.source_size,
+        )
         self._ends = timezone.now() + TURN_LENGTH
 
     @property
@@ -147,7 +152,7 @@ class _Turn:
         is_first = not any(each.recomposition_id == key for each in self.stored)
         if row is None or settings.REVIEW or not (row.is_open and is_first):
             return
-        room = self._cuts.room
+        room = self._material.room
         for size in {slot.size for slot in row.parsed_slots}:
             room -= size.width * size.height
             if room >= 0:
@@ -172,14 +177,14 @@ class _Turn:
             candidate.update_if(where={}, **facts)
         if candidate.write(picture.content, is_new=is_new):
             self._candidates[position] = candidate
-            self._cuts.keep(candidate.file_name, cuts)
+            self._material.keep(candidate.file_name, cuts)
 
     def offer(self, row: Recomposition) -> bool:
         """Offer the row its candidates; return whether it has any."""
         held_until = timezone.now() + FLIP_LEASE
         ours = [each for each in self.stored if each.recomposition_id == row.pk]
         if _offer(self.request, row, ours, held_until):
-            self.publishable = Publishable(row.image_id, held_until, self._cuts)
+            self.publishable = Publishable(row.image_id, held_until, self._material)
         return bool(ours)
 
 
@@ -306,7 +311,7 @@ def _offer(
         return False
     if not settings.REVIEW and row.is_open and not request.has_id_of_another():
         ordered = sorted(candidates, key=attrgetter("share_cut_away"))
-        first = next((each for each in ordered if _may_go_live(row, each)), None)
+        first = next((each for each in ordered if _may_go_live(request, row, each)), None)
         if first and row.bought_to_go_live(first, publish_at):
             return True
     _note_review([row], candidates)
@@ -315,27 +320,30 @@ def _offer(
     return False
 
 
-def _may_go_live(row: Recomposition, candidate: Candidate) -> bool:
+def _may_go_live(request: GatewayRequest, row: Recomposition, candidate: Candidate) -> bool:
     """Return whether the candidate may be shown though nobody has seen it.
 
     One of another shape may if the cut loses less of it than a crop of the image must lose to be
     worth replacing.
     """
     lost = candidate.share_cut_away
-    return (not lost or lost < settings.MIN_CROP_LOSS) and has_enough_pixels(row, candidate)
+    if lost and lost >= settings.MIN_CROP_LOSS:
+        return False
+    return has_enough_pixels(row, candidate, request.source_size)
 
 
-def has_enough_pixels(row: Recomposition, candidate: Candidate) -> bool:
+def has_enough_pixels(row: Recomposition, candidate: Candidate, source: Size | None) -> bool:
     """Return whether the candidate gives each slot as many pixels as the crop that it replaces.
 
-    A candidate that fills every slot is enough, whatever the crop would give.
+    A candidate that fills every slot is enough, whatever the crop would give. `source`: the image's
+    size as displayed; if it is None, the image's file is opened.
     """
     picture = candidate.size
     sizes = [slot.size for slot in row.parsed_slots]
     short = [size for size in sizes if _covered_width(picture, size) < size.width]
     if not short:
         return True
-    crop = _displayed_size(row.image)
+    crop = source or _displayed_size(row.image)
     return all(_covered_width(picture, size) >= _covered_width(crop, size) for size in short)
 
 

@@ -15,29 +15,26 @@ from django.utils import timezone
 from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.core.logs import get_logger
 from wagtail_smart_resize.gateway.client import GatewayClient
-from wagtail_smart_resize.models import GatewayRequest, ImageVersion, PipelineState, ownership
+from wagtail_smart_resize.models import GatewayRequest, ImageVersion, ownership
 from wagtail_smart_resize.models.base import unindexed
 from wagtail_smart_resize.publishing import frontend_cache, publication
-from wagtail_smart_resize.publishing.cuts import Cuts
+from wagtail_smart_resize.publishing.material import Material
 from wagtail_smart_resize.publishing.publication import FLIP_LEASE
 from wagtail_smart_resize.settings import settings
 
 from . import claims, demand, fetching, polling, submission, waking
+from .agenda import Agenda, read_agenda
+from .leases import POLL_LEASE, STEP_LEASE
 from .schedule import claims_blocked_until, next_step_at
 from .thread_pool import Job, ThreadPool
 
 logger = get_logger(__name__)
 
-#: Lease of a step, which ends within it: the longest is one POST, or a turn of downloads.
-STEP_LEASE = dt.timedelta(minutes=5)
-#: Lease of a poll for the status, which takes `client.STATUS_SECONDS` at most. After a process has
-#: died, another one polls when this has passed.
-POLL_LEASE = dt.timedelta(seconds=30)
 #: Delay before an image that kept changing while its renditions were prepared is tried again.
 RETRY_CHANGING_AFTER = dt.timedelta(seconds=5)
 #: Number of images that are claimed in one transaction. All their files are opened before the first
 #: of them is submitted.
-CLAIMED_TOGETHER = 10
+CLAIMED_TOGETHER = 20
 #: Maximum number of steps of each kind in one pass, so that a task's pass ends soon.
 MAX_STEPS = 40
 
@@ -66,26 +63,38 @@ def run_pass(
         return _Pass(0, 0, None)
     pool = pool or ThreadPool(workers)
     demand.write_noted_demand()
-    now, state, client = timezone.now(), PipelineState.get_current(), GatewayClient.from_settings()
-    state.update_if(where={}, last_pass_at=now)
-    waking.wake_what_may_go_on(state, now)
-    work = [*_claims(now, state, client), *_steps(now, client), *_flips(now), *_purges(now)]
-    results = pool.run_jobs(work, go_on)
+    agenda, now, client = read_agenda(), timezone.now(), GatewayClient.from_settings()
+    agenda.state.update_if(where={}, last_pass_at=now)
+    if waking.wake_what_may_go_on(agenda, now):
+        agenda = read_agenda()
+    results = pool.run_jobs(_due_jobs(agenda, now, client), go_on)
     return _Pass(len(results), results.count(False), next_step_at())
+
+
+def _due_jobs(agenda: Agenda, now: dt.datetime, client: GatewayClient) -> list[Job]:
+    """Return what is due, having looked only for those kinds of which the agenda has any."""
+    due = _claims(agenda, now, client) if _is_due(agenda.claim, now) else []
+    due += _steps(now, client) if _is_due(agenda.step, now) else []
+    due += _flips(now) if _is_due(agenda.flip, now) else []
+    return due + (_purges(now) if _is_due(agenda.purge, now) else [])
+
+
+def _is_due(moment: dt.datetime | None, now: dt.datetime) -> bool:
+    return moment is not None and moment <= now
 
 
 # Claims
 
 
-def _claims(now: dt.datetime, state: PipelineState, client: GatewayClient) -> list[Job]:
+def _claims(agenda: Agenda, now: dt.datetime, client: GatewayClient) -> list[Job]:
     if not settings.API_KEY:
         return []
-    blocked = claims_blocked_until(state, now)
+    blocked = claims_blocked_until(agenda.state, now)
     if blocked and blocked > now:
         return []
-    room = settings.MAX_IN_FLIGHT - GatewayRequest.objects.unfinished().count()
+    room = settings.MAX_IN_FLIGHT - agenda.unfinished
     # While the circuit is open, one claim is allowed: the probe.
-    limit = min(room, 1 if state.circuit_open else MAX_STEPS)
+    limit = min(room, 1 if agenda.state.circuit_open else MAX_STEPS)
     groups = claims.due_groups(now, limit) if limit > 0 else []
     starts = range(0, len(groups), CLAIMED_TOGETHER)
     return [partial(_claim, groups[at : at + CLAIMED_TOGETHER], client) for at in starts]
@@ -101,26 +110,40 @@ def _claim(groups: list[claims.DueGroup], client: GatewayClient) -> list[Job]:
             return [partial(_claim, [group], client) for group in groups]
         claims.postpone(groups, dt.timedelta(minutes=1))
         raise
-    return [partial(_step, request, client, just_judged=True) for request in requests]
+    return [partial(_step, each, client, is_leased=True, just_judged=True) for each in requests]
 
 
 # Steps of requests
 
 
 def _steps(now: dt.datetime, client: GatewayClient) -> list[Job]:
-    due = GatewayRequest.objects.due(now).order_by("next_step_at", "pk")[:MAX_STEPS]
-    return [partial(_step, request, client) for request in due]
+    due = list(GatewayRequest.objects.due(now).order_by("next_step_at", "pk")[:MAX_STEPS])
+    polls = [request for request in due if request.status == Status.SENT]
+    jobs: list[Job] = [partial(_step, each, client) for each in due if each not in polls]
+    return [*jobs, partial(_poll_all, polls, client)] if polls else jobs
+
+
+def _poll_all(requests: list[GatewayRequest], client: GatewayClient) -> list[Job]:
+    """Take the leases of all requests that are to be polled, and return the polls."""
+    taken = GatewayRequest.take_due(requests, timezone.now(), POLL_LEASE)
+    return [partial(_step, request, client, is_leased=True) for request in taken]
 
 
 def _step(
-    request: GatewayRequest, client: GatewayClient, *, just_judged: bool = False
+    request: GatewayRequest,
+    client: GatewayClient,
+    *,
+    is_leased: bool = False,
+    just_judged: bool = False,
 ) -> list[Job]:
-    """Take the lease of a request and do its next step; return what can follow at once.
+    """Do the next step of a request; return what can follow at once.
 
-    `just_judged`: whether the rules have allowed it a moment ago.
+    `is_leased`: whether this process has its lease already. `just_judged`: whether the rules have
+    allowed it a moment ago.
     """
+    now = timezone.now()
     length = POLL_LEASE if request.status == Status.SENT else STEP_LEASE
-    if not request.take(timezone.now(), length):
+    if not (request.is_leased_at(now) if is_leased else request.take(now, length)):
         return []
     lease = request.lease
     try:
@@ -137,11 +160,10 @@ def _advance(request: GatewayRequest, client: GatewayClient, just_judged: bool) 
         submission.settle_as_lost(request)
     elif request.status == Status.SENT:
         polling.poll_status(request, client)
-    elif request.status == Status.FETCHING:
+    if request.status == Status.FETCHING:
         found = fetching.fetch_outputs(request)
         return [partial(_publish, *found)] if found else []
-    # What is completed is fetched in this pass.
-    return [partial(_step, request, client)] if request.status == Status.FETCHING else []
+    return []
 
 
 def _release_for_retry(pk: Any, lease: str) -> None:
@@ -172,10 +194,10 @@ def _flip(version: ImageVersion) -> None:
         _publish(version.pk, held)
 
 
-def _publish(image_id: Any, held: dt.datetime, cuts: Cuts | None = None) -> None:
+def _publish(image_id: Any, held: dt.datetime, material: Material | None = None) -> None:
     """Publish an image whose flip this process holds until then."""
     try:
-        publication.publish(image_id, cuts)
+        publication.publish(image_id, material)
     except publication.StillChanging as changing:
         # Not a failure: people or other processes are changing it, and each change makes it due
         # anyway.
@@ -197,13 +219,19 @@ def _held(image_id: Any, held: dt.datetime) -> QuerySet[ImageVersion]:
 
 def _purges(now: dt.datetime) -> list[Job]:
     due = ImageVersion.objects.filter(purge_due_at__lte=now).order_by("purge_due_at")
-    return [partial(_purge, version) for version in due[:MAX_STEPS]]
+    versions = list(due[:MAX_STEPS])
+    return [partial(_purge, versions)] if versions else []
 
 
-def _purge(version: ImageVersion) -> None:
+def _purge(versions: list[ImageVersion]) -> list[Job]:
+    """Purge the pages of these images at once, or one by one where that fails."""
     try:
-        frontend_cache.purge_pages(version)
+        frontend_cache.purge_pages(versions)
     except Exception:
-        later = timezone.now() + dt.timedelta(minutes=1)
-        version.update_if(where={"purge_due_at": version.purge_due_at}, purge_due_at=later)
+        if len(versions) > 1:
+            return [partial(_purge, [version]) for version in versions]
+        for version in versions:
+            later = timezone.now() + dt.timedelta(minutes=1)
+            version.update_if(where={"purge_due_at": version.purge_due_at}, purge_due_at=later)
         raise
+    return []

@@ -1,6 +1,7 @@
 """From sent to completed: polling the status of a request."""
 
 import datetime as dt
+from typing import Any
 
 from django.utils import timezone
 
@@ -13,6 +14,7 @@ from wagtail_smart_resize.settings import settings
 
 from . import outcomes, source_storage
 from .durations import usual_durations
+from .leases import STEP_LEASE
 
 logger = get_logger(__name__)
 
@@ -59,7 +61,18 @@ def store_answer(request: GatewayRequest, answer: Answer) -> None:
     elif _has_timed_out(request):
         _fail_as_timed_out(request)
     else:
-        request.release(next_step_at=timezone.now() + interval(request), consecutive_errors=0)
+        request.release(**next_poll(request))
+
+
+def is_at_work(answer: Answer) -> bool:
+    """Return whether the answer says that the service goes on with the request."""
+    ended = (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.ERROR)
+    return answer.status not in ended
+
+
+def next_poll(request: GatewayRequest) -> dict[str, Any]:
+    """Return the changes of a request that is asked about again after `interval`."""
+    return {"next_step_at": timezone.now() + interval(request), "consecutive_errors": 0}
 
 
 def interval(request: GatewayRequest) -> dt.timedelta:
@@ -129,8 +142,10 @@ def _handle_completed(request: GatewayRequest, answer: Answer) -> None:
         detail = answer.error or "The service says that it is done, and names no picture."
         outcomes.settle_as_failed(request, "empty", detail, charged=Charged.UNKNOWN)
         return
-    request.release(
+    # Still leased: what is completed is fetched at once, by whoever has heard of it.
+    request.step(
         status=Status.FETCHING,
+        leased_until=now + STEP_LEASE,
         charged=Charged.YES,
         outputs=[_output_to_json(output) for output in answer.outputs],
         outputs_received=len(answer.outputs),
@@ -139,7 +154,7 @@ def _handle_completed(request: GatewayRequest, answer: Answer) -> None:
         next_step_at=now,
         consecutive_errors=0,
     )
-    usual_durations.forget()
+    usual_durations.learn(request.resolution)
     # The service has read it.
     source_file.delete_on_commit(request)
 

@@ -1,18 +1,16 @@
 """When the next pass is due."""
 
 import datetime as dt
-from collections.abc import Iterator
 
-from django.db.models import Min, QuerySet
-from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
 from wagtail_smart_resize.core import clock
-from wagtail_smart_resize.models import GatewayRequest, ImageVersion, PipelineState, Recomposition
+from wagtail_smart_resize.models import GatewayRequest, PipelineState
 from wagtail_smart_resize.rules.verdict import Reason
 from wagtail_smart_resize.settings import settings
 
 from . import waking
+from .agenda import Agenda, claimable, read_agenda
 
 #: Time until a row that waits for pages, settings or editors is assessed again, if nothing wakes it
 #: before.
@@ -45,45 +43,30 @@ def revisit_at(reason: Reason) -> dt.datetime | None:
 
 def next_step_at() -> dt.datetime | None:
     """Return when the next pass is due, perhaps in the past; None where nothing is to come."""
-    return min((moment for moment in _due_times() if moment), default=None)
+    agenda, now = read_agenda(), timezone.now()
+    moments = (
+        agenda.step,
+        _next_claim(agenda, now),
+        agenda.flip,
+        agenda.purge,
+        waking.next_look_at(agenda, now),
+    )
+    return min((moment for moment in moments if moment), default=None)
 
 
-def _due_times() -> Iterator[dt.datetime | None]:
-    state, now = PipelineState.peek(), timezone.now()
-    yield _next_step()
-    yield _next_claim(state, now)
-    versions = ImageVersion.objects.aggregate(flip=Min("publish_due_at"), purge=Min("purge_due_at"))
-    yield versions["flip"]
-    yield versions["purge"]
-    yield waking.next_look_at(state, now)
-
-
-def _next_step() -> dt.datetime | None:
-    """Return when the next step of a request is due: of a leased one, not before the lease ends."""
-    free_at = Greatest("next_step_at", Coalesce("leased_until", "next_step_at"))
-    unfinished = GatewayRequest.objects.unfinished()
-    return unfinished.aggregate(next=Min(free_at))["next"]
-
-
-def _next_claim(state: PipelineState, now: dt.datetime) -> dt.datetime | None:
-    if not settings.API_KEY:
-        return None
-    wanted = _claimable().aggregate(next=Min("next_attempt_at"))["next"]
+def _next_claim(agenda: Agenda, now: dt.datetime) -> dt.datetime | None:
     # With `MAX_IN_FLIGHT` reached, nothing is claimed until one request moves on.
-    if wanted is None or GatewayRequest.objects.unfinished().count() >= settings.MAX_IN_FLIGHT:
+    has_room = agenda.unfinished < settings.MAX_IN_FLIGHT
+    if agenda.claim is None or not (settings.API_KEY and has_room):
         return None
-    blocked = claims_blocked_until(state, now)
-    return max(wanted, blocked) if blocked else wanted
-
-
-def _claimable() -> QuerySet[Recomposition]:
-    return Recomposition.objects.wanted().undecided().filter(next_attempt_at__isnull=False)
+    blocked = claims_blocked_until(agenda.state, now)
+    return max(agenda.claim, blocked) if blocked else agenda.claim
 
 
 def something_waits() -> bool:
     """Return whether there is anything that would be sent if the gateway accepted it."""
     unsent = GatewayRequest.objects.unsent()
-    wanted = _claimable().filter(waiting_reason__in=["", Reason.CIRCUIT_OPEN])
+    wanted = claimable().filter(waiting_reason__in=["", Reason.CIRCUIT_OPEN])
     return unsent.exclude(error_code=Reason.BUDGET).exists() or wanted.exists()
 
 

@@ -9,6 +9,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
@@ -240,7 +241,18 @@ def read_facts(image: SiteImage) -> SourceFacts:
             picture.load()
             width, height = displayed_size(picture)
             is_transparent = _is_transparent(picture)
-        return SourceFacts(width, height, animated, is_transparent)
+        return SourceFacts(width, height, animated, is_transparent, picture.format or "")
+
+
+def as_fields(facts: SourceFacts | None) -> dict[str, Any]:
+    """Return the fields of a request that say what the opened file said; empty for an SVG."""
+    if facts is None:
+        return {}
+    return {
+        "source_width": facts.width,
+        "source_height": facts.height,
+        "source_format": facts.format,
+    }
 
 
 def source_picture(image: SiteImage) -> SourcePicture:
@@ -249,7 +261,7 @@ def source_picture(image: SiteImage) -> SourcePicture:
     Raise SourceUnavailable, as `read_facts` does, if the file can't be read.
     """
     with _open_image(image) as picture:
-        format = _encoding_format(picture)
+        format = _encoding_format(picture.format, *picture.size)
         canvas = upright_on_white(picture, MAX_SENT_SIDE_PIXELS)
     content = BytesIO()
     if format == "JPEG":
@@ -259,18 +271,22 @@ def source_picture(image: SiteImage) -> SourcePicture:
     return SourcePicture(content.getvalue(), Image.MIME[format], *canvas.size)
 
 
-def source_content_type(image: SiteImage) -> str:
+def source_content_type(request: GatewayRequest) -> str:
     """Return the content type of the image's `source_picture` without drawing it.
 
-    Raise SourceUnavailable, as `read_facts` does, if the file can't be read.
+    Raise SourceUnavailable, as `read_facts` does, if the file was not opened for the request
+    before and can't be read.
     """
-    with _open_image(image) as picture:
-        return Image.MIME[_encoding_format(picture)]
+    size = request.source_size
+    if size is None:
+        assert request.image is not None
+        with _open_image(request.image) as picture:
+            return Image.MIME[_encoding_format(picture.format, *picture.size)]
+    return Image.MIME[_encoding_format(request.source_format, *size)]
 
 
-def _encoding_format(picture: Image.Image) -> str:
-    lossless = picture.format in LOSSLESS and picture.width * picture.height < SMALL_PIXELS
-    return "PNG" if lossless else "JPEG"
+def _encoding_format(format: str | None, width: int, height: int) -> str:
+    return "PNG" if format in LOSSLESS and width * height < SMALL_PIXELS else "JPEG"
 
 
 @contextlib.contextmanager

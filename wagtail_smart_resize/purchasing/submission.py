@@ -5,6 +5,7 @@ import dataclasses
 from collections.abc import Callable
 from functools import partial
 from time import sleep
+from typing import Any
 
 from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
@@ -34,11 +35,13 @@ from wagtail_smart_resize.models import (
     events,
     source_file,
 )
+from wagtail_smart_resize.models.gateway_request import RELEASED
 from wagtail_smart_resize.rules import assess
 from wagtail_smart_resize.rules.verdict import Reason
 from wagtail_smart_resize.settings import settings
 
 from . import circuit, outcomes, plan, polling, source_image, source_storage, under_way, waking
+from .leases import STEP_LEASE
 
 logger = get_logger(__name__)
 
@@ -54,7 +57,10 @@ def submit(request: GatewayRequest, client: GatewayClient, *, just_judged: bool 
 
     `just_judged`: whether the rules have allowed it a moment ago, so that they are not asked again.
     """
-    if _withdraw_if_obsolete(request, just_judged) or _release_if_blocked(request):
+    if _withdraw_if_obsolete(request, just_judged):
+        return
+    state = PipelineState.get_current()
+    if _release_if_blocked(request, state):
         return
     try:
         url = _offer_source(request)
@@ -68,10 +74,13 @@ def submit(request: GatewayRequest, client: GatewayClient, *, just_judged: bool 
     # Last, so that the budget is that of the day of the POST. After a crash from here on, whether
     # the request was sent is unknown.
     if _hold_budget(request) and request.step(
-        status=Status.SENDING, sent_at=timezone.now(), error_code=""
+        status=Status.SENDING,
+        sent_at=timezone.now(),
+        leased_until=timezone.now() + STEP_LEASE,
+        error_code="",
     ):
         events.sent(request)
-        _post(request, client, _build_job(request, url))
+        _post(request, client, _build_job(request, url), state)
     else:
         source_file.delete_on_commit(request)
 
@@ -90,10 +99,11 @@ def _offer_source(request: GatewayRequest) -> str:
 
 def _withdraw_if_obsolete(request: GatewayRequest, just_judged: bool) -> bool:
     """Withdraw the request if a row may not, or need not, be bought any more; return whether so."""
-    rows = list(outcomes.recompositions_of(request))
-    image = database.site_images(with_hidden=True).filter(pk=request.image_id).first()
+    # A deleted image has no rows any more.
+    rows = list(outcomes.recompositions_of(request).select_related("image__collection"))
+    image = rows[0].image if rows else None
     reasons: dict[int, Reason | None] = {}
-    if rows and image is not None and _is_current(request, image, rows):
+    if image is not None and _is_current(request, image, rows):
         if just_judged:
             return False
         # The next claim handles an unreadable file.
@@ -132,13 +142,12 @@ def _reasons_against(
     }
 
 
-def _release_if_blocked(request: GatewayRequest) -> bool:
+def _release_if_blocked(request: GatewayRequest, state: PipelineState) -> bool:
     """Release the request and return True if a person, a pause or the open circuit blocks it now.
 
     The open circuit lets the request through that takes its probe.
     """
     now = timezone.now()
-    state = PipelineState.get_current()
     until = None
     if state.is_stopped:
         until = now + waking.LOOK_EVERY
@@ -203,7 +212,9 @@ def _build_job(request: GatewayRequest, url: str) -> GenerateRequest:
 # The POST, and what came of it
 
 
-def _post(request: GatewayRequest, client: GatewayClient, job: GenerateRequest) -> None:
+def _post(
+    request: GatewayRequest, client: GatewayClient, job: GenerateRequest, state: PipelineState
+) -> None:
     """Send exactly one POST; its outcome may be paid for, and recording it is retried."""
     with under_way.posts.one_more():
         try:
@@ -211,7 +222,8 @@ def _post(request: GatewayRequest, client: GatewayClient, job: GenerateRequest) 
         except GatewayError as error:
             _record(request, partial(_handle_error, error=error))
         else:
-            _record(request, partial(_handle_accepted, answer=answer))
+            _retried(_record_accepted, request, answer)
+            circuit.note_accepted(state)
 
 
 def _handle_error(request: GatewayRequest, error: GatewayError) -> None:
@@ -232,21 +244,39 @@ def _handle_error(request: GatewayRequest, error: GatewayError) -> None:
             outcomes.settle_as_unknown(request, error)
 
 
+def _record_accepted(request: GatewayRequest, answer: Answer) -> None:
+    """Note that the service works on the request: in one statement where nothing came between."""
+    sending = {"status": Status.SENDING, "lease": request.lease}
+    at_work = polling.is_at_work(answer)
+    if at_work and request.update_if(
+        where=sending, **_accepted(answer), **polling.next_poll(request), **RELEASED
+    ):
+        events.accepted(request)
+    else:
+        _record_once(request, partial(_handle_accepted, answer=answer))
+
+
+def _accepted(answer: Answer) -> dict[str, Any]:
+    return {
+        "status": Status.SENT,
+        "request_id": answer.request_id,
+        "polling_url": answer.polling_url,
+        "charged": Charged.YES,
+    }
+
+
 def _handle_accepted(request: GatewayRequest, answer: Answer) -> None:
-    request.step(
-        status=Status.SENT,
-        request_id=answer.request_id,
-        polling_url=answer.polling_url,
-        charged=Charged.YES,
-        consecutive_errors=0,
-    )
+    request.step(**_accepted(answer), consecutive_errors=0)
     polling.store_answer(request, answer)
     events.accepted(request)
-    circuit.note_accepted()
 
 
 def _record(request: GatewayRequest, outcome: Callable[[GatewayRequest], None]) -> None:
     """Write an outcome in full or not at all, retrying while the database fails."""
+    _retried(_record_once, request, outcome)
+
+
+def _retried(record: Callable[..., None], *args: Any) -> None:
     attempts = Retrying(
         stop=stop_after_delay(RECORD_FOR_SECONDS),
         wait=wait_random_exponential(multiplier=0.2, max=5),
@@ -255,7 +285,7 @@ def _record(request: GatewayRequest, outcome: Callable[[GatewayRequest], None]) 
         sleep=sleep,
         reraise=True,
     )
-    attempts(_record_once, request, outcome)
+    attempts(record, *args)
 
 
 def _record_once(request: GatewayRequest, outcome: Callable[[GatewayRequest], None]) -> None:

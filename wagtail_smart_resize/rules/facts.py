@@ -11,3 +11,5 @@ class SourceFacts:
     height: int
     is_animated: bool
     is_transparent: bool
+    format: str = ""
+    """Pillow's name of it, such as "JPEG"."""

@@ -29,12 +29,12 @@ Key = tuple[int, str]
 """An object in the reference index: the content type id of its base model, and its key as text."""
 
 
-def pages_using(image: SiteImage) -> QuerySet[Any]:
-    """Return the live pages that show the image, directly or through snippets.
+def pages_using(*images: SiteImage) -> QuerySet[Any]:
+    """Return the live pages that show any of the images, directly or through snippets.
 
     Pages that find it by a query of their own, such as listings, are not in the index.
     """
-    return _live_pages(_trace([image])[image.pk].pages)
+    return _live_pages({pk for uses in _trace(images).values() for pk in uses.pages})
 
 
 def usage_of(image: SiteImage) -> Usage:

@@ -123,8 +123,8 @@ class RaceProcess:
     def purge(self, _image_id: Any) -> None:
         """Purge pages that others may be about to purge."""
         due = ImageVersion.objects.exclude(purge_due_at=None).order_by("purge_due_at")
-        for version in due[:3]:
-            frontend_cache.purge_pages(version)
+        if versions := list(due[:3]):
+            frontend_cache.purge_pages(versions)
 
     def repair(self, _image_id: Any) -> None:
         self.counts["repairs"] += sum(repairs.run().counts.values())
