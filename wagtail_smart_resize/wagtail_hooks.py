@@ -1,5 +1,6 @@
 """Wagtail hooks: registrations only."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpRequest
@@ -9,14 +10,14 @@ from wagtail import hooks
 from wagtail_smart_resize.admin.audit_log import FORMATTERS
 from wagtail_smart_resize.admin.bulk.action import SmartResizeBulkAction
 from wagtail_smart_resize.admin.wagtail_screens import attach
-from wagtail_smart_resize.renditions.operation import SmartResizeOperation
+from wagtail_smart_resize.renditions.operation import operation_for
 
 from .admin import group_permissions, menu
 
 
 @hooks.register("register_image_operations")
-def register_image_operations() -> list[tuple[str, type]]:
-    return [("smartresize", SmartResizeOperation)]
+def register_image_operations() -> list[tuple[str, Callable[..., Any]]]:
+    return [("smartresize", operation_for)]
 
 
 @hooks.register("register_admin_urls")

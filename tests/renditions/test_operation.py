@@ -79,6 +79,18 @@ def test_a_spec_is_read_once_for_all_pictures(monkeypatch):
     assert str(Filter("smartresize-123x45").operations[0].slot) == "123x45"
 
 
+def test_all_pictures_share_the_operation_of_a_spec():
+    first, second = (Filter("smartresize-123x45-c20").operations for _ in range(2))
+    assert first[0] is second[0]
+    assert Filter("smartresize-123x45-c30").operations[0] is not first[0]
+
+
+def test_a_bad_spec_is_bad_every_time():
+    for _ in range(2):
+        with pytest.raises(InvalidFilterSpecError, match="is not a closeness"):
+            assert Filter("smartresize-123x45-z5").operations
+
+
 def test_a_spec_is_read_anew_when_its_preset_is_another():
     for size in ("100x50", "60x60"):
         with override_settings(WAGTAIL_SMART_RESIZE={"PRESETS": {"card": {"size": size}}}):

@@ -109,6 +109,13 @@ class TestPinning:
         later()
         assert carry(first).smart_resize.entries != before.entries
 
+    def test_a_cached_image_can_be_read_without_this_app(self):
+        """Wagtail caches the image with its renditions, those of other filters too."""
+        image = plain_image()
+        live(image)
+        assert image.smart_resize.entries
+        assert b"wagtail_smart_resize" not in pickle.dumps(image)
+
     @pytest.mark.parametrize("related", ["select_related", "prefetch_related"])
     def test_rows_that_django_loads_are_not_taken_for_what_is_live(self, related):
         image = plain_image()

@@ -26,7 +26,7 @@ class PublishedStateDescriptor(ReverseOneToOneDescriptor):  # type: ignore[type-
             return self
         cache = instance._state.fields_cache
         live = cache.get(self.related.cache_name)
-        # `select_related` stores rows here, and unpickling stores None.
+        # `select_related` stores rows here, and unpickling an empty `ModelState`.
         if not isinstance(live, PublishedState):
             live = cache[self.related.cache_name] = self._ask(instance)
         return live

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
@@ -26,21 +26,14 @@ class SmartResizeOperation(FillOperation, FilterOperation):
     gave. It never touches the database, and any failure leaves the crop.
     """
 
-    def __new__(cls, method: str, *arguments: str) -> Any:
-        """Return Wagtail's own `fill` for a size that is too large to be recomposed."""
-        try:
-            Slot.parse("-".join(arguments))
-        except SizeTooLarge:
-            return FillOperation(method, *arguments)
-        except ValueError:
-            pass  # It is a preset's name, or `construct` says what is wrong.
-        return super().__new__(cls)
-
     def construct(self, target: str, *extra: str) -> None:
-        read = _parse(target, extra)
-        self.slot, self.recipe, self.version_field = read.slot, read.recipe, read.version_field
-        super().construct(*read.fill)
-        self.vary_fields = read.vary_fields
+        self.slot, self.recipe = parse_target(target, extra)
+        self.version_field = accessor.vary_field(self.slot.shape, self.recipe)
+        closeness = [f"c{self.slot.closeness}"] if self.slot.closeness else []
+        super().construct(str(self.slot.size), *closeness)
+        self.vary_fields = (*FillOperation.vary_fields, self.version_field)
+        if is_preset_name(target):
+            self.vary_fields += (slot_field(self.slot),)
 
     def run(self, subject: Any, *context: Any) -> Any:
         """Run as transform (transform, image) or filter (willow, image, env): Wagtail does both.
@@ -86,25 +79,20 @@ def smart_resize_operations(operations: Iterable[Any]) -> list[SmartResizeOperat
     return [each for each in operations if isinstance(each, SmartResizeOperation)]
 
 
-class _ParsedSpec(NamedTuple):
-    slot: Slot
-    recipe: str
-    version_field: str
-    fill: tuple[str, ...]
-    """Arguments for Wagtail's `fill`."""
-    vary_fields: tuple[str, ...]
-
-
 @lru_cache(maxsize=1024)
-def _parse(target: str, extra: tuple[str, ...]) -> _ParsedSpec:
-    """Parse and cache: Wagtail parses its specs again for every image of every page."""
-    slot, recipe = parse_target(target, extra)
-    version_field = accessor.vary_field(slot.shape, recipe)
-    closeness = [f"c{slot.closeness}"] if slot.closeness else []
-    vary_fields = (*FillOperation.vary_fields, version_field)
-    if is_preset_name(target):
-        vary_fields += (slot_field(slot),)
-    return _ParsedSpec(slot, recipe, version_field, (str(slot.size), *closeness), vary_fields)
+def operation_for(method: str, *arguments: str) -> FillOperation:
+    """Return the operation that Wagtail asks for by the parts of a spec.
+
+    Wagtail asks again for every picture of every page. An operation of ours never changes, so all
+    pictures share one. For a size that is too large to be recomposed it is Wagtail's own `fill`.
+    """
+    try:
+        Slot.parse("-".join(arguments))
+    except SizeTooLarge:
+        return FillOperation(method, *arguments)
+    except ValueError:
+        pass  # It is a preset's name, or `construct` says what is wrong.
+    return SmartResizeOperation(method, *arguments)
 
 
 def slot_field(slot: Slot) -> str:
@@ -118,10 +106,10 @@ def slot_field(slot: Slot) -> str:
     return name
 
 
-@receiver(setting_changed, dispatch_uid="smart_resize_specs")
-def _forget_specs(**_kwargs: Any) -> None:
+@receiver(setting_changed, dispatch_uid="smart_resize_operations")
+def _forget_operations(**_kwargs: Any) -> None:
     """Clear the cache: presets, or the image model, may have changed."""
-    _parse.cache_clear()
+    operation_for.cache_clear()
 
 
 def parse_target(target: str, extra: tuple[str, ...]) -> tuple[Slot, str]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from django.db.models.base import ModelState
 from willow.plugins.pillow import PillowImage
 
 from wagtail_smart_resize.core.logs import get_logger
@@ -51,10 +52,6 @@ def version_digest(file: str, file_digest: str, generation: int) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _unpinned() -> None:
-    return None
-
-
 class PublishedState:
     """What is live for one image: immutable, and valid for the source file of `source_hash`."""
 
@@ -72,7 +69,9 @@ class PublishedState:
 
     def __reduce__(self) -> Any:
         # A pickled image may be restored in another process, or later: it must look up again.
-        return _unpinned, ()
+        # Wagtail pickles the image with each rendition, where Django's `ModelState` is named
+        # already; a second mention takes two bytes, and none of ours is needed to read them.
+        return ModelState, ()
 
     def entry(self, shape: Decimal, recipe: str) -> PublishedEntry | None:
         """Return what serves this shape: the nearest entry within 3 % that is live or decided."""
