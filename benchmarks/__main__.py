@@ -30,6 +30,7 @@ NAMES = (
     "publishing",
     "memory",
     "size",
+    "sync",
     "requests_made",
     "start",
 )

@@ -4,9 +4,7 @@ Both databases are open in this process, on the default connection in turns. `BE
 file for the plans of the queries that matter: docs/evidence/query-plans.md.
 """
 
-import gc
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -23,6 +21,19 @@ SHARE = 100
 
 
 def measure(directory: Path, quick: bool) -> list[Row]:
+    with open_sites(directory, quick) as sites:
+        rows = [sites.compare(*job) for job in _jobs(quick)]
+        if plans := os.environ.get("BENCH_PLANS"):
+            from . import size_plans
+
+            sites.use(0)
+            Path(plans).write_text(size_plans.page(sites.images[0]))
+        return rows
+
+
+@contextmanager
+def open_sites(directory: Path, quick: bool) -> Iterator["Sites"]:
+    """Yield the two sites, filled."""
     with ExitStack() as stack:
         urls = [_database(stack, directory) for _size in range(2)]
         os.environ["DATABASE_URL"] = urls[0]
@@ -30,17 +41,10 @@ def measure(directory: Path, quick: bool) -> list[Row]:
         from . import size_data
 
         images = size_data.IMAGES // (100 if quick else 1)
-        sites = _Sites(urls, (images, images // (10 if quick else SHARE)))
+        sites = Sites(urls, (images, images // (10 if quick else SHARE)))
         stack.callback(sites.close)
         sites.fill()
-        rows = [sites.compare(*job) for job in _jobs(quick)]
-        rows += sites.sync()
-        if plans := os.environ.get("BENCH_PLANS"):
-            from . import size_plans
-
-            sites.use(0)
-            Path(plans).write_text(size_plans.page(images))
-        return rows
+        yield sites
 
 
 def _database(stack: ExitStack, directory: Path) -> str:
@@ -53,7 +57,7 @@ def _database(stack: ExitStack, directory: Path) -> str:
         raise Skipped(str(reason)) from None
 
 
-class _Sites:
+class Sites:
     """The large site and the small one."""
 
     def __init__(self, urls: list[str], images: tuple[int, int]) -> None:
@@ -118,50 +122,6 @@ class _Sites:
         with CaptureQueriesContext(connection) as made:
             job(self.images[self._present])
         return len(made)
-
-    def sync(self) -> list[Row]:
-        """Measure a sync that finds nothing to do, and the growth of this process meanwhile."""
-        from wagtail_smart_resize.repair import repairs
-
-        found = []
-        for site in (1, 0):
-            self.use(site)
-            gc.collect()
-            with _peak() as growth:
-                began = time.perf_counter()
-                report = repairs.run()
-                took = time.perf_counter() - began
-            assert not report.failed
-            assert not report.counts, report.lines()
-            found.append((took, growth[0]))
-        (small, little), (large, much) = found
-        memory = Row(
-            "By how much the process grows at its peak",
-            much,
-            much,
-            much,
-            unit="MB",
-            note=f"{little:.1f} MB at the small site",
-        )
-        ratio = large / small
-        share = self.images[0] // self.images[1]
-        note = f"{large:.1f} s beside {small:.2f} s, for {share} times the rows"
-        return [Row("A sync with nothing to do", ratio, ratio, ratio, note=note), memory]
-
-
-@contextmanager
-def _peak() -> Iterator[list[float]]:
-    """Yield a list that gets the growth of this process to its peak, in MB, as Linux measures
-    it."""
-    Path("/proc/self/clear_refs").write_text("5")
-    before, growth = _kilobytes("VmRSS"), []
-    yield growth
-    growth.append((_kilobytes("VmHWM") - before) / 1000)
-
-
-def _kilobytes(name: str) -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
 
 
 def _jobs(quick: bool) -> Iterator[tuple[str, Callable[[int], Any], int, float | None]]:

@@ -56,6 +56,9 @@ IN_FLIGHT = 10
 #: number modulo 100. No image has one of its two live and nothing published.
 LIVE, CROP, REVIEW, FAILED, BUDGET, WAITING, DUE = 0, 60, 70, 78, 82, 92, 99
 
+#: The collection of image n, as SQL: the collections' ids begin after the root's.
+_COLLECTION = f"(SELECT min(id) FROM wagtailcore_collection) + 1 + n %% {COLLECTIONS}"
+
 
 def fill(images: int) -> None:
     """Create and fill the tables; the numbers of rows depend on `images` alone."""
@@ -121,8 +124,7 @@ def _images(count: int) -> None:
         f"generate_series(1, {count}) AS n",
         id="n",
         title="'Photo ' || n",
-        # The collections' ids begin after the root's.
-        collection_id=f"(SELECT min(id) FROM wagtailcore_collection) + 1 + n %% {COLLECTIONS}",
+        collection_id=_COLLECTION,
         file="'original_images/photo-' || n || '.jpg'",
         width="1600",
         height="1200",
@@ -181,6 +183,7 @@ def _recompositions(images: int) -> None:
         rows,
         id="r",
         image_id="n",
+        collection_id=_COLLECTION,
         source_hash="md5(n::text)",
         shape=f"CASE s {shapes} END",
         slots=f"CASE s {slots} END",

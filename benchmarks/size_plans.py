@@ -5,10 +5,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user_model
+from django.db.models import Count
 from django.utils import timezone
 from wagtail.images import get_image_model
 
-from wagtail_smart_resize.editorial import listings
+from wagtail_smart_resize.editorial import listings, permissions, row_permissions
 from wagtail_smart_resize.models import (
     GatewayRequest,
     ImageVersion,
@@ -37,14 +38,27 @@ class Plan(NamedTuple):
     query: Callable[[], Any]
 
 
-def _report(**conditions: Any) -> Any:
-    mine = listings.visible_to(get_user_model().objects.get(username="admin"))
+def _report(user: str = "admin", **conditions: Any) -> Any:
+    mine = listings.visible_to(get_user_model().objects.get(username=user))
     return mine.filter(**conditions).order_by("-wanted_at", "-pk").values("pk")[:50]
 
 
 def _review() -> Any:
     waiting = Recomposition.objects.awaiting_review().filter(replaced_at=None)
     return waiting.order_by("awaiting_review_since", "pk").values("pk")[:100]
+
+
+def _review_of_an_editor() -> Any:
+    user = get_user_model().objects.get(username="editor")
+    allowed = row_permissions.conditions_for(user, (permissions.APPROVE,))
+    waiting = Recomposition.objects.awaiting_review().filter(allowed.narrow, replaced_at=None)
+    return waiting.order_by("awaiting_review_since", "pk").values("pk")[:100]
+
+
+def _counted() -> Any:
+    """Count the rows that an editor may see, as the report's pages need it."""
+    mine = listings.visible_to(get_user_model().objects.get(username="editor"))
+    return mine.values("collection_id").annotate(count=Count("pk")).order_by()
 
 
 PLANS = (
@@ -69,6 +83,15 @@ PLANS = (
         "When is the next purchase due?",
         "`smart_resize_due`, from its beginning.",
         lambda: schedule._claimable().order_by("next_attempt_at").values("next_attempt_at")[:1],
+    ),
+    Plan(
+        "Which rows are to be claimed?",
+        "`smart_resize_due`: the first by when they are due, then by age.",
+        lambda: (
+            Recomposition.objects.due(timezone.now())
+            .order_by("next_attempt_at", "wanted_at")
+            .values("image_id", "recipe")[:50]
+        ),
     ),
     Plan(
         "Which requests have a step to take?",
@@ -103,6 +126,21 @@ PLANS = (
         "The review queue.",
         "`smart_resize_review`, from its beginning.",
         _review,
+    ),
+    Plan(
+        "The first page of the report of an editor of one collection in ten.",
+        "`smart_resize_places`, from its end; each row found is compared with its image.",
+        lambda: _report("editor"),
+    ),
+    Plan(
+        "How many rows such an editor may see.",
+        "An index that begins with the collection, and that of the images: the rows of one.",
+        _counted,
+    ),
+    Plan(
+        "The review queue of such an editor, before it is compared with the images.",
+        "`smart_resize_reviews`, from its beginning.",
+        _review_of_an_editor,
     ),
     Plan(
         "A sync reads the next hundred images that have renditions of ours.",

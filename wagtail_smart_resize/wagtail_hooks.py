@@ -13,6 +13,7 @@ from wagtail_smart_resize.admin.wagtail_screens import attach
 from wagtail_smart_resize.renditions.operation import operation_for
 
 from .admin import group_permissions, menu
+from .admin.bulk import moved_images
 
 
 @hooks.register("register_image_operations")
@@ -83,6 +84,14 @@ def register_permission_panel() -> Any:
 # Wagtail's listing of images
 
 hooks.register("register_bulk_action", SmartResizeBulkAction)
+
+
+@hooks.register("after_bulk_action")
+def follow_moved_images(
+    request: HttpRequest, action_type: str, objects: list[Any], action: Any
+) -> None:
+    moved_images.follow(action.model, objects)
+
 
 # Wagtail's image screens have no hook: their modules are loaded with Wagtail's own hooks, and so
 # are this app's additions.

@@ -51,6 +51,21 @@ QUERIES = {
         lambda: mine().awaiting_review().order_by("awaiting_review_since", "pk")[:50],
         "smart_resize_review",
     ),
+    "a collection": (lambda: newest(collection_id=2), "smart_resize_places"),
+    "a collection's review queue": (
+        lambda: (
+            mine()
+            .awaiting_review()
+            .filter(collection_id=2)
+            .order_by("awaiting_review_since", "pk")[:50]
+        ),
+        "smart_resize_reviews",
+    ),
+    "who asked": (lambda: mine().filter(asked_by=2, collection_id=2)[:1], "smart_resize_askers"),
+    "who decided": (
+        lambda: mine().filter(decided_by=2, collection_id=2)[:1],
+        "smart_resize_deciders",
+    ),
     "a reason": (lambda: newest(waiting_reason="budget"), "smart_resize_waits"),
     "the next shape": (
         lambda: mine().filter(shape__gt="1").order_by("shape")[:1],
@@ -63,7 +78,9 @@ QUERIES = {
         "smart_resize_reserved",
     ),
     "claims": (
-        lambda: Recomposition.objects.due(timezone.now()).order_by("next_attempt_at")[:1],
+        lambda: Recomposition.objects.due(timezone.now()).order_by("next_attempt_at", "wanted_at")[
+            :1
+        ],
         "smart_resize_due",
     ),
     "the next claim": (

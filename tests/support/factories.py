@@ -63,6 +63,7 @@ def recomposition(image: Any, slot: str = "400x400", recipe: str = "", **fields:
     parsed = Slot.parse(slot)
     return Recomposition.objects.create(
         image=image,
+        collection_id=image.collection_id,
         source_hash=image.file_hash,
         shape=parsed.shape,
         recipe=recipe,

@@ -14,14 +14,14 @@ from wagtail_smart_resize.models import Recomposition
 from wagtail_smart_resize.models.recomposition import RecompositionQuerySet
 from wagtail_smart_resize.settings import settings
 
-from . import permissions, states
+from . import permissions, row_permissions, states
 
 EVERY_RIGHT = (permissions.SMART_RESIZE, permissions.APPROVE)
 
 
 def visible_to(user: Any) -> RecompositionQuerySet:
     """Return the recompositions of images on which the user has any of the app's permissions."""
-    return _limit_to_images(permissions.images_for(user, EVERY_RIGHT), Recomposition.objects.all())
+    return Recomposition.objects.filter(row_permissions.conditions_for(user, EVERY_RIGHT).both)
 
 
 def waiting_for(user: Any, most: int) -> QuerySet[Recomposition]:
@@ -29,27 +29,22 @@ def waiting_for(user: Any, most: int) -> QuerySet[Recomposition]:
 
     Pictures of a replaced file are left out. For that, rows are compared with the images' files in
     batches until there are enough: no database's planner knows how few of them differ, so a single
-    query would compare all that waits.
+    query would compare all that waits. So it is with rows of an image that was just moved.
     """
-    images = permissions.images_for(user, (permissions.APPROVE,))
-    rows = _limit_to_images(images, Recomposition.objects.awaiting_review()).filter(
-        replaced_at=None
-    )
-    keys = rows.order_by("awaiting_review_since", "pk").values_list("pk", flat=True)
+    allowed = row_permissions.conditions_for(user, (permissions.APPROVE,))
+    rows = Recomposition.objects.awaiting_review().filter(allowed.narrow, replaced_at=None)
+    order = ("awaiting_review_since", "pk")
+    keys = rows.order_by(*order).values_list("pk", flat=True)
     checked: list[Any] = []
     while True:
         part = list(keys[len(checked) : len(checked) + most])
         checked += part
-        known = Recomposition.objects.filter(pk__in=checked)
-        current = known.filter(source_hash=F("image__file_hash")).order_by(
-            "awaiting_review_since", "pk"
-        )
-        if len(part) < most or current.count() >= most:
-            return current[:most]
-
-
-def _limit_to_images(images: QuerySet[Any], rows: RecompositionQuerySet) -> RecompositionQuerySet:
-    return rows if permissions.are_all(images) else rows.filter(image__in=images.values("pk"))
+        known = Recomposition.objects.filter(allowed.exact, pk__in=checked)
+        current = known.filter(source_hash=F("image__file_hash")).order_by(*order)
+        found = list(current.values_list("pk", flat=True)[:most])
+        if len(part) < most or len(found) == most:
+            # Whoever counts and slices them needs the images no more.
+            return Recomposition.objects.filter(pk__in=found).order_by(*order)
 
 
 def with_relations(rows: QuerySet[Recomposition]) -> QuerySet[Recomposition]:

@@ -317,6 +317,7 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
+                ("collection_id", models.BigIntegerField(blank=True, editable=False, null=True)),
                 ("source_hash", models.CharField(max_length=40)),
                 (
                     "shape",
@@ -387,6 +388,7 @@ class Migration(migrations.Migration):
                     "asked_by",
                     models.ForeignKey(
                         blank=True,
+                        db_index=False,
                         null=True,
                         on_delete=deletion.set_null_if_migrated,
                         related_name="+",
@@ -398,6 +400,7 @@ class Migration(migrations.Migration):
                     "decided_by",
                     models.ForeignKey(
                         blank=True,
+                        db_index=False,
                         null=True,
                         on_delete=deletion.set_null_if_migrated,
                         related_name="+",
@@ -500,7 +503,9 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="recomposition",
-            index=models.Index(fields=["purchase", "next_attempt_at"], name="smart_resize_due"),
+            index=models.Index(
+                fields=["purchase", "next_attempt_at", "wanted_at"], name="smart_resize_due"
+            ),
         ),
         migrations.AddIndex(
             model_name="recomposition",
@@ -508,7 +513,32 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="recomposition",
+            index=models.Index(
+                fields=["collection_id", "awaiting_review_since", "id"],
+                name="smart_resize_reviews",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="recomposition",
             index=models.Index(fields=["wanted_at", "id"], name="smart_resize_newest"),
+        ),
+        migrations.AddIndex(
+            model_name="recomposition",
+            index=models.Index(
+                fields=["collection_id", "wanted_at", "id"], name="smart_resize_places"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="recomposition",
+            index=models.Index(
+                fields=["asked_by", "collection_id"], name="smart_resize_askers"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="recomposition",
+            index=models.Index(
+                fields=["decided_by", "collection_id"], name="smart_resize_deciders"
+            ),
         ),
         migrations.AddIndex(
             model_name="recomposition",

@@ -133,6 +133,10 @@ class Recomposition(ConditionalUpdateModel):
         related_name="smart_resize_recompositions",
         verbose_name=_("image"),
     )
+    #: The image's collection, by which lists find the rows of those who may see some collections
+    #: only. It may be out of date: see `image_collection`. No foreign key, so that a collection can
+    #: be deleted, and moved images be written, without a lock on rows of ours.
+    collection_id = models.BigIntegerField(null=True, blank=True, editable=False)
     source_hash = models.CharField(max_length=40)
     shape = models.DecimalField(_("shape"), max_digits=9, decimal_places=3)
     recipe = models.CharField(_("recipe"), max_length=64, blank=True, default="")
@@ -147,6 +151,8 @@ class Recomposition(ConditionalUpdateModel):
         blank=True,
         on_delete=set_null_if_migrated,
         related_name="+",
+        # Its index has the collection in it, too.
+        db_index=False,
         verbose_name=_("asked by"),
     )
     rules_overridden = models.BooleanField(default=False)
@@ -176,6 +182,8 @@ class Recomposition(ConditionalUpdateModel):
         blank=True,
         on_delete=set_null_if_migrated,
         related_name="+",
+        # Its index has the collection in it, too.
+        db_index=False,
         verbose_name=_("decided by"),
     )
     decided_at = models.DateTimeField(null=True, blank=True)
@@ -200,10 +208,19 @@ class Recomposition(ConditionalUpdateModel):
             )
         ]
         indexes = [
-            models.Index(fields=("purchase", "next_attempt_at"), name="smart_resize_due"),
+            models.Index(
+                fields=("purchase", "next_attempt_at", "wanted_at"), name="smart_resize_due"
+            ),
             models.Index(fields=("awaiting_review_since", "id"), name="smart_resize_review"),
+            models.Index(
+                fields=("collection_id", "awaiting_review_since", "id"),
+                name="smart_resize_reviews",
+            ),
             # The report's order and its filters.
             models.Index(fields=("wanted_at", "id"), name="smart_resize_newest"),
+            models.Index(fields=("collection_id", "wanted_at", "id"), name="smart_resize_places"),
+            models.Index(fields=("asked_by", "collection_id"), name="smart_resize_askers"),
+            models.Index(fields=("decided_by", "collection_id"), name="smart_resize_deciders"),
             models.Index(fields=("shape", "wanted_at", "id"), name="smart_resize_shapes"),
             models.Index(fields=("failure_code", "wanted_at", "id"), name="smart_resize_failures"),
             models.Index(fields=("waiting_reason", "wanted_at", "id"), name="smart_resize_waits"),

@@ -137,6 +137,7 @@ def _new_row(
     now = timezone.now()
     return Recomposition(
         image_id=image.pk,
+        collection_id=image.collection_id,
         source_hash=image.file_hash,
         shape=slots[0].shape,
         recipe=recipe,
@@ -169,7 +170,7 @@ def _create_or_get(image: SiteImage, row: "Recomposition") -> "Recomposition":
     from wagtail_smart_resize.models import events
 
     identity = ("image_id", "source_hash", "shape", "recipe")
-    others = ("slots", "wanted_at", "wanted_by", "asked_by", "next_attempt_at")
+    others = ("collection_id", "slots", "wanted_at", "wanted_by", "asked_by", "next_attempt_at")
     stored, created = type(row).objects.get_or_create(
         **{name: getattr(row, name) for name in identity},
         defaults={name: getattr(row, name) for name in others},

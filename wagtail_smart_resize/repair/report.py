@@ -26,6 +26,7 @@ class Repair(Enum):
     UNSTORED = "candidates without a file removed"
     SOURCES = "source pictures deleted that a request had left"
     OVERLOOKED = "recompositions put into the review queue"
+    MOVED = "recompositions noted in their images' collections"
     REPLACED = "recompositions of replaced files noted"
     RESTORED = "recompositions of restored files kept"
     TIDIED = "recompositions of replaced files deleted"

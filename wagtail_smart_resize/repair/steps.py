@@ -1,6 +1,6 @@
 """The steps of a repair and their order."""
 
-from . import moments, purchases, renditions, source_files, versions, waiting
+from . import image_collections, moments, purchases, renditions, source_files, versions, waiting
 
 #: Image hashes come first, then what is live, on which the renditions' keys depend.
 STEPS = (
@@ -9,6 +9,7 @@ STEPS = (
     purchases.find_stranded,
     purchases.find_unstored,
     purchases.find_overlooked,
+    image_collections.find_moved,
     source_files.find_left,
     versions.find_lost_versions,
     versions.find_outdated_versions,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any, NamedTuple
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.encoding import force_str
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.utils import get_user_display_name
@@ -19,6 +19,8 @@ from wagtail_smart_resize.models import GatewayRequest, Recomposition
 
 #: Maximum number of rows held in memory.
 CHUNK_SIZE = 500
+#: The report's own order, for which there is an index.
+BY_INDEX = "wanted_at"
 
 _SIGNS = r"[=+\-@＝＋－＠]"  # noqa: RUF001
 _INVISIBLE = (
@@ -176,15 +178,40 @@ def record(each: ListedRecomposition) -> dict[str, Any]:
 
 
 def stream(found: QuerySet[Recomposition]) -> Iterator[ListedRecomposition]:
-    """Yield the rows in their order, chunk by chunk.
+    """Yield the rows in their order, chunk by chunk, each loaded by a fixed number of queries.
 
-    One query selects the primary keys, and a fixed number of queries loads each chunk: a database
-    that has to sort the joined rows takes many times as long to return the first. Rows deleted
-    meanwhile are left out.
+    A database that has to sort the joined rows takes many times as long to return the first, so
+    primary keys are selected first. Rows deleted meanwhile are left out.
     """
+    first, *_rest = found.query.order_by
+    chunks = _along_the_index if str(first).removeprefix("-") == BY_INDEX else _by_one_query
+    for keys in chunks(found):
+        yield from _load(keys)
+
+
+def _along_the_index(found: QuerySet[Recomposition]) -> Iterator[list[Any]]:
+    """Yield the keys of rows ordered by `BY_INDEX` and "-pk": each chunk goes on after the last.
+
+    So no database sorts all rows before the first, and no client library holds the keys of all. A
+    row that is asked for again meanwhile moves to the newest: it may be left out, or come twice.
+    """
+    direction = "lt" if str(found.query.order_by[0]).startswith("-") else "gt"
+    rows = found.values_list("pk", BY_INDEX)
+    part = list(rows[:CHUNK_SIZE])
+    while part:
+        yield [pk for pk, _value in part]
+        pk, value = part[-1]
+        same, beyond = Q(**{BY_INDEX: value}, pk__lt=pk), Q(**{f"{BY_INDEX}__{direction}": value})
+        # The first condition says no more than the others, in a form that the index serves.
+        rest = rows.filter(Q(**{f"{BY_INDEX}__{direction}e": value}), same | beyond)
+        part = list(rest[:CHUNK_SIZE])
+
+
+def _by_one_query(found: QuerySet[Recomposition]) -> Iterator[list[Any]]:
+    """Yield the keys of rows in an order for which the database has to sort them, once."""
     keys = found.values_list("pk", flat=True).iterator(chunk_size=CHUNK_SIZE)
     while chunk := list(islice(keys, CHUNK_SIZE)):
-        yield from _load(chunk)
+        yield chunk
 
 
 def _load(keys: Iterable[Any]) -> list[ListedRecomposition]:

@@ -92,7 +92,7 @@ class RecompositionFilterSet(WagtailFilterSet):
         self.filters["failure"].extra["choices"] = failure_choices(mine)
         self.filters["waiting"].extra["choices"] = waiting_choices(mine)
         self.filters["batch"].extra["choices"] = batch_choices(mine, self.data.get("batch"))
-        here = mine.filter(image__collection=OuterRef("pk"))
+        here = mine.filter(collection_id=OuterRef("pk"))
         collections = Collection.objects.filter(Exists(here))
         if len(collections[:2]) > 1:
             self.filters["collection"] = CollectionFilter(

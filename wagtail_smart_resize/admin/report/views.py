@@ -99,6 +99,13 @@ class ReportView(BaseReportView):
             raise PermissionDenied
         return super().dispatch(request, *args, **kwargs)
 
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not self.is_export:
+            return super().get(request, *args, **kwargs)
+        # Wagtail makes a page's context for an export, too, and loads all rows to count them.
+        rows = export.stream(self.get_filtered_queryset())
+        return self.as_spreadsheet(rows, request.GET.get("export"))
+
     @cached_property
     def columns(self) -> list[BaseColumn]:
         columns = [
@@ -142,23 +149,19 @@ class ReportView(BaseReportView):
         # Wagtail filters the result of `get_queryset`, which is filtered already, a second time.
         return self.get_queryset()
 
-    def decorate_paginated_queryset(self, object_list: Any) -> Any:
-        """Return the rows as they are, or those that an export loads itself."""
-        return export.stream(object_list) if self.is_export else object_list
-
     def to_row_dict(self, item: listings.ListedRecomposition) -> dict[str, Any]:
         return export.record(item)
 
     # Above the rows
 
     def get_context_data(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        context = super().get_context_data(*args, **kwargs)
-        if not self.is_export:
-            context["figures"] = monthly_figures.figures_for(listings.visible_to(self.request.user))
-            context["health"] = pipeline_health.check()
-            context["may_stop_buying"] = permissions.may_approve_any(self.request.user)
-            context.update(self._batch_context())
-        return context
+        return {
+            **super().get_context_data(*args, **kwargs),
+            "figures": monthly_figures.figures_for(listings.visible_to(self.request.user)),
+            "health": pipeline_health.check(),
+            "may_stop_buying": permissions.may_approve_any(self.request.user),
+            **self._batch_context(),
+        }
 
     def _batch_context(self) -> dict[str, Any]:
         """Return the batch's progress, with a URL to refresh the table from while it is busy."""
