@@ -27,6 +27,7 @@ NAMES = (
     "delay",
     "steps",
     "throughput",
+    "under_load",
     "publishing",
     "memory",
     "size",

@@ -44,12 +44,15 @@ def with_settings(settings: str = "", **ours: object) -> str:
     return "\n".join(lines) + "\n"
 
 
-def want(site: Site, photos: int, specs: list[str]) -> None:
-    """View pages with all photographs in these specs, as their first visitor."""
-    for first in range(1, photos + 1, PER_PAGE):
-        numbers = range(first, min(first + PER_PAGE, photos + 1))
+def want(site: Site, photos: int, specs: list[str], port: int = 0, *, first: int = 1) -> None:
+    """View pages with all photographs in these specs, as their first visitor.
+
+    `first` is the first of the photographs, `port` that of the process that shows the pages.
+    """
+    for start in range(first, photos + 1, PER_PAGE):
+        numbers = range(start, min(start + PER_PAGE, photos + 1))
         query = [("photo", str(number)) for number in numbers] + [("spec", spec) for spec in specs]
-        answer = site.get(f"/pictures/?{urlencode(query)}")
+        answer = site.get(f"/pictures/?{urlencode(query)}", port)
         assert answer.status == 200, site.log()
 
 

@@ -1,6 +1,7 @@
 """The view from which the gateway fetches source pictures, at URLs that can't be guessed."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.core.handlers.asgi import ASGIRequest
@@ -11,6 +12,7 @@ from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views import View
 
+from wagtail_smart_resize.core import answering
 from wagtail_smart_resize.core.logs import get_logger
 from wagtail_smart_resize.exceptions import SourceUnavailable
 from wagtail_smart_resize.models import GatewayRequest
@@ -41,6 +43,11 @@ class SourceView(View):
     """
 
     http_method_names = ["get", "head"]
+
+    def dispatch(self, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        # No person waits for it: it is a part of the work that gives way to requests.
+        answering.under_way.end()
+        return super().dispatch(*args, **kwargs)
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
         if is_test(token):

@@ -6,7 +6,8 @@ waiting for the gateway.
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 from django.db import connections
 
@@ -53,8 +54,8 @@ class ThreadPool:
         """
         batch = _Batch(jobs, go_on)
         if self._workers <= 1:
-            while (job := batch.next_job()) is not None:
-                batch.end(_run_guarded(job))
+            while batch.waiting:
+                batch.end(batch.run(batch.next_job()))
             return list(batch.results)
         if not batch.waiting:
             return []
@@ -108,16 +109,14 @@ class ThreadPool:
                 )
             finally:
                 self._idle -= 1
-            for batch in self._batches:
-                if (job := batch.next_job()) is not None:
-                    return batch, job
-            self._forget_what_is_done()
-            return None
+            waiting = next((batch for batch in self._batches if batch.waiting), None)
+            return (waiting, waiting.next_job()) if waiting else None
 
     def _run(self, batch: "_Batch", job: Job) -> None:
-        result = _run_guarded(job)
+        # Not locked: to be told whether to go on may take a moment.
+        outcome = batch.run(job)
         with self._changed:
-            batch.end(result)
+            batch.end(outcome)
             self._start(len(batch.waiting))
             self._forget_what_is_done()
 
@@ -144,26 +143,34 @@ class _Batch:
     def is_done(self) -> bool:
         return not (self.waiting or self._running)
 
-    def next_job(self) -> Job | None:
-        """Return a job that begins to run now; None if there is none, or none may begin."""
-        if self.waiting and not self._go_on():
-            self.waiting.clear()
-        if not self.waiting:
-            return None
+    def next_job(self) -> Job:
+        """Return a job that is to be run now."""
         self._running += 1
         return self.waiting.popleft()
 
-    def end(self, result: "list[Job] | None") -> None:
-        """Note that a job has ended with these further jobs, or failed (None)."""
+    def run(self, job: Job) -> "_Outcome":
+        """Run a job, unless none may begin any more; a failure stops no other job."""
+        if not self._go_on():
+            return _Outcome(is_begun=False)
+        try:
+            return _Outcome(following=list(job() or ()))
+        except Exception:
+            logger.exception("A step of the pipeline failed; it is tried again")
+            return _Outcome(succeeded=False)
+
+    def end(self, outcome: "_Outcome") -> None:
+        """Note what became of a job. Where it was not begun, neither is the rest."""
         self._running -= 1
-        self.results.append(result is not None)
-        self.waiting.extendleft(reversed(result or ()))
+        if outcome.is_begun:
+            self.results.append(outcome.succeeded)
+            self.waiting.extendleft(reversed(outcome.following))
+        else:
+            self.waiting.clear()
 
 
-def _run_guarded(job: Job) -> "list[Job] | None":
-    """Run a job; return the jobs that it returns, None if it failed: that stops no other job."""
-    try:
-        return list(job() or ())
-    except Exception:
-        logger.exception("A step of the pipeline failed; it is tried again")
-        return None
+class _Outcome(NamedTuple):
+    """What became of a job, and the jobs that it returned."""
+
+    is_begun: bool = True
+    succeeded: bool = True
+    following: Sequence[Job] = ()

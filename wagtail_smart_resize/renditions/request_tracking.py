@@ -28,6 +28,7 @@ from django.urls import (
 from django.utils import translation
 from django.utils.translation import get_language_from_path
 
+from wagtail_smart_resize.core import answering
 from wagtail_smart_resize.core.logs import get_logger
 
 logger = get_logger(__name__)
@@ -98,6 +99,7 @@ def _on_started(
     sender: Any, environ: dict[str, Any] | None = None, scope: Any = None, **_kwargs: Any
 ) -> None:
     _Process.has_answered = True
+    answering.under_way.begin()
     _thread_state.path = _path_below_script(environ, scope)
     _thread_state.in_admin = None
 
@@ -159,6 +161,7 @@ def _without_language(path: str) -> str:
 
 
 def _on_finished(**_kwargs: Any) -> None:
+    answering.under_way.end()
     _thread_state.path = None
 
 

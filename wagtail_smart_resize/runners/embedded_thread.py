@@ -7,7 +7,7 @@ import threading
 from wagtail_smart_resize.core.logs import get_logger
 from wagtail_smart_resize.purchasing.under_way import posts
 
-from . import loop
+from . import giving_way, loop
 
 logger = get_logger(__name__)
 
@@ -28,7 +28,7 @@ class EmbeddedThread:
         """Start over in a forked child, where the parent's thread does not run."""
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._loop = loop.Loop(alone=True)
+        self._loop = _new_loop()
 
     @property
     def is_alive(self) -> bool:
@@ -38,12 +38,16 @@ class EmbeddedThread:
         """Have the thread look for work, and start it if it does not run."""
         with self._lock:
             if not self.is_alive:
-                self._loop = loop.Loop(alone=True)
+                self._loop = _new_loop()
                 self._thread = threading.Thread(
-                    target=self._loop.run, name="smart-resize", daemon=True
+                    target=self._run, args=(self._loop,), name="smart-resize", daemon=True
                 )
                 self._thread.start()
         self._loop.wake()
+
+    def _run(self, made: loop.Loop) -> None:
+        giving_way.lower_priority()
+        made.run()
 
     def stop(self, seconds: float = 10.0) -> bool:
         """End the thread after the step under way; return whether it ended within `seconds`."""
@@ -65,6 +69,10 @@ class EmbeddedThread:
             logger.error("The process ends while a request is being sent: it counts as unknown")
         elif not self.stop(SHUTDOWN_SECONDS):
             logger.warning("The process ends in the middle of a step of the pipeline")
+
+
+def _new_loop() -> loop.Loop:
+    return loop.Loop(alone=True, give_way=giving_way.wait_for_requests)
 
 
 embedded_thread = EmbeddedThread()

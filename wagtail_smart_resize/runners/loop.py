@@ -45,10 +45,18 @@ class Loop:
 
     `alone`: make only passes that no other process has taken, so that one of many web processes
     works. A worker process makes all its passes, since requests carry leases of their own.
+    `give_way` is called before each step, while nothing is locked or open for it. It may wait, but
+    not once the event that it is given is set: the loop is to stop then.
     """
 
-    def __init__(self, *, alone: bool) -> None:
+    def __init__(
+        self,
+        *,
+        alone: bool,
+        give_way: Callable[[threading.Event], object] = lambda stopped: None,
+    ) -> None:
         self.alone = alone
+        self._give_way = give_way
         self.stopped = threading.Event()
         self._woken = threading.Event()
         self._overdue_passes = 0
@@ -109,9 +117,12 @@ class Loop:
         """Make a pass; return the seconds until the next."""
         self._pool = self._pool or ThreadPool(WORKERS, STEP_PATIENCE_SECONDS, self.wake)
         ends = time.monotonic() + PASS_SECONDS
-        due = work_once(
-            state, lambda: not self.stopped.is_set() and time.monotonic() < ends, self._pool
-        )
+
+        def go_on() -> bool:
+            self._give_way(self.stopped)
+            return not self.stopped.is_set() and time.monotonic() < ends
+
+        due = work_once(state, go_on, self._pool)
         seconds = self._seconds_until(due)
         return seconds if self.alone else min(POLL_SECONDS, seconds)
 

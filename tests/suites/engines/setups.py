@@ -54,15 +54,19 @@ def filled_site(
     *,
     settings: str = "",
     module: str = "suites.engines.settings",
+    photographs: bool = False,
     **environment: str,
 ) -> Iterator[Site]:
-    """Create a site with this many plain photographs, whose settings end with these lines of
-    Python."""
+    """Create a site with this many photos, whose settings end with these lines of Python.
+
+    The photos are of one colour, or real `photographs`, which take as long as those to encode.
+    """
     file = directory / "documented.py"
     file.write_text(settings)
     named = {"DJANGO_SETTINGS_MODULE": module, "ENGINES_DOCUMENTED": str(file)}
     with contextlib.closing(Site(directory, database, gateway, **named, **environment)) as site:
-        filling = site.start("suites.engines.fill", str(photos))
+        kind = ["photographs"] if photographs else []
+        filling = site.start("suites.engines.fill", str(photos), *kind)
         assert filling.wait(400) == 0, site.log()
         yield site
 
