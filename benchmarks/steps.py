@@ -77,7 +77,7 @@ class _Counts(Counter[str]):
 def measure(directory: Path, quick: bool) -> list[Row]:
     call_command("migrate", verbosity=0, run_syncdb=True)
     Collection.add_root(name="Root")
-    images = 5 if quick else 40
+    images = 5 if quick else 100
     with ExitStack() as stack:
         far_end = stack.enter_context(answering(Reply(200, picture(), "image/png")))
         url = stack.enter_context(gateway.running(1.0 if quick else LATENCY_SECONDS))

@@ -657,7 +657,7 @@ def test_what_a_job_returns_is_done_before_what_waits(workers):
     assert sorted(ran) == ["first", "its other", "its own", "second"]
     if workers == 1:
         assert ran == ["first", "its own", "its other", "second"]
-    pool.wait()
+    pool.close()
 
 
 def test_jobs_that_one_returns_are_shared_by_all_threads():
@@ -668,23 +668,23 @@ def test_jobs_that_one_returns_are_shared_by_all_threads():
 
     pool = ThreadPool(3)
     assert pool.run_jobs([lambda: [meet] * 3]) == [True] * 4
-    pool.wait()
+    pool.close()
 
 
 def test_threads_serve_several_batches_and_end_when_told():
     seen = []
-    pool = ThreadPool(2)
+    pool = ThreadPool(2, patience=TIMEOUT_SECONDS)
     for _ in range(5):
         pool.run_jobs([lambda: seen.append(threading.current_thread())] * 2)
     assert len(set(seen)) <= 2
-    pool.wait()
+    pool.close()
     assert not any(thread.is_alive() for thread in seen)
 
 
 def test_what_is_not_begun_any_more_leaves_no_thread_waiting():
     pool = ThreadPool(2)
     assert pool.run_jobs([lambda: None] * 3, lambda: False) == []
-    pool.wait()
+    pool.close()
 
 
 def test_jobs_that_are_not_begun_in_time_are_left():
@@ -703,7 +703,7 @@ def test_a_job_that_waits_for_the_gateway_keeps_nobody_else_waiting(monkeypatch)
     assert not told.is_set()
     answer.set()
     assert told.wait(TIMEOUT_SECONDS)
-    pool.wait()
+    pool.close()
 
 
 def test_jobs_left_before_their_thread_came_to_run_tell_when_they_end(monkeypatch):
@@ -720,7 +720,7 @@ def test_jobs_left_before_their_thread_came_to_run_tell_when_they_end(monkeypatc
     assert pool.run_jobs([lambda: None], lambda: True) == []
     may_run.set()
     assert told.wait(TIMEOUT_SECONDS)
-    pool.wait()
+    pool.close()
 
 
 # Requests under way

@@ -5,7 +5,7 @@ from functools import reduce
 from operator import or_
 from typing import Any, NamedTuple
 
-from django.db.models import Count, Exists, IntegerField, Min, Q, QuerySet, Subquery, Value
+from django.db.models import Count, Exists, Min, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce, Greatest
 
 from wagtail_smart_resize.models import GatewayRequest, ImageVersion, PipelineState, Recomposition
@@ -32,20 +32,27 @@ class Agenda(NamedTuple):
 
 def read_agenda() -> Agenda:
     """Return what is due now and later."""
-    row = PipelineState.objects.filter(pk=1).annotate(**_asked()).first()
+    moments, waits = _moments(), _waits()
+    asked: dict[str, Any] = {name: Subquery(rows) for name, rows in moments.items()}
+    for reason, sources in waits.items():
+        asked[f"waits_{reason}"] = reduce(or_, (Q(Exists(rows)) for rows in sources))
+    row = PipelineState.objects.filter(pk=1).annotate(**asked).first()
+    found: dict[str, Any]
     if row is None:
-        PipelineState.get_current()
-        return read_agenda()
-    told: dict[str, Any] = vars(row)
-    return Agenda(
-        row,
-        told["due_step"],
-        told["due_claim"],
-        told["due_flip"],
-        told["due_purge"],
-        told["unfinished"] or 0,
-        frozenset(reason for reason in CHANGED_ELSEWHERE if told[f"waits_{reason}"]),
-    )
+        # Before the first pass there is no row to ask it with.
+        found = {name: _first_value(rows) for name, rows in moments.items()}
+        waiting = {reason for reason, rows in waits.items() if any(map(QuerySet.exists, rows))}
+        row = PipelineState(pk=1)
+    else:
+        found = {name: getattr(row, name) for name in moments}
+        waiting = {reason for reason in waits if getattr(row, f"waits_{reason}")}
+    found["unfinished"] = found["unfinished"] or 0
+    return Agenda(state=row, waits=frozenset(waiting), **found)
+
+
+def _first_value(rows: QuerySet[Any]) -> Any:
+    (value,) = (rows.first() or {"": None}).values()
+    return value
 
 
 def claimable() -> QuerySet[Recomposition]:
@@ -63,30 +70,29 @@ def held_back() -> QuerySet[GatewayRequest]:
     return GatewayRequest.objects.unsent().filter(error_code=Reason.BUDGET)
 
 
-def _asked() -> dict[str, Any]:
+def _moments() -> dict[str, QuerySet[Any]]:
+    """Return, for each field of the agenda, rows of which the first holds its value."""
     free_at = Greatest("next_step_at", Coalesce("leased_until", "next_step_at"))
     unfinished = GatewayRequest.objects.unfinished().order_by().values(all=Value(1))
     versions = ImageVersion.objects
-    sources: dict[Reason, list[QuerySet[Any]]] = {
+    return {
+        "step": unfinished.annotate(first=Min(free_at)).values("first"),
+        "unfinished": unfinished.annotate(number=Count("pk")).values("number"),
+        "claim": _earliest(claimable(), "next_attempt_at"),
+        "flip": _earliest(versions.filter(publish_due_at__isnull=False), "publish_due_at"),
+        "purge": _earliest(versions.filter(purge_due_at__isnull=False), "purge_due_at"),
+    }
+
+
+def _earliest(rows: QuerySet[Any], moment: str) -> QuerySet[Any]:
+    """Return the earliest moment of these rows, which an index has in its order."""
+    return rows.order_by(moment).values(moment)[:1]
+
+
+def _waits() -> dict[Reason, list[QuerySet[Any]]]:
+    """Return, for each reason, the rows of which any waits for it."""
+    waits: dict[Reason, list[QuerySet[Any]]] = {
         reason: [waiting_for(reason)] for reason in CHANGED_ELSEWHERE
     }
-    sources[Reason.BUDGET].append(held_back())
-    waits: dict[str, Any] = {
-        f"waits_{reason}": reduce(or_, (Q(Exists(rows)) for rows in found))
-        for reason, found in sources.items()
-    }
-    return {
-        "due_step": Subquery(unfinished.annotate(first=Min(free_at)).values("first")),
-        "unfinished": Subquery(
-            unfinished.annotate(number=Count("pk")).values("number"), output_field=IntegerField()
-        ),
-        "due_claim": _first(claimable(), "next_attempt_at"),
-        "due_flip": _first(versions.filter(publish_due_at__isnull=False), "publish_due_at"),
-        "due_purge": _first(versions.filter(purge_due_at__isnull=False), "purge_due_at"),
-        **waits,
-    }
-
-
-def _first(rows: QuerySet[Any], moment: str) -> Subquery:
-    """Return the earliest moment of these rows, which an index has in its order."""
-    return Subquery(rows.order_by(moment).values(moment)[:1])
+    waits[Reason.BUDGET].append(held_back())
+    return waits

@@ -6,6 +6,7 @@ What a pass leaves undone, or a process loses, the next pass finds in the tables
 
 import datetime as dt
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -61,7 +62,9 @@ def run_pass(
     """
     if not ownership.is_owner():
         return _Pass(0, 0, None)
-    pool = pool or ThreadPool(workers)
+    if pool is None:
+        with closing(ThreadPool(workers)) as pool:
+            return run_pass(go_on=go_on, pool=pool)
     demand.write_noted_demand()
     agenda, now, client = read_agenda(), timezone.now(), GatewayClient.from_settings()
     agenda.state.update_if(where={}, last_pass_at=now)

@@ -25,11 +25,11 @@ IDLE_SECONDS = 5.0
 
 
 class ThreadPool:
-    """A pool of at most `workers` threads. With one, jobs run in the calling thread.
+    """A pool of at most `workers` threads. The caller's is one of them, unless it is impatient.
 
-    `patience`: seconds after which `run_jobs` no longer waits for jobs. Those end by themselves,
-    under their leases, and `finished` is called when they do. The time is measured in the caller: a
-    thread that a busy machine starts late has less of it.
+    `patience`: seconds after which `run_jobs` no longer waits for jobs, None for no limit. Those
+    end by themselves, under their leases, and `finished` is called when they do. The time is
+    measured in the caller: a thread that a busy machine starts late has less of it.
     """
 
     def __init__(
@@ -53,23 +53,37 @@ class ThreadPool:
         `go_on` is called before each job: once it returns False, the rest is not run.
         """
         batch = _Batch(jobs, go_on)
-        if self._workers <= 1:
-            while batch.waiting:
-                batch.end(batch.run(batch.next_job()))
-            return list(batch.results)
         if not batch.waiting:
             return []
+        if self._patience is None:
+            return self._work_on(batch)
         with self._changed:
             self._is_closed = False
             self._batches.append(batch)
             # At least one thread, even if all others wait for the gateway.
-            self._start(len(batch.waiting), 0 if self._idle else 1)
+            self._start(len(batch.waiting), self._workers, 0 if self._idle else 1)
             self._changed.notify_all()
             # An abandoned batch calls `finished`: so this is decided before the results are read.
             batch.is_abandoned = not self._changed.wait_for(lambda: batch.is_done, self._patience)
             return list(batch.results)
 
-    def wait(self) -> None:
+    def _work_on(self, batch: "_Batch") -> list[bool]:
+        """Do the jobs in this thread, with as many others as there are jobs for."""
+        with self._changed:
+            self._is_closed = False
+            self._batches.append(batch)
+            self._start(len(batch.waiting) - 1, self._workers - 1)
+            self._changed.notify_all()
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: batch.is_done or batch.waiting)
+                if batch.is_done:
+                    self._forget_what_is_done()
+                    return list(batch.results)
+                job = batch.next_job()
+            self._run(batch, job)
+
+    def close(self) -> None:
         """Wait for all jobs that are running or waiting, and end the threads."""
         with self._changed:
             self._is_closed = True
@@ -78,9 +92,9 @@ class ThreadPool:
         for thread in threads:
             thread.join()
 
-    def _start(self, jobs: int, at_least: int = 0) -> None:
+    def _start(self, jobs: int, most: int, at_least: int = 0) -> None:
         """Start threads for so many jobs, as far as the pool may have more."""
-        room = self._workers - len(self._threads)
+        room = most - len(self._threads)
         for _ in range(max(at_least, min(room, jobs - self._idle))):
             number = len(self._threads)
             thread = threading.Thread(
@@ -117,7 +131,10 @@ class ThreadPool:
         outcome = batch.run(job)
         with self._changed:
             batch.end(outcome)
-            self._start(len(batch.waiting))
+            # This thread does one of them.
+            self._start(
+                len(batch.waiting) - 1, self._workers - (1 if self._patience is None else 0)
+            )
             self._forget_what_is_done()
 
     def _forget_what_is_done(self) -> None:

@@ -3,7 +3,9 @@
 import secrets
 from typing import Any
 
+import willow
 from django.db import IntegrityError
+from PIL import Image, UnidentifiedImageError
 from wagtail.images.models import Filter
 
 from wagtail_smart_resize.core import database, storage_errors
@@ -36,15 +38,25 @@ def _hidden_row(image: SiteImage, spec: Filter, content: Any) -> Any:
     """Create the row to exist while its file is written, under a file name of no other row."""
     key = secrets.token_hex(6)
     fields = {"filter_spec": spec.spec, "focal_point_key": key}
-    measured = image.get_rendition_model()(image=image, file=content, **fields)
-    field = measured.file.field
+    width, height = _size_of(content)
+    row = image.get_rendition_model()(image=image, width=width, height=height, **fields)
+    field = row.file.field
     stem, _dot, rest = content.name.partition(".")
-    name = field.generate_filename(measured, f"{stem}.{key}.{rest}")
+    name = field.generate_filename(row, f"{stem}.{key}.{rest}")
     with storage_errors.translate_storage_errors():
-        name = measured.file.storage.get_available_name(name, max_length=field.max_length)
-    return image.renditions.create(
-        file=name, width=measured.width, height=measured.height, **fields
-    )
+        name = row.file.storage.get_available_name(name, max_length=field.max_length)
+    return image.renditions.create(file=name, width=width, height=height, **fields)
+
+
+def _size_of(content: Any) -> tuple[int, int]:
+    """Return width and height in pixels by the file's header: Wagtail would decode the picture."""
+    try:
+        size = Image.open(content.file).size
+    except UnidentifiedImageError:
+        # An SVG, whose size Willow knows.
+        size = willow.Image.open(content.file).get_size()
+    content.seek(0)
+    return size
 
 
 def _show(row: Any, key: str) -> bool:

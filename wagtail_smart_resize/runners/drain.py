@@ -1,8 +1,10 @@
 """Making passes until nothing is left that this machine can do now."""
 
+import datetime as dt
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -10,6 +12,7 @@ from django.utils import timezone
 
 from wagtail_smart_resize.models import GatewayRequest, ImageVersion, PipelineState, Recomposition
 from wagtail_smart_resize.purchasing import passes
+from wagtail_smart_resize.purchasing.thread_pool import ThreadPool
 from wagtail_smart_resize.rules.verdict import Reason
 from wagtail_smart_resize.settings import settings
 
@@ -82,18 +85,22 @@ def finish(
     ends = time.monotonic() + seconds
     sleep = sleep or told_to_end.wait
     failed_before, failed_steps = _failed_purchases(), 0
-    while True:
-        result = passes.run_pass(workers=loop.WORKERS, go_on=lambda: not told_to_end.is_set())
-        failed_steps += result.failed
-        left = Outstanding.current()
-        tell(left)
-        remaining = ends - time.monotonic()
-        if not left or remaining <= 0 or told_to_end.is_set():
-            return Drained(failed_steps, len(_failed_purchases() - failed_before), left)
-        rest = (
-            (result.due - timezone.now()).total_seconds() if result.due else MAX_DRAIN_REST_SECONDS
-        )
-        sleep(min(max(loop.REST_SECONDS, rest), MAX_DRAIN_REST_SECONDS, remaining))
+    with closing(ThreadPool(loop.WORKERS)) as pool:
+        while True:
+            result = passes.run_pass(go_on=lambda: not told_to_end.is_set(), pool=pool)
+            failed_steps += result.failed
+            left = Outstanding.current()
+            tell(left)
+            remaining = ends - time.monotonic()
+            if not left or remaining <= 0 or told_to_end.is_set():
+                return Drained(failed_steps, len(_failed_purchases() - failed_before), left)
+            sleep(min(_seconds_until(result.due), remaining))
+
+
+def _seconds_until(due: dt.datetime | None) -> float:
+    """Return the seconds until the next pass."""
+    rest = (due - timezone.now()).total_seconds() if due else MAX_DRAIN_REST_SECONDS
+    return min(max(loop.REST_SECONDS, rest), MAX_DRAIN_REST_SECONDS)
 
 
 def _failed_purchases() -> set[tuple[Any, ...]]:

@@ -91,7 +91,7 @@ class Loop:
         """Wait for the steps under way."""
         try:
             if self._pool:
-                self._pool.wait()
+                self._pool.close()
         finally:
             connections.close_all()
 
