@@ -1,8 +1,10 @@
 """Prepare, flip, purge, tell."""
 
 import errno
+import gc
 import logging
 import threading
+import weakref
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -10,6 +12,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage
 from django.db.models import F
 from django.utils import timezone
+from PIL import Image
 from PIL.ImageFile import ImageFile
 from support.factories import (
     candidate,
@@ -29,8 +32,11 @@ from wagtail.images import get_image_model
 from wagtail.images.models import Filter
 from wagtail.images.rect import Rect
 
+from wagtail_smart_resize.core.sizes import Size
+from wagtail_smart_resize.imaging import webp
 from wagtail_smart_resize.models import Candidate, ImageVersion, Recomposition
 from wagtail_smart_resize.publishing import frontend_cache, preparation, publication
+from wagtail_smart_resize.publishing.material import Material
 from wagtail_smart_resize.purchasing import demand, passes
 from wagtail_smart_resize.renditions import demand_notes
 from wagtail_smart_resize.renditions.published import PublishedState
@@ -118,10 +124,17 @@ class TestPreparing:
         made_live(image)
         decoded, cut = [], []
         prepare, cut_out = ImageFile.load_prepare, PublishedState.cut_out
+        decode_webp = webp.decode
 
         def decoding(picture):
             decoded.append(picture.size)
             prepare(picture)
+
+        def decoding_webp(content, opened):
+            picture = decode_webp(content, opened)
+            if picture is not None:
+                decoded.append(picture.size)
+            return picture
 
         def cutting(known, entry, size):
             cut.append(str(size))
@@ -129,12 +142,30 @@ class TestPreparing:
 
         with monkeypatch.context() as patch:
             patch.setattr(ImageFile, "load_prepare", decoding)
+            patch.setattr(webp, "decode", decoding_webp)
             patch.setattr(PublishedState, "cut_out", cutting)
             assert publication.publish(image.pk)
         assert decoded.count((800, 800)) == 1
         assert (image.width, image.height) not in decoded
         assert sorted(cut) == sorted(sizes)
         assert specs_on_key(image) == set(specs)
+
+    def test_what_was_cut_out_before_is_not_kept_by_a_reference_cycle(self):
+        image = photo("rocket.jpg")
+        fresh(image).get_renditions("smartresize-200x200")
+        file = made_live(image).live.file_name
+        material, cut = Material(), Image.new("RGB", (200, 200), BLUE)
+        material.keep(file, {Size(200, 200): cut})
+        kept = weakref.ref(cut)
+        gc.collect()
+        gc.disable()
+        try:
+            assert publication.publish(image.pk, material)
+            del material, cut
+            assert kept() is None
+        finally:
+            gc.enable()
+        assert near(colour_of(fresh(image).get_rendition("smartresize-200x200")), BLUE)
 
     def test_one_renditions_failure_stops_no_other(self, monkeypatch):
         image = plain_image()

@@ -102,12 +102,24 @@ def test_a_start_opens_nothing_of_ours():
     assert opened_at_start() == opened_at_start("wagtail_smart_resize")
 
 
+#: Packages and modules of which a start imports nothing.
+ONLY_FOR_WORK = (
+    "tenacity",
+    "wagtail_smart_resize.gateway",
+    "wagtail_smart_resize.imaging",
+    "wagtail_smart_resize.purchasing.schedule",
+    "wagtail_smart_resize.purchasing.source_image",
+    "wagtail_smart_resize.purchasing.thread_pool",
+    "wagtail_smart_resize.repair",
+    "wagtail_smart_resize.rules",
+)
+
+
 def test_a_start_imports_nothing_that_only_the_work_needs():
-    """Every web process knows when a pass is due; the client and Pillow's parts wait for one."""
+    """Nor does a process with the thread or the task chain, until something may be due."""
     code = (
         "import django, sys; django.setup(); import wagtail_smart_resize.runners.modes; "
-        "print([name for name in sys.modules if name.startswith("
-        "('wagtail_smart_resize.gateway', 'wagtail_smart_resize.purchasing.source_image'))])"
+        f"print([name for name in sys.modules if name.startswith({ONLY_FOR_WORK!r})])"
     )
     settings = {"PYTHONPATH": str(TESTS), "DJANGO_SETTINGS_MODULE": "support.settings"}
     ended = subprocess.run(

@@ -6,14 +6,16 @@ A site may read from replicas, which lag: what is read from one may be long out 
 import contextlib
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from django.apps import apps
 from django.db import DatabaseError, connections, models, router, transaction
 from django.db.models import QuerySet
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from .logs import get_logger
+
+if TYPE_CHECKING:
+    from tenacity import Retrying
 
 logger = get_logger(__name__)
 
@@ -62,15 +64,21 @@ def retried(action: Callable[Parameters, Result]) -> Callable[Parameters, Result
     def repeating(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         if connections[alias()].in_atomic_block:
             return action(*args, **kwargs)
-        tries = Retrying(
-            stop=stop_after_attempt(MAX_TRIES),
-            wait=wait_random_exponential(multiplier=0.05, max=1),
-            retry=retry_if_exception(lost_to_another),
-            reraise=True,
-        )
-        return tries(action, *args, **kwargs)
+        return _tries()(action, *args, **kwargs)
 
     return repeating
+
+
+def _tries() -> "Retrying":
+    # Imported here, since a process that only shows pages repeats nothing.
+    from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+    return Retrying(
+        stop=stop_after_attempt(MAX_TRIES),
+        wait=wait_random_exponential(multiplier=0.05, max=1),
+        retry=retry_if_exception(lost_to_another),
+        reraise=True,
+    )
 
 
 def on_commit(function: Callable[[], object]) -> None:

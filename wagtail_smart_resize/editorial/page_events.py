@@ -14,7 +14,6 @@ from wagtail_smart_resize.core.logs import get_logger
 from wagtail_smart_resize.core.schema import schema
 from wagtail_smart_resize.models import Recomposition
 from wagtail_smart_resize.renditions import request_tracking
-from wagtail_smart_resize.rules.verdict import Reason
 from wagtail_smart_resize.runners import modes
 
 logger = get_logger(__name__)
@@ -52,6 +51,8 @@ def _wake_shown_images(page: Any) -> None:
 
 def wake_images(ids: set[str]) -> int:
     """Make due what waits for a published page to use these images; return the number of rows."""
+    from wagtail_smart_resize.rules.verdict import Reason
+
     rows = Recomposition.objects.filter(image_id__in=ids)
     return rows.wake(Reason.NOT_PUBLISHED, timezone.now())
 

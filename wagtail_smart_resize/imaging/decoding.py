@@ -11,7 +11,7 @@ from PIL import Image
 
 from wagtail_smart_resize.exceptions import DownloadError
 
-from . import pixel_budget, png_texts, srgb
+from . import pixel_budget, png_texts, srgb, webp
 from .orientation import upright
 
 CANDIDATE_FORMATS = ("JPEG", "PNG", "WEBP")
@@ -73,9 +73,7 @@ def decode(content: bytes, look: Look = lambda _picture: None) -> Picture:
 
 def open_upright(file: Any) -> Image.Image:
     """Return the decoded picture of a stored candidate as displayed. Raises what Pillow raises."""
-    picture = Image.open(file, formats=CANDIDATE_FORMATS)
-    picture.load()
-    return upright(picture)
+    return upright(_loaded(_opened(file), file))
 
 
 def _decode(content: bytes, look: Look) -> Picture:
@@ -83,7 +81,7 @@ def _decode(content: bytes, look: Look) -> Picture:
         raise DownloadError("truncated", "The picture ends before it is complete.")
     if content.startswith(png_texts.SIGNATURE):
         content = png_texts.without_compressed_texts(content)
-    with _opened(content) as picture:
+    with _opened(BytesIO(content)) as picture:
         _check_header(picture, content)
         pixel_count = picture.width * picture.height
     with pixel_budget.budget.hold(pixel_count):
@@ -91,17 +89,18 @@ def _decode(content: bytes, look: Look) -> Picture:
         return _decode_pixels(content, look)
 
 
-def _opened(content: bytes) -> Image.Image:
-    return Image.open(BytesIO(content), formats=CANDIDATE_FORMATS)
+def _opened(file: Any) -> Image.Image:
+    return Image.open(file, formats=CANDIDATE_FORMATS)
 
 
 def _decode_pixels(content: bytes, look: Look) -> Picture:
     """Decode to the end; return the picture, encoded anew if it is not a plain one."""
-    with _opened(content) as picture:
-        picture.load()
-        name = str(picture.format).lower()
+    file = BytesIO(content)
+    with _opened(file) as opened:
+        picture = _loaded(opened, file)
+        name = str(opened.format).lower()
         # Pillow knows only now all of what a PNG says of itself.
-        if picture.format in CANDIDATE_FORMATS and srgb.is_plain(picture):
+        if opened.format in CANDIDATE_FORMATS and srgb.is_plain(picture):
             shown = upright(picture)
         else:
             shown = srgb.upright_on_white(picture)
@@ -109,6 +108,17 @@ def _decode_pixels(content: bytes, look: Look) -> Picture:
         look(shown)
         size = shown.size
     return Picture(content, name, *size, hashlib.sha256(content).hexdigest())
+
+
+def _loaded(opened: Image.Image, file: Any) -> Image.Image:
+    """Return the picture with its pixels: `opened` itself, unless less memory does for them."""
+    if opened.format == "WEBP":
+        file.seek(0)
+        picture = webp.decode(file.read(), opened)
+        if picture is not None:
+            return picture
+    opened.load()
+    return opened
 
 
 def _encode_png(picture: Image.Image) -> bytes:

@@ -1,7 +1,7 @@
 """Limit on the pixels that this process's pipeline threads hold decoded at once. Pure.
 
-A decoded picture takes at least four bytes for each pixel, and some decoders take four times that
-for a moment. Pictures of 2K are processed side by side, those of 4K one after the other.
+A decoded picture takes at least four bytes for each pixel, and some decoders take two to four times
+that for a moment. Pictures of 2K are processed side by side, those of 4K one after the other.
 """
 
 import contextlib

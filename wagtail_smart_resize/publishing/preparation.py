@@ -69,7 +69,7 @@ class PreparedState(PublishedState):
 
     def open(self, entry: PublishedEntry) -> Any:
         if self._opened[0] != entry.file:
-            self.close()
+            self._release_candidate()
             self._opened = entry.file, super().open(entry)
         return self._opened[1]
 
@@ -93,6 +93,10 @@ class PreparedState(PublishedState):
         Image, renditions and this state refer to each other until Python's garbage collector runs,
         and by then there may be gigabytes of them.
         """
+        self._release_candidate()
+        self._material = Material()
+
+    def _release_candidate(self) -> None:
         self._opened = ("", None)
         self._cut = (None, None)
         self._held.close()

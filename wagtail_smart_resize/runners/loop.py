@@ -5,6 +5,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from django.db import close_old_connections, connections
 from django.utils import timezone
@@ -12,9 +13,13 @@ from django.utils import timezone
 from wagtail_smart_resize.core.logs import get_logger
 from wagtail_smart_resize.core.schema import schema
 from wagtail_smart_resize.models import PipelineState
-from wagtail_smart_resize.purchasing import demand, schedule
-from wagtail_smart_resize.purchasing.thread_pool import ThreadPool
-from wagtail_smart_resize.repair import repairs
+from wagtail_smart_resize.purchasing import demand
+
+if TYPE_CHECKING:
+    from wagtail_smart_resize.purchasing.thread_pool import ThreadPool
+
+# What only a pass needs, such as the gateway's client and parts of Pillow, is imported by the first
+# pass, not at the start of every process.
 
 logger = get_logger(__name__)
 
@@ -115,6 +120,8 @@ class Loop:
 
     def _work(self, state: PipelineState) -> float:
         """Make a pass; return the seconds until the next."""
+        from wagtail_smart_resize.purchasing.thread_pool import ThreadPool
+
         self._pool = self._pool or ThreadPool(WORKERS, STEP_PATIENCE_SECONDS, self.wake)
         ends = time.monotonic() + PASS_SECONDS
 
@@ -160,15 +167,14 @@ class Loop:
 def work_once(
     state: PipelineState,
     go_on: Callable[[], bool] | None = None,
-    pool: ThreadPool | None = None,
+    pool: "ThreadPool | None" = None,
 ) -> dt.datetime:
     """Make a pass, and the hourly repair if it is due; return when the next pass is due.
 
     `go_on` and `pool` are those of `run_pass`.
     """
-    # Imported here, not at the start of every web process: it imports the gateway's client and
-    # parts of Pillow.
     from wagtail_smart_resize.purchasing import passes
+    from wagtail_smart_resize.repair import repairs
 
     passes.run_pass(workers=WORKERS, go_on=go_on, pool=pool)
     repairs.run_if_due(state)
@@ -177,6 +183,9 @@ def work_once(
 
 def next_due_at(state: PipelineState) -> dt.datetime:
     """Return when the next pass or repair is due, perhaps in the past, by what the tables say."""
+    from wagtail_smart_resize.purchasing import schedule
+    from wagtail_smart_resize.repair import repairs
+
     repair_at = repairs.next_repair_at(state)
     return min(schedule.next_step_at() or repair_at, repair_at)
 
