@@ -192,7 +192,7 @@ def test_unit_parses(code):
 
 def test_every_block_has_a_language_that_is_checked():
     languages = {language for page in PAGES for language, _code in BLOCK.findall(page.read_text())}
-    assert languages <= {"", "python", "html", "html+django", "jinja", "bash", "sh", "ini"}
+    assert languages <= {"", "python", "html", "html+django", "jinja", "bash", "sh", "ini", "diff"}
 
 
 def settings_blocks():
