@@ -19,7 +19,7 @@ from support.factories import photo, plain_image
 from support.gateways import answering, client_of, job, picture
 from support.loopback import answer, serve
 from support.people import make_people
-from support.purchases import only, want
+from support.purchases import claimed, only, want
 from support.waiting import TIMEOUT_SECONDS
 
 from wagtail_smart_resize import compat
@@ -132,7 +132,7 @@ BREAKING = {
     "the HTTP client sends": (http.client.HTTPConnection, "send"),
     "the HTTP client reads": (http.client.HTTPResponse, "begin"),
     "the address is made": (GatewayClient, "_headers"),
-    "the answer is recorded": (submission, "_handle_accepted"),
+    "the answer is recorded": (submission, "_record_accepted"),
 }
 
 
@@ -146,8 +146,8 @@ def test_mail_to_the_admins_about_a_broken_purchase_has_no_key(
     def broken(*args, **kwargs):
         raise RuntimeError("broken on purpose")
 
-    want(plain_image(400, 300), "200x200")
-    passes.claims.claim(passes.claims.due_groups(timezone.now(), 1))
+    (row,) = want(plain_image(400, 300), "200x200")
+    claimed(row.image_id)
     settings.DEBUG, settings.ADMINS = debug, ["admin@example.org"]
     sent = []
     handler = Noting(sent)

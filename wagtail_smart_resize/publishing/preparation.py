@@ -226,8 +226,8 @@ def _make_renditions(
     # Sorted so that all sizes of a candidate follow each other, and all formats of a size.
     for spec in sorted(specs, key=lambda spec: (files[spec], slots[spec], spec)):
         # If candidates replace all its pixels, nothing of the source is decoded.
+        pixels = source.placeholder if all(files[spec]) else source.picture
         try:
-            pixels = source.placeholder if all(files[spec]) else source.picture
             rendition_files.make_rendition(image, PreparingFilter(spec, pixels))
         except CandidateUnusable:
             raise

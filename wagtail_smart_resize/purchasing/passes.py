@@ -16,7 +16,7 @@ from django.utils import timezone
 from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.core.logs import get_logger
 from wagtail_smart_resize.gateway.client import GatewayClient
-from wagtail_smart_resize.models import GatewayRequest, ImageVersion, ownership
+from wagtail_smart_resize.models import GatewayRequest, ImageVersion, PipelineState, ownership
 from wagtail_smart_resize.models.base import unindexed
 from wagtail_smart_resize.publishing import frontend_cache, publication
 from wagtail_smart_resize.publishing.material import Material
@@ -67,7 +67,8 @@ def run_pass(
             return run_pass(go_on=go_on, pool=pool)
     demand.write_noted_demand()
     agenda, now, client = read_agenda(), timezone.now(), GatewayClient.from_settings()
-    agenda.state.update_if(where={}, last_pass_at=now)
+    if not agenda.state.update_if(where={}, last_pass_at=now):
+        PipelineState.get_current().update_if(where={}, last_pass_at=now)
     if waking.wake_what_may_go_on(agenda, now):
         agenda = read_agenda()
     results = pool.run_jobs(_due_jobs(agenda, now, client), go_on)
