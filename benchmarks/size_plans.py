@@ -55,6 +55,12 @@ def _review_of_an_editor() -> Any:
     return waiting.order_by("awaiting_review_since", "pk").values("pk")[:100]
 
 
+def _stored_since() -> Any:
+    renditions = get_image_model().get_rendition_model().objects
+    newest = renditions.order_by("-pk").values_list("pk", flat=True)[99]
+    return ours().filter(pk__gt=newest).values_list("image_id", flat=True).distinct()
+
+
 def _counted() -> Any:
     """Count the rows that an editor may see, as the report's pages need it."""
     mine = listings.visible_to(get_user_model().objects.get(username="editor"))
@@ -143,15 +149,9 @@ PLANS = (
         _review_of_an_editor,
     ),
     Plan(
-        "A sync reads the next hundred images that have renditions of ours.",
-        "The index on the renditions' images.",
-        lambda: (
-            ours()
-            .filter(image_id__gt=59)
-            .order_by("image_id")
-            .values_list("image_id", flat=True)
-            .distinct()[:100]
-        ),
+        "A sync finds the images of the renditions that were stored since the last one.",
+        "The renditions' primary key.",
+        _stored_since,
     ),
 )
 

@@ -42,7 +42,7 @@ def never():
             cursor.execute(f"DROP TABLE {LABEL}_{table}")
         # These refer to each other: without the columns that every query needs, they are as good
         # as dropped.
-        for table, column in (("recomposition", "slots"), ("candidate", "stored")):
+        for table, column in (("recomposition", "slots"), ("candidate", "digest")):
             cursor.execute(f"ALTER TABLE {LABEL}_{table} DROP COLUMN {column}")
 
 
@@ -51,6 +51,7 @@ def later():
     with connection.cursor() as cursor:
         cursor.execute(f"ALTER TABLE {LABEL}_imageversion DROP COLUMN damage_noted_at")
         cursor.execute(f"ALTER TABLE {LABEL}_recomposition DROP COLUMN failure_detail")
+        cursor.execute(f"ALTER TABLE {LABEL}_gatewayrequest DROP COLUMN leased_until")
 
 
 @pytest.fixture(params=[never, later])

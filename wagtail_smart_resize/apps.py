@@ -12,7 +12,7 @@ class SmartResizeConfig(AppConfig):
         from . import checks  # noqa: F401 - registers them
         from .core.schema import schema
         from .editorial import audit, page_events
-        from .models import file_cleanup, image_collection, sqlite
+        from .models import changed_image, file_cleanup, image_collection, sqlite
         from .purchasing import demand
         from .renditions import demand_notes, published_cache, request_tracking, wagtail_patches
         from .runners import modes
@@ -24,6 +24,7 @@ class SmartResizeConfig(AppConfig):
         modes.connect_runners()
         file_cleanup.connect_file_cleanup()
         image_collection.connect_images()
+        changed_image.connect_changes()
         page_events.connect_page_events()
         audit.connect_audit()
         post_migrate.connect(schema.migrated, sender=self, dispatch_uid="smart_resize_schema")

@@ -13,7 +13,7 @@ from wagtail_smart_resize.repair import moments, repairs
 from wagtail_smart_resize.repair.report import Repair
 from wagtail_smart_resize.runners import loop
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("form")]
 
 DAY = dt.timedelta(days=1)
 
@@ -49,7 +49,7 @@ def test_each_moment_is_found_beyond_its_maximum_and_not_within(moment):
     ImageVersion.get_for(image.pk)
     PipelineState.get_current()
     GatewayRequest.objects.create(image=image, resolution="1K", source_hash=image.file_hash)
-    if moment.rows == ~moments._NO_REASON:
+    if moment.rows == moments._WANTED & ~moments._NO_REASON:
         row.update_if(where={}, waiting_reason="private")
     if moment.rows == moments._FAILURES:
         PipelineState.get_current().update_if(where={}, circuit_code="failing")

@@ -40,7 +40,7 @@ def steps(monkeypatch):
     """Let a pass consist of one step; list whether a request was under way when it began."""
     begun = []
 
-    def work_once(state, go_on, pool):
+    def work_once(state, go_on, pool, **repairs):
         pool.run_jobs([lambda: begun.append(bool(answering.under_way))], go_on)
         pool.close()
         return timezone.now()
@@ -135,7 +135,7 @@ def test_the_embedded_threads_rank_lower_and_all_others_as_before(monkeypatch, s
         note()
         self._work(None)
 
-    def work_once(state, go_on, pool):
+    def work_once(state, go_on, pool, **repairs):
         pool.run_jobs([note], go_on)
         pool.close()
         return timezone.now()

@@ -78,7 +78,7 @@ def passes(monkeypatch, frozen_time):
     made = Passes()
     monkeypatch.setattr(loop, "close_old_connections", lambda: None)  # the test's own
 
-    def work_once(state, go_on=None, pool=None):
+    def work_once(state, go_on=None, pool=None, **_others):
         made.append(state)
         return made.due
 
@@ -358,7 +358,7 @@ def test_who_was_woken_makes_the_pass_at_its_time(passes):
 
 @pytest.mark.django_db
 def test_what_came_during_a_pass_is_not_forgotten(passes, monkeypatch):
-    def work_once(state, go_on=None, pool=None):
+    def work_once(state, go_on=None, pool=None, **_others):
         PipelineState.bring_pass_forward(timezone.now() + 2 * SECOND)
         return passes.due
 
@@ -583,7 +583,7 @@ def test_what_stays_due_makes_no_more_than_a_tick_a_second(passes, ticks):
 
 @pytest.mark.django_db
 def test_a_pass_that_fails_is_made_again(ticks, monkeypatch, caplog):
-    def fail(*args):
+    def fail(*args, **_others):
         raise DatabaseError("gone away")
 
     monkeypatch.setattr(loop, "work_once", fail)
@@ -630,7 +630,9 @@ def test_jobs_run_on_daemon_threads_and_one_failure_stops_no_other(caplog):
         if len(ran) == 2:
             raise ValueError("unlucky")
 
-    results = ThreadPool(4).run_jobs([job] * 9, lambda: True)
+    pool = ThreadPool(4, patience=TIMEOUT_SECONDS)
+    results = pool.run_jobs([job] * 9, lambda: True)
+    pool.close()
     assert sorted(results) == [False] + [True] * 8
     assert all(thread.daemon and thread.name.startswith("smart-resize-") for thread in ran)
     assert "unlucky" in caplog.text

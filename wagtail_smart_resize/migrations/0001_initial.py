@@ -97,10 +97,32 @@ class Migration(migrations.Migration):
                 ("next_pass_at", models.DateTimeField(blank=True, null=True)),
                 ("last_pass_at", models.DateTimeField(blank=True, null=True)),
                 ("last_repair_at", models.DateTimeField(blank=True, null=True)),
+                ("repairs_begun", models.JSONField(blank=True, default=list)),
+                ("repaired_with", models.CharField(blank=True, default="", max_length=16)),
+                ("reading_after", models.CharField(blank=True, default="", max_length=64)),
+                ("reading_asked_at", models.DateTimeField(blank=True, null=True)),
+                ("read_wholly_at", models.DateTimeField(blank=True, null=True)),
             ],
             options={
                 "verbose_name": "pipeline state",
                 "verbose_name_plural": "pipeline states",
+                "default_permissions": (),
+            },
+        ),
+        migrations.CreateModel(
+            name="ChangedImage",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("image_key", models.CharField(max_length=64)),
+            ],
+            options={
+                "verbose_name": "changed image",
+                "verbose_name_plural": "changed images",
                 "default_permissions": (),
             },
         ),
@@ -561,6 +583,14 @@ class Migration(migrations.Migration):
             index=models.Index(
                 fields=["purchase", "wanted_at", "id"], name="smart_resize_purchases"
             ),
+        ),
+        migrations.AddIndex(
+            model_name="recomposition",
+            index=models.Index(fields=["replaced_at"], name="smart_resize_replaced"),
+        ),
+        migrations.AddIndex(
+            model_name="candidate",
+            index=models.Index(fields=["stored", "created_at"], name="smart_resize_stored"),
         ),
         migrations.AddConstraint(
             model_name="recomposition",

@@ -1,6 +1,7 @@
 """The app's models. Their state changes are methods on the rows: conditional updates."""
 
 from .budget import BudgetPeriod
+from .changed_image import ChangedImage
 from .gateway_request import GatewayRequest
 from .image_version import ImageVersion, PublicationCounter
 from .opt_out import OptOut
@@ -11,6 +12,7 @@ from .retired_rendition import RetiredRendition
 __all__ = [
     "BudgetPeriod",
     "Candidate",
+    "ChangedImage",
     "GatewayRequest",
     "ImageVersion",
     "OptOut",

@@ -52,6 +52,18 @@ class PipelineState(ConditionalUpdateModel):
     last_pass_at = models.DateTimeField(null=True, blank=True)
     last_repair_at = models.DateTimeField(null=True, blank=True)
 
+    #: When each of the last repairs began, and the highest key of a rendition then, the newest
+    #: last: [[moment, key], ...]. By them the next one knows what is new.
+    repairs_begun = models.JSONField(default=list, blank=True)
+    #: A digest of all else on which repairs depend.
+    repaired_with = models.CharField(max_length=16, blank=True, default="")
+    #: Key, as text, of the last image to which the reading of all images has come.
+    reading_after = models.CharField(max_length=64, blank=True, default="")
+    #: When somebody asked for a whole reading that has not come to its end; else empty.
+    reading_asked_at = models.DateTimeField(null=True, blank=True)
+    #: When a reading last came to its end; empty while it must, before only changes are looked at.
+    read_wholly_at = models.DateTimeField(null=True, blank=True)
+
     class Meta:
         verbose_name = _("pipeline state")
         verbose_name_plural = _("pipeline states")

@@ -225,6 +225,8 @@ class Recomposition(ConditionalUpdateModel):
             models.Index(fields=("failure_code", "wanted_at", "id"), name="smart_resize_failures"),
             models.Index(fields=("waiting_reason", "wanted_at", "id"), name="smart_resize_waits"),
             models.Index(fields=("purchase", "wanted_at", "id"), name="smart_resize_purchases"),
+            # What a sync deletes when its time is over.
+            models.Index(fields=("replaced_at",), name="smart_resize_replaced"),
         ]
 
     def __str__(self) -> str:
@@ -396,6 +398,10 @@ class Candidate(ConditionalUpdateModel):
         verbose_name_plural = _("candidates")
         default_permissions = ()
         ordering = ["pk"]
+        indexes = [
+            # What was never stored, and what is new.
+            models.Index(fields=("stored", "created_at"), name="smart_resize_stored"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=("request", "position"), name="smart_resize_one_candidate_per_output"

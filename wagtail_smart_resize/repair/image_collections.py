@@ -2,16 +2,17 @@
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 from wagtail_smart_resize.models import image_collection
 
-from .reading import chunks
 from .report import Finding, Repair
 
 
-def find_moved() -> Iterator[Finding]:
+def find_moved(image_ids: list[Any]) -> Iterator[Finding]:
     """Yield the rows that don't know the present collection of their image."""
     rows = image_collection.outdated()
-    for ids in chunks(rows):
+    ids = list(rows.filter(image_id__in=image_ids).values_list("pk", flat=True))
+    if ids:
         found = rows.filter(pk__in=ids)
         yield Finding(Repair.MOVED, len(ids), partial(image_collection.follow, found))

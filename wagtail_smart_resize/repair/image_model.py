@@ -15,9 +15,11 @@ from django.db import connections, models
 from wagtail_smart_resize.core import database
 from wagtail_smart_resize.core.schema import former_image_table, schema
 from wagtail_smart_resize.models import (
+    ChangedImage,
     GatewayRequest,
     ImageVersion,
     OptOut,
+    PipelineState,
     PublicationCounter,
     Recomposition,
     RetiredRendition,
@@ -74,8 +76,10 @@ def carry_out(move: Move) -> None:
         GatewayRequest.objects.filter(image_id__in=gone).update(image=None)
         ImageVersion.objects.filter(pk__in=gone).delete()
         OptOut.objects.filter(image_id__in=gone).delete()
-    # Renditions of the former model: the present one's are found anew.
+    # Renditions and keys of the former model: the next repair reads all of the present one.
     RetiredRendition.objects.all().delete()
+    ChangedImage.objects.all().delete()
+    PipelineState.objects.update(repairs_begun=[], reading_after="", read_wholly_at=None)
     former = _former_model(move.former_table)
     for model in REFERRING:
         _refer_anew(model, former)

@@ -27,6 +27,8 @@ LONGEST_FAILURE_PROBE = dt.timedelta(seconds=1.25 * circuit.LAST_FAILURE_PROBE_S
 A_DAY = dt.timedelta(days=1)
 #: Clocks of several machines differ by less.
 TOLERANCE = dt.timedelta(minutes=1)
+#: Number of rows changed by one statement.
+AT_ONCE = 500
 
 
 class _Moment(NamedTuple):
@@ -38,6 +40,9 @@ class _Moment(NamedTuple):
     rows: Q = Q()
 
 
+#: Those that have moments, by which an index finds them.
+_UNFINISHED = Q(status__in=GatewayRequest.UNFINISHED)
+_WANTED = Q(purchase=Recomposition.Purchase.WANTED)
 _NO_REASON = Q(waiting_reason="")
 _FAILURES = Q(circuit_code__in=circuit.FAILURE_CODES)
 _MOMENTS = (
@@ -45,10 +50,15 @@ _MOMENTS = (
     _Moment(PipelineState, "probe_at", circuit.PROBE_INTERVAL, ~_FAILURES),
     _Moment(PipelineState, "probe_at", LONGEST_FAILURE_PROBE, _FAILURES),
     _Moment(PipelineState, "paused_until", dt.timedelta(seconds=MAX_RETRY_AFTER_SECONDS)),
-    _Moment(GatewayRequest, "next_step_at", A_DAY),
-    _Moment(GatewayRequest, "leased_until", passes.STEP_LEASE),
-    _Moment(Recomposition, "next_attempt_at", schedule.REVISIT_AFTER, _NO_REASON),
-    _Moment(Recomposition, "next_attempt_at", schedule.REVISIT_SETTINGS_AFTER, ~_NO_REASON),
+    _Moment(GatewayRequest, "next_step_at", A_DAY, _UNFINISHED),
+    _Moment(GatewayRequest, "leased_until", passes.STEP_LEASE, _UNFINISHED),
+    _Moment(Recomposition, "next_attempt_at", schedule.REVISIT_AFTER, _WANTED & _NO_REASON),
+    _Moment(
+        Recomposition,
+        "next_attempt_at",
+        schedule.REVISIT_SETTINGS_AFTER,
+        _WANTED & ~_NO_REASON,
+    ),
     _Moment(ImageVersion, "publish_due_at", LONGEST_BACKOFF),
     _Moment(ImageVersion, "purge_due_at", LONGEST_BACKOFF),
 )
@@ -64,5 +74,9 @@ def find_ahead() -> Iterator[Finding]:
 
 
 def _make_due(moment: _Moment, ahead: Q) -> int:
-    rows = moment.model._base_manager.filter(unindexed(ahead))
-    return rows.update(**{moment.field: timezone.now()})
+    """Make them due, found by an index and changed by their keys: see `unindexed`."""
+    rows, changed = moment.model._base_manager.all(), 0
+    while ids := list(rows.filter(ahead).values_list("pk", flat=True)[:AT_ONCE]):
+        found = rows.filter(unindexed(ahead), pk__in=ids)
+        changed += found.update(**{moment.field: timezone.now()})
+    return changed

@@ -60,36 +60,50 @@ def find_unstored() -> Iterator[Finding]:
         yield Finding(Repair.UNSTORED, len(ids), partial(_delete_candidates, matching))
 
 
-def find_overlooked() -> Iterator[Finding]:
+def find_overlooked(image_ids: list[Any]) -> Iterator[Finding]:
     """Yield the rows that await review in no queue: restored, or written by other code."""
-    for ids in chunks(Recomposition.objects.overlooked()):
+    ids = _keys(Recomposition.objects.overlooked().filter(image_id__in=image_ids))
+    if ids:
         rows = Recomposition.objects.filter(pk__in=ids)
         yield Finding(Repair.OVERLOOKED, len(ids), rows.note_review)
 
 
-# Nothing signals when the file of an image is replaced: the first run that sees it notes the time.
+# When the file of an image was replaced is not known: the first run that sees it notes the time.
 
 
-def find_replaced() -> Iterator[Finding]:
+def find_replaced(image_ids: list[Any]) -> Iterator[Finding]:
     """Yield rows of files that their image no longer has: newly seen ones, and ones to delete.
 
     They are deleted after `KEEP_RETIRED_DAYS`, as retired renditions are.
     """
-    stale = _rows_of_other_files()
-    end = timezone.now() - dt.timedelta(days=settings.KEEP_RETIRED_DAYS)
-    over = stale.filter(replaced_at__lte=end)
-    for ids in chunks(over):
+    stale = _rows_of_other_files().filter(image_id__in=image_ids)
+    over = stale.filter(_is_over())
+    if ids := _keys(over):
         yield Finding(Repair.TIDIED, len(ids), partial(_delete, over.filter(pk__in=ids)))
-    for ids in chunks(stale.filter(replaced_at=None)):
+    if ids := _keys(stale.filter(replaced_at=None)):
         changes = {"replaced_at": timezone.now()}
         yield Finding(Repair.REPLACED, len(ids), partial(_update, ids, changes))
 
 
-def find_restored() -> Iterator[Finding]:
+def find_restored(image_ids: list[Any]) -> Iterator[Finding]:
     """Yield the rows whose file is the image's again."""
-    current = Recomposition.objects.current()
-    for ids in chunks(current.exclude(replaced_at=None)):
+    current = Recomposition.objects.current().filter(image_id__in=image_ids)
+    if ids := _keys(current.exclude(replaced_at=None)):
         yield Finding(Repair.RESTORED, len(ids), partial(_update, ids, {"replaced_at": None}))
+
+
+def images_with_rows_to_delete() -> Any:
+    """Return the keys of images that have rows of replaced files whose time is over."""
+    return Recomposition.objects.filter(_is_over()).values_list("image_id", flat=True)
+
+
+def _is_over() -> Q:
+    end = timezone.now() - dt.timedelta(days=settings.KEEP_RETIRED_DAYS)
+    return Q(replaced_at__lte=end)
+
+
+def _keys(rows: Any) -> list[Any]:
+    return list(rows.order_by("pk").values_list("pk", flat=True))
 
 
 def _rows_of_other_files() -> Any:

@@ -20,11 +20,8 @@ from wagtail_smart_resize.renditions import rendition_files
 from wagtail_smart_resize.renditions.operation import SmartResizeOperation, smart_resize_operations
 from wagtail_smart_resize.settings import settings
 
-from .reading import ImageRecords, chunks, read_images
+from .reading import ImageRecords, read_images
 from .report import Finding, Repair
-
-#: Number of images read at a time: each has a rendition for every shape, size and format.
-IMAGES_PER_CHUNK = 100
 
 
 def ours() -> QuerySet[Any]:
@@ -77,20 +74,18 @@ class Specs:
         return None if found is None else found.get_cache_key(image) == key
 
 
-def find_stored_renditions() -> Iterator[Finding]:
+def find_stored_renditions(image_ids: list[Any], specs: Specs) -> Iterator[Finding]:
     """Yield the shapes not noted as wanted, and the renditions to retire, keep or delete."""
-    specs = Specs()
-    for ids in chunks(ours(), "image_id", IMAGES_PER_CHUNK):
-        stored = defaultdict(list)
-        rows = ours().filter(image_id__in=ids)
-        for image_id, *values in rows.values_list(
-            "image_id", "pk", "filter_spec", "focal_point_key"
-        ):
-            stored[image_id].append(Stored(*values))
-        notes = RetiredRendition.objects.filter(image_id__in=ids)
-        since = dict(notes.values_list("rendition_id", "first_seen_at"))
-        for seen in read_images(ids):
-            yield from _findings_for_image(seen, stored[seen.image.pk], since, specs)
+    stored = defaultdict(list)
+    rows = ours().filter(image_id__in=image_ids)
+    for image_id, *values in rows.values_list("image_id", "pk", "filter_spec", "focal_point_key"):
+        stored[image_id].append(Stored(*values))
+    if not stored:
+        return
+    notes = RetiredRendition.objects.filter(image_id__in=list(stored))
+    since = dict(notes.values_list("rendition_id", "first_seen_at"))
+    for seen in read_images(sorted(stored)):
+        yield from _findings_for_image(seen, stored[seen.image.pk], since, specs)
 
 
 def _findings_for_image(
@@ -137,7 +132,7 @@ def _find_retirements(
     since: dict[str, dt.datetime],
     specs: Specs,
 ) -> Iterator[Finding]:
-    horizon = timezone.now() - dt.timedelta(days=settings.KEEP_RETIRED_DAYS)
+    horizon = _horizon()
     new = [each.pk for each in off_key if str(each.pk) not in since]
     back = [each.pk for each in on_key if str(each.pk) in since]
     over = [each.pk for each in off_key if since.get(str(each.pk), horizon) < horizon]
@@ -147,6 +142,16 @@ def _find_retirements(
         yield Finding(Repair.RETURNED, len(back), partial(_delete_notes, back))
     if over:
         yield Finding(Repair.DELETED, len(over), partial(_delete_retired, image_id, over, specs))
+
+
+def _horizon() -> dt.datetime:
+    return timezone.now() - dt.timedelta(days=settings.KEEP_RETIRED_DAYS)
+
+
+def images_with_renditions_to_delete() -> Any:
+    """Return the keys of images that have retired renditions whose time is over."""
+    over = RetiredRendition.objects.filter(first_seen_at__lt=_horizon())
+    return over.values_list("image_id", flat=True)
 
 
 def _retire(image_id: Any, pks: Iterable[Any]) -> int:
@@ -196,13 +201,12 @@ def _delete_all(off_key: list[Any]) -> int:
     return len(pks)
 
 
-def find_gone() -> Iterator[Finding]:
+def find_gone(image_ids: list[Any]) -> Iterator[Finding]:
     """Yield the notes about renditions that other code has deleted."""
     stored = database.site_renditions()
-    for ids in chunks(RetiredRendition.objects.all(), size=500):
-        notes = RetiredRendition.objects.filter(pk__in=ids).values_list("rendition_id", flat=True)
-        pks = {stored.model._meta.pk.to_python(name) for name in notes}
-        there = stored.filter(pk__in=pks).values_list("pk", flat=True)
-        missing = pks - set(there)
-        if missing:
-            yield Finding(Repair.GONE, len(missing), partial(_delete_notes, missing))
+    notes = RetiredRendition.objects.filter(image_id__in=image_ids)
+    names = notes.values_list("rendition_id", flat=True)
+    pks = {stored.model._meta.pk.to_python(name) for name in names}
+    there = set(stored.filter(pk__in=pks).values_list("pk", flat=True)) if pks else set()
+    if missing := pks - there:
+        yield Finding(Repair.GONE, len(missing), partial(_delete_notes, missing))

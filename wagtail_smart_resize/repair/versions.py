@@ -10,29 +10,27 @@ from wagtail_smart_resize.core import database
 from wagtail_smart_resize.core.logs import get_logger
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.storage_errors import StorageError
-from wagtail_smart_resize.models import ImageVersion, Recomposition
+from wagtail_smart_resize.models import ChangedImage, ImageVersion, Recomposition
 from wagtail_smart_resize.purchasing import plan
 from wagtail_smart_resize.renditions.published import PublishedEntry
 
-from .reading import ImageRecords, chunks, read_images
+from .reading import ImageRecords, read_images
 from .renditions import ours
 from .report import Finding, Repair
 
 logger = get_logger(__name__)
 
 
-def find_missing_hashes() -> Iterator[Finding]:
+def find_missing_hashes(image_ids: list[Any]) -> Iterator[Finding]:
     """Yield the images used by this app that lack a file hash, by which it identifies files."""
     used = [
         Exists(ours().filter(image_id=OuterRef("pk"))),
         Exists(Recomposition.objects.filter(image_id=OuterRef("pk"))),
         Exists(ImageVersion.objects.filter(pk=OuterRef("pk"))),
     ]
-    blank = database.site_images().filter(used[0] | used[1] | used[2], file_hash="")
-    # Small chunks, since a file is read for each image.
-    for ids in chunks(blank, size=50):
-        for image in database.site_images().filter(pk__in=ids):
-            yield Finding(Repair.HASHES, 1, partial(_identify, image))
+    blank = database.site_images().filter(pk__in=image_ids, file_hash="")
+    for image in blank.filter(used[0] | used[1] | used[2]).order_by("pk"):
+        yield Finding(Repair.HASHES, 1, partial(_identify, image))
 
 
 def _identify(image: SiteImage) -> int:
@@ -41,18 +39,19 @@ def _identify(image: SiteImage) -> int:
     except StorageError as error:
         # Not a failed repair: the file is missing, or its storage is down.
         logger.warning("Can't read the file of image %s: %s", image.pk, error)
+        ChangedImage.note([image.pk])
         return 0
     return 1
 
 
-def find_lost_versions() -> Iterator[Finding]:
+def find_lost_versions(image_ids: list[Any]) -> Iterator[Finding]:
     """Yield the images that have something live or decided, but no version."""
     version = ImageVersion.objects.filter(pk=OuterRef("image_id"))
     decided = Q(decision=Recomposition.Decision.CROP) | Q(live__isnull=False)
-    unpublished = Recomposition.objects.current().filter(decided, ~Exists(version))
-    for ids in chunks(unpublished, "image_id"):
-        for image_id in ids:
-            yield Finding(Repair.REBUILT, 1, partial(_rebuild, image_id))
+    rows = Recomposition.objects.current().filter(image_id__in=image_ids)
+    unpublished = rows.filter(decided, ~Exists(version)).values_list("image_id", flat=True)
+    for image_id in unpublished.distinct().order_by("image_id"):
+        yield Finding(Repair.REBUILT, 1, partial(_rebuild, image_id))
 
 
 def _rebuild(image_id: Any) -> int:
@@ -65,12 +64,13 @@ def _rebuild(image_id: Any) -> int:
     return 1
 
 
-def find_outdated_versions() -> Iterator[Finding]:
+def find_outdated_versions(image_ids: list[Any]) -> Iterator[Finding]:
     """Yield the images whose version contradicts their recompositions, or is of a former file."""
-    for ids in chunks(ImageVersion.objects.filter(publish_due_at=None)):
-        for seen in read_images(ids):
-            if not _is_consistent(seen):
-                yield Finding(Repair.FLIPS, 1, partial(_mark_due, seen.image.pk))
+    settled = ImageVersion.objects.filter(pk__in=image_ids, publish_due_at=None)
+    ids = list(settled.order_by("pk").values_list("pk", flat=True))
+    for seen in read_images(ids) if ids else ():
+        if not _is_consistent(seen):
+            yield Finding(Repair.FLIPS, 1, partial(_mark_due, seen.image.pk))
 
 
 def _is_consistent(seen: ImageRecords) -> bool:

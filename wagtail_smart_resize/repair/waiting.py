@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from functools import cache, partial
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from wagtail_smart_resize.core import database
@@ -18,34 +18,70 @@ from wagtail_smart_resize.rules.facts import SourceFacts
 from wagtail_smart_resize.rules.verdict import Reason, Usage
 from wagtail_smart_resize.settings import settings
 
-from .reading import chunks
 from .report import Finding, Repair
 
 #: Reasons that only the opened file tells. They are final, as another file is another row.
 SETTLED_REASONS = (Reason.ANIMATED, Reason.TRANSPARENT)
 MONEY_REASONS = (None, Reason.NO_KEY, Reason.CIRCUIT_OPEN, Reason.BUDGET)
+#: Number of rows of each reason to which a run goes by the reason: then they wait for it no more,
+#: and the next run goes to others.
+ROWS_OF_A_REASON = 5000
 
 
-def find_waiting() -> Iterator[Finding]:
+def find_waiting(image_ids: list[Any]) -> Iterator[Finding]:
     """Yield the rows whose reason to wait has gone or changed, by what the database says now."""
-    image_facts = _facts_reader()
-    rows = _waiting_rows()
-    for ids in chunks(rows):
-        found = list(rows.filter(pk__in=ids))
-        images = _images({row.image_id for row in found})
-        opted_out = set(
-            OptOut.objects.filter(image_id__in=images).values_list("image_id", flat=True)
-        )
-        uses = cache(usage.usage_of)
-        for row in found:
-            if image := images.get(row.image_id):
-                yield from _assess(row, image_facts(image, image.pk in opted_out), uses)
-
-
-def _waiting_rows() -> Any:
-    wanted = Recomposition.objects.wanted().current().undecided()
     waits = Q(waiting_reason__gt="") | Q(next_attempt_at=None)
-    return wanted.filter(waits).exclude(waiting_reason__in=SETTLED_REASONS)
+    rows = _wanted_rows().filter(waits, image_id__in=image_ids)
+    found = list(rows.exclude(waiting_reason__in=SETTLED_REASONS).order_by("pk"))
+    if not found:
+        return
+    image_facts = _facts_reader()
+    images = _images({row.image_id for row in found})
+    opted_out = set(OptOut.objects.filter(image_id__in=images).values_list("image_id", flat=True))
+    uses = cache(usage.usage_of)
+    for row in found:
+        if image := images.get(row.image_id):
+            yield from _assess(row, image_facts(image, image.pk in opted_out), uses)
+
+
+def images_that_wait_no_more() -> Iterator[Any]:
+    """Yield the keys of images whose rows wait for what is over, as one look at the reason tells.
+
+    Other reasons need a look at each row: a page that is published, and settings, have that made;
+    and each row is assessed again when its next attempt is due.
+    """
+    for ended in _ended():
+        rows = _wanted_rows().filter(ended).order_by("wanted_at", "pk")
+        yield from rows.values_list("image_id", flat=True)[:ROWS_OF_A_REASON]
+
+
+def _ended() -> Iterator[Q]:
+    """Yield the conditions of rows whose reason has ended, each served by an index."""
+    yield Q(waiting_reason="", next_attempt_at=None)
+    if settings.API_KEY:
+        yield Q(waiting_reason=Reason.NO_KEY)
+    if settings.AUTO_GENERATE:
+        yield Q(waiting_reason=Reason.AUTOMATIC_OFF)
+    if _circuit_is_closed():
+        yield Q(waiting_reason=Reason.CIRCUIT_OPEN)
+    if _budget_is_left():
+        yield Q(waiting_reason=Reason.BUDGET)
+    private = usage.private_collection_ids()
+    yield Q(waiting_reason=Reason.PRIVATE) & ~Q(image__collection_id__in=private)
+    opted_out = OptOut.objects.filter(image_id=OuterRef("image_id"))
+    yield Q(~Exists(opted_out), waiting_reason=Reason.OPTED_OUT)
+
+
+def _wanted_rows() -> Any:
+    return Recomposition.objects.wanted().current().undecided()
+
+
+def _circuit_is_closed() -> bool:
+    return not PipelineState.objects.filter(circuit_opened_at__isnull=False).exists()
+
+
+def _budget_is_left() -> bool:
+    return assess.budget_left() >= settings.CANDIDATES
 
 
 def _images(ids: set[Any]) -> dict[Any, Any]:
@@ -58,8 +94,7 @@ def _facts_reader() -> Callable[[Any, bool], assess.ImageFacts]:
     `uses` is a stand-in there, since uses are queried only where all else allows the purchase.
     """
     private = usage.private_collection_ids()
-    budget_left = assess.budget_left() >= settings.CANDIDATES
-    circuit_closed = not PipelineState.objects.filter(circuit_opened_at__isnull=False).exists()
+    budget_left, circuit_closed = _budget_is_left(), _circuit_is_closed()
 
     def image_facts(image: SiteImage, opted_out: bool) -> assess.ImageFacts:
         return assess.ImageFacts(

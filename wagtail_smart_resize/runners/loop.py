@@ -129,7 +129,7 @@ class Loop:
             self._give_way(self.stopped)
             return not self.stopped.is_set() and time.monotonic() < ends
 
-        due = work_once(state, go_on, self._pool)
+        due = work_once(state, go_on, self._pool, repairs_on=lambda: not self.stopped.is_set())
         seconds = self._seconds_until(due)
         return seconds if self.alone else min(POLL_SECONDS, seconds)
 
@@ -168,16 +168,18 @@ def work_once(
     state: PipelineState,
     go_on: Callable[[], bool] | None = None,
     pool: "ThreadPool | None" = None,
+    *,
+    repairs_on: Callable[[], bool] = lambda: True,
 ) -> dt.datetime:
     """Make a pass, and the hourly repair if it is due; return when the next pass is due.
 
-    `go_on` and `pool` are those of `run_pass`.
+    `go_on` and `pool` are those of `run_pass`; `repairs_on` is asked whether to go on repairing.
     """
     from wagtail_smart_resize.purchasing import passes
     from wagtail_smart_resize.repair import repairs
 
     passes.run_pass(workers=WORKERS, go_on=go_on, pool=pool)
-    repairs.run_if_due(state)
+    repairs.run_if_due(state, repairs_on)
     return next_due_at(state)
 
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 from wagtail_smart_resize.core import database
 from wagtail_smart_resize.core.schema import problem_of
 from wagtail_smart_resize.editorial import delays, lost_files, pipeline_health, run_summary
-from wagtail_smart_resize.management.ending import ends_in_good_order
+from wagtail_smart_resize.management.ending import Ending, ends_in_good_order
 from wagtail_smart_resize.models import PipelineState, Recomposition, ownership
 from wagtail_smart_resize.repair import repairs
 from wagtail_smart_resize.runners import drain, modes
@@ -25,6 +25,12 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--all",
+            action="store_true",
+            help="Read all images, and not only what may have changed since the last repair. A run "
+            "that was ended goes on where it was.",
+        )
         parser.add_argument(
             "--wait", action="store_true", help="Do the work as well, and return when it is done."
         )
@@ -58,7 +64,7 @@ class Command(BaseCommand):
         with ends_in_good_order(self._warn) as ending:
             if options["lost"]:
                 told["lost"] = self._look_for_files("" if options["dry_run"] else options["lost"])
-            told |= self._repair(options["dry_run"])
+            told |= self._repair(options["dry_run"], options["all"], ending)
             if options["wait"] and not ending.told.is_set():
                 drained = drain.finish(options["timeout"], self._show_progress, ending.told)
                 self._say_what_failed(told, drained)
@@ -89,6 +95,11 @@ class Command(BaseCommand):
             self.stdout.write(f"\r{words:<70}", ending="")
             self.stdout.flush()
 
+    def _show_reading(self, read: int, total: int) -> None:
+        """Rewrite one line with how far the reading of all images has come."""
+        self.stdout.write(f"\r{f'{read} of {total} images read':<70}", ending="")
+        self.stdout.flush()
+
     # Doing
 
     def _look_for_files(self, act: str) -> dict[str, int]:
@@ -103,12 +114,22 @@ class Command(BaseCommand):
         self._say(f"live pictures without a file: {live}, others: {others}")
         return {"live": live, "others": others}
 
-    def _repair(self, dry_run: bool) -> dict[str, Any]:
+    def _repair(self, dry_run: bool, whole: bool, ending: Ending) -> dict[str, Any]:
         if dry_run:
             self._say("Dry run: nothing is changed. A run would come to this:")
         else:
             PipelineState.get_current().update_if(where={}, last_repair_at=timezone.now())
-        report = repairs.run(dry_run=dry_run)
+        shows = whole and self.stdout.isatty() and not self._is_quiet
+        report = repairs.run(
+            dry_run=dry_run,
+            whole=whole,
+            go_on=lambda: not ending.told.is_set(),
+            show=self._show_reading if shows else None,
+        )
+        if shows:
+            self._say("")
+        if whole and ending.told.is_set():
+            self._warn("Not all images were read: the next run with --all goes on from here.")
         for line in report.lines() or ["Nothing to repair."]:
             self._say(line)
         if report.failed:
