@@ -26,6 +26,7 @@ from support.factories import plain_image  # noqa: E402
 from support.gateways import answering, picture  # noqa: E402
 from wagtail.models import Collection  # noqa: E402
 
+from wagtail_smart_resize.imaging import webp  # noqa: E402
 from wagtail_smart_resize.models import Candidate, GatewayRequest  # noqa: E402
 from wagtail_smart_resize.publishing import publication  # noqa: E402
 from wagtail_smart_resize.purchasing import (  # noqa: E402
@@ -158,6 +159,7 @@ def _counted() -> Iterator[_Counts]:
     """Count statements, files that are opened to be read, and pictures whose pixels are decoded."""
     counts = _Counts()
     open_file, load = FileSystemStorage._open, ImageFile.ImageFile.load
+    decode_webp = webp.decode
 
     def execute(run: Any, *args: Any) -> Any:
         counts["statements"] += 1
@@ -172,7 +174,13 @@ def _counted() -> Iterator[_Counts]:
         counts["decoded"] += bool(image.tile)
         return load(image)
 
+    def decoded(content: bytes, image: Any) -> Any:
+        found = decode_webp(content, image)
+        counts["decoded"] += found is not None
+        return found
+
     with (
+        patch.object(webp, "decode", decoded),
         connection.execute_wrapper(execute),
         patch.object(FileSystemStorage, "_open", opened),
         patch.object(ImageFile.ImageFile, "load", loaded),
