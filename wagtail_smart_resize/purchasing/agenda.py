@@ -51,7 +51,7 @@ def read_agenda() -> Agenda:
 
 
 def _first_value(rows: QuerySet[Any]) -> Any:
-    (value,) = (rows.first() or {"": None}).values()
+    (value,) = next(iter(rows), {"": None}).values()
     return value
 
 
