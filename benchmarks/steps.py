@@ -17,16 +17,13 @@ import django
 django.setup()
 
 from django.conf import settings as site_settings  # noqa: E402
-from django.core.files.storage import FileSystemStorage  # noqa: E402
 from django.core.management import call_command  # noqa: E402
-from django.db import connection  # noqa: E402
 from django.test import override_settings  # noqa: E402
-from PIL import ImageFile  # noqa: E402
+from support.costs import counted  # noqa: E402
 from support.factories import plain_image  # noqa: E402
 from support.gateways import answering, picture  # noqa: E402
 from wagtail.models import Collection  # noqa: E402
 
-from wagtail_smart_resize.imaging import webp  # noqa: E402
 from wagtail_smart_resize.models import Candidate, GatewayRequest  # noqa: E402
 from wagtail_smart_resize.publishing import publication  # noqa: E402
 from wagtail_smart_resize.purchasing import (  # noqa: E402
@@ -116,7 +113,8 @@ def _recomposed(images: int, found: dict[str, Counter[str]]) -> None:
         image.get_rendition(f"format-jpeg|smartresize-{SLOT}")
         demand_notes.note_demand(image.pk, SLOT, "")
     with ExitStack() as stack:
-        counts = stack.enter_context(_counted())
+        counts = _Counts()
+        stack.enter_context(counted(counts))
         assert demand.write_noted_demand()
         counts.taken()
         for module, function, name in STEPS:
@@ -143,46 +141,12 @@ def _attributed(
     """Attribute to a step what its function does, and what came before to the passes."""
     real = getattr(module, function)
 
-    def counted(*args: Any, **kwargs: Any) -> Any:
+    def attributed(*args: Any, **kwargs: Any) -> Any:
         _add(found, PASSES, counts)
         try:
             return real(*args, **kwargs)
         finally:
             _add(found, name, counts)
 
-    with patch.object(module, function, counted):
+    with patch.object(module, function, attributed):
         yield
-
-
-@contextmanager
-def _counted() -> Iterator[_Counts]:
-    """Count statements, files that are opened to be read, and pictures whose pixels are decoded."""
-    counts = _Counts()
-    open_file, load = FileSystemStorage._open, ImageFile.ImageFile.load
-    decode_webp = webp.decode
-
-    def execute(run: Any, *args: Any) -> Any:
-        counts["statements"] += 1
-        return run(*args)
-
-    def opened(storage: Any, name: str, mode: str = "rb") -> Any:
-        counts["reads"] += 1
-        return open_file(storage, name, mode)
-
-    def loaded(image: Any) -> Any:
-        # What is left to decode; empty where that was done before.
-        counts["decoded"] += bool(image.tile)
-        return load(image)
-
-    def decoded(content: bytes, image: Any) -> Any:
-        found = decode_webp(content, image)
-        counts["decoded"] += found is not None
-        return found
-
-    with (
-        patch.object(webp, "decode", decoded),
-        connection.execute_wrapper(execute),
-        patch.object(FileSystemStorage, "_open", opened),
-        patch.object(ImageFile.ImageFile, "load", loaded),
-    ):
-        yield counts

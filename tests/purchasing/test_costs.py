@@ -1,19 +1,14 @@
 """What a recomposition costs in bulk, in counts that are the same on every machine."""
 
-import threading
 import time
 from collections import Counter
-from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
-from django.core.files.storage import FileSystemStorage
-from django.db import connection
-from PIL.ImageFile import ImageFile
+from support.costs import counted
 from support.factories import plain_image
 from support.purchases import due
 
-from wagtail_smart_resize.imaging import webp
 from wagtail_smart_resize.models import GatewayRequest, ImageVersion
 from wagtail_smart_resize.purchasing import demand, passes, schedule
 from wagtail_smart_resize.renditions import demand_notes
@@ -28,49 +23,9 @@ LATENCY = 11
 STATEMENTS, STATEMENTS_OF_A_PASS = 30, 6
 
 
-@pytest.fixture
-def costs(monkeypatch):
-    """Count what is done: statements, files that are read, pictures whose pixels are decoded."""
-    counts, ours = Counter(), threading.get_ident()
-    open_file, load, decode_webp = FileSystemStorage._open, ImageFile.load, webp.decode
-
-    def is_ours():
-        # The sandbox draws its pictures in threads of this process.
-        return threading.get_ident() == ours
-
-    def opened(storage, name, mode="rb"):
-        counts["reads"] += 1
-        return open_file(storage, name, mode)
-
-    def loaded(picture):
-        counts["decoded"] += bool(picture.tile) and is_ours()
-        return load(picture)
-
-    def decoded(content, picture):
-        found = decode_webp(content, picture)
-        counts["decoded"] += found is not None and is_ours()
-        return found
-
-    monkeypatch.setattr(FileSystemStorage, "_open", opened)
-    monkeypatch.setattr(ImageFile, "load", loaded)
-    monkeypatch.setattr(webp, "decode", decoded)
-    return counts
-
-
-@contextmanager
-def statements_counted(counts):
-    def execute(run, sql, *args):
-        # A test's own transaction makes savepoints of the code's transactions.
-        counts["statements"] += "SAVEPOINT" not in sql
-        return run(sql, *args)
-
-    with connection.execute_wrapper(execute):
-        yield
-
-
 @pytest.mark.django_db
 @pytest.mark.parametrize("output_format", ["jpeg", "webp"])
-def test_many_pictures_in_bulk(gateway, moving_clock, monkeypatch, settings, costs, output_format):
+def test_many_pictures_in_bulk(gateway, moving_clock, monkeypatch, settings, output_format):
     settings.WAGTAIL_SMART_RESIZE = {
         **settings.WAGTAIL_SMART_RESIZE,
         "OUTPUT_FORMAT": output_format,
@@ -89,12 +44,11 @@ def test_many_pictures_in_bulk(gateway, moving_clock, monkeypatch, settings, cos
         demand_notes.note_demand(image.pk, SLOT, "")
     assert demand.write_noted_demand()
     due()
-    costs.clear()
-    made = 0
+    costs, made = Counter[str](), 0
     while ImageVersion.objects.exclude(published_at=None).count() < IMAGES:
         rest = (schedule.next_step_at() - moving_clock.now()).total_seconds()
         moving_clock.skip(seconds=max(loop.REST_SECONDS, rest))
-        with statements_counted(costs):
+        with counted(costs):
             assert not passes.run_pass(workers=1).failed
         made += 1
         gateway.settle()

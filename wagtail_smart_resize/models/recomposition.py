@@ -33,6 +33,16 @@ def _is_open() -> Q:
     return Q(decision=Recomposition.Decision.NONE, live=None)
 
 
+def _waiting(reason: str, until: Any) -> dict[str, Any]:
+    """Return the fields of a wanted row that is not allowed yet, and assessed again at `until`."""
+    return {
+        "waiting_reason": reason,
+        "next_attempt_at": until,
+        "failure_code": "",
+        "failure_detail": "",
+    }
+
+
 class _RaceLost(Exception):
     """Another process, or a person, was faster: the transaction is rolled back."""
 
@@ -71,9 +81,7 @@ class RecompositionQuerySet(PrimaryQuerySet["Recomposition"]):
         They are assessed again at `until`, None to leave them until sync finds cause.
         """
         wanted = Q(purchase=Recomposition.Purchase.WANTED)
-        return self.filter(unindexed(wanted)).update(
-            waiting_reason=reason, next_attempt_at=until, failure_code="", failure_detail=""
-        )
+        return self.filter(unindexed(wanted)).update(**_waiting(reason, until))
 
     def wake(self, reason: str, now: Any) -> int:
         """Make those of these rows that wait for `reason` due now; return their number."""
@@ -243,13 +251,7 @@ class Recomposition(ConditionalUpdateModel):
 
         `until`: None to leave it until sync finds cause.
         """
-        return self.update_if(
-            where={"purchase": self.Purchase.WANTED},
-            waiting_reason=reason,
-            next_attempt_at=until,
-            failure_code="",
-            failure_detail="",
-        )
+        return self.update_if(where={"purchase": self.Purchase.WANTED}, **_waiting(reason, until))
 
     def try_later(self, code: str, detail: str, when: Any, *, attempts: int) -> bool:
         """Note why nothing could be requested, and try again at `when`."""

@@ -64,10 +64,9 @@ def due_groups(now: dt.datetime, limit: int) -> list[DueGroup]:
 def claim(groups: Sequence[DueGroup]) -> list[GatewayRequest]:
     """Write the requests for what is wanted and allowed of the groups, and reserve their budget.
 
-    They are leased by this process, which is to submit them within `SUBMISSION_LEASE`.
-
-    Rows that are not allowed wait, with their reason. For a group of which nothing is requested
-    there is no request; what doesn't fit into the budget or `MAX_IN_FLIGHT` stays for later.
+    They are leased by this process, which is to submit them within `SUBMISSION_LEASE`. Rows that
+    are not allowed wait, with their reason. For a group of which nothing is requested there is no
+    request; what doesn't fit into the budget or `MAX_IN_FLIGHT` stays for later.
     """
     opened = _opened(groups)
     if not opened:
@@ -168,11 +167,13 @@ def _allowed(opened: list[_OpenedGroup]) -> list[_Allowed]:
         keys = set()
         # Due or not, so that all shapes of a page are bought together.
         for row in rows[group.image.pk, group.recipe]:
-            if row.is_wanted:
-                reason = plan.verdict_on(row, image_facts).reason
-                keys |= {row.pk} if reason is None else set()
-                if reason is not None:
-                    refused[reason].append(row.pk)
+            if not row.is_wanted:
+                continue
+            reason = plan.verdict_on(row, image_facts).reason
+            if reason is None:
+                keys.add(row.pk)
+            else:
+                refused[reason].append(row.pk)
         if keys:
             allowed.append((group, keys))
     for reason, pks in refused.items():

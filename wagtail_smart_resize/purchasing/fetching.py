@@ -139,8 +139,10 @@ class _Turn:
     def _row_of(self, picture: Size) -> Recomposition | None:
         """Return the recomposition of a picture; None if it was deleted."""
         key = _nearest_recomposition(self.request, picture)
-        waiting = next((row for row in self.rows if row.pk == key), None)
-        return waiting or Recomposition.objects.filter(pk=key).first()
+        return self._waiting_row(key) or Recomposition.objects.filter(pk=key).first()
+
+    def _waiting_row(self, key: int) -> Recomposition | None:
+        return next((row for row in self.rows if row.pk == key), None)
 
     def _cut_out(self, cuts: dict[Size, Any], picture: Image.Image) -> None:
         """Cut a decoded picture to the sizes of its slots, if it may go live at once.
@@ -148,7 +150,7 @@ class _Turn:
         The first of each shape does: of further ones, most are never shown.
         """
         key = _nearest_recomposition(self.request, Size(*picture.size))
-        row = next((row for row in self.rows if row.pk == key), None)
+        row = self._waiting_row(key)
         is_first = not any(each.recomposition_id == key for each in self.stored)
         if row is None or settings.REVIEW or not (row.is_open and is_first):
             return

@@ -47,6 +47,11 @@ class ThreadPool:
         self._idle = 0
         self._is_closed = False
 
+    @property
+    def _most_threads(self) -> int:
+        """The maximum number of threads beside the caller's, which works as well if it waits."""
+        return self._workers - (self._patience is None)
+
     def run_jobs(self, jobs: Iterable[Job], go_on: Callable[[], bool] | None = None) -> list[bool]:
         """Run the jobs and those that they return; return for each that has ended if it succeeded.
 
@@ -61,7 +66,7 @@ class ThreadPool:
             self._is_closed = False
             self._batches.append(batch)
             # At least one thread, even if all others wait for the gateway.
-            self._start(len(batch.waiting), self._workers, 0 if self._idle else 1)
+            self._start(len(batch.waiting), 0 if self._idle else 1)
             self._changed.notify_all()
             # An abandoned batch calls `finished`: so this is decided before the results are read.
             batch.is_abandoned = not self._changed.wait_for(lambda: batch.is_done, self._patience)
@@ -72,7 +77,7 @@ class ThreadPool:
         with self._changed:
             self._is_closed = False
             self._batches.append(batch)
-            self._start(len(batch.waiting) - 1, self._workers - 1)
+            self._start(len(batch.waiting) - 1)
             self._changed.notify_all()
         while True:
             with self._changed:
@@ -92,9 +97,9 @@ class ThreadPool:
         for thread in threads:
             thread.join()
 
-    def _start(self, jobs: int, most: int, at_least: int = 0) -> None:
+    def _start(self, jobs: int, at_least: int = 0) -> None:
         """Start threads for so many jobs, as far as the pool may have more."""
-        room = most - len(self._threads)
+        room = self._most_threads - len(self._threads)
         for _ in range(max(at_least, min(room, jobs - self._idle))):
             number = len(self._threads)
             thread = threading.Thread(
@@ -132,9 +137,7 @@ class ThreadPool:
         with self._changed:
             batch.end(outcome)
             # This thread does one of them.
-            self._start(
-                len(batch.waiting) - 1, self._workers - (1 if self._patience is None else 0)
-            )
+            self._start(len(batch.waiting) - 1)
             self._forget_what_is_done()
 
     def _forget_what_is_done(self) -> None:
