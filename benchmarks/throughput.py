@@ -32,8 +32,8 @@ from wagtail_smart_resize.runners import loop  # noqa: E402
 from . import gateway, sites  # noqa: E402
 from .rows import Row  # noqa: E402
 
-#: One for each number of workers: nothing is bought twice, and all have the same number of pixels.
-SLOTS = {1: Size(1200, 630), 2: Size(630, 1200), 4: Size(870, 870)}
+WORKERS = (1, 2, 4)
+SLOT = Size(1200, 630)
 SOURCE = Size(1600, 1000)
 
 
@@ -43,14 +43,23 @@ def measure(directory: Path, quick: bool) -> list[Row]:
     with (
         sites.database(directory) as (kind, database),
         gateway.running(latency) as url,
+        # Images of its own for each number of workers: nothing is bought twice.
         filled_site(
-            directory, database, url, count, settings=settings, SERVERS_RUNNER="off"
+            directory,
+            database,
+            url,
+            count * len(WORKERS),
+            settings=settings,
+            SERVERS_RUNNER="off",
         ) as site,
     ):
         site.serve("gunicorn sync", "--workers=1")
-        runs = {workers: _run(site, workers, count) for workers in SLOTS}
+        runs = {
+            workers: _run(site, workers, 1 + number * count, count)
+            for number, workers in enumerate(WORKERS)
+        }
     few = max(16, count // 10)
-    each = _seconds(_Alone(directory, SLOTS[1]), few)
+    each = _seconds(_Alone(directory, SLOT), few)
     drawing = _seconds(_Drawing(*SOURCE), few)
     limit = latency + count * each
     rows = [
@@ -74,7 +83,7 @@ def measure(directory: Path, quick: bool) -> list[Row]:
             note=f"{drawing * 1000:.0f} ms for each, of {SOURCE[0]}x{SOURCE[1]} pixels",
         ),
     ]
-    for workers in (2, 4):
+    for workers in WORKERS[1:]:
         rows.append(
             Row(
                 f"The same by {workers} workers, beside one",
@@ -93,10 +102,10 @@ class _Run(NamedTuple):
     """The largest number of a worker's threads while at least half of the maximum was waiting."""
 
 
-def _run(site: Site, workers: int, count: int) -> _Run:
-    """Start the workers once all pictures are wanted, and return the figures."""
+def _run(site: Site, workers: int, first: int, count: int) -> _Run:
+    """Start the workers once so many images are wanted, from the first on; return the figures."""
     [(before,)] = site.sql("SELECT coalesce(max(id), 0) FROM wagtail_smart_resize_gatewayrequest")
-    sites.want(site, count, [f"format-jpeg smartresize-{SLOTS[workers]}"])
+    sites.want(site, first + count - 1, [f"format-jpeg smartresize-{SLOT}"], first=first)
     # Wait until all demand is due.
     time.sleep(2.5)
     processes = [

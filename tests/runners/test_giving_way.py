@@ -43,7 +43,7 @@ def steps(monkeypatch):
     def work_once(state, go_on, pool, **repairs):
         pool.run_jobs([lambda: begun.append(bool(answering.under_way))], go_on)
         pool.close()
-        return timezone.now()
+        return loop.Work(1, timezone.now())
 
     monkeypatch.setattr(loop, "work_once", work_once)
     return begun
@@ -138,7 +138,7 @@ def test_the_embedded_threads_rank_lower_and_all_others_as_before(monkeypatch, s
     def work_once(state, go_on, pool, **repairs):
         pool.run_jobs([note], go_on)
         pool.close()
-        return timezone.now()
+        return loop.Work(1, timezone.now())
 
     monkeypatch.setattr(loop.Loop, "run", run)
     monkeypatch.setattr(loop, "work_once", work_once)

@@ -80,7 +80,7 @@ def passes(monkeypatch, frozen_time):
 
     def work_once(state, go_on=None, pool=None, **_others):
         made.append(state)
-        return made.due
+        return loop.Work(0, made.due)
 
     monkeypatch.setattr(loop, "work_once", work_once)
     monkeypatch.setattr(loop, "next_due_at", lambda state: made.due)
@@ -297,7 +297,7 @@ def rounds_in_a_second(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "waking", "most"), [(30, False, 1), (30, True, 6), (0, True, 6)]
+    ("seconds", "waking", "most"), [(30, False, 1), (30, True, 6), (0.001, True, 6)]
 )
 def test_the_loop_never_spins(rounds_in_a_second, seconds, waking, most):
     assert 1 <= rounds_in_a_second(Counting(seconds), waking) <= most
@@ -306,10 +306,35 @@ def test_the_loop_never_spins(rounds_in_a_second, seconds, waking, most):
 def test_what_stays_due_slows_the_loop_down():
     made = loop.Loop(alone=True)
     overdue = timezone.now() - SECOND
-    waits = [made._seconds_until(overdue) for _ in range(6)]
+    waits = [made._seconds_until(overdue, 0) for _ in range(6)]
     assert waits == [0.2, 0.4, 0.8, 1.6, 2.5, 2.5]
-    assert made._seconds_until(timezone.now() + HOUR) > 3500
-    assert made._seconds_until(overdue) == 0.2
+    assert made._seconds_until(timezone.now() + HOUR, 0) > 3500
+    assert made._seconds_until(overdue, 0) == 0.2
+
+
+def test_what_a_pass_had_no_room_for_does_not_slow_the_loop_down():
+    made = loop.Loop(alone=True)
+    overdue = timezone.now() - SECOND
+    # It starts again with the shortest rest once nothing more is done.
+    waits = [made._seconds_until(overdue, steps) for steps in (40, 40, 0, 0, 1, 0, 0)]
+    assert waits == [0, 0, 0.2, 0.4, 0, 0.2, 0.4]
+
+
+@pytest.mark.django_db
+def test_a_worker_goes_on_at_once_until_nothing_is_left(passes, monkeypatch):
+    left = [40, 40, 3]
+
+    def work_once(state, go_on=None, pool=None, **_others):
+        steps = left.pop(0)
+        return loop.Work(steps, timezone.now() + (dt.timedelta(0) if left else HOUR))
+
+    monkeypatch.setattr(loop, "work_once", work_once)
+    worker = loop.Loop(alone=False)
+    rests = []
+    monkeypatch.setattr(worker.stopped, "wait", rests.append)
+    monkeypatch.setattr(worker._woken, "wait", lambda seconds: worker.stop())
+    worker.run()
+    assert (left, rests) == ([], [loop.REST_SECONDS])
 
 
 @pytest.mark.django_db
@@ -360,7 +385,7 @@ def test_who_was_woken_makes_the_pass_at_its_time(passes):
 def test_what_came_during_a_pass_is_not_forgotten(passes, monkeypatch):
     def work_once(state, go_on=None, pool=None, **_others):
         PipelineState.bring_pass_forward(timezone.now() + 2 * SECOND)
-        return passes.due
+        return loop.Work(0, passes.due)
 
     monkeypatch.setattr(loop, "work_once", work_once)
     assert loop.Loop(alone=True)._run_pass() < 3
@@ -612,7 +637,7 @@ def test_who_is_called_for_help_goes_on_with_the_chain(passes, ticks, monkeypatc
         if len(passes) == 1:
             task_chain.start(timezone.now())
             run_tick(ticks.pop())
-        return passes.due
+        return loop.Work(0, passes.due)
 
     monkeypatch.setattr(loop, "work_once", work_once)
     run_tick(timezone.now())

@@ -73,7 +73,7 @@ def decode(content: bytes, look: Look = lambda _picture: None) -> Picture:
 
 def open_upright(file: Any) -> Image.Image:
     """Return the decoded picture of a stored candidate as displayed. Raises what Pillow raises."""
-    return upright(_loaded(_opened(file), file))
+    return upright(_loaded(file.read()))
 
 
 def _decode(content: bytes, look: Look) -> Picture:
@@ -81,44 +81,45 @@ def _decode(content: bytes, look: Look) -> Picture:
         raise DownloadError("truncated", "The picture ends before it is complete.")
     if content.startswith(png_texts.SIGNATURE):
         content = png_texts.without_compressed_texts(content)
-    with _opened(BytesIO(content)) as picture:
-        _check_header(picture, content)
-        pixel_count = picture.width * picture.height
-    with pixel_budget.budget.hold(pixel_count):
+    width, height = _checked_size(content)
+    with pixel_budget.budget.hold(width * height):
         # In a call of its own: these pixels are freed before another thread may go on.
         return _decode_pixels(content, look)
 
 
-def _opened(file: Any) -> Image.Image:
-    return Image.open(file, formats=CANDIDATE_FORMATS)
-
-
 def _decode_pixels(content: bytes, look: Look) -> Picture:
     """Decode to the end; return the picture, encoded anew if it is not a plain one."""
-    file = BytesIO(content)
-    with _opened(file) as opened:
-        picture = _loaded(opened, file)
-        name = str(opened.format).lower()
-        # Pillow knows only now all of what a PNG says of itself.
-        if opened.format in CANDIDATE_FORMATS and srgb.is_plain(picture):
-            shown = upright(picture)
-        else:
-            shown = srgb.upright_on_white(picture)
-            name, content = "png", _encode_png(shown)
-        look(shown)
-        size = shown.size
-    return Picture(content, name, *size, hashlib.sha256(content).hexdigest())
+    picture = _loaded(content)
+    name = str(picture.format).lower()
+    # Pillow knows only now all of what a PNG says of itself.
+    if picture.format in CANDIDATE_FORMATS and srgb.is_plain(picture):
+        shown = upright(picture)
+    else:
+        shown = srgb.upright_on_white(picture)
+        name, content = "png", _encode_png(shown)
+    look(shown)
+    return Picture(content, name, *shown.size, hashlib.sha256(content).hexdigest())
 
 
-def _loaded(opened: Image.Image, file: Any) -> Image.Image:
-    """Return the picture with its pixels: `opened` itself, unless less memory does for them."""
-    if opened.format == "WEBP":
-        file.seek(0)
-        picture = webp.decode(file.read(), opened)
-        if picture is not None:
-            return picture
-    opened.load()
-    return opened
+def _loaded(content: bytes) -> Image.Image:
+    """Return the picture with its pixels, format and metadata."""
+    size = webp.plain_size(content)
+    picture = webp.decode(content, size) if size else None
+    if picture is None:
+        opened = _opened(content)
+        is_still = getattr(opened, "n_frames", 1) == 1
+        if opened.format == "WEBP" and opened.mode == "RGB" and is_still:
+            picture = webp.decode(content, opened.size)
+        if picture is None:
+            opened.load()
+            return opened
+        picture.info = dict(opened.info)
+    picture.format = "WEBP"
+    return picture
+
+
+def _opened(content: bytes) -> Image.Image:
+    return Image.open(BytesIO(content), formats=CANDIDATE_FORMATS)
 
 
 def _encode_png(picture: Image.Image) -> bytes:
@@ -127,20 +128,28 @@ def _encode_png(picture: Image.Image) -> bytes:
     return file.getvalue()
 
 
-def _check_header(picture: Image.Image, content: bytes) -> None:
-    """Refuse what can be refused before decoding costs anything. Raises `DownloadError`."""
-    if picture.width * picture.height > MAX_PICTURE_PIXELS:
+def _checked_size(content: bytes) -> tuple[int, int]:
+    """Return width and height, having refused what can be refused before decoding costs anything.
+
+    Raises `DownloadError`.
+    """
+    size = webp.plain_size(content)
+    if size is None:
+        with _opened(content) as picture:
+            is_jpeg = picture.format in {"JPEG", "MPO"}
+            # In a JPEG, further frames are no animation.
+            if not is_jpeg and getattr(picture, "n_frames", 1) > 1:
+                raise DownloadError(
+                    "not_a_picture",
+                    "What was sent has several frames: a still picture is needed.",
+                    final=True,
+                )
+            if is_jpeg and content.count(_JPEG_SCAN) > MAX_SCANS:
+                raise _too_many_pixels()
+            size = picture.size
+    if size[0] * size[1] > MAX_PICTURE_PIXELS:
         raise _too_many_pixels()
-    is_jpeg = picture.format in {"JPEG", "MPO"}
-    if is_jpeg and content.count(_JPEG_SCAN) > MAX_SCANS:
-        raise _too_many_pixels()
-    # In a JPEG, further frames are no animation.
-    if not is_jpeg and getattr(picture, "n_frames", 1) > 1:
-        raise DownloadError(
-            "not_a_picture",
-            "What was sent has several frames: a still picture is needed.",
-            final=True,
-        )
+    return size
 
 
 def _is_complete(content: bytes) -> bool:

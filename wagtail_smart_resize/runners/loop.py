@@ -5,7 +5,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from django.db import close_old_connections, connections
 from django.utils import timezone
@@ -43,6 +43,13 @@ STEP_PATIENCE_SECONDS = 3.0
 WORKERS = 4
 #: Seconds until a retry when a whole pass fails, for want of a database for example.
 ERROR_REST_SECONDS = 15.0
+
+
+class Work(NamedTuple):
+    """What a pass did: the number of steps that have ended, and when the next pass is due."""
+
+    steps: int
+    due: dt.datetime
 
 
 class Loop:
@@ -85,7 +92,9 @@ class Loop:
             self._shut_down()
 
     def _rest(self, seconds: float) -> None:
-        """Wait for `seconds` or until woken, but never less than `REST_SECONDS`."""
+        """Wait for `seconds` or until woken, but not less than `REST_SECONDS`. Go on if it is 0."""
+        if not seconds:
+            return
         if seconds >= FOLLOWER_REST_SECONDS:
             # Idle: a pooled or unused connection must not stay open for hours.
             connections.close_all()
@@ -129,8 +138,10 @@ class Loop:
             self._give_way(self.stopped)
             return not self.stopped.is_set() and time.monotonic() < ends
 
-        due = work_once(state, go_on, self._pool, repairs_on=lambda: not self.stopped.is_set())
-        seconds = self._seconds_until(due)
+        steps, due = work_once(
+            state, go_on, self._pool, repairs_on=lambda: not self.stopped.is_set()
+        )
+        seconds = self._seconds_until(due, steps)
         return seconds if self.alone else min(POLL_SECONDS, seconds)
 
     def _take_turn(self, state: PipelineState, was_woken: bool) -> float:
@@ -150,13 +161,14 @@ class Loop:
         # processes from looking all at once.
         return max(seconds, FOLLOWER_REST_SECONDS) + random.uniform(0, 2)
 
-    def _seconds_until(self, due: dt.datetime) -> float:
+    def _seconds_until(self, due: dt.datetime, steps: int) -> float:
         """Return the seconds until `due`; for overdue work, a rest that grows from pass to pass.
 
-        Work that stays due because it can't be done now must not make the loop spin.
+        Work that stays due because it can't be done now must not make the loop spin. After a pass
+        that did `steps`, what is due is what there was no room for.
         """
-        seconds = (due - timezone.now()).total_seconds()
-        if seconds > 0:
+        seconds = max(0.0, (due - timezone.now()).total_seconds())
+        if seconds or steps:
             self._overdue_passes = 0
             return seconds
         self._overdue_passes += 1
@@ -170,17 +182,17 @@ def work_once(
     pool: "ThreadPool | None" = None,
     *,
     repairs_on: Callable[[], bool] = lambda: True,
-) -> dt.datetime:
-    """Make a pass, and the hourly repair if it is due; return when the next pass is due.
+) -> Work:
+    """Make a pass, and the hourly repair if it is due; return what it did and what comes.
 
     `go_on` and `pool` are those of `run_pass`; `repairs_on` is asked whether to go on repairing.
     """
     from wagtail_smart_resize.purchasing import passes
     from wagtail_smart_resize.repair import repairs
 
-    passes.run_pass(workers=WORKERS, go_on=go_on, pool=pool)
+    result = passes.run_pass(workers=WORKERS, go_on=go_on, pool=pool)
     repairs.run_if_due(state, repairs_on)
-    return next_due_at(state)
+    return Work(result.did, next_due_at(state))
 
 
 def next_due_at(state: PipelineState) -> dt.datetime:

@@ -95,7 +95,7 @@ def run_tick(appointed: str) -> None:
 
 def _run_pass(state: PipelineState) -> dt.datetime:
     try:
-        return loop.work_once(state, _TickTimer())
+        return loop.work_once(state, _TickTimer()).due
     except Exception:
         logger.exception("A pass of the pipeline failed; trying again")
         return timezone.now() + dt.timedelta(seconds=loop.ERROR_REST_SECONDS)
