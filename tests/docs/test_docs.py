@@ -682,7 +682,7 @@ SECONDS = {
     ),
     ("running", "waits up to five seconds"): (embedded_thread.SHUTDOWN_SECONDS, 5),
     ("running", "up to 20 more for the answer"): (embedded_thread.ANSWER_SECONDS, 20),
-    ("running", "about one per second while there is work"): (task_chain.TICK_REST, 1),
+    ("running", "at most two per second while there is work"): (task_chain.TICK_REST, 0.5),
     ("running", "After 5 minutes the request counts as unknown"): (passes.STEP_LEASE, 300),
     ("running", "The same, up to 30 seconds later"): (passes.POLL_LEASE, 30),
     ("running", "The same, up to 5 minutes later"): (passes.STEP_LEASE, 300),

@@ -29,7 +29,7 @@ HELP_AFTER_SECONDS = 2.0
 #: Time before its appointment from which a tick may run.
 TOLERANCE = dt.timedelta(seconds=5)
 #: Minimum time between two ticks.
-TICK_REST = dt.timedelta(seconds=1)
+TICK_REST = dt.timedelta(seconds=0.5)
 
 #: Dotted path of the task that calls `run_tick`. Imported by this path, which the backends store.
 TICK = "wagtail_smart_resize.tasks.tick"

@@ -24,7 +24,8 @@ from wagtail.images import get_image_model
 
 from wagtail_smart_resize.gateway import downloads
 from wagtail_smart_resize.models import GatewayRequest
-from wagtail_smart_resize.purchasing import source_image, submission
+from wagtail_smart_resize.publishing import material
+from wagtail_smart_resize.purchasing import fetching, source_image, submission
 from wagtail_smart_resize.sandbox.responses import Reply, page
 
 HasStruck = Callable[[], bool]
@@ -80,17 +81,36 @@ def with_short_timeouts(injection: Injection) -> Injection:
 
 def away(step: str) -> Injection:
     """Close the gateway's port, from a step on."""
-    before = {"submit": None, "status": Status.SENT, "download": Status.FETCHING}[step]
 
     @contextlib.contextmanager
     def inject(fault_site: Any) -> Iterator[HasStruck]:
         fault_site.want()
-        if before:
-            fault_site.run_until(lambda: fault_site.request_is(before), jobs=1)
-        with fault_site.gateway.away():
+        with contextlib.ExitStack() as stack:
+            if step == "download":
+                stack.enter_context(_away_once_completed(fault_site))
+            else:
+                if step == "status":
+                    fault_site.run_until(lambda: fault_site.request_is(Status.SENT), jobs=1)
+                stack.enter_context(fault_site.gateway.away())
             yield _in_trouble
 
     return inject
+
+
+@contextlib.contextmanager
+def _away_once_completed(fault_site: Any) -> Iterator[None]:
+    """Close the gateway's port between the poll that finds a request completed and the download,
+    which follows at once."""
+    fetch = fetching.fetch_outputs
+    with contextlib.ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
+
+        def fetch_from_nobody(request: GatewayRequest) -> Any:
+            patch.undo()
+            stack.enter_context(fault_site.gateway.away())
+            return fetch(request)
+
+        patch.setattr(fetching, "fetch_outputs", fetch_from_nobody)
+        yield
 
 
 def _in_trouble() -> bool:
@@ -202,9 +222,32 @@ def _full(storage: Any, name: str, content: Any) -> None:
 no_save = StorageInTrouble("_save", CANDIDATES, fail=_broken)
 disk_full = StorageInTrouble("_save", CANDIDATES, RENDITIONS, fail=_full)
 disk_full_for_renditions = StorageInTrouble("_save", RENDITIONS, fail=_full)
-no_delete = StorageInTrouble("delete", CANDIDATES, fail=_broken)
-no_read = StorageInTrouble("_open", CANDIDATES, fail=_broken)
+_no_delete = StorageInTrouble("delete", CANDIDATES, fail=_broken)
+_no_read = StorageInTrouble("_open", CANDIDATES, fail=_broken)
 no_source = StorageInTrouble("_open", SOURCES, fail=_broken)
+
+
+@contextlib.contextmanager
+def no_delete(fault_site: Any) -> Iterator[HasStruck]:
+    """Fail to delete what the first try to save a result has left, on a disk that was full."""
+    save, tries = FileSystemStorage._save, itertools.count()
+
+    def save_at_second_try(storage: Any, name: str, content: Any) -> str:
+        if name.startswith(CANDIDATES) and not next(tries):
+            _full(storage, name, content)
+        return save(storage, name, content)
+
+    with _no_delete(fault_site) as struck, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FileSystemStorage, "_save", save_at_second_try)
+        yield struck
+
+
+@contextlib.contextmanager
+def no_read(fault_site: Any) -> Iterator[HasStruck]:
+    """Fail to read a result that is too large to be cut to its sizes when it comes."""
+    with _no_read(fault_site) as struck, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(material, "MAX_PIXELS", 0)
+        yield struck
 
 
 @contextlib.contextmanager

@@ -140,7 +140,6 @@ NOT_FETCHED = _outcome("requested", Reads.NOT_FETCHED, charged="yes")
 NOT_STORED = _outcome("requested", Reads.NOT_STORED, charged="yes")
 PUBLISHING = _outcome("idle", Reads.PUBLISHING, charged="yes")
 HELD = _outcome("requested", Reads.OURS, posts=0)
-NOT_SENT = _outcome("requested", Reads.QUEUED, posts=0)
 LATE = _outcome("failed", Reads.LATE, code="deadline", charged="unknown", may_recheck=True)
 
 
@@ -398,7 +397,7 @@ def _database() -> Iterable[Row]:
         ("the state of the pipeline", gone("OUR_pipelinestate"), queued(0), LIVE),
         ("the budget", gone("UPDATE.*OUR_budgetperiod"), ours, LIVE),
         ("writing the request", gone("INSERT.*OUR_gatewayrequest"), ours, LIVE),
-        ("taking a request on", gone("OUR_gatewayrequest. SET .lease"), NOT_SENT, LIVE),
+        ("taking a request on", gone("OUR_gatewayrequest. SET .lease"), WORKING, LIVE),
         ("that a request is being sent", gone(marking), HELD, LIVE),
         ("the answer, for a moment", gone(to_request, "sent", times=3), WORKING, LIVE),
         ("the answer, for a minute", gone(to_request, "sent"), SENDING, UNKNOWN),

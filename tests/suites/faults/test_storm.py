@@ -21,8 +21,8 @@ from .fault_site import FaultSite, charged, reserved_outputs
 pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
 
 #: The first refused statement of each run; the two after it are refused as well. A purchase from
-#: demand to live takes at least 130 statements.
-STATEMENTS = range(1, 121, 6)
+#: demand to live takes at least 88 statements.
+STATEMENTS = range(1, 86, 4)
 
 
 @pytest.mark.parametrize("number", STATEMENTS)
