@@ -6,7 +6,7 @@ import pytest
 from django.db import DatabaseError, OperationalError, connection, connections, transaction
 from django.urls import resolve, reverse
 from support.factories import plain_image, recomposition
-from support.waiting import join, until
+from support.waiting import join, somebody_waits, until
 
 from wagtail_smart_resize.admin.urls import urlpatterns
 from wagtail_smart_resize.core import database
@@ -165,10 +165,3 @@ def test_an_action_waits_for_another_transaction_and_is_then_repeated(isolated, 
         "dismiss": lambda: image.smart_resize_recompositions.get().purchase == "idle",
     }
     assert done[name]()
-
-
-def somebody_waits():
-    """Return whether another connection waits for a lock."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-        return cursor.fetchone()[0]

@@ -1,6 +1,7 @@
 """What was read may not be true any more: every change of state asks again, or locks first."""
 
 import datetime as dt
+import re
 
 import pytest
 from django.db import connection
@@ -96,8 +97,8 @@ def withdraw(row):
 
 @pytest.mark.parametrize("act", [claim, choose, decide, go_live, opt_out, withdraw])
 def test_what_touches_an_images_purchases_locks_the_image_first(gateway, act):
-    """The first statement of the transaction writes the image's row, and so waits for whoever
-    has done the same."""
+    """The first statement of the transaction locks the image's row, and so waits for whoever has
+    done the same."""
     (row,) = want(plain_image(400, 300), "200x200")
     ImageVersion.get_for(row.image_id)
     BudgetPeriod.ensure_rows(clock.today())
@@ -108,7 +109,8 @@ def test_what_touches_an_images_purchases_locks_the_image_first(gateway, act):
     statements = [query["sql"] for query in captured]
     begun = [at for at, sql in enumerate(statements) if sql.startswith("SAVEPOINT")]
     first = [statements[at + 1] for at in begun if not statements[at + 1].startswith("SAVEPOINT")]
-    ours = [sql for sql in first if sql.startswith("UPDATE") and "imageversion" in sql]
+    locks = re.compile("^UPDATE|FOR (NO KEY )?UPDATE")
+    ours = [sql for sql in first if locks.search(sql) and "imageversion" in sql]
     assert ours, first
 
 

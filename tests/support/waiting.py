@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from django.db import connection
+
 #: Seconds, far more than anything takes on a busy machine: a wait that long means a hang.
 TIMEOUT_SECONDS = 120.0
 
@@ -32,6 +34,13 @@ def join(*threads: threading.Thread) -> None:
     for thread in threads:
         thread.join(TIMEOUT_SECONDS)
     assert not _alive(threads), f"{_alive(threads)} did not end"
+
+
+def somebody_waits() -> bool:
+    """Return whether any connection to this PostgreSQL waits for a lock."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return bool(cursor.fetchone()[0])
 
 
 def _alive(threads: Iterable[threading.Thread]) -> list[threading.Thread]:

@@ -6,7 +6,7 @@ A site may read from replicas, which lag: what is read from one may be long out 
 import contextlib
 from collections.abc import Callable
 from functools import wraps
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 from django.apps import apps
 from django.db import DatabaseError, connections, models, router, transaction
@@ -130,3 +130,29 @@ class PrimaryQuerySet(QuerySet[Row]):
         if using is None and model is not None:
             using = router.db_for_write(model)
         super().__init__(model, query, using, hints)
+
+    def locked(self) -> Self:
+        """Return these rows so that reading them locks them, in the order of their keys.
+
+        All that change several rows in one transaction lock them in this order, so that no two of
+        them wait for each other.
+        """
+        features = connections[self.db].features
+        if not features.has_select_for_update:
+            # The whole database has one lock.
+            return self.order_by("pk")
+        return self.order_by("pk").select_for_update(
+            of=("self",) if features.has_select_for_update_of else (),
+            no_key=features.has_select_for_no_key_update,
+        )
+
+    def update_in_order(self, **changes: Any) -> int:
+        """Update these rows, several in general; return their number. See `locked`.
+
+        An UPDATE alone locks its rows in any order.
+        """
+        if not connections[self.db].features.has_select_for_update:
+            return self.update(**changes)
+        with transaction.atomic(using=self.db, savepoint=False):
+            keys = list(self.locked().values_list("pk", flat=True))
+            return self.model._base_manager.using(self.db).filter(pk__in=keys).update(**changes)

@@ -6,7 +6,6 @@ docs/design/decoding-memory.md.
 """
 
 import ctypes
-from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -53,8 +52,8 @@ def decode(content: bytes, size: tuple[int, int]) -> Image.Image | None:
 class _Library(NamedTuple):
     """Functions of libwebp. Source: webp/decode.h, unchanged since version 0.1."""
 
-    read_size: Callable[..., Any]
-    decode: Callable[..., Any]
+    read_size: Any
+    decode: Any
 
 
 @cache

@@ -192,7 +192,8 @@ class GatewayRequest(ConditionalUpdateModel):
         free = Q(leased_until=None) | Q(leased_until__lte=now)
         due = Q(status__in=statuses, next_step_at__lte=now)
         rows = cls.objects.filter(pk__in=[request.pk for request in requests])
-        count = rows.filter(unindexed(free & due)).update(lease=lease, leased_until=until)
+        changes = {"lease": lease, "leased_until": until}
+        count = rows.filter(unindexed(free & due)).update_in_order(**changes)
         taken = list(requests)
         if count < len(requests):
             ours = set(rows.filter(lease=lease).values_list("pk", flat=True))

@@ -67,6 +67,6 @@ def follow(rows: RecompositionQuerySet) -> int:
     for pk, collection_id in rows.values_list("pk", "image__collection_id"):
         moved[collection_id].append(pk)
     return sum(
-        Recomposition.objects.filter(pk__in=keys).update(collection_id=collection_id)
+        Recomposition.objects.filter(pk__in=keys).update_in_order(collection_id=collection_id)
         for collection_id, keys in moved.items()
     )

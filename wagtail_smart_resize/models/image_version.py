@@ -99,8 +99,7 @@ class ImageVersion(ConditionalUpdateModel):
         """Lock the rows of several images, as `lock` does, in one order for everybody."""
         rows = cls.objects.filter(pk__in=list(image_ids))
         if connections[database.alias()].features.has_select_for_update:
-            # Evaluated for the locks alone: an UPDATE takes them in any order, and two deadlock.
-            list(rows.select_for_update().order_by("pk").values_list("pk"))
+            list(rows.locked().values_list("pk"))
         else:
             rows.update(revision=F("revision"))
 

@@ -68,7 +68,7 @@ class RecompositionQuerySet(PrimaryQuerySet["Recomposition"]):
 
     def postpone_due(self, now: Any, until: Any) -> int:
         """Postpone to `until` those of these rows that are due; return their number."""
-        return self.filter(unindexed(self._is_due(now))).update(next_attempt_at=until)
+        return self.filter(unindexed(self._is_due(now))).update_in_order(next_attempt_at=until)
 
     @staticmethod
     def _is_due(now: Any) -> Q:
@@ -81,12 +81,13 @@ class RecompositionQuerySet(PrimaryQuerySet["Recomposition"]):
         They are assessed again at `until`, None to leave them until sync finds cause.
         """
         wanted = Q(purchase=Recomposition.Purchase.WANTED)
-        return self.filter(unindexed(wanted)).update(**_waiting(reason, until))
+        return self.filter(unindexed(wanted)).update_in_order(**_waiting(reason, until))
 
     def wake(self, reason: str, now: Any) -> int:
         """Make those of these rows that wait for `reason` due now; return their number."""
         waiting = Q(purchase=Recomposition.Purchase.WANTED, waiting_reason=reason)
-        return self.filter(unindexed(waiting)).update(next_attempt_at=now, waiting_reason="")
+        rows = self.filter(unindexed(waiting))
+        return rows.update_in_order(next_attempt_at=now, waiting_reason="")
 
     def stranded(self) -> "RecompositionQuerySet":
         """Return the requested rows with no request under way: it was deleted from the ledger."""
@@ -105,7 +106,8 @@ class RecompositionQuerySet(PrimaryQuerySet["Recomposition"]):
     def note_review(self) -> int:
         """Note that the open ones of these rows await review from now on; return their number."""
         unnoted = _is_open() & Q(awaiting_review_since=None)
-        return self.filter(unindexed(unnoted)).update(awaiting_review_since=timezone.now())
+        rows = self.filter(unindexed(unnoted))
+        return rows.update_in_order(awaiting_review_since=timezone.now())
 
     def _undecided_with_candidates(self) -> "RecompositionQuerySet":
         ready = Candidate.objects.filter(recomposition=OuterRef("pk"), stored=True)

@@ -41,7 +41,7 @@ def purge_pages(versions: Sequence[ImageVersion]) -> None:
     # One that was flipped again meanwhile is due later.
     done = [Q(pk=version.pk, purge_due_at=version.purge_due_at) for version in versions]
     rows = ImageVersion.objects.filter(pk__in=[version.pk for version in versions])
-    rows.filter(unindexed(reduce(or_, done))).update(purge_due_at=None)
+    rows.filter(unindexed(reduce(or_, done))).update_in_order(purge_due_at=None)
 
 
 def _purge(urls: list[str]) -> None:

@@ -184,13 +184,15 @@ def _allowed(opened: list[_OpenedGroup]) -> list[_Allowed]:
 
 
 def _rows_of(
-    groups: Iterable[_OpenedGroup],
+    groups: Iterable[_OpenedGroup], *, locked: bool = False
 ) -> defaultdict[tuple[Any, str], list[Recomposition]]:
     """Return all rows of the images' present files, by image and recipe, the oldest want first."""
     hashes = {group.image.pk: group.image.file_hash for group in groups}
     found: defaultdict[tuple[Any, str], list[Recomposition]] = defaultdict(list)
     rows = Recomposition.objects.filter(image_id__in=hashes, source_hash__in=hashes.values())
-    for row in rows.order_by("wanted_at", "pk"):
+    if locked:
+        rows = rows.locked()
+    for row in sorted(rows, key=lambda row: (row.wanted_at, row.pk)):
         if row.source_hash == hashes[row.image_id]:
             found[row.image_id, row.recipe].append(row)
     return found
@@ -212,7 +214,7 @@ def _write(allowed: list[_Allowed]) -> tuple[list[GatewayRequest], list[int]]:
     # Claims queue on the lock of the budget's rows: from here on each sees what the others wrote.
     left = assess.within_limits(*BudgetPeriod.lock(clock.today()))
     room = settings.MAX_IN_FLIGHT - GatewayRequest.objects.unfinished().count()
-    rows = _rows_of([group for group, _keys in allowed])
+    rows = _rows_of([group for group, _keys in allowed], locked=True)
     claimed: list[tuple[GatewayRequest, list[Recomposition]]] = []
     too_many: list[int] = []
     for group, keys in allowed:

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
 
-from django.db.models import Model, Q
+from django.db.models import Q
 from django.utils import timezone
 
 from wagtail_smart_resize.gateway.client import MAX_RETRY_AFTER_SECONDS
 from wagtail_smart_resize.models import GatewayRequest, ImageVersion, PipelineState, Recomposition
-from wagtail_smart_resize.models.base import unindexed
+from wagtail_smart_resize.models.base import ConditionalUpdateModel, unindexed
 from wagtail_smart_resize.purchasing import circuit, passes, schedule
 
 from .repairs import REPAIR_INTERVAL
@@ -34,7 +34,7 @@ AT_ONCE = 500
 class _Moment(NamedTuple):
     """A field, and how far ahead of the present it is put at most; `rows` limits the rows."""
 
-    model: type[Model]
+    model: type[ConditionalUpdateModel]
     field: str
     most: dt.timedelta
     rows: Q = Q()
@@ -75,8 +75,8 @@ def find_ahead() -> Iterator[Finding]:
 
 def _make_due(moment: _Moment, ahead: Q) -> int:
     """Make them due, found by an index and changed by their keys: see `unindexed`."""
-    rows, changed = moment.model._base_manager.all(), 0
+    rows, changed = moment.model.objects.all(), 0
     while ids := list(rows.filter(ahead).values_list("pk", flat=True)[:AT_ONCE]):
         found = rows.filter(unindexed(ahead), pk__in=ids)
-        changed += found.update(**{moment.field: timezone.now()})
+        changed += found.update_in_order(**{moment.field: timezone.now()})
     return changed

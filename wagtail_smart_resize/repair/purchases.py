@@ -114,7 +114,7 @@ def _rows_of_other_files() -> Any:
 
 def _update(ids: Iterable[Any], changes: dict[str, Any]) -> int:
     rows = Recomposition.objects.filter(unindexed(~Q(purchase=Purchase.REQUESTED)), pk__in=ids)
-    return rows.update(**changes)
+    return rows.update_in_order(**changes)
 
 
 def _delete(rows: Any) -> int:
