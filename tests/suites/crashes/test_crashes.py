@@ -78,10 +78,10 @@ def wrong(killed, is_right):
 
 
 def unknown_ones(killed):
-    """Return the kills from right before the POST to right before its answer is committed."""
+    """Return the kills from right before the POST to right before its answer is recorded."""
     points = [each.point for each in killed]
     first = points.index("POST request")
-    last = points.index("COMMIT", first)
+    last = points.index("UPDATE gatewayrequest", first)
     return killed[first : last + 1]
 
 
