@@ -11,11 +11,13 @@ import sys
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.utils import timezone
 from support.factories import live, plain_image
 from support.paths import TESTS
 from wagtail.images import get_image_model
 
-from wagtail_smart_resize.models import ImageVersion, OptOut, Recomposition
+from wagtail_smart_resize.models import ImageVersion, OptOut, PipelineState, Recomposition
+from wagtail_smart_resize.models.changed_image import ChangedImage
 from wagtail_smart_resize.repair import image_model
 
 KEPT = {
@@ -188,6 +190,17 @@ class TestTheCommand:
         else:
             self.run()
         assert Recomposition.objects.count() == rows
+
+    def test_the_next_repair_reads_all_images(self, images, former):
+        """What was noted of images by their keys means others now."""
+        ChangedImage.note([images[0].pk])
+        state = PipelineState.get_current()
+        read = {"repairs_begun": [1.0, 2.0], "reading_after": "7", "read_wholly_at": timezone.now()}
+        assert state.update_if(where={}, **read)
+        self.run(interactive=False)
+        state.refresh_from_db()
+        assert (state.repairs_begun, state.reading_after, state.read_wholly_at) == ([], "", None)
+        assert not ChangedImage.objects.exists()
 
     def test_keys_of_another_kind_are_refused(self, images, former, monkeypatch):
         monkeypatch.setattr(image_model, "_is_whole_number", lambda field: field.name == "id")
