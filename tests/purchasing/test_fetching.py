@@ -9,7 +9,7 @@ from support.purchases import Purchase, Status, again, candidates, only, spent, 
 from wagtail_smart_resize.core.sizes import request_size, same_shape, shape_of
 from wagtail_smart_resize.exceptions import DownloadError
 from wagtail_smart_resize.models import Candidate, GatewayRequest, ImageVersion, Recomposition
-from wagtail_smart_resize.purchasing import fetching, passes
+from wagtail_smart_resize.purchasing import fetching, offering, passes
 from wagtail_smart_resize.reasons import is_recomposed
 
 pytestmark = pytest.mark.django_db
@@ -176,7 +176,7 @@ def test_the_picture_of_the_right_shape_comes_first(gateway, run, image, setting
     _first, other = candidates(row)
     row.update_if(where={}, live=None, purchase=Purchase.REQUESTED)
     other.update_if(where={}, width=480, height=252)
-    assert fetching.offer_candidates(only(GatewayRequest), again(row))
+    assert offering.offer_candidates(only(GatewayRequest), again(row))
     assert again(row).live == other
 
 
@@ -294,7 +294,7 @@ ENOUGH = [
 @pytest.mark.parametrize(("source", "slot", "size", "enough", "reason"), ENOUGH)
 def test_a_candidate_gives_enough_by_what_the_crop_gives(source, slot, size, enough, reason):
     (row,) = want(plain_image(*source), slot)
-    assert fetching.has_enough_pixels(row, candidate(row, size=size), None) is enough, reason
+    assert offering.has_enough_pixels(row, candidate(row, size=size), None) is enough, reason
 
 
 def test_a_decision_made_while_it_was_bought_stands(gateway, run, rows):

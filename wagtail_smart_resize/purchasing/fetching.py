@@ -4,16 +4,14 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Iterable
 from functools import partial
-from operator import attrgetter
 from typing import Any, NamedTuple
 
 from django.utils import timezone
 from PIL import Image
 
 from wagtail_smart_resize.core import clock
-from wagtail_smart_resize.core.site_image import SiteImage
-from wagtail_smart_resize.core.sizes import Size, cover, nearest_of, shape_of, share_cut_away
-from wagtail_smart_resize.exceptions import DownloadError, SourceUnavailable
+from wagtail_smart_resize.core.sizes import Size, nearest_of, shape_of, share_cut_away
+from wagtail_smart_resize.exceptions import DownloadError
 from wagtail_smart_resize.gateway import downloads
 from wagtail_smart_resize.gateway.client import Output
 from wagtail_smart_resize.imaging.cutting import cut
@@ -23,7 +21,8 @@ from wagtail_smart_resize.publishing.material import Material
 from wagtail_smart_resize.publishing.publication import FLIP_LEASE
 from wagtail_smart_resize.settings import settings
 
-from . import circuit, outcomes, source_image
+from . import circuit, outcomes
+from .offering import note_review, offer
 
 Status = GatewayRequest.Status
 Charged = GatewayRequest.Charged
@@ -62,7 +61,7 @@ def fetch_outputs(request: GatewayRequest) -> Publishable | None:
         if row not in incomplete:
             turn.offer(row)
     if incomplete and missing:
-        _note_review(incomplete, turn.stored)
+        note_review(incomplete, turn.stored)
         _schedule_next_turn(request, at_once=any("later" not in output for output in missing))
     else:
         _fetch_surplus(turn)
@@ -185,7 +184,7 @@ class _Turn:
         """Offer the row its candidates; return whether it has any."""
         held_until = timezone.now() + FLIP_LEASE
         ours = [each for each in self.stored if each.recomposition_id == row.pk]
-        if _offer(self.request, row, ours, held_until):
+        if offer(self.request, row, ours, held_until):
             self.publishable = Publishable(row.image_id, held_until, self._material)
         return bool(ours)
 
@@ -219,13 +218,6 @@ def _nearest_recomposition(request: GatewayRequest, picture: Size) -> int:
     return ids[nearest_of(shape_of(*picture), ids)]
 
 
-def _note_review(rows: Iterable[Recomposition], stored: Iterable[Candidate]) -> None:
-    """Note that those of the rows that have candidates await review."""
-    keys = {row.pk for row in rows} & {each.recomposition_id for each in stored}
-    if keys:
-        Recomposition.objects.filter(pk__in=keys).note_review()
-
-
 def _schedule_next_turn(request: GatewayRequest, *, at_once: bool) -> None:
     """Schedule another turn: at once if this one ran out of time, else after a backoff."""
     consecutive_errors = 0 if at_once else request.consecutive_errors + 1
@@ -256,7 +248,7 @@ def _finish(turn: _Turn, incomplete: list[Recomposition]) -> None:
         if not stored:
             outcomes.note_failure(request, code, detail)
     # Rows that do not wait for the request any more, since a person has gone on.
-    _note_review({each.recomposition for each in stored} - {*turn.rows}, stored)
+    note_review({each.recomposition for each in stored} - {*turn.rows}, stored)
     # Their URLs work for anybody who reads them in the ledger.
     outputs = [
         {key: value for key, value in output.items() if key != "url"} for output in request.outputs
@@ -287,80 +279,6 @@ def _hand_out_other_shapes(
             candidate.move_to(row)
             handed.add(candidate.pk)
             lacking[row.pk] -= 1
-
-
-def offer_candidates(request: GatewayRequest, row: Recomposition) -> bool:
-    """Mark the row as bought if it has candidates of this request; return whether it has any.
-
-    Without `REVIEW`, the first candidate that may go live by itself does so where nobody has
-    decided and nothing is live, unless the request's id is also another's. Those of the row's own
-    shape come first.
-    """
-    stored = request.candidates.filter(stored=True, recomposition=row)
-    candidates = list(stored.select_related("recomposition"))
-    _offer(request, row, candidates, timezone.now())
-    return bool(candidates)
-
-
-def _offer(
-    request: GatewayRequest,
-    row: Recomposition,
-    candidates: list[Candidate],
-    publish_at: dt.datetime,
-) -> bool:
-    """Do as `offer_candidates` says; return whether a candidate goes live, from `publish_at` on."""
-    if not candidates:
-        return False
-    if not settings.REVIEW and row.is_open and not request.has_id_of_another():
-        ordered = sorted(candidates, key=attrgetter("share_cut_away"))
-        first = next((each for each in ordered if _may_go_live(request, row, each)), None)
-        if first and row.bought_to_go_live(first, publish_at):
-            return True
-    _note_review([row], candidates)
-    if row.bought() and row.is_open:
-        events.awaits_review(row, request)
-    return False
-
-
-def _may_go_live(request: GatewayRequest, row: Recomposition, candidate: Candidate) -> bool:
-    """Return whether the candidate may be shown though nobody has seen it.
-
-    One of another shape may if the cut loses less of it than a crop of the image must lose to be
-    worth replacing.
-    """
-    lost = candidate.share_cut_away
-    if lost and lost >= settings.MIN_CROP_LOSS:
-        return False
-    return has_enough_pixels(row, candidate, request.source_size)
-
-
-def has_enough_pixels(row: Recomposition, candidate: Candidate, source: Size | None) -> bool:
-    """Return whether the candidate gives each slot as many pixels as the crop that it replaces.
-
-    A candidate that fills every slot is enough, whatever the crop would give. `source`: the image's
-    size as displayed; if it is None, the image's file is opened.
-    """
-    picture = candidate.size
-    sizes = [slot.size for slot in row.parsed_slots]
-    short = [size for size in sizes if _covered_width(picture, size) < size.width]
-    if not short:
-        return True
-    crop = source or _displayed_size(row.image)
-    return all(_covered_width(picture, size) >= _covered_width(crop, size) for size in short)
-
-
-def _displayed_size(image: SiteImage) -> Size:
-    """Return the image's size as Wagtail crops it: upright, which only the opened file tells."""
-    try:
-        facts = source_image.read_facts(image)
-    except SourceUnavailable:
-        return Size(image.width, image.height)
-    return Size(facts.width, facts.height)
-
-
-def _covered_width(available: Size, wanted: Size) -> int:
-    _box, given = cover(available, wanted)
-    return given.width
 
 
 def _failure_of(request: GatewayRequest) -> tuple[str, str]:

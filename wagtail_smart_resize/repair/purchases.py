@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from wagtail_smart_resize.models import Candidate, GatewayRequest, Recomposition, file_cleanup
 from wagtail_smart_resize.models.base import unindexed
-from wagtail_smart_resize.purchasing import fetching
+from wagtail_smart_resize.purchasing import offering
 from wagtail_smart_resize.settings import settings
 
 from .reading import chunks
@@ -37,7 +37,7 @@ def _settle(row: Recomposition) -> int:
     ask for another thing. In all other cases the row fails, and a person decides.
     """
     request = row.request
-    if request and fetching.offer_candidates(request, row):
+    if request and offering.offer_candidates(request, row):
         return 1
     if request and request.charged == request.Charged.NO and not request.by_person:
         return int(row.want_again(timezone.now(), attempts=row.attempts))

@@ -1,0 +1,99 @@
+"""What becomes of candidates: the first may go live by itself, else they await review."""
+
+import datetime as dt
+from collections.abc import Iterable
+from operator import attrgetter
+
+from django.utils import timezone
+
+from wagtail_smart_resize.core.site_image import SiteImage
+from wagtail_smart_resize.core.sizes import Size, cover
+from wagtail_smart_resize.exceptions import SourceUnavailable
+from wagtail_smart_resize.models import Candidate, GatewayRequest, Recomposition, events
+from wagtail_smart_resize.settings import settings
+
+from . import source_image
+
+
+def offer_candidates(request: GatewayRequest, row: Recomposition) -> bool:
+    """Mark the row as bought if it has candidates of this request; return whether it has any.
+
+    Without `REVIEW`, the first candidate that may go live by itself does so where nobody has
+    decided and nothing is live, unless the request's id is also another's. Those of the row's own
+    shape come first.
+    """
+    stored = request.candidates.filter(stored=True, recomposition=row)
+    candidates = list(stored.select_related("recomposition"))
+    offer(request, row, candidates, timezone.now())
+    return bool(candidates)
+
+
+def offer(
+    request: GatewayRequest,
+    row: Recomposition,
+    candidates: list[Candidate],
+    publish_at: dt.datetime,
+) -> bool:
+    """Offer the row these candidates of its own, as `offer_candidates` does.
+
+    Return whether one goes live, from `publish_at` on.
+    """
+    if not candidates:
+        return False
+    if not settings.REVIEW and row.is_open and not request.has_id_of_another():
+        ordered = sorted(candidates, key=attrgetter("share_cut_away"))
+        first = next((each for each in ordered if _may_go_live(request, row, each)), None)
+        if first and row.bought_to_go_live(first, publish_at):
+            return True
+    note_review([row], candidates)
+    if row.bought() and row.is_open:
+        events.awaits_review(row, request)
+    return False
+
+
+def _may_go_live(request: GatewayRequest, row: Recomposition, candidate: Candidate) -> bool:
+    """Return whether the candidate may be shown though nobody has seen it.
+
+    One of another shape may if the cut loses less of it than a crop of the image must lose to be
+    worth replacing.
+    """
+    lost = candidate.share_cut_away
+    if lost and lost >= settings.MIN_CROP_LOSS:
+        return False
+    return has_enough_pixels(row, candidate, request.source_size)
+
+
+def has_enough_pixels(row: Recomposition, candidate: Candidate, source: Size | None) -> bool:
+    """Return whether the candidate gives each slot as many pixels as the crop that it replaces.
+
+    A candidate that fills every slot is enough, whatever the crop would give. `source`: the image's
+    size as displayed; if it is None, the image's file is opened.
+    """
+    picture = candidate.size
+    sizes = [slot.size for slot in row.parsed_slots]
+    short = [size for size in sizes if _covered_width(picture, size) < size.width]
+    if not short:
+        return True
+    crop = source or _displayed_size(row.image)
+    return all(_covered_width(picture, size) >= _covered_width(crop, size) for size in short)
+
+
+def _displayed_size(image: SiteImage) -> Size:
+    """Return the image's size as Wagtail crops it: upright, which only the opened file tells."""
+    try:
+        facts = source_image.read_facts(image)
+    except SourceUnavailable:
+        return Size(image.width, image.height)
+    return Size(facts.width, facts.height)
+
+
+def _covered_width(available: Size, wanted: Size) -> int:
+    _box, given = cover(available, wanted)
+    return given.width
+
+
+def note_review(rows: Iterable[Recomposition], stored: Iterable[Candidate]) -> None:
+    """Note that those of the rows that have candidates await review."""
+    keys = {row.pk for row in rows} & {each.recomposition_id for each in stored}
+    if keys:
+        Recomposition.objects.filter(pk__in=keys).note_review()
