@@ -4,13 +4,13 @@ A site may read from replicas, which lag: what is read from one may be long out 
 """
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 from django.apps import apps
 from django.db import DatabaseError, connections, models, router, transaction
-from django.db.models import QuerySet
+from django.db.models import Case, Q, QuerySet, Value, When
 
 from .logs import get_logger
 
@@ -131,28 +131,41 @@ class PrimaryQuerySet(QuerySet[Row]):
             using = router.db_for_write(model)
         super().__init__(model, query, using, hints)
 
-    def locked(self) -> Self:
-        """Return these rows so that reading them locks them, in the order of their keys.
+    def locked(self, keys: Iterable[Any]) -> Self:
+        """Return the rows with these keys so that reading them locks them, in order of the keys.
 
-        All that change several rows in one transaction lock them in this order, so that no two of
-        them wait for each other.
+        All that change several rows in one transaction lock them so, that no two of them wait for
+        each other: an UPDATE locks its rows in any order. They are to be found before: by another
+        index than that of the keys, MariaDB and MySQL would lock them in the order of that.
         """
+        rows = self.filter(pk__in=list(keys)).order_by("pk")
         features = connections[self.db].features
         if not features.has_select_for_update:
             # The whole database has one lock.
-            return self.order_by("pk")
-        return self.order_by("pk").select_for_update(
-            of=("self",) if features.has_select_for_update_of else (),
-            no_key=features.has_select_for_no_key_update,
-        )
+            return rows
+        return rows.select_for_update(no_key=features.has_select_for_no_key_update)
 
-    def update_in_order(self, **changes: Any) -> int:
-        """Update these rows, several in general; return their number. See `locked`.
+    def update_in_order(self, where: Q, **changes: Any) -> int:
+        """Update those of these rows, several in general, for which `where` holds as well.
 
-        An UPDATE alone locks its rows in any order.
+        Return their number. They are locked before: see `locked`. `where` may be empty.
         """
+        holds = [unindexed(where)] if where else []
         if not connections[self.db].features.has_select_for_update:
-            return self.update(**changes)
+            return self.filter(*holds).update(**changes)
+        every = type(self)(self.model, using=self.db)
         with transaction.atomic(using=self.db, savepoint=False):
-            keys = list(self.locked().values_list("pk", flat=True))
-            return self.model._base_manager.using(self.db).filter(pk__in=keys).update(**changes)
+            found = self.values_list("pk", flat=True)
+            keys = list(every.locked(found).filter(*holds).values_list("pk", flat=True))
+            return every.filter(pk__in=keys).update(**changes)
+
+
+def unindexed(condition: Q) -> Case:
+    """Return the condition of an UPDATE in a form that no index serves.
+
+    MariaDB and MySQL may find a row by the index of a column in the condition, and lock the index
+    before the row. A transaction that holds the row and changes that column waits for the index
+    lock, so that both wait: a deadlock. If rows are found by their primary key, every transaction
+    locks the row first.
+    """
+    return Case(When(condition, then=Value(True)), default=Value(False))

@@ -3,20 +3,9 @@
 from typing import Any, Self
 
 from django.db import models
-from django.db.models import Case, Q, Value, When
+from django.db.models import Q
 
-from wagtail_smart_resize.core.database import PrimaryQuerySet
-
-
-def unindexed(condition: Q) -> Case:
-    """Return the condition of an UPDATE in a form that no index serves.
-
-    MariaDB and MySQL may find a row by the index of a column in the condition, and lock the index
-    before the row. A transaction that holds the row and changes that column waits for the index
-    lock, so that both wait: a deadlock. If rows are found by their primary key, every transaction
-    locks the row first.
-    """
-    return Case(When(condition, then=Value(True)), default=Value(False))
+from wagtail_smart_resize.core.database import PrimaryQuerySet, unindexed
 
 
 class ConditionalUpdateModel(models.Model):

@@ -17,7 +17,7 @@ from wagtail_smart_resize.core.money import Price
 from wagtail_smart_resize.core.sizes import Size
 
 from . import source_file
-from .base import ConditionalUpdateModel, unindexed
+from .base import ConditionalUpdateModel
 from .deletion import set_null_if_migrated
 
 
@@ -193,7 +193,7 @@ class GatewayRequest(ConditionalUpdateModel):
         due = Q(status__in=statuses, next_step_at__lte=now)
         rows = cls.objects.filter(pk__in=[request.pk for request in requests])
         changes = {"lease": lease, "leased_until": until}
-        count = rows.filter(unindexed(free & due)).update_in_order(**changes)
+        count = rows.update_in_order(free & due, **changes)
         taken = list(requests)
         if count < len(requests):
             ours = set(rows.filter(lease=lease).values_list("pk", flat=True))

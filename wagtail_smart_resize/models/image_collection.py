@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import F
+from django.db.models import F, Q
 from django.db.models.signals import post_save
 
 from wagtail_smart_resize.core import database
@@ -67,6 +67,6 @@ def follow(rows: RecompositionQuerySet) -> int:
     for pk, collection_id in rows.values_list("pk", "image__collection_id"):
         moved[collection_id].append(pk)
     return sum(
-        Recomposition.objects.filter(pk__in=keys).update_in_order(collection_id=collection_id)
+        Recomposition.objects.filter(pk__in=keys).update_in_order(Q(), collection_id=collection_id)
         for collection_id, keys in moved.items()
     )

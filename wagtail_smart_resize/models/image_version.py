@@ -97,11 +97,11 @@ class ImageVersion(ConditionalUpdateModel):
     @classmethod
     def lock_all(cls, image_ids: Iterable[Any]) -> None:
         """Lock the rows of several images, as `lock` does, in one order for everybody."""
-        rows = cls.objects.filter(pk__in=list(image_ids))
+        keys = list(image_ids)
         if connections[database.alias()].features.has_select_for_update:
-            list(rows.locked().values_list("pk"))
+            list(cls.objects.locked(keys).values_list("pk"))
         else:
-            rows.update(revision=F("revision"))
+            cls.objects.filter(pk__in=keys).update(revision=F("revision"))
 
     @classmethod
     def mark_publish_due(cls, image_id: Any, when: dt.datetime | None = None) -> None:

@@ -19,7 +19,7 @@ from wagtail_smart_resize.core.logs import get_logger
 from wagtail_smart_resize.core.sizes import Size, Slot, share_cut_away
 
 from . import events
-from .base import ConditionalUpdateModel, unindexed
+from .base import ConditionalUpdateModel
 from .candidate_file import CandidateFileField
 from .deletion import cascade_if_migrated, set_null_if_migrated
 from .gateway_request import GatewayRequest
@@ -68,7 +68,7 @@ class RecompositionQuerySet(PrimaryQuerySet["Recomposition"]):
 
     def postpone_due(self, now: Any, until: Any) -> int:
         """Postpone to `until` those of these rows that are due; return their number."""
-        return self.filter(unindexed(self._is_due(now))).update_in_order(next_attempt_at=until)
+        return self.update_in_order(self._is_due(now), next_attempt_at=until)
 
     @staticmethod
     def _is_due(now: Any) -> Q:
@@ -81,13 +81,12 @@ class RecompositionQuerySet(PrimaryQuerySet["Recomposition"]):
         They are assessed again at `until`, None to leave them until sync finds cause.
         """
         wanted = Q(purchase=Recomposition.Purchase.WANTED)
-        return self.filter(unindexed(wanted)).update_in_order(**_waiting(reason, until))
+        return self.update_in_order(wanted, **_waiting(reason, until))
 
     def wake(self, reason: str, now: Any) -> int:
         """Make those of these rows that wait for `reason` due now; return their number."""
         waiting = Q(purchase=Recomposition.Purchase.WANTED, waiting_reason=reason)
-        rows = self.filter(unindexed(waiting))
-        return rows.update_in_order(next_attempt_at=now, waiting_reason="")
+        return self.update_in_order(waiting, next_attempt_at=now, waiting_reason="")
 
     def stranded(self) -> "RecompositionQuerySet":
         """Return the requested rows with no request under way: it was deleted from the ledger."""
@@ -106,8 +105,7 @@ class RecompositionQuerySet(PrimaryQuerySet["Recomposition"]):
     def note_review(self) -> int:
         """Note that the open ones of these rows await review from now on; return their number."""
         unnoted = _is_open() & Q(awaiting_review_since=None)
-        rows = self.filter(unindexed(unnoted))
-        return rows.update_in_order(awaiting_review_since=timezone.now())
+        return self.update_in_order(unnoted, awaiting_review_since=timezone.now())
 
     def _undecided_with_candidates(self) -> "RecompositionQuerySet":
         ready = Candidate.objects.filter(recomposition=OuterRef("pk"), stored=True)

@@ -12,7 +12,6 @@ from django.db.models import Q
 
 from wagtail_smart_resize.core import database
 from wagtail_smart_resize.models import ImageVersion
-from wagtail_smart_resize.models.base import unindexed
 from wagtail_smart_resize.rules import usage
 
 
@@ -41,7 +40,7 @@ def purge_pages(versions: Sequence[ImageVersion]) -> None:
     # One that was flipped again meanwhile is due later.
     done = [Q(pk=version.pk, purge_due_at=version.purge_due_at) for version in versions]
     rows = ImageVersion.objects.filter(pk__in=[version.pk for version in versions])
-    rows.filter(unindexed(reduce(or_, done))).update_in_order(purge_due_at=None)
+    rows.update_in_order(reduce(or_, done), purge_due_at=None)
 
 
 def _purge(urls: list[str]) -> None:

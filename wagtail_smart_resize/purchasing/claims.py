@@ -16,6 +16,7 @@ from django.db.models import Case, Q, When
 from django.utils import timezone
 
 from wagtail_smart_resize.core import clock, database
+from wagtail_smart_resize.core.database import unindexed
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import same_shape
 from wagtail_smart_resize.exceptions import SourceUnavailable
@@ -26,7 +27,6 @@ from wagtail_smart_resize.models import (
     Recomposition,
     events,
 )
-from wagtail_smart_resize.models.base import unindexed
 from wagtail_smart_resize.models.gateway_request import new_token
 from wagtail_smart_resize.rules import assess
 from wagtail_smart_resize.rules.facts import SourceFacts
@@ -191,7 +191,7 @@ def _rows_of(
     found: defaultdict[tuple[Any, str], list[Recomposition]] = defaultdict(list)
     rows = Recomposition.objects.filter(image_id__in=hashes, source_hash__in=hashes.values())
     if locked:
-        rows = rows.locked()
+        rows = Recomposition.objects.locked(rows.values_list("pk", flat=True))
     for row in sorted(rows, key=lambda row: (row.wanted_at, row.pk)):
         if row.source_hash == hashes[row.image_id]:
             found[row.image_id, row.recipe].append(row)

@@ -14,10 +14,10 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from wagtail_smart_resize.core import clock
+from wagtail_smart_resize.core.database import unindexed
 from wagtail_smart_resize.core.logs import get_logger
 from wagtail_smart_resize.gateway.client import GatewayClient
 from wagtail_smart_resize.models import GatewayRequest, ImageVersion, PipelineState, ownership
-from wagtail_smart_resize.models.base import unindexed
 from wagtail_smart_resize.publishing import frontend_cache, publication
 from wagtail_smart_resize.publishing.material import Material
 from wagtail_smart_resize.publishing.publication import FLIP_LEASE

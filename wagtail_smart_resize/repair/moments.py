@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from wagtail_smart_resize.gateway.client import MAX_RETRY_AFTER_SECONDS
 from wagtail_smart_resize.models import GatewayRequest, ImageVersion, PipelineState, Recomposition
-from wagtail_smart_resize.models.base import ConditionalUpdateModel, unindexed
+from wagtail_smart_resize.models.base import ConditionalUpdateModel
 from wagtail_smart_resize.purchasing import circuit, passes, schedule
 
 from .repairs import REPAIR_INTERVAL
@@ -74,9 +74,9 @@ def find_ahead() -> Iterator[Finding]:
 
 
 def _make_due(moment: _Moment, ahead: Q) -> int:
-    """Make them due, found by an index and changed by their keys: see `unindexed`."""
+    """Make them due, found by an index and changed by their keys."""
     rows, changed = moment.model.objects.all(), 0
     while ids := list(rows.filter(ahead).values_list("pk", flat=True)[:AT_ONCE]):
-        found = rows.filter(unindexed(ahead), pk__in=ids)
-        changed += found.update_in_order(**{moment.field: timezone.now()})
+        found = rows.filter(pk__in=ids)
+        changed += found.update_in_order(ahead, **{moment.field: timezone.now()})
     return changed

@@ -9,7 +9,6 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from wagtail_smart_resize.models import Candidate, GatewayRequest, Recomposition, file_cleanup
-from wagtail_smart_resize.models.base import unindexed
 from wagtail_smart_resize.purchasing import offering
 from wagtail_smart_resize.settings import settings
 
@@ -113,8 +112,8 @@ def _rows_of_other_files() -> Any:
 
 
 def _update(ids: Iterable[Any], changes: dict[str, Any]) -> int:
-    rows = Recomposition.objects.filter(unindexed(~Q(purchase=Purchase.REQUESTED)), pk__in=ids)
-    return rows.update_in_order(**changes)
+    rows = Recomposition.objects.filter(pk__in=ids)
+    return rows.update_in_order(~Q(purchase=Purchase.REQUESTED), **changes)
 
 
 def _delete(rows: Any) -> int:
