@@ -9,6 +9,7 @@ from django.db import OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import override_settings
 from django.urls import reverse
+from support import bulk_action
 from support.factories import plain_image, published_page
 from support.no_migrations import NoMigrations
 from wagtail.images import get_image_model
@@ -117,8 +118,7 @@ def test_our_screens_say_what_is_to_be_done(admin, not_migrated, log):
 
 
 def test_the_bulk_action_says_it_too(admin, not_migrated, log):
-    address = reverse("wagtail_bulk_action", args=["wagtailimages", "image", "smart_resize"])
-    response = admin.get(f"{address}?id={not_migrated.photo.pk}", follow=True)
+    response = admin.get(bulk_action.address(not_migrated.photo), follow=True)
     assert "“migrate”" in response.content.decode()
 
 

@@ -13,6 +13,7 @@ import pytest
 from django.contrib.auth.models import Group
 from django.contrib.messages import get_messages
 from django.urls import reverse
+from support import bulk_action
 from support.factories import candidate, picture, plain_image, recomposition
 from support.people import editor, grant
 from wagtail import VERSION as WAGTAIL_VERSION
@@ -182,13 +183,6 @@ def text(response):
     return " ".join(response.content.decode().split())
 
 
-def bulk_address(*images):
-    meta = get_image_model()._meta
-    args = (meta.app_label, meta.model_name, "smart_resize")
-    chosen = "&".join(f"id={image.pk}" for image in images)
-    return f"{reverse('wagtail_bulk_action', args=args)}?{chosen}"
-
-
 OF_ONE_IMAGE = ["image", "progress", "history", "history_results"]
 
 
@@ -269,7 +263,7 @@ class TestOnlyOnesOwn:
         assert not Recomposition.objects.exclude(live=None).exists()
 
     def test_the_bulk_action_asks_for_hers_alone(self, client, mine, theirs):
-        url = bulk_address(mine.image, theirs.image)
+        url = bulk_action.address(mine.image, theirs.image)
         wanted = {"key": uuid.uuid4(), "sizes": "200x400"}
         page = client.post(url, wanted).content.decode()
         agreed = re.search(r'name="agreed"[^>]*value="([^"]+)"', page)[1]

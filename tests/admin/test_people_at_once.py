@@ -12,6 +12,7 @@ from django.contrib.messages import get_messages
 from django.db import connections
 from django.test import Client
 from django.urls import reverse
+from support import bulk_action
 from support.factories import candidate, colour_of, picture, plain_image, recomposition
 from support.waiting import TIMEOUT_SECONDS, join
 from wagtail.images import get_image_model
@@ -503,10 +504,7 @@ class TestBulkAction:
         assert [request.image_id for request in bought()] == [staying.pk]
 
     def form(self, editor, *images):
-        meta = get_image_model()._meta
-        args = (meta.app_label, meta.model_name, "smart_resize")
-        chosen = "&".join(f"id={image.pk}" for image in images)
-        url = f"{reverse('wagtail_bulk_action', args=args)}?{chosen}"
+        url = bulk_action.address(*images)
         data = {"key": str(uuid.uuid4()), "sizes": "400x400"}
         page = editor.post(url, data).content.decode()
         agreed = re.search(r'name="agreed"[^>]*value="([^"]+)"', page)[1]

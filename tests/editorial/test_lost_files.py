@@ -5,7 +5,7 @@ import io
 import pytest
 from django.core.files.storage import FileSystemStorage
 from django.core.management import call_command
-from django.urls import reverse
+from support import bulk_action
 from support.factories import candidate, live, plain_image, recomposition
 from support.purchases import Purchase, again
 
@@ -144,8 +144,7 @@ def test_what_was_chosen_meanwhile_stays(lost):
 
 
 def confirm(image):
-    url = reverse("wagtail_bulk_action", args=["wagtailimages", "image", "smart_resize"])
-    return f"{url}?id={image.pk}&next=/admin/images/"
+    return bulk_action.address(query=f"id={image.pk}&next=/admin/images/")
 
 
 @pytest.fixture

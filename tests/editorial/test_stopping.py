@@ -5,6 +5,7 @@ import io
 import pytest
 from django.core.management import CommandError, call_command
 from django.urls import reverse
+from support import bulk_action
 from support.factories import plain_image, published_page, recomposition
 from support.purchases import Purchase, again, claimed, only, spent, want
 
@@ -20,10 +21,7 @@ SCREENS = ["report", "review", "image", "bulk", "side panel"]
 
 def address(screen, image):
     if screen == "bulk":
-        return (
-            reverse("wagtail_bulk_action", args=["wagtailimages", "image", "smart_resize"])
-            + f"?next=/admin/images/&id={image.pk}"
-        )
+        return bulk_action.address(query=f"id={image.pk}&next=/admin/images/")
     if screen == "side panel":
         return reverse("wagtailimages:edit", args=[image.pk])
     if screen == "image":

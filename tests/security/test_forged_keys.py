@@ -5,6 +5,7 @@ import uuid
 import pytest
 from django.core import signing
 from django.urls import NoReverseMatch, reverse
+from support import bulk_action
 from support.factories import candidate, plain_image, recomposition
 
 from wagtail_smart_resize.admin.urls import urlpatterns
@@ -104,7 +105,7 @@ def test_a_forged_key_in_an_address_is_not_found(admin, waiting, forged):
 @pytest.mark.security("Forged keys")
 @pytest.mark.parametrize("forged", FORGED.values(), ids=FORGED)
 def test_a_forged_key_in_a_query_is_refused(admin, waiting, forged):
-    bulk = reverse("wagtail_bulk_action", args=["wagtailimages", "image", "smart_resize"])
+    bulk = bulk_action.address().rstrip("?")
     report, review = (reverse(f"smart_resize_admin:{name}") for name in ("report", "review"))
     may_see = reverse("smart_resize_admin:may_see", args=[waiting.image_id])
     for address, query in [
