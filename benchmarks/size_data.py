@@ -30,6 +30,7 @@ from wagtail_smart_resize.models import (
     GatewayRequest,
     ImageVersion,
     OptOut,
+    PipelineState,
     PublicationCounter,
     Recomposition,
     RetiredRendition,
@@ -230,6 +231,7 @@ def _recompositions(images: int) -> None:
     )
     _versions(rows)
     _insert(OptOut, f"{rows} WHERE s = 0 AND c >= {WAITING} AND c < {DUE}", id="n", image_id="n")
+    PipelineState.get_current()
     # The budget is used up, so that what waits for it must wait.
     for period in BudgetPeriod.periods(clock.today()):
         BudgetPeriod.objects.create(period=period, outputs=settings.DAILY_LIMIT)

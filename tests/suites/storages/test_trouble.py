@@ -77,7 +77,7 @@ def test_the_crop_is_shown_and_all_comes_right_by_itself(storage_site, trouble, 
 def test_nobody_answering_at_its_address_is_no_other_trouble(storage_site, begins):
     storage_site.want()
     if begins == "before the flip":
-        # Two jobs of a pass: the leases of all polls, and a poll with all that follows but the flip.
+        # Two jobs of a pass: the leases of all polls, and a poll with all but the flip.
         storage_site.run_until(
             lambda: ImageVersion.objects.exclude(publish_due_at=None).exists(), jobs=2
         )
