@@ -1,12 +1,10 @@
 """Actions that lose to another transaction: they are repeated, and the person notices nothing."""
 
-import threading
-
 import pytest
-from django.db import DatabaseError, OperationalError, connection, connections, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 from django.urls import resolve, reverse
 from support.factories import plain_image, recomposition
-from support.waiting import join, somebody_waits, until
+from support.waiting import in_background, somebody_waits, until
 
 from wagtail_smart_resize.admin.urls import urlpatterns
 from wagtail_smart_resize.core import database
@@ -140,24 +138,11 @@ def test_an_action_waits_for_another_transaction_and_is_then_repeated(isolated, 
     image = plain_image(400, 300)
     ImageVersion.get_for(image.pk)
     action = of(image)[name]
-    errors = []
-
-    def act():
-        try:
-            action()
-        except Exception as error:
-            errors.append(error)
-        finally:
-            connections.close_all()
-
-    with transaction.atomic():
+    with in_background(action) as start, transaction.atomic():
         # As a runner that publishes does.
         ImageVersion.mark_publish_due(image.pk)
-        thread = threading.Thread(target=act)
-        thread.start()
+        start()
         until(somebody_waits, "the action waits for the lock")
-    join(thread)
-    assert errors == []
     done = {
         "opt_out": OptOut.objects.exists,
         "request": GatewayRequest.objects.exists,

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image, ImageCms, PngImagePlugin
 
 from wagtail_smart_resize.exceptions import DownloadError
+from wagtail_smart_resize.imaging import decoding
 from wagtail_smart_resize.imaging.decoding import decode, open_upright
 
 pytestmark = pytest.mark.any_version
@@ -181,6 +182,16 @@ def test_an_animation_is_refused(format):
     content = encoded(frames[0], format, save_all=True, append_images=frames[1:])
     with pytest.raises(DownloadError, match="several frames"):
         decode(content)
+
+
+@pytest.mark.parametrize("format", ["PNG", "WEBP"])
+def test_of_an_animation_with_too_many_pixels_the_pixels_are_told(format, monkeypatch):
+    monkeypatch.setattr(decoding, "MAX_PICTURE_PIXELS", 40 * 20 - 1)
+    frames = [Image.new("RGB", (40, 20), colour) for colour in ("navy", "gold")]
+    content = encoded(frames[0], format, save_all=True, append_images=frames[1:])
+    with pytest.raises(DownloadError) as raised:
+        decode(content)
+    assert raised.value.code == "too_many_pixels"
 
 
 def with_chunk(content, kind, data, before):

@@ -2,13 +2,12 @@
 each other."""
 
 import datetime as dt
-import threading
 
 import pytest
-from django.db import OperationalError, connection, connections, transaction
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 from support.factories import plain_image, recomposition
-from support.waiting import join, somebody_waits, until
+from support.waiting import in_background, somebody_waits, until
 
 from wagtail_smart_resize.models import GatewayRequest, ImageVersion, Recomposition
 from wagtail_smart_resize.models.image_collection import follow
@@ -100,29 +99,14 @@ def test_rows_are_locked_in_the_order_of_their_keys(name):
     with connection.cursor() as cursor:
         table, key = model._meta.db_table, model._meta.pk.column
         cursor.execute(f"UPDATE {table} SET {key} = {key} WHERE {key} = %s", [first.pk])
-    errors = []
-
-    def work():
+    with in_background(change) as start, transaction.atomic():
+        locked(model, first)
+        start()
+        until(somebody_waits, "the change waits for the first row")
         try:
-            change()
-        except Exception as error:
-            errors.append(error)
-        finally:
-            connections.close_all()
-
-    thread = threading.Thread(target=work)
-    try:
-        with transaction.atomic():
-            locked(model, first)
-            thread.start()
-            until(somebody_waits, "the change waits for the first row")
-            try:
-                locked(model, second)
-            except OperationalError as error:
-                raise AssertionError("it has locked the second row first") from error
-    finally:
-        join(thread)
-    assert errors == []
+            locked(model, second)
+        except OperationalError as error:
+            raise AssertionError("it has locked the second row first") from error
 
 
 def locked(model, row):

@@ -38,8 +38,8 @@ def counted(counts: Counter[str]) -> Iterator[None]:
         counts["decoded"] += bool(picture.tile) and threading.get_ident() == ours
         return load(picture)
 
-    def decoded(content: bytes, picture: Any) -> Any:
-        found = decode_webp(content, picture)
+    def decoded(content: bytes, size: tuple[int, int]) -> Any:
+        found = decode_webp(content, size)
         counts["decoded"] += found is not None and threading.get_ident() == ours
         return found
 

@@ -2,10 +2,11 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from django.db import connection
+from django.db import connection, connections
 
 #: Seconds, far more than anything takes on a busy machine: a wait that long means a hang.
 TIMEOUT_SECONDS = 120.0
@@ -34,6 +35,31 @@ def join(*threads: threading.Thread) -> None:
     for thread in threads:
         thread.join(TIMEOUT_SECONDS)
     assert not _alive(threads), f"{_alive(threads)} did not end"
+
+
+@contextmanager
+def in_background(action: Callable[[], Any]) -> Iterator[Callable[[], None]]:
+    """Yield what starts the action in a thread with a database connection of its own.
+
+    The block's end waits for it, and fails if it raised an exception.
+    """
+    errors: list[Exception] = []
+
+    def work() -> None:
+        try:
+            action()
+        except Exception as error:
+            errors.append(error)
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=work)
+    try:
+        yield thread.start
+    finally:
+        if thread.ident is not None:
+            join(thread)
+    assert errors == []
 
 
 def somebody_waits() -> bool:

@@ -20,6 +20,7 @@ from wagtail_smart_resize.core import database
 from wagtail_smart_resize.core.money import Price
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import Slot
+from wagtail_smart_resize.core.slices import slices
 from wagtail_smart_resize.core.storage_errors import StorageError
 from wagtail_smart_resize.exceptions import SmartResizeError
 from wagtail_smart_resize.models import (
@@ -223,8 +224,7 @@ def _request_recipe(
     rows = demand.record_demand(image, slots, recipe, by=Recomposition.WantedBy.PERSON, user=user)
     for row in rows:
         _check_rules(image, row, override_rules)
-    for start in range(0, len(rows), plan.MAX_SIZES):
-        some = rows[start : start + plan.MAX_SIZES]
+    for some in slices(rows, plan.MAX_SIZES):
         request = plan.new_request(
             image,
             options.recipe(recipe),

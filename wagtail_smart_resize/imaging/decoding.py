@@ -133,23 +133,28 @@ def _checked_size(content: bytes) -> tuple[int, int]:
 
     Raises `DownloadError`.
     """
-    size = webp.plain_size(content)
-    if size is None:
-        with _opened(content) as picture:
-            is_jpeg = picture.format in {"JPEG", "MPO"}
-            # In a JPEG, further frames are no animation.
-            if not is_jpeg and getattr(picture, "n_frames", 1) > 1:
-                raise DownloadError(
-                    "not_a_picture",
-                    "What was sent has several frames: a still picture is needed.",
-                    final=True,
-                )
-            if is_jpeg and content.count(_JPEG_SCAN) > MAX_SCANS:
-                raise _too_many_pixels()
-            size = picture.size
-    if size[0] * size[1] > MAX_PICTURE_PIXELS:
+    if size := webp.plain_size(content):
+        _check_pixels(size)
+        return size
+    with _opened(content) as picture:
+        _check_pixels(picture.size)
+        is_jpeg = picture.format in {"JPEG", "MPO"}
+        if is_jpeg and content.count(_JPEG_SCAN) > MAX_SCANS:
+            raise _too_many_pixels()
+        # In a JPEG, further frames are no animation.
+        if not is_jpeg and getattr(picture, "n_frames", 1) > 1:
+            raise DownloadError(
+                "not_a_picture",
+                "What was sent has several frames: a still picture is needed.",
+                final=True,
+            )
+        return picture.size
+
+
+def _check_pixels(size: tuple[int, int]) -> None:
+    width, height = size
+    if width * height > MAX_PICTURE_PIXELS:
         raise _too_many_pixels()
-    return size
 
 
 def _is_complete(content: bytes) -> bool:

@@ -11,11 +11,10 @@ from wagtail_smart_resize.core.schema import schema
 
 from .base import ConditionalUpdateModel
 
+COLLECTION_FIELDS = frozenset({"collection", "collection_id"})
 #: The fields of an image on which something of the app's depends.
-FIELDS = frozenset(
+FIELDS = COLLECTION_FIELDS | frozenset(
     {
-        "collection",
-        "collection_id",
         "file",
         "file_hash",
         "focal_point_height",
@@ -60,14 +59,19 @@ def connect_changes() -> None:
     post_save.connect(_note_saved, sender=get_image_model(), dispatch_uid="smart_resize_changes")
 
 
+def may_have_changed(
+    fields: frozenset[str], created: bool, update_fields: Iterable[str] | None
+) -> bool:
+    """Return whether a save of which the signal tells this may have changed any of the fields."""
+    return not created and (update_fields is None or not fields.isdisjoint(update_fields))
+
+
 def _note_saved(instance: Any, created: bool, update_fields: Any = None, **_kwargs: Any) -> None:
     """Note it once the save is committed: trouble of ours must not be the editor's.
 
     Nothing can be known of a new image. What a process that is killed in between fails to note, the
     reading of all images finds.
     """
-    if created or (update_fields is not None and FIELDS.isdisjoint(update_fields)):
-        return
-    if schema.is_current():
+    if may_have_changed(FIELDS, created, update_fields) and schema.is_current():
         image_id = instance.pk
         database.on_commit(lambda: ChangedImage.note([image_id]))

@@ -183,7 +183,7 @@ class GatewayRequest(ConditionalUpdateModel):
     def take_due(
         cls, requests: Sequence["GatewayRequest"], now: dt.datetime, length: dt.timedelta
     ) -> list["GatewayRequest"]:
-        """Take the leases of requests of one status in one statement, as `take` does.
+        """Take the leases of requests of one status together, as `take` does of one.
 
         Return those that were free, and due still.
         """
@@ -192,8 +192,7 @@ class GatewayRequest(ConditionalUpdateModel):
         free = Q(leased_until=None) | Q(leased_until__lte=now)
         due = Q(status__in=statuses, next_step_at__lte=now)
         rows = cls.objects.filter(pk__in=[request.pk for request in requests])
-        changes = {"lease": lease, "leased_until": until}
-        count = rows.update_in_order(free & due, **changes)
+        count = rows.update_in_order(free & due, lease=lease, leased_until=until)
         taken = list(requests)
         if count < len(requests):
             ours = set(rows.filter(lease=lease).values_list("pk", flat=True))

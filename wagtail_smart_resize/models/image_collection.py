@@ -14,7 +14,9 @@ from django.db.models.signals import post_save
 
 from wagtail_smart_resize.core import database
 from wagtail_smart_resize.core.schema import schema
+from wagtail_smart_resize.core.slices import slices
 
+from .changed_image import COLLECTION_FIELDS, may_have_changed
 from .recomposition import Recomposition, RecompositionQuerySet
 
 #: Number of images or rows that one query names.
@@ -31,9 +33,7 @@ def connect_images() -> None:
 
 
 def _follow_saved(instance: Any, created: bool, update_fields: Any = None, **_kwargs: Any) -> None:
-    if not created and (
-        update_fields is None or not {"collection", "collection_id"}.isdisjoint(update_fields)
-    ):
+    if may_have_changed(COLLECTION_FIELDS, created, update_fields):
         follow_on_commit([instance.pk])
 
 
@@ -49,8 +49,8 @@ def follow_on_commit(image_ids: Iterable[Any]) -> None:
 
 
 def _follow(image_ids: list[Any]) -> None:
-    for start in range(0, len(image_ids), CHUNK_SIZE):
-        follow(outdated().filter(image_id__in=image_ids[start : start + CHUNK_SIZE]))
+    for some in slices(image_ids, CHUNK_SIZE):
+        follow(outdated().filter(image_id__in=some))
 
 
 def outdated() -> RecompositionQuerySet:

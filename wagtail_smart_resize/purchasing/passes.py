@@ -16,6 +16,7 @@ from django.utils import timezone
 from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.core.database import unindexed
 from wagtail_smart_resize.core.logs import get_logger
+from wagtail_smart_resize.core.slices import slices
 from wagtail_smart_resize.gateway.client import GatewayClient
 from wagtail_smart_resize.models import GatewayRequest, ImageVersion, PipelineState, ownership
 from wagtail_smart_resize.publishing import frontend_cache, publication
@@ -100,8 +101,7 @@ def _claims(agenda: Agenda, now: dt.datetime, client: GatewayClient) -> list[Job
     # While the circuit is open, one claim is allowed: the probe.
     limit = min(room, 1 if agenda.state.circuit_open else MAX_STEPS)
     groups = claims.due_groups(now, limit) if limit > 0 else []
-    starts = range(0, len(groups), CLAIMED_TOGETHER)
-    return [partial(_claim, groups[at : at + CLAIMED_TOGETHER], client) for at in starts]
+    return [partial(_claim, together, client) for together in slices(groups, CLAIMED_TOGETHER)]
 
 
 def _claim(groups: list[claims.DueGroup], client: GatewayClient) -> list[Job]:

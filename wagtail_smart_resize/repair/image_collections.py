@@ -6,13 +6,13 @@ from typing import Any
 
 from wagtail_smart_resize.models import image_collection
 
+from .reading import keys_of
 from .report import Finding, Repair
 
 
 def find_moved(image_ids: list[Any]) -> Iterator[Finding]:
     """Yield the rows that don't know the present collection of their image."""
     rows = image_collection.outdated()
-    ids = list(rows.filter(image_id__in=image_ids).values_list("pk", flat=True))
-    if ids:
+    if ids := keys_of(rows.filter(image_id__in=image_ids)):
         found = rows.filter(pk__in=ids)
         yield Finding(Repair.MOVED, len(ids), partial(image_collection.follow, found))

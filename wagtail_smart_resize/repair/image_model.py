@@ -14,6 +14,7 @@ from django.db import connections, models
 
 from wagtail_smart_resize.core import database
 from wagtail_smart_resize.core.schema import former_image_table, schema
+from wagtail_smart_resize.core.slices import slices
 from wagtail_smart_resize.models import (
     ChangedImage,
     GatewayRequest,
@@ -93,9 +94,8 @@ def _keys(model: Any) -> Iterator[Any]:
     return rows.values_list("image_id", flat=True).distinct().iterator()
 
 
-def _in_chunks(keys: Any, size: int = 500) -> Iterator[list[Any]]:
-    ordered = sorted(keys)
-    return (ordered[start : start + size] for start in range(0, len(ordered), size))
+def _in_chunks(keys: Any) -> Iterator[list[Any]]:
+    return slices(sorted(keys), 500)
 
 
 def _same_images(former: type[models.Model], keys: list[Any]) -> Iterator[Any]:

@@ -6,6 +6,7 @@ from typing import Any
 from django.utils import timezone
 
 from wagtail_smart_resize.core.logs import get_logger
+from wagtail_smart_resize.core.slices import slices
 from wagtail_smart_resize.models import ChangedImage, PipelineState
 
 from . import changes, since, steps
@@ -45,7 +46,7 @@ class Look:
             self._report.take(step)
         if last and not (whole and self._reading.is_at_begin):
             changed = changes.changed_images(last, self._last_note)
-            self._read(_chunks(sorted(changed)))
+            self._read(slices(sorted(changed), CHUNK_SIZE))
             self._seen = changed
         self._read(self._reading.take(None if whole else PART, self._go_on, show))
         if self._go_on() and not self._report.dry_run and (self._reading.has_ended or not whole):
@@ -96,7 +97,3 @@ class Look:
     def _conclude(self) -> None:
         changes.forget_notes(self._last_note)
         self._state.update_if(where={}, repairs_begun=since.remembered(self._state, self._begin))
-
-
-def _chunks(keys: list[Any]) -> Iterable[list[Any]]:
-    return (keys[start : start + CHUNK_SIZE] for start in range(0, len(keys), CHUNK_SIZE))

@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from wagtail_smart_resize.models import Candidate, GatewayRequest, Recomposition, file_cleanup
 from wagtail_smart_resize.purchasing import offering
-from wagtail_smart_resize.settings import settings
 
-from .reading import chunks
+from .reading import chunks, keys_of
+from .renditions import horizon
 from .report import Finding, Repair
 
 Purchase = Recomposition.Purchase
@@ -61,7 +61,7 @@ def find_unstored() -> Iterator[Finding]:
 
 def find_overlooked(image_ids: list[Any]) -> Iterator[Finding]:
     """Yield the rows that await review in no queue: restored, or written by other code."""
-    ids = _keys(Recomposition.objects.overlooked().filter(image_id__in=image_ids))
+    ids = keys_of(Recomposition.objects.overlooked().filter(image_id__in=image_ids))
     if ids:
         rows = Recomposition.objects.filter(pk__in=ids)
         yield Finding(Repair.OVERLOOKED, len(ids), rows.note_review)
@@ -77,9 +77,9 @@ def find_replaced(image_ids: list[Any]) -> Iterator[Finding]:
     """
     stale = _rows_of_other_files().filter(image_id__in=image_ids)
     over = stale.filter(_is_over())
-    if ids := _keys(over):
+    if ids := keys_of(over):
         yield Finding(Repair.TIDIED, len(ids), partial(_delete, over.filter(pk__in=ids)))
-    if ids := _keys(stale.filter(replaced_at=None)):
+    if ids := keys_of(stale.filter(replaced_at=None)):
         changes = {"replaced_at": timezone.now()}
         yield Finding(Repair.REPLACED, len(ids), partial(_update, ids, changes))
 
@@ -87,7 +87,7 @@ def find_replaced(image_ids: list[Any]) -> Iterator[Finding]:
 def find_restored(image_ids: list[Any]) -> Iterator[Finding]:
     """Yield the rows whose file is the image's again."""
     current = Recomposition.objects.current().filter(image_id__in=image_ids)
-    if ids := _keys(current.exclude(replaced_at=None)):
+    if ids := keys_of(current.exclude(replaced_at=None)):
         yield Finding(Repair.RESTORED, len(ids), partial(_update, ids, {"replaced_at": None}))
 
 
@@ -97,12 +97,7 @@ def images_with_rows_to_delete() -> Any:
 
 
 def _is_over() -> Q:
-    end = timezone.now() - dt.timedelta(days=settings.KEEP_RETIRED_DAYS)
-    return Q(replaced_at__lte=end)
-
-
-def _keys(rows: Any) -> list[Any]:
-    return list(rows.order_by("pk").values_list("pk", flat=True))
+    return Q(replaced_at__lte=horizon())
 
 
 def _rows_of_other_files() -> Any:

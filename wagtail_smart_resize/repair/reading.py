@@ -28,6 +28,11 @@ def chunks(queryset: QuerySet[Any], field: str = "pk", size: int = 200) -> Itera
         values = list(ordered.filter(**{f"{field}__gt": values[-1]})[:size])
 
 
+def keys_of(rows: QuerySet[Any]) -> list[Any]:
+    """Return the keys of these rows in their order, for rows that are few."""
+    return list(rows.order_by("pk").values_list("pk", flat=True))
+
+
 @dataclass
 class ImageRecords:
     """An image, its version, and its recompositions for its present file."""

@@ -132,10 +132,10 @@ def _find_retirements(
     since: dict[str, dt.datetime],
     specs: Specs,
 ) -> Iterator[Finding]:
-    horizon = _horizon()
+    end = horizon()
     new = [each.pk for each in off_key if str(each.pk) not in since]
     back = [each.pk for each in on_key if str(each.pk) in since]
-    over = [each.pk for each in off_key if since.get(str(each.pk), horizon) < horizon]
+    over = [each.pk for each in off_key if since.get(str(each.pk), end) < end]
     if new:
         yield Finding(Repair.RETIRED, len(new), partial(_retire, image_id, new))
     if back:
@@ -144,13 +144,14 @@ def _find_retirements(
         yield Finding(Repair.DELETED, len(over), partial(_delete_retired, image_id, over, specs))
 
 
-def _horizon() -> dt.datetime:
+def horizon() -> dt.datetime:
+    """Return the moment before which what was retired or replaced is deleted now."""
     return timezone.now() - dt.timedelta(days=settings.KEEP_RETIRED_DAYS)
 
 
 def images_with_renditions_to_delete() -> Any:
     """Return the keys of images that have retired renditions whose time is over."""
-    over = RetiredRendition.objects.filter(first_seen_at__lt=_horizon())
+    over = RetiredRendition.objects.filter(first_seen_at__lt=horizon())
     return over.values_list("image_id", flat=True)
 
 

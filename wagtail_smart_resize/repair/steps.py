@@ -23,13 +23,16 @@ def by_image(
 
     Image hashes come first, then what is live, on which the renditions' keys depend.
     """
-    yield partial(versions.find_missing_hashes, image_ids)
-    yield partial(purchases.find_overlooked, image_ids)
-    yield partial(image_collections.find_moved, image_ids)
-    yield partial(versions.find_lost_versions, image_ids)
-    yield partial(versions.find_outdated_versions, image_ids)
-    yield partial(renditions.find_gone, image_ids)
-    yield partial(renditions.find_stored_renditions, image_ids, specs)
-    yield partial(purchases.find_restored, image_ids)
-    yield partial(purchases.find_replaced, image_ids)
-    yield partial(waiting.find_waiting, image_ids)
+    for find in (
+        versions.find_missing_hashes,
+        purchases.find_overlooked,
+        image_collections.find_moved,
+        versions.find_lost_versions,
+        versions.find_outdated_versions,
+        renditions.find_gone,
+        partial(renditions.find_stored_renditions, specs=specs),
+        purchases.find_restored,
+        purchases.find_replaced,
+        waiting.find_waiting,
+    ):
+        yield partial(find, image_ids)

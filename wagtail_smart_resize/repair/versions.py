@@ -14,7 +14,7 @@ from wagtail_smart_resize.models import ChangedImage, ImageVersion, Recompositio
 from wagtail_smart_resize.purchasing import plan
 from wagtail_smart_resize.renditions.published import PublishedEntry
 
-from .reading import ImageRecords, read_images
+from .reading import ImageRecords, keys_of, read_images
 from .renditions import ours
 from .report import Finding, Repair
 
@@ -67,7 +67,7 @@ def _rebuild(image_id: Any) -> int:
 def find_outdated_versions(image_ids: list[Any]) -> Iterator[Finding]:
     """Yield the images whose version contradicts their recompositions, or is of a former file."""
     settled = ImageVersion.objects.filter(pk__in=image_ids, publish_due_at=None)
-    ids = list(settled.order_by("pk").values_list("pk", flat=True))
+    ids = keys_of(settled)
     for seen in read_images(ids) if ids else ():
         if not _is_consistent(seen):
             yield Finding(Repair.FLIPS, 1, partial(_mark_due, seen.image.pk))

@@ -92,12 +92,14 @@ class Command(BaseCommand):
         """Rewrite one line with what is left; nothing is written unless to a terminal."""
         if self.stdout.isatty() and not self._is_quiet:
             words = ", ".join(f"{count} {name}" for name, count in _counts(left))
-            self.stdout.write(f"\r{words:<70}", ending="")
-            self.stdout.flush()
+            self._rewrite_line(words)
 
     def _show_reading(self, read: int, total: int) -> None:
         """Rewrite one line with how far the reading of all images has come."""
-        self.stdout.write(f"\r{f'{read} of {total} images read':<70}", ending="")
+        self._rewrite_line(f"{read} of {total} images read")
+
+    def _rewrite_line(self, words: str) -> None:
+        self.stdout.write(f"\r{words:<70}", ending="")
         self.stdout.flush()
 
     # Doing
