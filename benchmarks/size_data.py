@@ -210,7 +210,8 @@ def _recompositions(images: int) -> None:
         " - n * interval '9 minutes' END",
         decision=f"CASE WHEN c >= {CROP} AND c < {REVIEW} THEN 'crop' ELSE 'none' END",
         decided_by_id=f"CASE WHEN c >= {CROP} AND c < {REVIEW} THEN 3 + n / 10 %% 20 END",
-        decided_at=f"CASE WHEN c >= {CROP} AND c < {REVIEW} THEN now() END",
+        decided_at=f"CASE WHEN c >= {CROP} AND c < {REVIEW} THEN now()"
+        " - n * interval '9 minutes' END",
     )
     _insert(
         Candidate,
@@ -224,6 +225,7 @@ def _recompositions(images: int) -> None:
         height="1536",
         digest="md5(r::text) || md5(n::text)",
         position="s",
+        created_at="now() - n * interval '10 minutes' + interval '80 seconds'",
     )
     _execute(
         f"UPDATE {Recomposition._meta.db_table} SET live_id = id"

@@ -29,7 +29,7 @@ def measure(directory: Path, quick: bool) -> list[Row]:
                 f"A sync with nothing to do, for {times} times the rows",
                 lambda _images: _run(),
                 3 if quick else ROUNDS,
-                1.5,
+                None,
             ),
             Row(
                 "The reading of all images, with nothing to do",

@@ -2,6 +2,7 @@
 
 import errno
 import gc
+import io
 import logging
 import threading
 import weakref
@@ -12,7 +13,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage
 from django.db.models import F
 from django.utils import timezone
-from PIL import Image
+from PIL import Image, ImageChops, ImageStat
 from PIL.ImageFile import ImageFile
 from support.factories import (
     candidate,
@@ -65,6 +66,12 @@ def made_live(image, slot="400x400", colour="steelblue"):
     return row
 
 
+def difference(content, other):
+    """The mean difference of two pictures' values, of 255."""
+    first, second = (Image.open(io.BytesIO(each)).convert("RGB") for each in (content, other))
+    return sum(ImageStat.Stat(ImageChops.difference(first, second)).mean) / 3
+
+
 def specs_on_key(image):
     """The specs whose rendition under the present key is there."""
     again = fresh(image)
@@ -110,14 +117,20 @@ class TestPreparing:
         row.live.store(photograph(800, 800))  # plain colours would not tell
         publication.publish(image.pk)
         for spec in specs:
-            prepared = fresh(image).get_rendition(spec)
+            prepared = pixels(fresh(image).get_rendition(spec))
             alone = fresh(image).generate_rendition_file(Filter(spec))
             alone.seek(0)
-            assert pixels(prepared) == alone.read(), spec
+            if "90x90" in spec:  # Scaled from 201x201.
+                assert 0 < difference(prepared, alone.read()) < 3, spec
+            else:
+                assert prepared == alone.read(), spec
 
     def test_the_candidate_is_decoded_once_and_cut_once_for_each_size(self, monkeypatch):
-        """And of the source, whose pixels nobody sees, none are read."""
-        sizes, formats = ("400x400", "200x200"), ("jpeg", "png", "webp")
+        """And of the source, whose pixels nobody sees, none are read.
+
+        What is less than half of a size that was cut before is scaled from that.
+        """
+        sizes, formats = ("400x400", "250x250", "150x150"), ("jpeg", "png", "webp")
         image = photo("rocket.jpg")
         specs = [f"format-{name}|smartresize-{size}" for name in formats for size in sizes]
         fresh(image).get_renditions(*specs)
@@ -147,7 +160,7 @@ class TestPreparing:
             assert publication.publish(image.pk)
         assert decoded.count((800, 800)) == 1
         assert (image.width, image.height) not in decoded
-        assert sorted(cut) == sorted(sizes)
+        assert cut == ["400x400", "250x250"]
         assert specs_on_key(image) == set(specs)
 
     def test_what_was_cut_out_before_is_not_kept_by_a_reference_cycle(self):

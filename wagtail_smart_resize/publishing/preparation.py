@@ -15,8 +15,8 @@ from willow.plugins.pillow import PillowImage
 from wagtail_smart_resize.core import database, storage_errors
 from wagtail_smart_resize.core.logs import get_logger
 from wagtail_smart_resize.core.site_image import SiteImage
-from wagtail_smart_resize.core.sizes import Size
-from wagtail_smart_resize.imaging import pixel_budget
+from wagtail_smart_resize.core.sizes import Size, Slot
+from wagtail_smart_resize.imaging import cutting, pixel_budget
 from wagtail_smart_resize.imaging.orientation import displayed_size
 from wagtail_smart_resize.renditions import accessor, rendition_files
 from wagtail_smart_resize.renditions.operation import smart_resize_operations
@@ -51,12 +51,13 @@ class PreparedState(PublishedState):
     """The state to be published, pinned to the image while its renditions are made.
 
     Each candidate is decoded once, and cut to each size once for all formats, if all renditions of
-    it are made one after the other: only one candidate is held at a time. What was cut out of it
-    before is taken from `material`. Nothing is noted as wanted, and a candidate that can't be used
-    raises CandidateUnusable.
+    it are made one after the other: only one candidate is held at a time. Sizes much smaller than
+    one that was cut before are scaled from that. What was cut out of it before is taken from
+    `material`. Nothing is noted as wanted, and a candidate that can't be used raises
+    CandidateUnusable.
     """
 
-    __slots__ = ("_cut", "_held", "_material", "_opened")
+    __slots__ = ("_cut", "_held", "_larger", "_larger_of", "_material", "_opened")
 
     def __init__(
         self, entries: Iterable[PublishedEntry], source_hash: str, material: Material | None = None
@@ -65,6 +66,8 @@ class PreparedState(PublishedState):
         self._material = material or Material()
         self._opened: tuple[str, Any] = ("", None)
         self._cut: tuple[Any, Any] = (None, None)
+        #: What was cut out of the candidate of that file, the largest first.
+        self._larger_of, self._larger = "", list[Image.Image]()
         self._held = contextlib.ExitStack()
 
     def open(self, entry: PublishedEntry) -> Any:
@@ -83,9 +86,31 @@ class PreparedState(PublishedState):
     def cut_out(self, entry: PublishedEntry, wanted: Size) -> Any:
         asked = (entry.file, wanted)
         if self._cut[0] != asked:
-            found = self._material.cut_of(entry.file, wanted)
-            self._cut = asked, PillowImage(found) if found else super().cut_out(entry, wanted)
+            self._cut = asked, PillowImage(self._cut_to(entry, wanted))
         return self._cut[1]
+
+    def _cut_to(self, entry: PublishedEntry, wanted: Size) -> Image.Image:
+        """Return the candidate in that size: cut before, or scaled from a larger cut, or anew."""
+        found = self._material.cut_of(entry.file, wanted)
+        if found is None and self._larger_of == entry.file:
+            found = self._scaled(wanted)
+        if found is None:
+            found = super().cut_out(entry, wanted).get_pillow_image()
+        if self._larger_of != entry.file:
+            self._larger_of, self._larger = entry.file, []
+        self._larger.append(found)
+        return found
+
+    def _scaled(self, wanted: Size) -> Image.Image | None:
+        """Return that size scaled from a larger cut, or None.
+
+        Sizes come from the largest to the smallest: what is larger than that cut serves no more.
+        """
+        larger = cutting.half_or_less(self._larger, wanted)
+        if larger is None:
+            return None
+        self._larger = self._larger[self._larger.index(larger) :]
+        return cutting.cut(larger, wanted)
 
     def close(self) -> None:
         """Release the pixels, which a reference cycle would keep.
@@ -99,6 +124,7 @@ class PreparedState(PublishedState):
     def _release_candidate(self) -> None:
         self._opened = ("", None)
         self._cut = (None, None)
+        self._larger_of, self._larger = "", []
         self._held.close()
 
     def want(self, image: SiteImage, slot: str, recipe: str) -> None:
@@ -223,8 +249,9 @@ def _make_renditions(
         # Of the candidates that the spec is cut from, "" for the source.
         files[spec] = [entry.file if entry else "" for entry in entries]
         slots[spec] = [each.slot for each in operations]
-    # Sorted so that all sizes of a candidate follow each other, and all formats of a size.
-    for spec in sorted(specs, key=lambda spec: (files[spec], slots[spec], spec)):
+    # Sorted so that all sizes of a candidate follow each other from the largest on, and all formats
+    # of a size.
+    for spec in sorted(specs, key=lambda spec: (files[spec], _descending(slots[spec]), spec)):
         # If candidates replace all its pixels, nothing of the source is decoded.
         pixels = source.placeholder if all(files[spec]) else source.picture
         try:
@@ -238,6 +265,10 @@ def _make_renditions(
         raise RenditionNotPrepared(
             f"Not all renditions of image {image.pk} can be made"
         ) from failed
+
+
+def _descending(slots: Iterable[Slot]) -> list[tuple[int, int]]:
+    return [(-slot.size.width, -slot.size.height) for slot in slots]
 
 
 def _upright_size(source: Any) -> tuple[int, int]:

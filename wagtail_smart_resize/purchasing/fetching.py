@@ -14,7 +14,7 @@ from wagtail_smart_resize.core.sizes import Size, nearest_of, shape_of, share_cu
 from wagtail_smart_resize.exceptions import DownloadError
 from wagtail_smart_resize.gateway import downloads
 from wagtail_smart_resize.gateway.client import Output
-from wagtail_smart_resize.imaging.cutting import cut
+from wagtail_smart_resize.imaging.cutting import cut, half_or_less
 from wagtail_smart_resize.imaging.decoding import Picture
 from wagtail_smart_resize.models import Candidate, GatewayRequest, Recomposition, events
 from wagtail_smart_resize.publishing.material import Material
@@ -154,10 +154,11 @@ class _Turn:
         if row is None or settings.REVIEW or not (row.is_open and is_first):
             return
         room = self._material.room
-        for size in {slot.size for slot in row.parsed_slots}:
+        sizes = {slot.size for slot in row.parsed_slots}
+        for size in sorted(sizes, reverse=True):
             room -= size.width * size.height
             if room >= 0:
-                cuts[size] = cut(picture, size)
+                cuts[size] = cut(half_or_less(cuts.values(), size) or picture, size)
 
     def _store(
         self, row: Recomposition, position: int, picture: Picture, cuts: dict[Size, Any]
