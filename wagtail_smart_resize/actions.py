@@ -15,7 +15,10 @@ from .editorial.actions import (
     resume_buying,
     retry,
     stop_buying,
+    try_now,
+    undo,
     use_crop,
+    use_crop_everywhere,
     verdict_for,
 )
 
@@ -34,6 +37,9 @@ __all__ = [
     "resume_buying",
     "retry",
     "stop_buying",
+    "try_now",
+    "undo",
     "use_crop",
+    "use_crop_everywhere",
     "verdict_for",
 ]

@@ -11,7 +11,7 @@ class SmartResizeConfig(AppConfig):
     def ready(self) -> None:
         from . import checks  # noqa: F401 - registers them
         from .core.schema import schema
-        from .editorial import audit, page_events
+        from .editorial import audit, page_events, tried_versions
         from .models import changed_image, file_cleanup, image_collection, sqlite
         from .purchasing import demand
         from .renditions import demand_notes, published_cache, request_tracking, wagtail_patches
@@ -19,6 +19,7 @@ class SmartResizeConfig(AppConfig):
 
         sqlite.use_immediate_transactions()
         wagtail_patches.apply()
+        wagtail_patches.tried_by = tried_versions.tried_by
         request_tracking.connect_request_tracking()
         demand_notes.preview_writer = demand.write_preview_demand
         modes.connect_runners()

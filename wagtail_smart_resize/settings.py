@@ -15,6 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import Storage, storages
 from django.core.signals import setting_changed
 from django.utils.functional import LazyObject, empty
+from django.utils.translation import gettext_lazy as _
 
 from wagtail_smart_resize.core.redaction import redacted
 from wagtail_smart_resize.core.site_image import SiteImage
@@ -167,6 +168,16 @@ def _preset(name: Any, given: Any) -> Preset:
     return Preset(name, slot, label, recipe)
 
 
+#: What editors may add to a prompt with one click, unless the site names wishes of its own.
+WISHES = [
+    _("Keep everyone whole"),
+    _("Keep all lettering"),
+    _("Room for a headline on the left"),
+    _("Room for a headline on the right"),
+    _("Calm background"),
+]
+
+
 class Settings:
     """The settings as attributes, one for each key of the dict. Defaults are defined here only."""
 
@@ -179,6 +190,8 @@ class Settings:
     OUTPUT_FORMAT = Setting("webp", validators.choice("jpeg", "png", "webp"))
     SAFETY_TOLERANCE = Setting(None, validators.safety_tolerance)
     CANDIDATES = Setting(1, validators.integer(1, 10))
+
+    WISHES = Setting(WISHES, validators.labels)
 
     AUTO_GENERATE = Setting(True, validators.boolean)
     REVIEW = Setting(False, validators.boolean)

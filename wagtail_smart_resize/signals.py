@@ -9,6 +9,7 @@ __all__ = [
     "recomposition_declined",
     "recomposition_failed",
     "recomposition_published",
+    "recomposition_ready",
     "recomposition_wanted",
 ]
 
@@ -16,6 +17,10 @@ __all__ = [
 #: Whether it is bought is not decided yet. `sender` is `Recomposition`; `recomposition` is the row,
 #: with `wanted_by` and `asked_by`.
 recomposition_wanted = Signal()
+
+#: Sent when a version is there and a person has to decide. `sender` is `Recomposition`;
+#: `recomposition` is the row, with `asked_by`.
+recomposition_ready = Signal()
 
 #: Sent when a person decided for the standard crop. `sender` is `Recomposition`; `recomposition` is
 #: the row, with `decided_by`.

@@ -10,9 +10,10 @@ from wagtail import hooks
 from wagtail_smart_resize.admin.audit_log import FORMATTERS
 from wagtail_smart_resize.admin.bulk.action import SmartResizeBulkAction
 from wagtail_smart_resize.admin.wagtail_screens import attach
+from wagtail_smart_resize.renditions import request_tracking
 from wagtail_smart_resize.renditions.operation import operation_for
 
-from .admin import group_permissions, menu
+from .admin import group_permissions, home_panel, menu
 from .admin.bulk import moved_images
 
 
@@ -35,6 +36,11 @@ def register_icons(icons: list[str]) -> list[str]:
 def register_log_actions(actions: Any) -> None:
     for action, formatter in FORMATTERS.items():
         actions.register_action(action)(formatter)
+
+
+@hooks.register("before_serve_page")
+def note_page(page: Any, request: HttpRequest, args: Any, kwargs: Any) -> None:
+    request_tracking.serve(page)
 
 
 # The report and the review queue
@@ -60,6 +66,11 @@ def link_menu_css() -> str:
     return menu.menu_css()
 
 
+@hooks.register("construct_homepage_panels")
+def add_asked_panel(request: HttpRequest, panels: list[Any]) -> None:
+    panels.append(home_panel.AskedPanel(request))
+
+
 # Wagtail's own image screens
 
 
@@ -69,8 +80,8 @@ def link_wagtail_screens_css() -> str:
 
 
 @hooks.register("insert_editor_js")
-def load_chooser_js() -> str:
-    return attach.chooser_js()
+def load_editor_js() -> str:
+    return attach.editor_js()
 
 
 # Groups

@@ -8,15 +8,19 @@ from django.contrib.messages import get_messages
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from support.bulk_action import address, confirm, preview
-from support.factories import live, plain_image
+from support.bulk_action import ALL_USES, address, confirm, confirmation, preview
+from support.factories import live, photo, plain_image
+from support.people import editor as new_editor
+from support.people import grant
+from testapp.models import Person, PicturePage
 from wagtail import hooks
 from wagtail.images import get_image_model
-from wagtail.models import CollectionViewRestriction
+from wagtail.models import CollectionViewRestriction, Page
 from wagtail.permission_policies import ModelPermissionPolicy
 
 from wagtail_smart_resize.admin.bulk import views
-from wagtail_smart_resize.editorial import actions, permissions
+from wagtail_smart_resize.editorial import actions, listings, permissions
+from wagtail_smart_resize.editorial.estimates import Stays
 from wagtail_smart_resize.models import BudgetPeriod, GatewayRequest, OptOut, Recomposition
 from wagtail_smart_resize.rules import assess
 
@@ -63,8 +67,7 @@ class TestAsking:
         url = address(*images)
         agreed = preview(client, url, sizes="400x400")[1]
         live(images[0])
-        form = {"key": uuid.uuid4(), "agreed": agreed, "confirm": "yes", "sizes": "400x400"}
-        response = client.post(url, form)
+        response = client.post(url, confirmation(agreed, sizes="400x400"))
         assert "what this takes has changed" in response.content.decode()
         assert asked() == []
 
@@ -127,6 +130,165 @@ class TestWhatItTakes:
         assert counts[1] <= counts[0] + 2
 
 
+class TestWhichOfThem:
+    """By what is known of the pages that show them."""
+
+    @pytest.fixture
+    def kinds(self, people):
+        """One image that a published page shows, one in a snippet, and two without either."""
+        published, in_a_snippet, draft, unused = (
+            plain_image(collection=people.here) for _ in range(4)
+        )
+        home = Page.objects.get(depth=2)
+        home.add_child(instance=PicturePage(title="Published", photo=published))
+        home.add_child(instance=PicturePage(title="Draft", photo=draft, live=False))
+        Person.objects.create(name="Ada", portrait=in_a_snippet)
+        return {"published": [published], "unknown": [in_a_snippet], "none": [draft, unused]}
+
+    @pytest.fixture
+    def url(self, kinds):
+        return address(*(image for images in kinds.values() for image in images))
+
+    def counted(self, page):
+        labels = re.findall(r'name="uses"[^>]*value="(\w+)"[^>]*>\s*([^<]+?)\s*<', page)
+        return dict(labels)
+
+    def test_each_kind_is_counted(self, editor, url):
+        page = editor.get(url).content.decode()
+        assert self.counted(page) == {
+            "published": "Shown on published pages (1)",
+            "unknown": "Used in snippets or settings (1)",
+            "none": "On no published page that is known (2)",
+        }
+
+    def test_those_that_no_page_shows_are_left_out_unless_chosen(self, editor, url):
+        form = editor.get(url).context["form"]
+        assert form["uses"].value() == ["published", "unknown"]
+
+    @pytest.mark.parametrize(
+        "uses",
+        [["published"], ["unknown"], ["none"], ["published", "unknown"], ALL_USES],
+        ids=" ".join,
+    )
+    def test_each_kind_can_be_taken_in_or_left_out(self, editor, kinds, url, uses):
+        confirm(editor, url, sizes="400x400", uses=uses)
+        assert asked() == sorted(image.pk for use in uses for image in kinds[use])
+
+    def test_those_left_out_are_counted_with_their_kind(self, editor, url):
+        data = {"key": uuid.uuid4(), "sizes": "400x400"}
+        response = editor.post(url, {**data, "uses": ["published"]})
+        assert response.context["estimate"].reasons == [(Stays.NO_PAGE, 2), (Stays.USE_UNKNOWN, 1)]
+        page = response.content.decode()
+        assert "No published page is known to show it" in page
+        assert "Used in a snippet or a setting" in page
+        response = editor.post(url, {**data, "uses": ["none"]})
+        assert response.context["estimate"].reasons == [(Stays.USE_UNKNOWN, 1), (Stays.ON_PAGES, 1)]
+        assert "A published page shows it" in response.content.decode()
+
+    def test_those_that_have_a_version_are_counted_as_such(self, editor, kinds, url):
+        live(kinds["none"][0])
+        data = {"key": uuid.uuid4(), "sizes": "400x400", "uses": ["published", "unknown"]}
+        estimate = editor.post(url, data).context["estimate"]
+        assert estimate.reasons == [(Stays.MADE, 1), (Stays.NO_PAGE, 1)]
+
+    def test_overruling_taste_takes_in_no_other_kind(self, editor, kinds, url):
+        confirm(editor, url, sizes="400x400", uses=["published"], override_rules="on")
+        assert asked() == [kinds["published"][0].pk]
+
+    def test_what_no_page_shows_needs_no_overruling(self, editor, kinds, url):
+        page, agreed = preview(editor, url, sizes="400x400", uses=["none"])
+        assert agreed
+        assert "crops well: tick" not in page
+
+    @pytest.mark.parametrize(
+        ("uses", "message"),
+        [([], "Choose at least one kind of image."), (["all"], "Select a valid choice.")],
+    )
+    def test_no_kind_at_all_buys_nothing(self, editor, url, uses, message):
+        page = confirm(editor, url, sizes="400x400", uses=uses).content.decode()
+        assert message in page
+        assert asked() == []
+
+    def test_what_was_agreed_to_is_bought_of_no_other_kind(self, editor, url):
+        agreed = preview(editor, url, sizes="400x400", uses=["published"])[1]
+        form = confirmation(agreed, sizes="400x400", uses=ALL_USES)
+        assert "what this takes has changed" in editor.post(url, form).content.decode()
+        assert asked() == []
+
+    def test_queries_do_not_grow_with_the_images(self, editor, people):
+        counts = []
+        for number in (2, 8):
+            images = [plain_image(collection=people.here) for _ in range(number)]
+            for image in images:
+                image.get_rendition("max-165x165")
+                Page.objects.get(depth=2).add_child(instance=PicturePage(title="A", photo=image))
+            editor.get(address(*images))
+            with CaptureQueriesContext(connection) as queries:
+                editor.get(address(*images))
+            counts.append(len(queries))
+        assert counts[0] == counts[1]
+
+
+class TestUsingThemAtOnce:
+    @pytest.fixture(params=[False, True], ids=["", "review"])
+    def review(self, request, configure):
+        configure(REVIEW=request.param)
+        return request.param
+
+    def test_what_is_asked_for_waits_for_a_decision(self, editor, people, gateway, run, review):
+        image = photo(collection=people.here)
+        confirm(editor, address(image), sizes="200x200")
+        run()
+        row = Recomposition.objects.get()
+        assert row.candidates.filter(stored=True).exists()
+        assert (row.live, row.decision) == (None, Recomposition.Decision.NONE)
+        assert list(listings.waiting_for(people.editor, 9)) == [row]
+
+    def test_ticked_it_goes_live_as_that_persons_decision(
+        self, editor, people, gateway, run, review
+    ):
+        image = photo(collection=people.here)
+        confirm(editor, address(image), sizes="200x200", use_at_once="on")
+        run()
+        row = Recomposition.objects.get()
+        assert row.live == row.candidates.first()
+        assert (row.decision, row.decided_by) == ("candidate", people.editor)
+
+    def test_it_is_for_those_who_may_choose_what_is_live(self, client, people, images, configure):
+        configure(REVIEW=True)
+        client.force_login(new_editor("asker", people.here, ("smart_resize_recomposition",)))
+        url = address(*images)
+        assert 'name="use_at_once"' not in client.get(url).content.decode()
+        confirm(client, url, sizes="400x400", use_at_once="on")
+        assert len(asked()) == 3
+        assert not GatewayRequest.objects.filter(use_at_once=True).exists()
+
+    def test_it_is_for_those_who_may_choose_for_all_of_them(
+        self, client, people, images, configure
+    ):
+        configure(REVIEW=True)
+        user = new_editor(
+            "both", people.here, ("smart_resize_recomposition", "approve_recomposition")
+        )
+        grant(user.groups.get(), people.there, "smart_resize_recomposition")
+        client.force_login(user)
+        other = plain_image(collection=people.there)
+        assert 'name="use_at_once"' in client.get(address(*images)).content.decode()
+        assert 'name="use_at_once"' not in client.get(address(*images, other)).content.decode()
+        confirm(client, address(*images, other), sizes="400x400", use_at_once="on")
+        assert other.pk in asked()
+        assert not GatewayRequest.objects.filter(use_at_once=True).exists()
+
+    def test_outside_review_mode_it_is_for_all_who_may_ask(self, client, people, images):
+        client.force_login(new_editor("asker", people.here, ("smart_resize_recomposition",)))
+        confirm(client, address(*images), sizes="400x400", use_at_once="on")
+        assert GatewayRequest.objects.filter(use_at_once=True).count() == 3
+
+    def test_it_is_not_ticked_to_begin_with(self, client, people, images):
+        client.force_login(people.editor)
+        assert not client.get(address(*images)).context["form"]["use_at_once"].value()
+
+
 class TestSelectingAll:
     def test_it_is_what_the_filtered_listing_shows(self, client, people, images):
         images[0].tags.add("sky")
@@ -154,8 +316,7 @@ class TestRights:
         url = address(*images)
         client.get(url)
         agreed = preview(client, url, sizes="400x400")[1]
-        form = {"key": uuid.uuid4(), "agreed": agreed or "forged", "confirm": "yes"}
-        client.post(url, {**form, "sizes": "400x400"})
+        client.post(url, confirmation(agreed or "forged", sizes="400x400"))
         assert bool(asked()) is gets
 
     def test_a_mixed_selection_asks_for_nothing_of_others(self, client, people, images):
@@ -183,7 +344,7 @@ class TestAfterwards:
         url = f"{address(*images)}&next=/admin/images/%3Ftag%3Dsky"
         response = confirm(client, url, key=key, sizes="400x400")
         assert response.url == f"{reverse('smart_resize_admin:report')}?batch={key}"
-        assert "3 pictures are being made." in self.told(response)
+        assert "3 AI versions are being made." in self.told(response)
         assert f'href="{back}"' in self.told(response)
         assert len(client.get(response.url).context["object_list"]) == 3
 
@@ -279,7 +440,7 @@ class TestWhatIsNeverSent:
         client.force_login(people.editor)
         agreed = preview(client, address(*images), sizes="400x400")[1]
         actions.opt_out(images[0], user=people.superuser)
-        form = {"key": uuid.uuid4(), "agreed": agreed, "confirm": "1", "sizes": "400x400"}
+        form = confirmation(agreed, sizes="400x400")
         page = client.post(address(*images), form).content.decode()
         assert "what this takes has changed" in page
         assert 'name="agreed"' in page

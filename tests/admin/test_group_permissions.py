@@ -54,7 +54,7 @@ def ours_of(group):
 def test_both_rights_are_offered_by_collection(admin, outsiders):
     html = panel_html(admin.get(address(outsiders)).content.decode())
     assert "Smart resize images" in html
-    assert "Approve recomposed pictures in review" in html
+    assert "Approve AI versions in review" in html
     labels = re.findall(r"<option[^>]*>(.*?)</option>", html, re.DOTALL)
     assert {"Here", "There"} <= {label.rpartition(";")[2].strip("↳ \n") for label in labels}
 

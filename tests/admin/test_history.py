@@ -6,9 +6,11 @@ import pytest
 from django.urls import reverse
 from support.factories import candidate, live, plain_image, recomposition
 from wagtail.log_actions import log
+from wagtail.models import ModelLogEntry
 
 from wagtail_smart_resize.editorial import actions, audit
-from wagtail_smart_resize.editorial.actions import ResizeTarget
+from wagtail_smart_resize.editorial.actions import GenerationOptions, ResizeTarget
+from wagtail_smart_resize.models import Recomposition
 from wagtail_smart_resize.publishing import publication
 
 pytestmark = pytest.mark.django_db
@@ -34,12 +36,12 @@ def entries(client, image, **query):
 
 def test_what_went_live_and_what_gave_way_is_told_by_its_sizes(editor, people, image):
     row = live(image, "400x400").recomposition
-    assert entries(editor, image) == ["Live: a recomposed picture for 400x400"]
+    assert entries(editor, image) == ["AI version live: 400×400"]
     actions.use_crop(row, user=people.editor)
     publication.publish(image.pk)
     newest, chosen, *_earlier = entries(editor, image)
-    assert newest == "Live: the standard crop for 400x400"
-    assert chosen == "Decided for the standard crop: 400x400"
+    assert newest == "Crop live: 400×400"
+    assert chosen == "Decided for the crop: 400×400"
 
 
 class TestWhoMay:
@@ -91,10 +93,103 @@ class TestWhatItTells:
         actions.choose(candidate(row), user=people.editor)
         actions.use_crop(row, user=people.editor)
         assert entries(editor, image) == [
-            "Decided for the standard crop: 400x400",
-            "Chose a recomposed picture: 400x400",
-            "Asked for a recomposition: 1200x630",
+            "Decided for the crop: 400×400",
+            "Chose AI version 1: 400×400",
+            "Asked for AI versions: 1200×630",
         ]
+
+    def test_asking_tells_the_prompt_and_the_price(self, editor, people, image, configure):
+        configure(PRICE_PER_OUTPUT=("0.12", "EUR"), CANDIDATES=2)
+        actions.request_recomposition(
+            image,
+            [ResizeTarget.parse("1200x630"), ResizeTarget.parse("400x400")],
+            user=people.editor,
+            options=GenerationOptions(prompt="More sky"),
+            key=uuid.uuid4(),
+        )
+        assert entries(editor, image) == [
+            "Asked for AI versions: 1200×630, 400×400, “More sky”, 0.48 EUR"
+        ]
+
+    def test_of_a_long_prompt_the_beginning_is_told(self, editor, people, image):
+        actions.request_recomposition(
+            image,
+            [ResizeTarget.parse("400x400")],
+            user=people.editor,
+            options=GenerationOptions(prompt="sky " * 100),
+            key=uuid.uuid4(),
+        )
+        (message,) = entries(editor, image)
+        assert "sky sky" in message
+        assert len(message) < 300
+
+    def test_choosing_tells_the_versions_number_on_the_screen(self, editor, people, image):
+        row = recomposition(image, "400x400", purchase="idle")
+        versions = [candidate(row, position=number) for number in range(3)]
+        for version in (versions[2], versions[1]):
+            actions.choose(version, user=people.editor)
+        assert entries(editor, image) == [
+            "Chose AI version 2: 400×400",
+            "Chose AI version 3: 400×400",
+        ]
+
+    def test_entries_without_a_number_are_told_all_the_same(self, editor, people, image):
+        log(image, audit.CHOOSE, user=people.editor, data={"sizes": ["400x400"]})
+        assert entries(editor, image) == ["Chose an AI version: 400×400"]
+
+    @pytest.mark.parametrize(
+        ("reason", "told"),
+        [
+            ("", "Decided for the crop: 400×400"),
+            *(
+                (code, f"Decided for the crop: 400×400. {text}")
+                for code, text in audit.DECLINE_REASONS.items()
+            ),
+            ("Too dark", "Decided for the crop: 400×400. Too dark"),
+        ],
+    )
+    def test_declining_tells_its_reason(self, editor, people, image, reason, told):
+        row = recomposition(image, "400x400", purchase="idle")
+        actions.use_crop(row, user=people.editor, reason=reason)
+        assert entries(editor, image) == [told]
+
+    def test_of_a_reason_its_code_is_kept_for_readers_of_any_language(self, image):
+        audit.declined(recomposition(image, "400x400"), None, "face")
+        entry = ModelLogEntry.objects.get()
+        assert entry.data == {"sizes": ["400x400"], "reason": "face"}
+
+    def test_undoing_has_an_entry_of_its_own(self, editor, people, image):
+        row = recomposition(image, "400x400", purchase="idle")
+        actions.choose(candidate(row), user=people.editor, undoable=True)
+        actions.undo(row, user=people.editor)
+        assert entries(editor, image) == [
+            "Undid the last decision: 400×400",
+            "Chose AI version 1: 400×400",
+        ]
+        assert entries(editor, image, action=audit.UNDO) == ["Undid the last decision: 400×400"]
+
+    def test_calling_off_has_an_entry_of_its_own(self, editor, people, image):
+        actions.request_recomposition(
+            image, [ResizeTarget.parse("400x400")], user=people.editor, key=uuid.uuid4()
+        )
+        actions.call_off(Recomposition.objects.get(), user=people.editor)
+        assert entries(editor, image)[0] == "Cancelled before it was sent: 400×400"
+
+    def test_a_failure_is_told_with_its_code(
+        self, editor, people, image, django_capture_on_commit_callbacks
+    ):
+        with django_capture_on_commit_callbacks(execute=True):
+            recomposition(image, "400x400").fail("http_400", "no")
+        assert entries(editor, image) == ["An AI version failed (http_400): 400×400"]
+
+    @pytest.mark.parametrize("name", ["prompt", "reason"])
+    def test_what_people_wrote_is_never_markup(self, editor, people, image, name):
+        action = audit.ASK if name == "prompt" else audit.DECLINE
+        data = {"sizes": ["400x400"], name: "<script>alert(1)</script>"}
+        log(image, action, user=people.editor, data=data)
+        html = editor.get(address(image)).content.decode()
+        assert "<script>alert" not in html
+        assert "&lt;script&gt;alert" in html
 
     def test_two_of_a_kind_are_two_lines(self, editor, people, image):
         for slot in ("400x400", "1920x600"):

@@ -9,10 +9,19 @@ import uuid
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
+from django.core.files.base import ContentFile
 from django.urls import reverse
 from django.utils import timezone
 from PIL import Image as PillowImage
-from support.factories import candidate, live, photo, plain_image, recomposition
+from support.factories import (
+    candidate,
+    live,
+    photo,
+    plain_image,
+    published_page,
+    recomposition,
+)
+from testapp.models import PicturePage
 from wagtail.images import get_image_model
 from wagtail.models import Collection, GroupCollectionPermission
 
@@ -20,12 +29,25 @@ from wagtail_smart_resize.admin.image import crop_frame, progress_estimate
 from wagtail_smart_resize.admin.image.screen import Screen
 from wagtail_smart_resize.core import formatting
 from wagtail_smart_resize.core.sizes import Size, Slot
+from wagtail_smart_resize.editorial.actions import ResizeTarget
 from wagtail_smart_resize.models import BudgetPeriod, GatewayRequest, OptOut, Recomposition
 from wagtail_smart_resize.publishing import publication
+from wagtail_smart_resize.settings import settings
 
 pytestmark = pytest.mark.django_db
 
-ACTIONS = ["ask", "choose", "failed", "opt_out"]
+ACTIONS = [
+    "make",
+    "choose",
+    "undo",
+    "failed",
+    "call_off",
+    "try_now",
+    "crop_everywhere",
+    "opt_out",
+    "focal_area",
+]
+FETCHED = {"X-Requested-With": "XMLHttpRequest"}
 
 
 def collection(name):
@@ -87,6 +109,18 @@ def shown(client, user, image, query=""):
     return response
 
 
+def room(client, user, image, key="any-1000", query=""):
+    client.force_login(user)
+    response = client.get(url(image, "room", key) + query, headers=FETCHED)
+    assert response.status_code == 200
+    return response
+
+
+def told(response):
+    """What a script is told."""
+    return json.loads(response.content)["text"]
+
+
 def text(response):
     """The words of a page, each run of white space one space."""
     return " ".join(re.sub(r"<[^>]+>", " ", response.content.decode()).split())
@@ -120,7 +154,7 @@ def failed(image, code="failed", **fields):
     return row
 
 
-class TestShapes:
+class TestSheet:
     def test_what_templates_wanted_and_the_presets_are_shown(self, client, ada, image):
         recomposition(image, "400x400")
         page = text(shown(client, ada, image))
@@ -130,39 +164,46 @@ class TestShapes:
 
     def test_a_preset_and_a_size_of_its_shape_are_one(self, ada, image):
         recomposition(image, "960x300")
-        heading = [shape.title for shape in Screen(image, ada).shapes]
-        assert len(heading) == 2
-        assert heading[0] == 'Hero <bdi dir="ltr">960×300</bdi>'
+        titles = [place.title for place in Screen(image, ada).places]
+        assert len(titles) == 2
+        assert titles[0] == 'Hero <bdi dir="ltr">960×300</bdi>'
 
-    def test_a_typed_size_is_added_and_nothing_is_written(self, client, ada, image):
-        page = text(shown(client, ada, image, "?size=1080×1350"))
-        assert "1080×1350" in page
+    @pytest.mark.parametrize(
+        ("size", "expected"),
+        [("1080×1350", "1080×1350"), ("16:9", "1600×900"), ("2.35:1", "1600×681")],
+    )
+    def test_a_typed_size_or_ratio_is_added_and_nothing_is_written(
+        self, client, ada, image, size, expected
+    ):
+        response = shown(client, ada, image, f"?size={size}")
+        assert expected in text(response)
+        assert "/places/any-" in response.context["opened_url"]
         assert not Recomposition.objects.exists()
 
-    def test_a_typed_size_that_is_none_is_explained(self, client, ada, image):
-        response = shown(client, ada, image, "?size=huge")
+    @pytest.mark.parametrize("size", ["huge", "16:0", "0:9", "16:9:4", "1x"])
+    def test_a_typed_size_that_is_none_is_explained(self, client, ada, image, size):
+        response = shown(client, ada, image, f"?size={size}")
         assert "such as 1080x1350" in text(response)
 
     def test_a_typed_size_of_a_shape_that_is_there_shows_that(self, ada, image):
         row = recomposition(image, "400x400")
-        from wagtail_smart_resize.editorial.actions import ResizeTarget
-
         screen = Screen(image, ada, ResizeTarget.parse("500x500"))
-        assert screen.typed_shape.row == row
+        assert screen.typed_place.row == row
 
     def test_what_was_bought_for_a_replaced_file_is_not_shown(self, ada, image):
         recomposition(image, "400x400").update_if(where={}, source_hash="old")
-        assert [shape.row for shape in Screen(image, ada).shapes] == [None, None]
+        assert [place.row for place in Screen(image, ada).places] == [None, None]
 
     def test_looking_changes_nothing(self, client, ada, image):
         candidate(recomposition(image, purchase="idle"))
         before = list(Recomposition.objects.values())
         shown(client, ada, image)
+        room(client, ada, image)
         client.get(url(image, "progress"))
         assert list(Recomposition.objects.values()) == before
         assert not GatewayRequest.objects.exists()
 
-    def test_more_shapes_do_not_mean_more_queries(
+    def test_more_places_do_not_mean_more_queries(
         self, client, ada, image, django_assert_max_num_queries
     ):
         candidate(recomposition(image, "400x400", purchase="idle"))
@@ -179,45 +220,229 @@ class TestShapes:
         image.file.storage.delete(image.file.name)
         assert "missing or damaged" in text(shown(client, ada, image))
 
-
-class TestOffering:
-    def test_what_a_template_wants_can_be_declined_before_it_is_bought(self, client, ada, image):
-        recomposition(image)
-        page = text(shown(client, ada, image))
-        assert "Keep the standard crop" in page
-        assert "Use the selected picture" not in page
-
-    def test_where_there_is_a_picture_there_is_a_choice(self, client, ada, image):
-        candidate(recomposition(image, purchase="idle"))
-        page = text(shown(client, ada, image))
-        assert "Use the selected picture" in page
-        assert "Keep the standard crop" not in page
-
-    def test_nobody_asks_twice_for_what_is_under_way(self, client, ada, image):
-        row = recomposition(image, purchase="requested")
-        html = shown(client, ada, image).content.decode()
-        assert 'data-key="any-1000" hidden' in html
-        assert Screen(image, ada).find(str(row.pk)).is_under_way
-
     def test_a_close_up_is_not_blamed_on_the_shape(self, client, ada, image):
         image.focal_point_x, image.focal_point_y = 300, 200
         image.focal_point_width = image.focal_point_height = 60
         image.save()
         recomposition(image, "450x300-c100", waiting_reason="enough_kept")
         page = text(shown(client, ada, image))
-        assert "the template asks for a close-up" in page
-        assert "The crop keeps" not in page
+        assert "Close-up, as asked" in page
 
-    def test_a_preset_that_is_gone_is_told(self, client, ada, image):
-        recomposition(image, "400x400", recipe="gone", purchase="idle")
-        assert "no longer hold the preset" in text(shown(client, ada, image))
 
-    def test_forms_of_a_preset_that_is_gone_buy_nothing(self, client, ada, image):
-        row = recomposition(image, "400x400", recipe="gone", purchase="idle")
+class TestGroups:
+    def group_of(self, ada, image, row):
+        return Screen(image, ada).find(str(row.pk)).group
+
+    def test_a_version_without_a_decision_is_to_decide(self, ada, image):
+        row = recomposition(image, purchase="idle")
+        candidate(row)
+        assert self.group_of(ada, image, row) == "to_decide"
+
+    def test_so_is_what_failed(self, ada, image):
+        assert self.group_of(ada, image, failed(image)) == "to_decide"
+
+    @pytest.mark.parametrize("fields", [{}, {"waiting_reason": "budget"}])
+    def test_what_is_bought_or_waits_is_under_way(self, ada, image, fields):
+        assert self.group_of(ada, image, recomposition(image, **fields)) == "under_way"
+
+    def test_a_crop_that_cuts_away_much_is_told_apart_from_one_that_is_fine(self, ada, image):
+        square = recomposition(image, "400x400", purchase="idle")
+        same = recomposition(image, "640x427", purchase="idle")
+        assert self.group_of(ada, image, square) == "loses_much"
+        assert self.group_of(ada, image, same) == "fine"
+
+    def test_what_somebody_has_decided_is_fine(self, ada, image):
+        assert self.group_of(ada, image, live(image).recomposition) == "fine"
+        declined = recomposition(image, "400x200", purchase="idle")
+        declined.choose(None, ada)
+        assert self.group_of(ada, image, declined) == "fine"
+
+    def test_avatars_and_strips_are_small(self, ada, image):
+        assert self.group_of(ada, image, recomposition(image, "60x60", purchase="idle")) == "small"
+        strip = recomposition(image, "800x80", purchase="idle")
+        assert self.group_of(ada, image, strip) == "small"
+
+    def test_the_groups_come_in_order_and_empty_ones_are_left_out(self, ada, image):
+        candidate(recomposition(image, purchase="idle"))
+        assert [group for group, _places in Screen(image, ada).groups] == [
+            "to_decide",
+            "loses_much",
+        ]
+
+    def test_versions_are_offered_for_all_that_loses_much(self, client, ada, image, configure):
+        configure(PRICE_PER_OUTPUT=("0.12", "USD"))
+        recomposition(image, "400x200", purchase="idle")
+        page = shown(client, ada, image)
+        assert "Make AI versions for these 3 places · 0.36 USD" in text(page)
+
+
+class TestNames:
+    def test_a_preset_names_the_place(self, ada, image):
+        row = recomposition(image, "960x300", shown_on=[[1, "testapp.picturepage"]])
+        assert Screen(image, ada).find(str(row.pk)).name == "Hero"
+
+    def test_else_the_types_of_the_pages_that_asked_do(self, ada, image):
+        shown_on = [[1, "testapp.picturepage"], [2, "testapp.storypage"], [3, "gone.page"]]
+        row = recomposition(image, "400x400", shown_on=shown_on)
+        assert Screen(image, ada).find(str(row.pk)).name == "Picture page, Story page"
+
+    def test_else_its_size_does(self, ada, image):
+        row = recomposition(image, "400x400")
+        place = Screen(image, ada).find(str(row.pk))
+        assert place.name == place.size
+        assert place.where == ""
+
+    def test_the_pages_are_those_that_asked_and_others_of_their_types(self, ada, image):
+        page = published_page(image)
+        other = page.get_parent().add_child(instance=PicturePage(title="Another", photo=image))
+        draft = PicturePage(title="Draft", photo=image, live=False)
+        page.get_parent().add_child(instance=draft)
+        row = recomposition(image, "1200x630", shown_on=[[page.pk, "testapp.picturepage"]])
+        place = Screen(image, ada).find(str(row.pk))
+        assert {each.pk for each in place.pages} == {page.pk, other.pk}
+        assert place.where == "2 pages"
+
+    def test_a_single_page_is_named_to_those_who_may_see_it(self, ada, here, image):
+        page = published_page(image)
+        row = recomposition(image, "1200x630", shown_on=[[page.pk, "testapp.picturepage"]])
+        assert Screen(image, ada).find(str(row.pk)).where == "Pictures"
+        assert Screen(image, here).find(str(row.pk)).where == "1 page"
+
+
+class TestRoom:
+    def test_it_shows_the_crop_and_all_versions_and_what_they_were_asked_for_with(
+        self, client, ada, image
+    ):
+        row = recomposition(image, purchase="idle")
+        for prompt in ("Keep her hat.", ""):
+            request = GatewayRequest.objects.create(
+                image=image,
+                source_hash=image.file_hash,
+                resolution="2K",
+                prompt=prompt,
+                asked_by=ada,
+                outputs_asked=1,
+                price="0.5",
+                currency="EUR",
+                charged="yes",
+            )
+            candidate(row, request=request)
+        page = text(room(client, ada, image))
+        assert "AI version 1" in page
+        assert "AI version 2" in page
+        assert "Keep her hat." in page
+        assert "Without words" in page
+        assert "0.50 EUR" in page
+        assert "Use this version" in page
+        assert "Keep the crop" in page
+
+    def test_it_opens_with_the_newest_version_that_is_to_be_decided(self, client, ada, image):
+        row = recomposition(image, purchase="idle")
+        candidate(row)
+        candidate(row, "gold")
+        assert b'room-open-value="2"' in room(client, ada, image).content
+
+    def test_by_itself_its_address_leads_to_the_screen_that_opens_it(self, client, ada, image):
+        recomposition(image)
         client.force_login(ada)
-        response = client.post(url(image, "ask"), asking(image, str(row.pk)), follow=True)
+        response = client.get(url(image, "room", "any-1000"))
+        assert response.url == url(image) + "?place=any-1000"
+        assert client.get(response.url).context["opened_url"] == url(image, "room", "any-1000")
+
+    def test_a_place_that_is_not_there_is_not_found(self, client, ada, image):
+        client.force_login(ada)
+        response = client.get(url(image, "room", "any-9999"), headers=FETCHED)
+        assert response.status_code == 404
+
+    def test_it_goes_on_to_the_next_place_to_decide(self, client, ada, image):
+        for slot in ("400x400", "400x200"):
+            candidate(recomposition(image, slot, purchase="idle"))
+        assert "Next place: 400×200" in text(room(client, ada, image))
+        assert "Next place: 400×400" in text(room(client, ada, image, "any-2000"))
+
+    def test_what_a_template_wants_can_be_declined_before_it_is_bought(self, client, ada, image):
+        recomposition(image)
+        assert "Keep the crop" in text(room(client, ada, image))
+
+    def test_whoever_may_not_approve_is_told_who_may(self, client, here, image, configure):
+        configure(REVIEW=True)
+        candidate(recomposition(image, purchase="idle"))
+        assert "Whoever may approve" in text(room(client, here, image))
+
+    def test_the_original_is_found_in_a_version_once(self, client, ada, image):
+        row = recomposition(image, "800x400", purchase="idle")
+        with image.file.open() as file:
+            original = PillowImage.open(file).convert("RGB")
+        wide = PillowImage.new("RGB", (original.width * 2, original.height), "gray")
+        wide.paste(original, (original.width // 2, 0))
+        version = candidate(row, size=wide.size)
+        content = io.BytesIO()
+        wide.save(content, "PNG")
+        version.file.storage.delete(version.file.name)
+        version.file.storage.save(version.file.name, ContentFile(content.getvalue()))
+        client.force_login(ada)
+        left, top, width, height = client.get(url(image, "match", version.pk)).json()["box"]
+        # The version is cut to the shape of its place: 800x400 of 1280x427.
+        assert left + width / 2 == pytest.approx(0.5, abs=0.02)
+        assert width == pytest.approx(640 / 854, abs=0.02)
+        assert (top, height) == (pytest.approx(0, abs=0.02), pytest.approx(1, abs=0.04))
+        version.file.storage.delete(version.file.name)
+        assert client.get(url(image, "match", version.pk)).json()["box"] is not None
+
+    def test_an_unrelated_version_is_not_matched(self, client, ada, image):
+        version = candidate(recomposition(image, purchase="idle"))
+        client.force_login(ada)
+        assert client.get(url(image, "match", version.pk)).json() == {"box": None}
+
+
+class TestFocalArea:
+    def save(self, client, user, image, **fields):
+        client.force_login(user)
+        return client.post(url(image, "focal_area"), fields, headers=FETCHED)
+
+    def area(self, image):
+        image.refresh_from_db()
+        focal = image.get_focal_point()
+        return focal and (focal.left, focal.top, focal.width, focal.height)
+
+    def test_it_is_saved_as_wagtails_own(self, client, here, image):
+        response = self.save(client, here, image, left=100, top=50, width=80, height=60)
         assert response.status_code == 200
-        assert not GatewayRequest.objects.exists()
+        assert self.area(image) == (100, 50, 80, 60)
+
+    def test_what_undoes_it_is_told(self, client, here, image):
+        self.save(client, here, image, left=100, top=50, width=80, height=60)
+        answer = self.save(client, here, image, left=0, top=0, width=10, height=10).json()
+        self.save(client, here, image, **answer["undo"]["fields"])
+        assert self.area(image) == (100, 50, 80, 60)
+
+    def test_undone_there_is_none_where_there_was_none(self, client, here, image):
+        answer = self.save(client, here, image, left=0, top=0, width=10, height=10).json()
+        self.save(client, here, image, **answer["undo"]["fields"])
+        assert self.area(image) is None
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"left": 600, "top": 0, "width": 80, "height": 60},
+            {"left": 1, "top": 1, "width": 0, "height": 10},
+            {"left": 1, "top": 1, "width": 10},
+            {"left": "x", "top": 1, "width": 10, "height": 10},
+            {"left": -1, "top": 1, "width": 10, "height": 10},
+        ],
+    )
+    def test_an_area_that_can_not_be_changes_nothing(self, client, here, image, fields):
+        assert self.save(client, here, image, **fields).status_code == 409
+        assert self.area(image) is None
+
+    def test_it_takes_the_right_to_change_the_image(self, client, image):
+        asker = person("asker", OURS)
+        for group in asker.groups.all():
+            GroupCollectionPermission.objects.filter(
+                group=group, permission__codename="change_image"
+            ).delete()
+        self.save(client, asker, image, left=0, top=0, width=10, height=10)
+        assert self.area(image) is None
 
 
 class TestFrames:
@@ -244,50 +469,34 @@ class TestFrames:
 
 class TestWords:
     def test_the_share_lost_and_the_verdict(self, client, ada, image):
-        recomposition(image, "450x300")
+        recomposition(image, "450x300", purchase="idle")
         page = text(shown(client, ada, image))
-        assert "The crop cuts away nothing." in page
-        assert "The crop cuts away 53 % of the picture." in page
-        assert "no recomposition needed" in page
-        assert "You may ask for one all the same." in page
-        assert "Generate 1 picture anyway" in page
+        assert "Crop cuts away 0 %" in page
+        assert "Crop cuts away 53 %" in page
+        form = text(make_form(client, ada, image, "450x300"))
+        assert "no AI version is needed" in form
 
     def test_where_nothing_can_be_asked_it_says_why(self, client, ada, image):
         OptOut.objects.create(image=image, user=ada, reason="Her face must stay hers.")
         response = shown(client, ada, image)
         assert "Her face must stay hers." in text(response)
-        assert "Generate a picture" not in text(response)
-
-    def test_outputs_price_and_budget_are_told_before(self, client, ada, image, settings):
-        settings.WAGTAIL_SMART_RESIZE = {
-            **settings.WAGTAIL_SMART_RESIZE,
-            "PRICE_PER_OUTPUT": ("0.12", "USD"),
-            "DAILY_LIMIT": 3,
-            "CANDIDATES": 2,
-        }
-        page = text(shown(client, ada, image))
-        assert "2 pictures are bought, for 0.24 USD. After that, the budget allows 1 more" in page
-
-    def test_who_asked_how_long_it_took_and_what_it_cost(self, client, ada, image):
-        row = candidate(recomposition(image, purchase="idle")).recomposition
-        sent = timezone.now() - dt.timedelta(minutes=9)
-        request = GatewayRequest.objects.create(
-            image=image,
-            source_hash=image.file_hash,
-            resolution="2K",
-            output_format="webp",
-            sizes=[{"size": "1000x1000", "recomposition": row.pk}],
-            status="done",
-            charged="yes",
-            price="0.5",
-            currency="EUR",
-            asked_by=ada,
-            sent_at=sent,
-            finished_at=sent + dt.timedelta(seconds=64),
+        assert "Make AI versions" not in text(response)
+        response = client.get(url(image, "make"), {"what": "400x400"}, headers=FETCHED)
+        assert (response.status_code, told(response)) == (
+            409,
+            "The image is opted out: it is never sent to the service.",
         )
-        row.update_if(where={}, request=request)
-        page = text(shown(client, ada, image))
-        assert "asked for by ada took 64 seconds cost 0.50 EUR" in page
+
+    def test_price_and_budget_are_told_before(self, client, ada, image, configure):
+        configure(PRICE_PER_OUTPUT=("0.12", "USD"), DAILY_LIMIT=3, CANDIDATES=2)
+        page = text(make_form(client, ada, image, "400x400"))
+        assert "Make 2 AI versions · 0.24 USD" in page
+        assert "0.36 USD left in the budget." in page
+
+    def test_of_several_places_the_price_is_that_of_all(self, client, ada, image, configure):
+        configure(PRICE_PER_OUTPUT=("0.12", "USD"))
+        page = text(make_form(client, ada, image, "400x400", "400x200"))
+        assert "Make 2 AI versions · 0.24 USD" in page
 
     @pytest.mark.parametrize(
         ("seconds", "words_"), [(1, "1 second"), (64, "64 seconds"), (125, "2 min 5 s")]
@@ -298,7 +507,7 @@ class TestWords:
     def test_a_failure_says_what_to_do(self, client, ada, image):
         failed(image, failure_detail="Odd <b>picture</b>.")
         response = shown(client, ada, image)
-        assert "The service could not recompose the picture." in text(response)
+        assert "The service could not make the AI version." in text(response)
         assert b"Odd &lt;b&gt;picture" in response.content
         assert "Try again" in text(response)
         assert "Look again" not in text(response)
@@ -310,23 +519,49 @@ class TestWords:
         assert "nobody knows whether it was made and charged" in page
         assert all(words in page for words in ["Look again", "Buy it again", "Leave it"])
 
+    def test_what_waits_has_ways_out(self, client, ada, image):
+        recomposition(image, waiting_reason="budget")
+        page = text(shown(client, ada, image))
+        assert "Waits: Budget used up" in page
+        assert all(words in page for words in ["Try now", "Cancel", "Ask differently"])
 
-class TestAsking:
+
+def make_form(client, user, image, *whats, **query):
+    client.force_login(user)
+    response = client.get(url(image, "make"), {"what": whats, **query}, headers=FETCHED)
+    assert response.status_code == 200
+    return response
+
+
+class TestMaking:
     def ask(self, client, user, image, **fields):
         client.force_login(user)
-        return client.post(url(image, "ask"), asking(image, **fields), follow=True)
+        return client.post(url(image, "make"), asking(image, **fields), headers=FETCHED)
 
     def test_a_typed_size_is_asked_for_as_it_is_worded(self, client, here, image):
         response = self.ask(client, here, image, what="1080x1080", seed="7")
-        assert "2 pictures are being made" in text(response)
+        assert told(response) == "2 AI versions are being made."
         request = GatewayRequest.objects.get()
         assert (request.prompt, request.images_per_size, request.seed) == ("Keep the rocket.", 2, 7)
-        assert request.asked_by == here
+        assert (request.asked_by, request.use_at_once) == (here, False)
         assert Recomposition.objects.get().slots == ["1080x1080"]
+
+    def test_several_places_are_asked_for_together(self, client, here, image):
+        response = self.ask(client, here, image, what=["400x400", "400x200"], candidates="1")
+        assert told(response) == "2 AI versions are being made."
+        assert len(GatewayRequest.objects.get().sizes) == 2
 
     def test_a_preset_is_asked_for_with_its_recipe(self, client, here, image):
         self.ask(client, here, image, what="400x500 portrait")
         assert GatewayRequest.objects.get().recipe == "portrait"
+
+    def test_places_with_recipes_of_their_own_keep_their_prompts(self, client, here, image):
+        whats = ["400x400", "400x500 portrait"]
+        form = make_form(client, here, image, *whats).content.decode()
+        assert 'name="has_several_recipes" value="True"' in form
+        self.ask(client, here, image, what=whats, prompt="", has_several_recipes="True")
+        prompts = set(GatewayRequest.objects.values_list("prompt", flat=True))
+        assert prompts == {settings.recipe("").prompt, settings.recipe("portrait").prompt}
 
     def test_a_row_is_asked_for_by_its_key(self, client, here, image):
         row = live(image).recomposition
@@ -334,23 +569,53 @@ class TestAsking:
         row.refresh_from_db()
         assert (row.purchase, row.live_id is not None) == ("requested", True)
 
+    def test_refining_begins_with_a_versions_own_words(self, client, here, image):
+        row = recomposition(image, purchase="idle")
+        request = GatewayRequest.objects.create(
+            image=image, source_hash=image.file_hash, resolution="4K", prompt="More sky."
+        )
+        version = candidate(row, request=request)
+        page = make_form(client, here, image, str(row.pk), **{"from": version.pk})
+        form = page.content.decode()
+        assert "More sky." in form
+        assert '<option value="4K" selected>' in form
+
+    def test_used_at_once_if_the_box_is_ticked(self, client, here, image):
+        self.ask(client, here, image, use_at_once="on")
+        assert GatewayRequest.objects.get().use_at_once
+
+    def test_that_takes_the_right_to_choose(self, client, here, image, configure):
+        configure(REVIEW=True)
+        assert "Use it at once" not in text(make_form(client, here, image, "400x400"))
+        self.ask(client, here, image, use_at_once="on")
+        assert not GatewayRequest.objects.exists()
+
     def test_pressed_twice_it_is_bought_once(self, client, here, image):
         key = str(uuid.uuid4())
         self.ask(client, here, image, key=key)
         response = self.ask(client, here, image, key=key)
-        assert "nothing was bought twice" in text(response)
+        assert "nothing was bought twice" in told(response)
         assert GatewayRequest.objects.count() == 1
         assert set(BudgetPeriod.objects.values_list("outputs", flat=True)) == {2}
 
-    def test_two_editors_at_once_buy_once(self, client, ada, here, image):
+    def test_what_was_sent_is_not_asked_for_twice(self, client, ada, here, image):
         self.ask(client, here, image)
+        GatewayRequest.objects.update(status="sent")
         response = self.ask(client, ada, image)
+        assert response.status_code == 422
         assert "already been asked for" in text(response)
         assert GatewayRequest.objects.count() == 1
 
-    def test_what_is_refused_keeps_what_was_typed(self, client, here, image, settings):
-        settings.WAGTAIL_SMART_RESIZE = {**settings.WAGTAIL_SMART_RESIZE, "DAILY_LIMIT": 1}
+    def test_what_was_not_sent_yet_is_replaced(self, client, here, image):
+        self.ask(client, here, image)
+        self.ask(client, here, image, prompt="Otherwise.")
+        assert Recomposition.objects.get().request.prompt == "Otherwise."
+        assert set(BudgetPeriod.objects.values_list("outputs", flat=True)) == {2}
+
+    def test_what_is_refused_keeps_what_was_typed(self, client, here, image, configure):
+        configure(DAILY_LIMIT=1)
         response = self.ask(client, here, image, prompt="Keep her hat.", seed="99")
+        assert response.status_code == 422
         assert "the budget allows 1 more now" in text(response)
         assert "Keep her hat." in text(response)
         assert 'value="99"' in response.content.decode()
@@ -360,8 +625,7 @@ class TestAsking:
         "wrong", [{"candidates": "5"}, {"seed": "-1"}, {"resolution": "8K"}, {"key": "x"}]
     )
     def test_what_no_form_would_send_buys_nothing(self, client, here, image, wrong):
-        response = self.ask(client, here, image, **wrong)
-        assert "Nothing was bought" in text(response)
+        assert self.ask(client, here, image, **wrong).status_code == 422
         assert not GatewayRequest.objects.exists()
 
     def test_taste_is_overruled_by_the_button_that_says_so(self, client, here, image):
@@ -378,22 +642,34 @@ class TestAsking:
 
     def test_of_a_file_replaced_meanwhile_nothing_is_bought(self, client, here, image):
         response = self.ask(client, here, image, source="the hash of the old file")
-        assert "was replaced while you were here" in text(response)
-        assert "Keep the rocket." in text(response)
+        assert "was replaced while you were here" in told(response)
         assert not GatewayRequest.objects.exists()
 
     def test_of_an_image_deleted_meanwhile_nothing_is_bought(self, client, here, image):
         fields = asking(image)
-        target = url(image, "ask")
+        target = url(image, "make")
         image.delete()
         client.force_login(here)
         response = client.post(target, fields, follow=True)
         assert "has been deleted: nothing was done" in text(response)
         assert not GatewayRequest.objects.exists()
 
-    def test_a_page_loaded_again_leads_back(self, client, here, image):
-        client.force_login(here)
-        assert client.get(url(image, "ask")).url == url(image)
+    def test_the_wishes_are_the_sites(self, client, here, image, configure):
+        assert "Keep everyone whole" in text(make_form(client, here, image, "400x400"))
+        configure(WISHES=["Snow on the roofs"])
+        page = text(make_form(client, here, image, "400x400"))
+        assert "Snow on the roofs" in page
+        assert "Keep everyone whole" not in page
+
+    def test_forms_of_a_preset_that_is_gone_buy_nothing(self, client, ada, image):
+        row = recomposition(image, "400x400", recipe="gone", purchase="idle")
+        response = self.ask(client, ada, image, what=str(row.pk))
+        assert response.status_code == 422
+        assert not GatewayRequest.objects.exists()
+
+    def test_a_preset_that_is_gone_is_told(self, client, ada, image):
+        recomposition(image, "400x400", recipe="gone", purchase="idle")
+        assert "no longer hold the preset" in text(room(client, ada, image, "gone-1000"))
 
 
 class TestChoosing:
@@ -402,20 +678,37 @@ class TestChoosing:
         fields = {"row": row.pk, "choice": choice}
         return client.post(url(row.image, "choose"), fields, follow=True)
 
-    def test_it_is_being_published_until_the_flip(self, client, here, image):
+    def test_it_goes_live_once_it_can_not_be_undone(self, client, here, image):
         row = recomposition(image, purchase="idle")
         first = candidate(row)
         response = self.choose(client, here, row, first.pk)
-        assert "Being published" in text(response)
+        assert "AI version 1 in a few seconds" in text(response)
         publication.publish(image.pk)
-        assert "Recomposition live" in text(shown(client, here, image))
+        assert "AI version 1 in a few seconds" in text(shown(client, here, image))
+        row.update_if(where={}, takes_effect_at=timezone.now())
+        publication.publish(image.pk)
+        assert "in a few seconds" not in text(shown(client, here, image))
         row.refresh_from_db()
         assert (row.live, row.decided_by) == (first, here)
 
-    def test_the_crop_undoes_it_and_loses_nothing(self, client, here, image):
+    def test_it_can_be_undone(self, client, here, image):
+        row = recomposition(image, purchase="idle")
+        first = candidate(row)
+        client.force_login(here)
+        fields = {"row": row.pk, "choice": first.pk}
+        undo = client.post(url(image, "choose"), fields, headers=FETCHED).json()["undo"]
+        assert undo == {"url": url(image, "undo"), "rows": [row.pk], "seconds": 10}
+        response = client.post(undo["url"], {"rows": undo["rows"]}, headers=FETCHED)
+        assert told(response) == "Undone: all is as it was."
+        row.refresh_from_db()
+        assert (row.live, row.decision) == (None, "none")
+        again = client.post(undo["url"], {"rows": undo["rows"]}, headers=FETCHED)
+        assert (again.status_code, "too late" in told(again)) == (409, True)
+
+    def test_the_crop_loses_no_version(self, client, here, image):
         row = live(image).recomposition
         response = self.choose(client, here, row, "crop")
-        assert "No picture is lost" in text(response)
+        assert "The crop is chosen." in text(response)
         row.refresh_from_db()
         assert (row.live, row.decision, row.candidates.count()) == (None, "crop", 1)
 
@@ -448,7 +741,6 @@ class TestChoosing:
         settings.WAGTAIL_SMART_RESIZE = {**settings.WAGTAIL_SMART_RESIZE, "REVIEW": True}
         row = recomposition(image, purchase="idle")
         first = candidate(row)
-        assert "Whoever may approve" in text(shown(client, here, image))
         self.choose(client, here, row, first.pk)
         row.refresh_from_db()
         assert row.decision == "none"
@@ -522,28 +814,42 @@ class TestProgress:
             headers={"X-Requested-With": "XMLHttpRequest"},
         )
 
-    def cards(self, response):
-        return {card["key"]: card for card in json.loads(response.content)["cards"]}
-
-    def test_only_what_has_changed_is_sent(self, client, here, image):
+    def test_the_sheet_is_sent_only_if_it_has_changed(self, client, here, image):
         row = recomposition(image, purchase="idle")
-        first = self.cards(self.poll(client, here, image))
-        assert "any-1000" in first
-        have = ",".join(f"{key}:{card['etag']}" for key, card in first.items())
-        assert self.cards(self.poll(client, here, image, have)) == {}
+        first = self.poll(client, here, image).json()
+        assert "400×400" in first["html"]
+        assert "html" not in self.poll(client, here, image, first["etag"]).json()
         candidate(row)
-        again = self.cards(self.poll(client, here, image, have))
-        assert list(again) == ["any-1000"]
-        assert "Picture 1" in again["any-1000"]["html"]
+        again = self.poll(client, here, image, first["etag"]).json()
+        assert "1 version" in again["html"]
 
-    def test_it_counts_what_is_under_way(self, client, here, image):
-        recomposition(image)
-        answer = json.loads(self.poll(client, here, image).content)
-        assert (answer["active"], answer["summary"]) == (1, "1 shape is under way.")
+    @pytest.mark.parametrize(
+        ("fields", "expected"),
+        [
+            ({}, (1, "Under way", "1 place is under way.")),
+            ({"waiting_reason": "budget"}, (1, "Waiting", "1 place waits. It goes on by itself.")),
+            ({"purchase": "failed"}, (0, "Failed", "1 place needs your attention.")),
+            ({"purchase": "idle"}, (0, "Done", "All is up to date.")),
+        ],
+    )
+    def test_it_goes_on_for_whatever_can_still_move_and_tells_the_truth(
+        self, client, here, image, fields, expected
+    ):
+        recomposition(image, **fields)
+        answer = self.poll(client, here, image).json()
+        assert (answer["active"], answer["headline"], answer["summary"]) == expected
+
+    def test_a_version_is_to_be_decided(self, client, here, image):
+        candidate(recomposition(image, purchase="idle"))
+        answer = self.poll(client, here, image).json()
+        assert (answer["headline"], answer["summary"]) == (
+            "To decide",
+            "1 place is to be decided.",
+        )
 
     def test_it_tells_that_the_file_was_replaced(self, client, here, image):
         response = self.poll(client, here, image, source="the hash of the old file")
-        assert json.loads(response.content) == {"active": 0, "replaced": True, "cards": []}
+        assert json.loads(response.content) == {"active": 0, "replaced": True}
 
     def test_rights_are_asked_for_each_time(self, client, here, image):
         assert self.poll(client, here, image).status_code == 200
@@ -618,13 +924,21 @@ class TestRights:
     @pytest.mark.parametrize("name", ["ada", "here"])
     def test_who_may_sees_the_screen(self, client, image, name, request):
         response = shown(client, request.getfixturevalue(name), image)
-        assert "Generate a picture" in text(response)
+        assert "Make AI versions" in text(response)
 
     @pytest.mark.parametrize("name", ["elsewhere", "nobody"])
     def test_who_may_not_is_turned_away(self, client, image, name, request):
         shown = candidate(recomposition(image, purchase="idle"))
         client.force_login(request.getfixturevalue(name))
-        for target in [url(image), url(image, "progress"), url(image, "candidate", shown.pk)]:
+        targets = [
+            url(image),
+            url(image, "progress"),
+            url(image, "candidate", shown.pk),
+            url(image, "match", shown.pk),
+            url(image, "room", "any-1000"),
+            url(image, "make") + "?what=400x400",
+        ]
+        for target in targets:
             response = client.get(target)
             assert (response.status_code, response.url) == (302, reverse("wagtailadmin_home"))
 
@@ -649,7 +963,7 @@ class TestRights:
         assert GatewayRequest.objects.count() == 1
         assert not OptOut.objects.exists()
 
-    @pytest.mark.parametrize("action", ["ask", "failed", "opt_out"])
+    @pytest.mark.parametrize("action", ["make", "failed", "try_now", "call_off", "opt_out"])
     def test_who_may_only_approve_can_not_spend_or_keep_in(self, client, image, action):
         row = failed(image)
         client.force_login(person("approver", APPROVE))
@@ -664,4 +978,5 @@ class TestRights:
         client.force_login(ada)
         for action in ACTIONS:
             assert client.get(url(image, action)).url == url(image)
+            assert client.get(url(image, action), headers=FETCHED).status_code in {302, 409}
         assert get_image_model().objects.filter(pk=image.pk).exists()

@@ -112,7 +112,7 @@ class Screens(NamedTuple):
         failure = {"row": self.failed.pk, "key": uuid.uuid4()}
         decide = reverse("smart_resize_admin:review_decide", args=[self.waiting.recomposition_id])
         return {
-            "generate": (self.address("ask"), generating(self.image)),
+            "generate": (self.address("make"), generating(self.image)),
             "retry": (self.address("failed"), {**failure, "action": "retry"}),
             "look again": (self.address("failed"), {**failure, "action": "recheck"}),
             "leave": (self.address("failed"), {**failure, "action": "dismiss"}),
@@ -124,7 +124,7 @@ class Screens(NamedTuple):
             "decline": (decide, {"decline": "1"}),
             "approve selected": (
                 reverse("smart_resize_admin:review_selected"),
-                {"candidates": [self.waiting.pk]},
+                {"candidates": [self.waiting.pk], "confirm": "1"},
             ),
         }
 
@@ -254,17 +254,17 @@ class TestOnlyOnesOwn:
         response = client.get(reverse("smart_resize_admin:review"))
         entries = [each.row for each in response.context["entries"]]
         assert entries == [mine.waiting.recomposition]
-        assert "1 Picture to review" in text(client.get(HOME))
+        assert "1 Version to review" in text(client.get(HOME))
 
     def test_one_of_his_among_hers_is_not_approved(self, client, mine, theirs, settings):
         settings.WAGTAIL_SMART_RESIZE = {**settings.WAGTAIL_SMART_RESIZE, "REVIEW": True}
-        both = {"candidates": [mine.waiting.pk, theirs.waiting.pk]}
+        both = {"candidates": [mine.waiting.pk, theirs.waiting.pk], "confirm": "1"}
         assert client.post(reverse("smart_resize_admin:review_selected"), both).url == HOME
         assert not Recomposition.objects.exclude(live=None).exists()
 
     def test_the_bulk_action_asks_for_hers_alone(self, client, mine, theirs):
         url = bulk_action.address(mine.image, theirs.image)
-        wanted = {"key": uuid.uuid4(), "sizes": "200x400"}
+        wanted = {"key": uuid.uuid4(), "sizes": "200x400", "uses": "none"}
         page = client.post(url, wanted).content.decode()
         agreed = re.search(r'name="agreed"[^>]*value="([^"]+)"', page)[1]
         client.post(url, {**wanted, "agreed": agreed, "confirm": "yes"})
@@ -309,9 +309,9 @@ class TestFormOfTheSitesOwn:
         assert again(mine.image).title == "Launch, by Ada"
         page = client.get(mine.address("image"))
         assert "Launch, by Ada" in text(page)
-        assert [shape.row for shape in page.context["screen"].shapes] == [None, None]
+        assert [place.row for place in page.context["screen"].places] == [None, None]
         stale = {"what": "1080x1080", "source": mine.failed.source_hash}
-        response = client.post(mine.address("ask"), {**generating(mine.image), **stale})
+        response = client.post(mine.address("make"), {**generating(mine.image), **stale})
         assert "was replaced" in " ".join(map(str, get_messages(response.wsgi_request)))
 
     def test_an_image_that_it_uploads_has_its_screen(self, client, root, django_user_model):
@@ -323,7 +323,7 @@ class TestFormOfTheSitesOwn:
         assert response.status_code == 302
         image = get_image_model().objects.get()
         assert image.title == "New, by Ada"
-        client.post(reverse("smart_resize_admin:ask", args=[image.pk]), generating(image))
+        client.post(reverse("smart_resize_admin:make", args=[image.pk]), generating(image))
         assert GatewayRequest.objects.get().image_id == image.pk
 
 

@@ -1,6 +1,7 @@
 """Double clicks, the back button, other tabs and other editors: each ends in a clear message, and
 in one purchase at most."""
 
+import datetime as dt
 import io
 import re
 import threading
@@ -12,6 +13,7 @@ from django.contrib.messages import get_messages
 from django.db import connections
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from support import bulk_action
 from support.factories import candidate, colour_of, picture, plain_image, recomposition
 from support.waiting import TIMEOUT_SECONDS, join
@@ -43,9 +45,9 @@ IN_REVIEW = ["approve", "decline", "approve selected"]
 EVERY_ACT = [*ON_THE_SCREEN, *IN_REVIEW]
 
 DELETED = "The image has been deleted: nothing was done."
-NOT_THERE = "This picture is not there any more: its image may have been deleted."
+NOT_THERE = "This version is not there any more: its image may have been deleted."
 REPLACED = "The image's file was replaced while you were here: nothing was bought."
-OF_THE_OLD = "The image's file was replaced: this picture is of the old one."
+OF_THE_OLD = "The image's file was replaced: this version is of the old one."
 ANOTHER_FILE = "0123456789abcdef0123456789abcdef01234567"
 ONLY_ONCE = "This had been asked for already: nothing was bought twice."
 
@@ -89,7 +91,8 @@ def _form(act, image):
     shown = candidate(recomposition(image, purchase="idle"))
     row = shown.recomposition
     if act == "approve selected":
-        return Form(reverse("smart_resize_admin:review_selected"), {"candidates": [shown.pk]})
+        selected = {"candidates": [shown.pk], "confirm": "1"}
+        return Form(reverse("smart_resize_admin:review_selected"), selected)
     if act in IN_REVIEW:
         url = reverse("smart_resize_admin:review_decide", args=[row.pk])
         return Form(url, {act: shown.pk})
@@ -99,7 +102,7 @@ def _form(act, image):
 def generating(image, what="1080x1080", **fields):
     data = {"what": what, "prompt": "Keep it.", "candidates": "1", "resolution": "2K"}
     seen = {"source": image.file_hash, "key": str(uuid.uuid4())}
-    return Form(address(image, "ask"), {**data, **seen, **fields})
+    return Form(address(image, "make"), {**data, **seen, **fields})
 
 
 def choosing(row, choice):
@@ -131,8 +134,9 @@ def send(client, form):
 
 
 def told(response):
-    """The messages of one response, as text."""
-    html = " ".join(str(message) for message in get_messages(response.wsgi_request))
+    """The messages of one response, and what its form says is wrong, as text."""
+    wrong = re.findall(r'<p class="error-message".*?</p>', response.content.decode())
+    html = " ".join([*map(str, get_messages(response.wsgi_request)), *wrong])
     return " ".join(re.sub(r"<[^>]+>", " ", html).replace("&#x27;", "'").split())
 
 
@@ -241,7 +245,7 @@ class TestDeletedInAnotherTab:
 class TestFileReplacedInAnotherTab:
     WORDS = {
         "generate": REPLACED,
-        "retry": "The image's file was replaced: ask for a picture of the new one.",
+        "retry": "The image's file was replaced: ask for a version of the new one.",
         "choose": OF_THE_OLD,
         "crop": REPLACED,
         "approve": OF_THE_OLD,
@@ -283,15 +287,16 @@ class TestFileReplacedInAnotherTab:
         assert nothing_is_bought()
 
     @pytest.mark.parametrize("moment", ["before the button is pressed", *MOMENTS])
-    def test_pressed_again_the_new_file_is_bought(self, editor, image, meanwhile, moment):
+    def test_asked_again_the_new_file_is_bought(self, editor, image, meanwhile, moment):
         form = generating(image)
         if moment in MOMENTS:
             meanwhile(moment, lambda: replace(image))
         else:
             replace(image)
-        response = send(editor, form)
-        assert REPLACED in told(response)
-        assert f'name="source" value="{ANOTHER_FILE}"' in response.content.decode()
+        assert REPLACED in told(send(editor, form))
+        assert nothing_is_bought()
+        again = editor.get(form.url, {"what": form.data["what"]}).content.decode()
+        assert f'name="source" value="{ANOTHER_FILE}"' in again
         send(editor, Form(form.url, {**form.data, "source": ANOTHER_FILE}))
         assert [request.source_hash for request in bought()] == [ANOTHER_FILE]
 
@@ -304,18 +309,18 @@ class TestTheSameFormTwice:
         "retry": ONLY_ONCE,
         "look again": "The service is being asked already.",
         "leave": "Left as it is. Nothing is bought.",
-        "choose": "Your choice is recorded. Visitors see it in a few seconds.",
-        "crop": "Recorded: visitors see the standard crop. No picture is lost.",
+        "choose": "The AI version is chosen.",
+        "crop": "The crop is chosen.",
         "opt out": "The image is never sent to the service from now on.",
         "opt in": "The image may be sent to the service again.",
-        "approve": "editor has already approved a picture",
-        "decline": "editor has already decided for the standard crop",
-        "approve selected": "editor has already approved a picture",
+        "approve": "editor has already approved a version",
+        "decline": "editor has already decided for the crop",
+        "approve selected": "editor has already approved a version",
     }
 
     def state(self):
         models = [Recomposition, GatewayRequest, BudgetPeriod, OptOut]
-        changing = {"decided_at"}
+        changing = {"decided_at", "takes_effect_at", "before_decision"}
         return [
             {name: value for name, value in row.items() if name not in changing}
             for model in models
@@ -377,10 +382,19 @@ def at_once(*tabs):
 class TestTwoEditors:
     @commits
     def test_both_generate_at_once(self, people, image):
+        """What was not sent yet is asked for by the second instead: one is bought."""
         answers = at_once((people.editor, generating(image)), (people.superuser, generating(image)))
-        assert sorted(answer.status_code for answer in answers) == [200, 302]
-        second = next(answer for answer in answers if answer.status_code == 200)
-        assert "A picture of this shape has already been asked for." in told(second)
+        assert [answer.status_code for answer in answers] == [302, 302]
+        assert bought().unfinished().count() == 1
+        assert {row.outputs for row in BudgetPeriod.objects.all()} == {1}
+
+    def test_one_generates_what_the_other_has_sent(self, editor, people, image):
+        send(editor, generating(image))
+        bought().update(status="sent")
+        editor.force_login(people.superuser)
+        response = send(editor, generating(image))
+        assert response.status_code == 422
+        assert "An AI version for this place has already been asked for." in told(response)
         assert bought().count() == 1
 
     def test_both_try_again(self, editor, people, image):
@@ -397,7 +411,7 @@ class TestTwoEditors:
     @pytest.mark.parametrize(
         ("action", "words"),
         [
-            ("dismiss", "A picture of this shape has already been asked for."),
+            ("dismiss", "An AI version for this place has already been asked for."),
             ("recheck", "The service is being asked already."),
         ],
     )
@@ -424,7 +438,9 @@ class TestTwoEditors:
         return candidate(row, "steelblue"), candidate(row, "red")
 
     def served(self, image):
-        """The colour that visitors see once it is published."""
+        """The colour that visitors see once it can't be undone any more."""
+        undoable = Recomposition.objects.exclude(takes_effect_at=None)
+        undoable.update(takes_effect_at=timezone.now() - dt.timedelta(seconds=1))
         publication.publish(image.pk)
         fresh = get_image_model().objects.get(pk=image.pk)
         return colour_of(fresh.get_rendition("smartresize-400x400"))
@@ -505,7 +521,7 @@ class TestBulkAction:
 
     def form(self, editor, *images):
         url = bulk_action.address(*images)
-        data = {"key": str(uuid.uuid4()), "sizes": "400x400"}
+        data = {"key": str(uuid.uuid4()), "sizes": "400x400", "uses": "none"}
         page = editor.post(url, data).content.decode()
         agreed = re.search(r'name="agreed"[^>]*value="([^"]+)"', page)[1]
         return Form(url, {**data, "agreed": agreed, "confirm": "yes"})

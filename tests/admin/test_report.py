@@ -9,16 +9,21 @@ import uuid
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from django.utils import timezone
 from openpyxl import load_workbook
-from support.factories import candidate, live, plain_image, recomposition
+from support.factories import candidate, live, plain_image, published_page, recomposition
 from support.people import editor
+from testapp.models import PicturePage
 from wagtail.images import get_image_model
+from wagtail.models import Page
 
 from wagtail_smart_resize.admin.report import export as report_export
+from wagtail_smart_resize.admin.report import views as report_views
 from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.models import (
     BudgetPeriod,
+    Candidate,
     GatewayRequest,
     ImageVersion,
     PipelineState,
@@ -107,6 +112,12 @@ class TestWhoMay:
         row = recomposition(image)
         client.force_login(editor("approver", people.here, ("approve_recomposition",)))
         assert shown(client) == [row]
+
+    def test_decisions_are_one_click_away_outside_review_mode_too(self, client, people):
+        client.force_login(people.editor)
+        assert f'{REPORT}review/"' in text(client)
+        client.force_login(editor("approver", people.here, ("approve_recomposition",)))
+        assert f'{REPORT}review/"' not in text(client)
 
     def test_posting_is_not_allowed(self, admin):
         assert admin.post(REPORT).status_code == 405
@@ -229,7 +240,18 @@ class TestFilters:
 class TestBatch:
     def asked(self, image, batch, *slots, **fields):
         rows = [recomposition(image, slot, purchase="requested") for slot in slots]
+        fields = {"outputs_asked": len(rows), **fields}
         return gateway_request(*rows, batch=batch, **fields), rows
+
+    def made(self, row, request, position=0):
+        """Have one of the versions arrive."""
+        version = candidate(row, request=request, position=position)
+        row.bought()
+        return version
+
+    def tiles(self, html):
+        found = html[html.index('<ul class="smart-resize-tiles">') :]
+        return re.findall(r'<li class="smart-resize-tile">.*?</li>', found)
 
     def test_finds_all_that_was_asked_for_together(self, admin, people):
         batch = uuid.uuid4()
@@ -246,19 +268,125 @@ class TestBatch:
 
     def test_shows_how_far_it_is_and_asks_again(self, admin, image):
         batch = uuid.uuid4()
-        _request, (done, _busy) = self.asked(image, batch, "400x400", "200x400")
-        done.fail("http_400", "no")
+        request, (done, _busy) = self.asked(image, batch, "400x400", "200x400")
+        self.made(done, request)
         html = text(admin, batch=str(batch))
-        assert "1 of 2 pictures done" in html
+        assert "1 of 2 AI versions made" in html
+        assert '<progress class="smart-resize-progress" max="2" value="1"' in html
         assert f'w-swap-src-value="{RESULTS}?batch={batch}&amp;seen=1"' in html
+
+    def test_counts_versions_though_a_place_has_several(self, admin, image):
+        batch = uuid.uuid4()
+        request, (row, _busy) = self.asked(image, batch, "400x400", "200x400", outputs_asked=8)
+        for number in range(3):
+            self.made(row, request, number)
+        Candidate.objects.filter(position=2).update(stored=False)
+        assert "2 of 8 AI versions made" in text(admin, batch=str(batch))
+
+    def test_counts_nothing_that_failed_and_was_not_charged(self, admin, image):
+        batch = uuid.uuid4()
+        self.asked(image, batch, "400x400", status="failed", charged="no", outputs_asked=4)
+        self.asked(image, batch, "200x400", status="failed", charged="yes", outputs_asked=2)
+        self.asked(image, batch, "300x400")
+        assert "0 of 3 AI versions made" in text(admin, batch=str(batch))
 
     def test_ends_by_itself(self, admin, image):
         batch = uuid.uuid4()
-        _request, rows = self.asked(image, batch, "400x400")
-        rows[0].fail("http_400", "no")
+        request, (made, failed) = self.asked(image, batch, "400x400", "200x400")
+        self.made(made, request)
+        failed.fail("http_400", "no")
         html = text(admin, RESULTS, batch=str(batch), seen="0")
-        assert "The batch is done: 1 picture" in html
+        assert "The batch is done: 1 AI version" in html
         assert "smart-resize:refresh" not in html
+        assert "<progress class" not in html[html.index("smart-resize-batch-heading") :]
+
+    def test_tells_the_states_of_its_places(self, admin, image):
+        batch = uuid.uuid4()
+        request, (made, failed) = self.asked(image, batch, "400x400", "200x400")
+        self.made(made, request)
+        failed.fail("http_400", "no")
+        response = admin.get(REPORT, {"batch": str(batch)})
+        words = [(str(name.label), count) for name, count in response.context["batch"].words]
+        assert words == [("Failed", 1), ("Ready to choose", 1)]
+
+    def test_shows_the_newest_version_of_each_place(self, admin, image):
+        batch = uuid.uuid4()
+        request, (made, waits) = self.asked(image, batch, "400x400", "200x400", outputs_asked=4)
+        versions = [self.made(made, request, number) for number in range(2)]
+        first, second = self.tiles(text(admin, batch=str(batch)))
+        address = reverse("smart_resize_admin:candidate", args=[image.pk, versions[1].pk])
+        assert f'src="{address}?side=320"' in first
+        room = reverse("smart_resize_admin:room", args=[image.pk, "any-1000"])
+        assert f'href="{room}"' in first
+        assert "Ready to choose" in first
+        assert "<svg" in second
+        assert image.title in second
+        assert waits.candidates.count() == 0
+
+    def test_leads_to_the_decisions_for_who_may_decide(self, client, people, image, configure):
+        configure(REVIEW=True)
+        batch = uuid.uuid4()
+        _request, (row,) = self.asked(image, batch, "400x400")
+        candidate(row)
+        link = f'href="{REPORT}review/?batch={batch}"'
+        client.force_login(people.editor)
+        assert link in text(client, batch=str(batch))
+        response = client.get(f"{REPORT}review/?batch={batch}")
+        assert [each.row for each in response.context["entries"]] == [row]
+        client.force_login(editor("asker", people.here, ("smart_resize_recomposition",)))
+        assert link not in text(client, batch=str(batch))
+
+    def test_shows_no_more_tiles_than_fit(self, admin, image, monkeypatch):
+        monkeypatch.setattr(report_views, "MAX_BATCH_TILES", 2)
+        batch = uuid.uuid4()
+        self.asked(image, batch, "400x400", "200x400", "300x400")
+        html = text(admin, batch=str(batch))
+        assert len(self.tiles(html)) == 2
+        assert "0 of 3 AI versions made" in html
+
+    def test_holds_no_tiles_nor_numbers_of_others(self, client, people, image):
+        batch = uuid.uuid4()
+        theirs, mine = image, plain_image(collection=people.there)
+        for each in (theirs, mine):
+            request, (row,) = self.asked(each, batch, "400x400")
+            self.made(row, request)
+        client.force_login(people.elsewhere)
+        html = text(client, batch=str(batch))
+        (tile,) = self.tiles(html)
+        assert mine.title in tile
+        assert "The batch is done: 1 AI version" in html
+        assert theirs.title not in html
+
+    def test_a_title_is_no_markup_in_a_tile(self, admin, image):
+        get_image_model().objects.filter(pk=image.pk).update(title="<script>alert(1)</script>")
+        batch = uuid.uuid4()
+        self.asked(image, batch, "400x400")
+        assert "<script>alert" not in text(admin, batch=str(batch))
+
+    def test_needs_no_inline_script_or_style(self, admin, image):
+        batch = uuid.uuid4()
+        request, (row, _busy) = self.asked(image, batch, "400x400", "200x400")
+        self.made(row, request)
+        html = text(admin, batch=str(batch))
+        ours = html[html.index("<main") : html.index("</main>")]
+        assert not re.search(r"<style|<script|\sstyle=|\son[a-z]+=", ours)
+
+    def test_queries_do_not_grow_with_its_tiles(
+        self, client, people, django_assert_max_num_queries
+    ):
+        batch = uuid.uuid4()
+
+        def see(images):
+            for _ in range(images):
+                request, (row,) = self.asked(plain_image(collection=people.here), batch, "400x400")
+                self.made(row, request)
+            text(client, batch=str(batch))  # makes the renditions
+            with django_assert_max_num_queries(1000) as made:
+                text(client, batch=str(batch))
+            return len(made)
+
+        client.force_login(people.editor)
+        assert see(2) == see(5)
 
     def test_announces_only_what_has_changed(self, admin, image):
         batch = uuid.uuid4()
@@ -310,11 +438,82 @@ class TestExports:
         (record,) = self.export(admin, kind)
         assert record["Image"] == image.title
         assert record["Collection"] == "Here"
-        assert (record["Presets"], record["Sizes"]) == ("Hero", "1920×600")
+        assert (record["Place"], record["Sizes"]) == ("Hero", "1920×600")
         assert (record["State"], record["Failure code"]) == ("Outcome unknown", "unknown")
-        assert (record["Live"], record["Decision"]) == ("Standard crop", "not decided")
+        assert (record["Visitors see"], record["Decision"]) == ("Crop", "not decided")
         assert (record["Asked by"], record["Prompt"]) == ("editor", "More sky")
         assert (float(record["Cost"]), record["Currency"]) == (0.24, "EUR")
+
+    def test_begin_with_what_matters_and_end_with_what_programs_read(self, admin, image):
+        recomposition(image)
+        (headings, _record) = sheet(admin.get(REPORT, {"export": "csv"}), "csv")
+        assert headings[:9] == [
+            "Image",
+            "Description",
+            "Place",
+            "Sizes",
+            "Visitors see",
+            "Since",
+            "By decision of",
+            "Pages",
+            "Addresses of the pages",
+        ]
+        assert headings.index("State") < headings.index("Live: seed") < headings.index("Purchase")
+        assert len(headings) == len(set(headings))
+
+    def test_hold_the_images_description(self, admin, image):
+        get_image_model().objects.filter(pk=image.pk).update(description="A calm sea")
+        image = get_image_model().objects.get(pk=image.pk)
+        recomposition(image)
+        (record,) = self.export(admin, "csv")
+        assert record["Description"] == image.default_alt_text == "A calm sea"
+
+    def test_name_the_pages_that_show_it_with_their_addresses(self, admin, image):
+        page = published_page(image)
+        other = page.get_parent().add_child(instance=PicturePage(title="More", photo=image))
+        row = recomposition(image, shown_on=[[page.pk, "testapp.picturepage"]])
+        (record,) = self.export(admin, "csv")
+        assert record["Place"] == "Picture page"
+        assert record["Pages"] == "Pictures; More"
+        addresses = [page.get_full_url(), other.get_full_url()]
+        assert record["Addresses of the pages"].split() == addresses
+        row.update_if(where={}, shown_on=[])
+        (record,) = self.export(admin, "csv")
+        assert (record["Pages"], record["Addresses of the pages"]) == ("", "")
+
+    def test_name_no_page_that_is_not_published(self, admin, image):
+        page = published_page(image)
+        recomposition(image, shown_on=[[page.pk, "testapp.picturepage"]])
+        page.unpublish()
+        (record,) = self.export(admin, "csv")
+        assert (record["Pages"], record["Addresses of the pages"]) == ("", "")
+
+    @pytest.mark.security("Formulas in texts")
+    def test_csv_runs_no_formula_of_a_pages_title(self, admin, image):
+        page = published_page(image)
+        Page.objects.filter(pk=page.pk).update(title="=cmd()")
+        recomposition(image, shown_on=[[page.pk, "testapp.picturepage"]])
+        (record,) = self.export(admin, "csv")
+        assert record["Pages"] == "'=cmd()"
+
+    @pytest.mark.parametrize("kind", ["csv", "xlsx"])
+    def test_tell_moments_without_microseconds(self, admin, people, image, kind):
+        moment = dt.datetime(2026, 11, 3, 9, 30, 15, 123456, tzinfo=dt.UTC)
+        row = live(image).recomposition
+        request = gateway_request(row, sent_at=moment)
+        row.live.update_if(where={}, request=request)
+        row.update_if(
+            where={},
+            wanted_at=moment,
+            decided_at=moment,
+            decided_by=people.superuser,
+            decision="candidate",
+        )
+        (record,) = self.export(admin, kind)
+        for name in ("Asked since", "Decided", "Since", "Live: sent"):
+            told = str(record[name])
+            assert told.startswith("2026-11-03 09:30:15"), name
+            assert "123456" not in told, name
 
     @pytest.mark.parametrize("kind", ["csv", "xlsx"])
     def test_obey_the_filters(self, admin, image, kind):
@@ -397,7 +596,7 @@ class TestExports:
         get_image_model().objects.filter(pk=image.pk).update(title="=1+1")
         recomposition(image)
         content = b"".join(admin.get(REPORT, {"export": "xlsx"}).streaming_content)
-        cell = load_workbook(io.BytesIO(content)).active["B2"]
+        cell = load_workbook(io.BytesIO(content)).active["A2"]
         assert (cell.value, cell.data_type) == ("=1+1", "s")
 
     def test_xlsx_leaves_out_what_no_workbook_can_hold(self, admin, image):
@@ -441,7 +640,7 @@ class TestExports:
             (str(row.image_id), str(row.shape)) for row in shown(admin, ordering=ordering)
         ]
         exported = self.export(admin, "csv", ordering=ordering)
-        assert [(record["Image ID"], record["Shape"]) for record in exported] == shown_rows
+        assert [(record["Image ID"], record["Ratio"]) for record in exported] == shown_rows
         assert len(shown_rows) == 6
 
     def test_do_not_load_all_rows_to_count_them(self, admin, image, monkeypatch):
@@ -498,8 +697,8 @@ class TestExports:
         assert record["Source file (SHA-1)"] == image.file_hash
         assert record["Live file (SHA-256)"] == chosen.digest
         assert record["Live size"] == f"{chosen.width}×{chosen.height}"
-        assert record["Live by decision of"] == "root"
-        assert record["Live since"].startswith(f"{chosen.created_at:%Y-%m-%d %H:%M}")
+        assert record["By decision of"] == "root"
+        assert record["Since"].startswith(f"{chosen.created_at:%Y-%m-%d %H:%M}")
         assert (record["Live: asked by"], record["Live: prompt as sent"]) == ("editor", "More sky")
         assert (record["Live: seed"], record["Live: resolution"]) == ("7", "1K")
         assert (record["Live: request ID"], record["Prompt"]) == ("r-1", "Less sky")
@@ -508,7 +707,7 @@ class TestExports:
     def test_say_that_nobody_decided(self, admin, image):
         live(image)
         (record,) = self.export(admin, "csv")
-        assert record["Live by decision of"] == "Automatic"
+        assert record["By decision of"] == "Automatic"
 
     def test_are_offered_with_the_filters_that_are_set(self, admin, image):
         assert f"{REPORT}?purchase=failed&amp;export=csv" in text(admin, purchase="failed")
@@ -605,7 +804,7 @@ class TestHealth:
         monkeypatch.setattr(modes, "mode", lambda: mode)
         self.overdue(image)
         html = text(admin)
-        assert "Nothing runs the pipeline: since" in html
+        assert "Nothing does the work: since" in html
         assert remedy in html
         assert "Not running" in html
 
@@ -616,7 +815,7 @@ class TestHealth:
 
     def test_work_that_is_just_due_is_no_alarm(self, admin, image):
         self.overdue(image, minutes=1)
-        assert "Nothing runs the pipeline" not in text(admin)
+        assert "Nothing does the work" not in text(admin)
 
     def test_an_open_circuit_says_why_and_since_when(self, admin):
         opened = dt.datetime(2026, 11, 3, 9, 30, tzinfo=dt.UTC)
@@ -646,7 +845,7 @@ class TestHealth:
 
     def test_automatic_generation_off_is_told(self, admin, configure):
         configure(AUTO_GENERATE=False)
-        assert "Automatic generation is off" in text(admin)
+        assert "Nothing is made by itself here" in text(admin)
 
 
 class TestTheScreen:

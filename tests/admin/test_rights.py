@@ -3,11 +3,14 @@
 What each does for those who may is told by the tests of its screen.
 """
 
+import datetime as dt
 import uuid
+from types import SimpleNamespace
 
 import pytest
 from django.apps import apps
 from django.urls import reverse
+from django.utils import timezone
 from support.factories import candidate, plain_image, recomposition
 
 from wagtail_smart_resize.admin.urls import urlpatterns
@@ -25,25 +28,37 @@ LOOKING = {
     "candidate": (("image", "candidate"), OF_AN_IMAGE),
     # Answers which of the people's own images they may open: a look at none is no secret.
     "may_see": (("image",), ANYWHERE | {"outsider"}),
+    "room": (("image", "place"), OF_AN_IMAGE),
+    "match": (("image", "candidate"), OF_AN_IMAGE),
     "history": (("image",), OF_AN_IMAGE),
     "history_results": (("image",), OF_AN_IMAGE),
     "report": ((), ANYWHERE),
     "report_results": ((), ANYWHERE),
     "review": ((), ANYWHERE),
+    "review_entry": (("waiting",), OF_AN_IMAGE),
 }
+#: Of these, what scripts alone are shown: others are led to the screen that it is a part of.
+FETCHED = {"room", "review_entry"}
+#: Those of a page are for its editors: see test_page_strip.
+OF_A_PAGE = {"page_places", "page_preview"}
 #: Each address that acts: its arguments, and a post that would change something.
 ACTING = {
-    "ask": (
+    "make": (
         ("image",),
         {"what": "400x300", "candidates": "1", "resolution": "2K", "override_rules": "True"},
     ),
     "choose": (("image",), {"choice": "crop"}),
+    "undo": (("image",), {"rows": "decided"}),
     "failed": (("image",), {"action": "dismiss"}),
     "call_off": (("image",), {}),
+    "try_now": (("image",), {}),
+    "crop_everywhere": (("image",), {}),
+    "focal_area": (("image",), {"left": 10, "top": 10, "width": 100, "height": 100}),
     "buying": ((), {}),
     "opt_out": (("image",), {"reason": "Ours alone."}),
     "review_decide": (("waiting",), {"decline": "1"}),
-    "review_selected": ((), {"candidates": "candidate"}),
+    "review_selected": ((), {"candidates": "candidate", "confirm": "1"}),
+    "review_undo": ((), {"rows": "decided"}),
 }
 PEOPLE = ["superuser", "editor", "elsewhere", "outsider", "anonymous"]
 
@@ -55,16 +70,21 @@ def review_mode(settings):
 
 @pytest.fixture
 def things(people):
-    """An image, a shape of it that failed, one that awaits review, and that one's candidate."""
+    """An image, a shape of it that failed, one that awaits review, that one's candidate, and a
+    shape on which somebody has just decided."""
     image = plain_image(collection=people.here)
     failed = recomposition(image, "400x300", purchase="failed", failure_code="unknown")
     waiting = recomposition(image, "400x400", purchase="idle")
+    decided = recomposition(image, "600x200", purchase="idle")
+    decided.choose(None, None, timezone.now() + dt.timedelta(minutes=1))
     return {
         "image": image,
+        "place": SimpleNamespace(pk="any-1000"),
+        "decided": decided,
         "failed": failed,
         "waiting": waiting,
         "wanted": recomposition(image, "300x400"),
-        "candidate": candidate(waiting),
+        "candidate": candidate(waiting, original_box=[]),
     }
 
 
@@ -72,9 +92,12 @@ def address(name, arguments, things):
     return reverse(f"smart_resize_admin:{name}", args=[things[each].pk for each in arguments])
 
 
-def sit_down(client, people, name):
+def sit_down(client, people, name, things):
+    """Log this person in, who is the one that has just decided."""
     if name != "anonymous":
-        client.force_login(getattr(people, name))
+        user = getattr(people, name)
+        client.force_login(user)
+        things["decided"].update_if(where={}, decided_by=user)
 
 
 def everything():
@@ -87,17 +110,20 @@ def everything():
 def filled(name, post, things):
     data = {"row": things["failed"].pk, "key": uuid.uuid4(), **post}
     data["source"] = things["image"].file_hash
-    if name == "call_off":
+    if name in {"call_off", "try_now"}:
         data["row"] = things["wanted"].pk
     if name == "choose":
         data["row"] = things["waiting"].pk
     if name == "review_selected":
         data["candidates"] = things["candidate"].pk
+    if name in {"undo", "review_undo"}:
+        data["rows"] = things["decided"].pk
     return data
 
 
 def test_no_address_is_left_out():
-    assert {pattern.name for pattern in urlpatterns} == set(LOOKING) | set(ACTING)
+    names = {pattern.name for pattern in urlpatterns}
+    assert names == set(LOOKING) | set(ACTING) | OF_A_PAGE
 
 
 @pytest.mark.security("People without the right")
@@ -105,10 +131,27 @@ def test_no_address_is_left_out():
 @pytest.mark.parametrize("name", LOOKING)
 def test_each_sees_what_is_theirs_and_looking_changes_nothing(client, people, things, name, who):
     arguments, allowed = LOOKING[name]
-    sit_down(client, people, who)
+    sit_down(client, people, who, things)
     before = everything()
     response = client.get(address(name, arguments, things))
-    assert response.status_code == (200 if who in allowed else 302)
+    seen = who in allowed and name not in FETCHED
+    assert response.status_code == (200 if seen else 302)
+    assert everything() == before
+
+
+@pytest.mark.security("People without the right")
+@pytest.mark.parametrize("who", PEOPLE)
+@pytest.mark.parametrize("name", sorted(FETCHED))
+def test_scripts_are_shown_the_parts_of_a_screen_for_the_same_people(
+    client, people, things, name, who
+):
+    arguments, allowed = LOOKING[name]
+    sit_down(client, people, who, things)
+    before = everything()
+    fetched = {"X-Requested-With": "XMLHttpRequest"}
+    response = client.get(address(name, arguments, things), headers=fetched)
+    expected = {200} if who in allowed else {403, 404}
+    assert response.status_code in expected
     assert everything() == before
 
 
@@ -116,12 +159,14 @@ def test_each_sees_what_is_theirs_and_looking_changes_nothing(client, people, th
 @pytest.mark.parametrize("who", PEOPLE)
 @pytest.mark.parametrize("name", ACTING)
 def test_a_look_at_what_acts_changes_nothing(client, people, things, name, who):
-    sit_down(client, people, who)
+    sit_down(client, people, who, things)
     before = everything()
     response = client.get(
         address(name, ACTING[name][0], things), filled(name, ACTING[name][1], things)
     )
-    assert response.status_code in {302, 405}
+    # What is asked for is asked for in a form.
+    shown = name == "make" and who in OF_AN_IMAGE
+    assert response.status_code in ({200} if shown else {302, 405})
     assert everything() == before
 
 
@@ -132,7 +177,7 @@ def test_a_post_changes_something_for_those_who_may_and_for_nobody_else(
     client, people, things, name, who
 ):
     arguments, post = ACTING[name]
-    sit_down(client, people, who)
+    sit_down(client, people, who, things)
     before = everything()
     response = client.post(address(name, arguments, things), filled(name, post, things))
     assert response.status_code == 302

@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.functional import cached_property
 from support.factories import candidate, live, plain_image, recomposition
 from support.people import editor
@@ -162,22 +163,32 @@ class TestWhoMay:
 
 
 class TestSidePanel:
-    def test_tells_where_each_shape_stands_and_leads_there(self, admin, image):
+    def test_tells_where_each_place_stands_and_leads_there(self, admin, image):
         live(image)
         recomposition(image, "1920x600", purchase="failed", failure_code="rejected")
         html = panel(admin, image)
-        assert f'href="{screen(image)}#shape-any-1000-section"' in html
-        assert f'href="{screen(image)}#shape-any-3200-section"' in html
+        assert f'href="{screen(image)}places/any-1000/"' in html
+        assert f'href="{screen(image)}places/any-3200/"' in html
         told = panel_text(admin, image)
-        assert re.search(r"Hero 1920×600 State: Failed", told)
-        assert re.search(r"400×400 State: Recomposition live", told)
+        assert re.search(r"To decide 1 Hero Crop cuts away \d+ % · Failed", told)
+        assert re.search(r"Fine 1 400×400 AI version 1", told)
 
-    def test_its_links_lead_to_shapes_that_the_screen_has(self, admin, image):
+    def test_shows_how_far_a_place_has_come_and_how_much_there_is_to_look_at(self, admin, image):
+        recomposition(image, "1920x600")
+        row = recomposition(image, "400x400", purchase="idle")
+        candidate(row)
+        candidate(row)
+        row.update_if(where={}, awaiting_review_since=timezone.now())
+        told = panel_text(admin, image)
+        assert re.search(r"To decide 1 400×400 Crop cuts away \d+ % · 2 versions", told)
+        assert re.search(r"Under way 1 Hero Crop cuts away \d+ % · Next in line", told)
+
+    def test_its_links_lead_to_rooms_that_the_screen_has(self, admin, image):
         live(image)
-        shapes = re.findall(r'#(shape-[^"]*)"', panel(admin, image))
-        there = text(admin, screen(image))
-        assert len(shapes) == 3  # the presets' two as well
-        assert all(f'id="{shape}"' in there for shape in shapes)
+        rooms = re.findall(rf'href="({screen(image)}places/[^"]*)"', panel(admin, image))
+        assert len(rooms) == 3  # the presets' two as well
+        fetched = {"X-Requested-With": "XMLHttpRequest"}
+        assert {admin.get(room, headers=fetched).status_code for room in rooms} == {200}
 
     def test_counts_what_needs_somebody(self, admin, image, configure):
         configure(REVIEW=True)
@@ -186,11 +197,11 @@ class TestSidePanel:
         recomposition(image, "800x400", purchase="failed", failure_code="unknown")
         recomposition(image, "300x400")
         live(image, "900x400")
-        assert toggle(admin, image) == ("Toggle smart resize: 3 shapes need somebody", 3)
+        assert toggle(admin, image) == ("Toggle smart resize: 3 places to decide", 3)
 
-    def test_says_in_words_that_one_shape_needs_somebody(self, admin, image):
+    def test_says_in_words_that_one_place_needs_somebody(self, admin, image):
         recomposition(image, purchase="failed", failure_code="rejected")
-        assert toggle(admin, image) == ("Toggle smart resize: 1 shape needs somebody", 1)
+        assert toggle(admin, image) == ("Toggle smart resize: 1 place to decide", 1)
 
     def test_counts_nothing_where_all_is_well(self, admin, image):
         live(image)
@@ -207,9 +218,11 @@ class TestSidePanel:
         OptOut.objects.create(image=image)
         assert "This image is never sent to the service." in panel_text(admin, image)
 
-    def test_says_so_where_there_is_no_shape(self, admin, image, configure):
+    def test_says_so_where_there_is_no_place(self, admin, image, configure):
         configure(PRESETS={})
-        assert "No template has asked for a shape" in panel_text(admin, image)
+        assert "No page shows this image yet, and the site has no presets" in panel_text(
+            admin, image
+        )
 
 
 class TestListing:
@@ -217,7 +230,7 @@ class TestListing:
         live(image, "400x400")
         for slot in ("600x400", "800x400"):
             recomposition(image, slot, purchase="failed", failure_code="rejected")
-        assert cells(admin) == ["Failed (2) Recomposition live"]
+        assert cells(admin) == ["Failed (2) AI version live"]
         assert f'<a href="{screen(image)}">' in text(admin, LISTING)
 
     def test_says_nothing_of_images_that_nobody_has_asked_for(self, admin, image):
@@ -242,7 +255,8 @@ class TestListing:
         recomposition(image)
         with CaptureQueriesContext(connection) as queries:
             assert cells(admin, GRID) == []
-        assert not [each for each in queries if "smart_resize_recomposition" in each["sql"]]
+        # The menu alone asks, for what waits for this person.
+        assert len([each for each in queries if "smart_resize_recomposition" in each["sql"]]) == 1
 
     def test_leads_to_the_report(self, admin, image):
         assert text(admin, GRID).count(f'href="{REPORT}"') == 1

@@ -64,6 +64,9 @@ def test_values_follow_the_sites_settings_when_these_change():
         ("OUTPUT_FORMAT", "png", "png"),
         ("SAFETY_TOLERANCE", 5, "5"),
         ("SAFETY_TOLERANCE", "5", "5"),
+        ("WISHES", ["Keep the dog"], ["Keep the dog"]),
+        ("WISHES", ("One", gettext_lazy("Images")), ["One", gettext_lazy("Images")]),
+        ("WISHES", [], []),
         ("AUTO_GENERATE", False, False),
         ("MIN_CROP_LOSS", 0, 0.0),
         ("MIN_KEPT", 1, 1.0),
@@ -104,6 +107,10 @@ def test_usable_value_is_used(name, written, used):
         ("CANDIDATES", 11, "write a whole number from 1 to 10, not 11."),
         ("CANDIDATES", True, "write a whole number"),
         ("CANDIDATES", "2", "write a whole number"),
+        ("WISHES", "Keep the dog", "write a list of texts, such as"),
+        ("WISHES", None, "write a list of texts, such as"),
+        ("WISHES", [12], "write text, not 12."),
+        ("WISHES", ["Keep the dog"] * 21, "write no more than 20 texts, not 21."),
         ("AUTO_GENERATE", "false", "write True or False, not 'false'."),
         ("REVIEW", 1, "write True or False, not 1."),
         ("ALLOW", "nowhere.allow", '"nowhere.allow" can\'t be imported: No module'),
@@ -376,4 +383,6 @@ def test_docs_list_every_setting_with_its_default_in_order():
 
 def documented(setting):
     """A default as the docs write it."""
+    if isinstance(setting.default, list):
+        return "[" + ", ".join(f'"{each}"' for each in setting.default) + "]"
     return f'"{setting.default}"' if isinstance(setting.default, str) else repr(setting.default)

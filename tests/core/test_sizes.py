@@ -20,6 +20,7 @@ from wagtail_smart_resize.core.sizes import (
     shape_of,
     share_kept_by_crop,
     share_kept_by_engine,
+    size_of_ratio,
 )
 
 pytestmark = pytest.mark.any_version
@@ -70,6 +71,33 @@ def test_bad_slot_is_refused_by_name_with_the_right_form(text, named):
         Slot.parse(text)
 
     assert "such as 1200x630." in str(refusal.value) or "such as c50." in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "size", "reason"),
+    [
+        ("16:9", Size(1600, 900), "the longer side has 1600 px"),
+        ("9:16", Size(900, 1600), "whichever side that is"),
+        ("1:1", Size(1600, 1600), "a square"),
+        ("2.35:1", Size(1600, 681), "with a decimal, rounded to whole pixels"),
+        ("1920:1080", Size(1600, 900), "not in lowest terms"),
+        ("1:9999", Size(1, 1600), "no side is without pixels"),
+        ("1600x900", None, "a size is no ratio"),
+        ("16:9:4", None, "nor are three numbers"),
+        ("16:", None, "nor is one"),
+        ("-16:9", None, "nor are negative numbers"),
+        ("12345:1", None, "nor are very large ones"),
+        ("", None, "nor is nothing"),
+    ],
+)
+def test_ratio_stands_for_a_size(text, size, reason):
+    assert size_of_ratio(text) == size, reason
+
+
+@pytest.mark.parametrize("text", ["0:9", "16:0", "0.0:1", "0:0"])
+def test_ratio_without_an_extent_is_refused_with_the_right_form(text):
+    with pytest.raises(ValueError, match=f'^"{text}" is not a ratio: .*such as 16:9'):
+        size_of_ratio(text)
 
 
 @pytest.mark.parametrize("text", ["1200x630", "1200x630-c50"])

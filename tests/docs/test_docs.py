@@ -560,7 +560,7 @@ def test_every_code_that_is_raised_is_listed_where_people_look():
 
 
 GUIDE = text_of("editors").replace("\n", " ")
-NOT_OURS = {"Download CSV", "Download XLSX", "Keep both towers in full.", "sandbox"}
+NOT_OURS = {"Download CSV", "Download XLSX", "Keep both towers whole.", "sandbox"}
 
 
 def words_of_the_admin():
@@ -571,7 +571,7 @@ def words_of_the_admin():
 
 def test_the_editors_guide_calls_things_as_the_screens_do():
     named = set(re.findall(r'"([^"]+)"', GUIDE)) - NOT_OURS
-    assert "Use the selected picture" in named
+    assert "Use this version" in named
     assert [name for name in sorted(named) if name not in words_of_the_admin()] == []
 
 

@@ -8,6 +8,7 @@ from support.factories import candidate, photo, recomposition
 from support.paths import PAGES
 from support.people import make_people
 from wagtail import hooks
+from wagtail.models import ModelLogEntry
 
 from wagtail_smart_resize import (
     actions,
@@ -89,7 +90,11 @@ def test_examples_run(configure, capsys, monkeypatch):
     for code in re.findall(r"^```python\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL):
         exec(compile(code, "docs/reference/python.md", "exec"), names)
     row.refresh_from_db()
-    assert (row.live, row.decided_by) == (chosen, people.superuser)
+    # Chosen by one example, and left for the crop by the next line of it.
+    assert (row.live, row.decision, row.decided_by) == (None, "crop", people.superuser)
+    assert ("smart_resize.choose", chosen.pk) in [
+        (entry.action, entry.data.get("candidate")) for entry in ModelLogEntry.objects.all()
+    ]
     assert GatewayRequest.objects.get().prompt == "More sky"
     # Declined by one example, and decided anew by a later one.
     assert Recomposition.objects.get(slots=["1200x630"]).decision == "candidate"

@@ -1,12 +1,14 @@
 """What a person can do: ask, choose, refuse, retry, keep an image in."""
 
 import contextlib
+import datetime as dt
 import uuid
 from dataclasses import replace
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.db import transaction
+from django.utils import timezone
 from support.factories import candidate, colour_of, live, photo, plain_image, recomposition
 from support.waiting import until
 from wagtail.images import get_image_model
@@ -21,6 +23,7 @@ from wagtail_smart_resize.models import (
     GatewayRequest,
     ImageVersion,
     OptOut,
+    PipelineState,
     Recomposition,
 )
 from wagtail_smart_resize.publishing import publication
@@ -81,7 +84,7 @@ class TestAsking:
         assert (sent["num_images_per_size"], sent["seed"]) == (3, 7)
         row = Recomposition.objects.get()
         assert row.candidates.filter(stored=True).count() == 3
-        assert row.live == row.candidates.first()
+        assert row.live is None
         assert (row.wanted_by, row.asked_by) == ("person", user)
         assert ("smart_resize.ask", "ada") in logged(image)
 
@@ -122,7 +125,7 @@ class TestAsking:
     def test_beyond_the_budget_nothing_is_asked(self, user, settings):
         settings.WAGTAIL_SMART_RESIZE = {**settings.WAGTAIL_SMART_RESIZE, "DAILY_LIMIT": 1}
         image = photo()
-        with pytest.raises(Refused, match="2 outputs, and the budget allows 1 more"):
+        with pytest.raises(Refused, match="2 AI versions, and the budget allows 1 more"):
             actions.request_recomposition(image, [SQUARE, ResizeTarget.parse("200x400")], user=user)
         assert not GatewayRequest.objects.exists()
         assert spent() == {}
@@ -131,7 +134,7 @@ class TestAsking:
     def test_taste_may_be_overruled_and_privacy_not(self, user):
         image = photo()
         enough = ResizeTarget.parse("450x300")
-        with pytest.raises(Refused, match="no recomposition needed"):
+        with pytest.raises(Refused, match="no AI version is needed"):
             actions.request_recomposition(image, [enough], user=user)
         assert actions.request_recomposition(image, [enough], user=user, override_rules=True)
         OptOut.objects.create(image=image)
@@ -240,7 +243,7 @@ class TestAfterAFailure:
         actions.recheck_status(row, user=user)
         run()
         row.refresh_from_db()
-        assert (row.purchase, row.live_id is not None) == ("idle", True)
+        assert (row.purchase, row.candidates.count()) == ("idle", 1)
         assert len(gateway.requests) == 1
 
     def test_looking_again_finds_all_that_the_request_failed(self, user, gateway, run):
@@ -268,7 +271,7 @@ class TestAfterAFailure:
         run()
         request.refresh_from_db()
         assert (request.status, request.charged) == ("done", "yes")
-        assert Recomposition.objects.get().live is not None
+        assert Recomposition.objects.get().candidates.exists()
 
     def test_without_an_id_there_is_nothing_to_ask_about(self, user):
         row = recomposition(photo(), purchase="failed", failure_code="unknown")
@@ -327,3 +330,86 @@ def test_a_deleted_image_is_refused_within_a_callers_transaction_too(act, outer)
         act(row)
     assert not ImageVersion.objects.exists()
     assert not GatewayRequest.objects.exists()
+
+
+class TestWaiting:
+    """What waits has ways out: try now, ask differently, call off."""
+
+    def ask(self, user, image=None, **options):
+        image = image or photo()
+        actions.request_recomposition(
+            image, [SMALL], user=user, options=GenerationOptions(**options)
+        )
+        return Recomposition.objects.get(image=image)
+
+    def test_what_waits_for_its_time_is_due_now(self, user):
+        later = timezone.now() + dt.timedelta(hours=1)
+        row = recomposition(photo(), waiting_reason="budget", next_attempt_at=later)
+        actions.try_now(row, user=user)
+        row.refresh_from_db()
+        assert row.waiting_reason == ""
+        assert row.next_attempt_at <= timezone.now()
+
+    def test_so_is_a_request_that_could_not_be_sent(self, user):
+        row = self.ask(user)
+        later = timezone.now() + dt.timedelta(hours=1)
+        GatewayRequest.objects.update(next_step_at=later)
+        actions.try_now(row, user=user)
+        assert GatewayRequest.objects.get().next_step_at <= timezone.now()
+
+    def test_a_service_that_turned_requests_down_is_asked_at_once(self, user, gateway, run):
+        row = self.ask(user)
+        state = PipelineState.get_current()
+        state.open_circuit("http_401", "", timezone.now() + dt.timedelta(hours=1))
+        run()
+        assert not gateway.requests
+        actions.try_now(row, user=user)
+        run()
+        assert len(gateway.requests) == 1
+
+    def test_a_pause_that_the_service_asked_for_is_kept(self, user, gateway, run):
+        row = self.ask(user)
+        until_then = timezone.now() + dt.timedelta(hours=1)
+        PipelineState.get_current().pause(until_then, "")
+        actions.try_now(row, user=user)
+        run()
+        assert not gateway.requests
+
+    def test_what_does_not_wait_is_refused(self, user):
+        row = self.ask(user)
+        GatewayRequest.objects.update(status=GatewayRequest.Status.SENT)
+        for each in (row, recomposition(photo(), purchase=Recomposition.Purchase.IDLE)):
+            with pytest.raises(Refused) as raised:
+                actions.try_now(each, user=user)
+            assert raised.value.code == "not_waiting"
+
+    def test_nothing_is_tried_while_all_buying_is_stopped(self, user):
+        row = self.ask(user)
+        actions.stop_buying(user=user)
+        with pytest.raises(Refused, match="stopped"):
+            actions.try_now(row, user=user)
+
+    def test_asked_for_differently_it_replaces_what_was_not_sent(self, user):
+        row = self.ask(user, prompt="Once.")
+        self.ask(user, row.image, prompt="Anew.", replaces_unsent=True)
+        row.refresh_from_db()
+        assert row.request.prompt == "Anew."
+        statuses = GatewayRequest.objects.order_by("pk").values_list("status", flat=True)
+        assert list(statuses) == ["failed", "new"]
+        assert list(spent().values()) == [1, 1]
+
+    def test_what_was_sent_can_not_be_replaced(self, user):
+        row = self.ask(user)
+        GatewayRequest.objects.update(status=GatewayRequest.Status.SENT)
+        with pytest.raises(Refused, match="already been asked for"):
+            self.ask(user, row.image, replaces_unsent=True)
+
+    def test_what_was_asked_for_with_other_shapes_stays(self, user):
+        image = photo()
+        both = [SMALL, ResizeTarget.parse("200x400")]
+        actions.request_recomposition(image, both, user=user)
+        with pytest.raises(Refused, match="already been asked for"):
+            actions.request_recomposition(
+                image, [SMALL], user=user, options=GenerationOptions(replaces_unsent=True)
+            )
+        assert Recomposition.objects.filter(purchase="requested").count() == 2

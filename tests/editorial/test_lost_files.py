@@ -158,16 +158,16 @@ def test_editors_see_the_loss_and_settle_it(browser, image, lost):
     assert "is lost" not in page
     sync("--lost", "count")
     page = browser.get(confirm(image)).content.decode()
-    assert "The file of 1 recomposed picture is lost" in page
+    assert "The file of 1 AI version is lost" in page
     answer = browser.post(confirm(image), {"lost": "want"}, follow=True)
-    assert "The lost picture of 1 shape is wanted anew." in answer.content.decode()
+    assert "The lost version for 1 place is made anew." in answer.content.decode()
     assert again(lost.recomposition).purchase == Purchase.WANTED
 
 
 def test_editors_go_back_to_the_crop(browser, image, lost):
     sync("--lost", "count")
     answer = browser.post(confirm(image), {"lost": "crop"}, follow=True)
-    assert "1 shape has its standard crop again." in answer.content.decode()
+    assert "1 place has its crop again." in answer.content.decode()
     assert (again(lost.recomposition).live, lost.recomposition.purchase) == (None, Purchase.IDLE)
 
 

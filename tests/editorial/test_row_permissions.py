@@ -84,8 +84,8 @@ class TestAnImageThatWasMovedUnseen:
         for user in (people.editor, people.elsewhere):
             assert list(listings.waiting_for(again(user), 10)) == []
         client.force_login(people.editor)
-        client.post(f"{REPORT}review/{row.pk}/", {"approve": picture.pk})
-        client.post(f"{REPORT}review/selected/", {"candidates": picture.pk})
+        client.post(f"{REPORT}review/{row.pk}/decide/", {"approve": picture.pk})
+        client.post(f"{REPORT}review/selected/", {"candidates": picture.pk, "confirm": "1"})
         row.refresh_from_db()
         assert row.live is None
 

@@ -68,7 +68,7 @@ class TestBuying:
 
     def test_what_the_rules_keep_as_a_crop_is_not_needed(self):
         state = state_of(recomposition(plain_image(), waiting_reason="enough_kept"))
-        assert (state.name, str(state.message)) == (StateName.NOT_NEEDED, "Crop keeps enough")
+        assert (state.name, str(state.message)) == (StateName.NOT_NEEDED, "Crop cuts away little")
 
     def test_it_says_who_asked_how_long_it_took_and_what_it_cost(self, ada):
         row = recomposition(plain_image(), purchase="idle")
@@ -228,7 +228,7 @@ class TestFailing:
         )
         state = state_of(row)
         assert (state.name, state.is_failed) == (StateName.FAILED, True)
-        assert "could not recompose" in str(state.message)
+        assert "could not make the AI version" in str(state.message)
         assert "try again" in str(state.remedy)
         assert state.detail == "Odd picture."
 
@@ -268,7 +268,7 @@ class TestFailing:
             ("http_503", "problem of its own"),
             ("source_401", "could not get the image"),
             ("timeout", "could not be fetched"),
-            ("something_new", "could not be recomposed"),
+            ("something_new", "could not be made"),
         ],
     )
     def test_every_code_has_words(self, code, words):
@@ -289,7 +289,7 @@ class TestFailing:
         assert words in str(failures.describe_circuit(code).message)
 
     def test_a_missing_file_is_told_from_a_missing_output(self):
-        assert "of this shape" in str(failures.describe("missing").message)
+        assert "for this place" in str(failures.describe("missing").message)
         assert "can't be read" in str(failures.describe("file_missing").message)
 
 

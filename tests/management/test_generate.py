@@ -102,8 +102,9 @@ def test_the_rules_hold_and_each_reason_is_counted(images):
     draft = PicturePage(title="Draft", photo=unpublished, live=False)
     Page.objects.filter(depth=2).first().add_child(instance=draft)
     told = generate(WIDE, "800x600")
-    assert told["Private collection"] == told["Opted out"] == told["Not published"] == 2
-    assert told["Crop keeps enough"] == 1
+    assert told["Private collection"] == told["Opted out"] == 2
+    assert told["No published page is known to show it"] == 2
+    assert told["Crop cuts away little"] == 1
     assert [row.image_id for row in wanted()] == [images[2].pk]
 
 
@@ -114,8 +115,8 @@ def test_what_a_person_decided_is_left_alone(images):
     recomposition(failed, WIDE, purchase="failed", failure_code="http_400")
     told = generate(WIDE)
     assert told["wanted"] == "0 outputs"
-    assert told["There is a recomposed picture already"] == 1
-    assert told["Somebody chose the standard crop"] == 1
+    assert told["There is an AI version already"] == 1
+    assert told["Somebody chose the crop"] == 1
     assert told["failed before: an editor can try them again"] == 1
     assert not wanted()
 

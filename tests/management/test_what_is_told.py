@@ -389,9 +389,9 @@ ROWS = [
         "",
         "critical",
         2,
-        "Nothing runs the pipeline",
+        "Nothing does the work",
         "",
-        "Nothing runs the pipeline",
+        "Nothing does the work",
     ),
     Told(
         "buying stopped by a person",

@@ -49,7 +49,7 @@ def test_a_new_row_notes_it(image, here):
 
 
 def test_so_does_one_that_was_written_by_two_at_once(image, here):
-    rows = [demand._new_row(image, [Slot.parse("400x400")], "", "template", None)]
+    rows = [demand._new_row(image, [Slot.parse("400x400")], "", "template", None, [])]
     demand._create_or_get(image, rows[0])
     assert noted(image) == {here.pk}
 

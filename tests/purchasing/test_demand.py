@@ -229,7 +229,7 @@ def test_a_slot_is_added_to_what_the_row_says_now(image):
     row = written(image, "200x200")
     stale = again(row)
     demand.record_demand(image, [Slot.parse("100x100")], "", by="template")
-    demand._add_slots(stale, [Slot.parse("150x150")], "template")
+    demand._add_slots(stale, [Slot.parse("150x150")], "template", [])
     assert again(row).slots == ["200x200", "100x100", "150x150"]
 
 
@@ -267,7 +267,7 @@ def test_each_new_row_is_told_of_once(image, django_capture_on_commit_callbacks)
 
 def test_a_row_that_another_process_has_just_written_is_used(image, monkeypatch):
     ours = [Slot.parse(text) for text in ("200x200", "200x100")]
-    theirs = demand._new_row(image, [Slot.parse("100x100")], "", "template", None)
+    theirs = demand._new_row(image, [Slot.parse("100x100")], "", "template", None, [])
     create = demand._create_rows
 
     def overtaken(image, rows):

@@ -1,5 +1,6 @@
 """What is rendered for a preview is wanted by a preview, wherever a site has put its admin."""
 
+from decimal import Decimal
 from urllib.parse import urlsplit
 
 import pytest
@@ -10,7 +11,7 @@ from django.test import override_settings
 from django.urls import URLPattern, URLResolver, include, path, reverse
 from django.utils import translation
 from django.views.decorators.cache import never_cache
-from support.factories import plain_image, published_page
+from support.factories import candidate, colour_of, live, plain_image, published_page
 from wagtail import urls as wagtail_urls
 from wagtail.admin import urls as wagtailadmin_urls
 from wagtail.images import get_image_model
@@ -19,6 +20,7 @@ from wagtail_smart_resize.models import Recomposition
 from wagtail_smart_resize.previews import as_preview
 from wagtail_smart_resize.purchasing import demand
 from wagtail_smart_resize.renditions import demand_notes, request_tracking
+from wagtail_smart_resize.renditions.published import PublishedEntry
 from wagtail_smart_resize.repair import repairs
 
 pytestmark = pytest.mark.django_db
@@ -263,6 +265,96 @@ def test_an_admin_by_language_is_known_whichever_language_is_in_use(address, exp
             assert request_tracking.is_preview() is expected
         finally:
             request_tracking._on_finished()
+
+
+# What a preview asks for, and what is tried in it
+
+
+def asked_in(draft, rf):
+    """The images and shapes that the draft asks for in a preview."""
+    asked = []
+    page = draft.get_latest_revision_as_object()
+    with request_tracking.recorded(lambda *each: asked.append(each)):
+        assert page.make_preview_request(rf.get("/")).status_code == 200
+    return asked
+
+
+def test_all_that_a_preview_asks_for_is_told(draft, rf):
+    assert set(asked_in(draft, rf)) == {(draft.photo_id, Decimal("1.905"), "")}
+    assert request_tracking.recorder() is None
+
+
+def test_it_is_told_though_the_renditions_are_there(draft, rf):
+    assert asked_in(draft, rf) == asked_in(draft, rf) != []
+
+
+def test_nothing_is_told_of_what_visitors_see(client, draft):
+    asked = []
+    with request_tracking.recorded(lambda *each: asked.append(each)):
+        client.get(draft.get_url())
+    assert asked == []
+
+
+def test_the_recorder_is_forgotten_when_the_preview_fails():
+    def fail():
+        with request_tracking.recorded(print):
+            raise RuntimeError("broken")
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert request_tracking.recorder() is None
+
+
+@pytest.fixture
+def two_versions():
+    """An image with a blue version that is live, and a red one."""
+    image = plain_image()
+    blue = live(image)
+    return image, blue, candidate(blue.recomposition, "red")
+
+
+def entry(chosen):
+    row = chosen.recomposition
+    return PublishedEntry(row.shape, row.recipe, "tried", chosen.file_name, 0)
+
+
+def colour(image, spec="smartresize-400x400"):
+    fresh = type(image).objects.get(pk=image.pk)
+    return "red" if colour_of(fresh.get_rendition(spec))[0] > 200 else "blue"
+
+
+def test_what_is_tried_is_shown_in_previews_alone(two_versions):
+    image, _blue, red = two_versions
+    with request_tracking.trying({image.pk: [entry(red)]}):
+        assert colour(image) == "blue"
+        with as_preview():
+            assert colour(image) == "red"
+    with as_preview():
+        assert colour(image) == "blue"
+    assert colour(image) == "blue"
+
+
+def test_what_is_tried_says_nothing_of_other_images_and_shapes(two_versions):
+    image, _blue, red = two_versions
+    live(image, "800x400", colour="blue")
+    other = plain_image()
+    live(other, colour="blue")
+    with request_tracking.trying({image.pk: [entry(red)]}), as_preview():
+        assert colour(image, "smartresize-800x400") == "blue"
+        assert colour(other) == "blue"
+        assert request_tracking.tried_for(other.pk) == ()
+
+
+def test_what_is_tried_is_forgotten_when_the_preview_fails(two_versions):
+    image, _blue, red = two_versions
+
+    def fail():
+        with request_tracking.trying({image.pk: [entry(red)]}):
+            raise RuntimeError("broken")
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert request_tracking.tried_for(image.pk) == ()
 
 
 # Wants that died with a process

@@ -14,6 +14,7 @@ from wagtail_smart_resize.models import OptOut
 from wagtail_smart_resize.rules.assess import ImageFacts
 from wagtail_smart_resize.rules.usage import (
     is_private,
+    pages_by_image,
     pages_using,
     private_collection_ids,
     usage_of,
@@ -135,7 +136,7 @@ def snippets_in_a_circle(image):
 @pytest.mark.parametrize(
     ("use", "usage", "live_pages"),
     [
-        (unused, Usage.UNKNOWN, 0),
+        (unused, Usage.NONE, 0),
         (published, Usage.PUBLISHED, 1),
         (draft, Usage.UNPUBLISHED, 0),
         (published_and_draft, Usage.PUBLISHED, 1),
@@ -217,24 +218,53 @@ def test_a_restriction_covers_a_collection_and_those_below(restricted, private, 
 
 
 def test_many_images_are_told_apart_in_as_many_queries_as_one(django_assert_num_queries):
-    shown, hidden, unknown = plain_image(), plain_image(), plain_image()
+    shown, hidden, unused = plain_image(), plain_image(), plain_image()
     page(photo=shown)
     page(photo=hidden, live=False)
     usages_of([shown])
     expected = {
         shown.pk: Usage.PUBLISHED,
         hidden.pk: Usage.UNPUBLISHED,
-        unknown.pk: Usage.UNKNOWN,
+        unused.pk: Usage.NONE,
     }
     with CaptureQueriesContext(connection) as one:
         usages_of([shown])
     with django_assert_num_queries(len(one)):
-        assert usages_of([shown, hidden, unknown]) == expected
-    assert {image.pk: usage_of(image) for image in (shown, hidden, unknown)} == expected
+        assert usages_of([shown, hidden, unused]) == expected
+    assert {image.pk: usage_of(image) for image in (shown, hidden, unused)} == expected
 
 
 def test_of_no_images_nothing_is_asked():
     assert usages_of([]) == {}
+    assert pages_by_image([]) == {}
+
+
+def test_the_pages_of_each_image_are_those_that_are_live_the_newest_first():
+    image, other, unused = plain_image(), plain_image(), plain_image()
+    older, newer = page(photo=image), page(photo=image)
+    older.save_revision().publish()
+    newer.save_revision().publish()
+    page(photo=image, live=False)
+    by_snippet = person_page(Person.objects.create(portrait=other))
+    found = pages_by_image([image, other, unused])
+    assert {key: [each.pk for each in pages] for key, pages in found.items()} == {
+        image.pk: [newer.pk, older.pk],
+        other.pk: [by_snippet.pk],
+        unused.pk: [],
+    }
+
+
+def test_the_pages_of_many_images_are_looked_up_in_as_many_queries_as_of_one(
+    django_assert_num_queries,
+):
+    images = [plain_image() for _ in range(5)]
+    for each in images:
+        page(photo=each)
+    pages_by_image(images)
+    with CaptureQueriesContext(connection) as one:
+        pages_by_image(images[:1])
+    with django_assert_num_queries(len(one)):
+        assert all(pages_by_image(images).values())
 
 
 def test_what_concerns_many_images_is_asked_in_as_many_queries_as_for_one(

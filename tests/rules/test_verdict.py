@@ -131,11 +131,22 @@ def test_overruling_uncovers_what_a_person_cannot_overrule():
             Reason.NOT_PUBLISHED,
             "a preview alone, and nothing known of pages",
         ),
+        (
+            {"preview_only": True, "uses": Usage.NONE},
+            Reason.NOT_PUBLISHED,
+            "a preview alone, and nothing uses it",
+        ),
         ({"uses": Usage.UNKNOWN}, None, "a template asked, though the index knows no page"),
+        ({"uses": Usage.NONE}, None, "a template asked, which may find images by a query"),
         (
             {"uses": Usage.UNPUBLISHED, "wanted_by_person": True},
-            Reason.NOT_PUBLISHED,
-            "a person's wish is no overruling",
+            None,
+            "a person may want it before the page is published",
+        ),
+        (
+            {"preview_only": True, "uses": Usage.NONE, "wanted_by_person": True},
+            None,
+            "and where there is no page at all",
         ),
         (
             {"automatic": False, "wanted_by_person": True},
@@ -164,10 +175,10 @@ def test_thresholds_are_the_sites(changes, policy, expected):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({}, "The crop keeps 66 % of the picture: it may be recomposed."),
+        ({}, "The crop cuts away 34 % of the picture: an AI version may be made."),
         (
             {"shape": Decimal("1.410")},
-            "The crop keeps 94 % of the picture: no recomposition needed.",
+            "The crop cuts away only 6 % of the picture: no AI version is needed.",
         ),
         (
             {"width": 90, "height": 60},
@@ -181,7 +192,7 @@ def test_thresholds_are_the_sites(changes, policy, expected):
         ),
         (
             {"slots": (Slot.parse("40x40"), Slot.parse("64x48"))},
-            "The picture is shown at no more than 64 px: under 100 px a recomposition is hardly "
+            "The picture is shown at no more than 64 px: under 100 px an AI version is hardly "
             "seen.",
         ),
     ],

@@ -33,7 +33,7 @@ FORGED = {
     "nothing": "",
     "a UUID": "6f9619ff-8b86-d011-b42d-00c04fc964ff",
 }
-REFUSED = {200, 302, 400, 403, 404}
+REFUSED = {200, 302, 400, 403, 404, 422}
 
 
 @pytest.fixture(autouse=True)
@@ -64,10 +64,14 @@ def posts(row, forged):
         ("review_decide", {"pk": row.pk}, {"approve": forged}),
         ("choose", image, {"row": row.pk, "choice": forged}),
         ("choose", image, {"row": forged, "choice": "crop"}),
+        ("undo", image, {"rows": forged}),
+        ("review_undo", {}, {"rows": [forged, forged]}),
+        ("call_off", image, {"row": forged}),
+        ("try_now", image, {"row": forged}),
         ("failed", image, {"row": forged, "action": "dismiss", "key": key}),
         ("failed", image, {"row": row.pk, "action": "dismiss", "key": forged}),
-        ("ask", image, {"what": forged, "candidates": "1", "resolution": "2K", "key": key}),
-        ("ask", image, {"what": "300x300", "candidates": forged, "seed": forged, "key": forged}),
+        ("make", image, {"what": forged, "candidates": "1", "resolution": "2K", "key": key}),
+        ("make", image, {"what": "300x300", "candidates": forged, "seed": forged, "key": forged}),
     ]
 
 
@@ -87,7 +91,8 @@ def test_a_forged_key_in_an_address_is_not_found(admin, waiting, forged):
     before = unchanged()
     for pattern in urlpatterns:
         for place in pattern.pattern.converters:
-            keys = {"image_id": waiting.image_id, "pk": 1, place: forged}
+            keys = {"image_id": waiting.image_id, "pk": 1, "key": "any-1000", "page_id": 1}
+            keys[place] = forged
             arguments = {name: keys[name] for name in pattern.pattern.converters}
             try:
                 address = reverse(f"smart_resize_admin:{pattern.name}", kwargs=arguments)
@@ -107,7 +112,10 @@ def test_a_forged_key_in_an_address_is_not_found(admin, waiting, forged):
 def test_a_forged_key_in_a_query_is_refused(admin, waiting, forged):
     bulk = bulk_action.address().rstrip("?")
     report, review = (reverse(f"smart_resize_admin:{name}") for name in ("report", "review"))
-    may_see = reverse("smart_resize_admin:may_see", args=[waiting.image_id])
+    may_see, image, make = (
+        reverse(f"smart_resize_admin:{name}", args=[waiting.image_id])
+        for name in ("may_see", "image", "make")
+    )
     for address, query in [
         (bulk, {"id": forged}),
         (bulk, {"id": [waiting.image_id, forged]}),
@@ -116,6 +124,9 @@ def test_a_forged_key_in_a_query_is_refused(admin, waiting, forged):
         (report, {"collection": forged, "asked_by": forged, "p": forged}),
         (review, {"p": forged}),
         (may_see, {"id": forged}),
+        (image, {"place": forged, "size": forged}),
+        (make, {"what": forged}),
+        (make, {"what": "300x300", "from": forged}),
     ]:
         assert admin.get(address, query).status_code in REFUSED, (address, query)
 

@@ -8,13 +8,16 @@ from django.utils import timezone
 from support.factories import candidate, plain_image, recomposition
 from support.purchases import again, want
 from wagtail.images import get_image_model
-from wagtail.models import Collection
+from wagtail.models import Collection, Page
 
 from wagtail_smart_resize.admin.urls import urlpatterns
 from wagtail_smart_resize.models import Candidate, GatewayRequest, OptOut, PipelineState
 from wagtail_smart_resize.sandbox.responses import as_json, error
 
 pytestmark = pytest.mark.django_db
+
+#: What scripts of ours send to be shown parts of a screen.
+FETCHED = {"X-Requested-With": "XMLHttpRequest"}
 
 
 def markup(where):
@@ -79,10 +82,20 @@ def texts(people, settings):
 def shown(client, people, image):
     """Each page of ours that can be looked at, and those of Wagtail's that hold parts of ours."""
     client.force_login(people.superuser)
-    keys = image.pk, Candidate.objects.get(recomposition__image=image).pk
+    shown = Candidate.objects.get(recomposition__image=image)
+    page = Page.objects.get(depth=2)
     for pattern in urlpatterns:
-        arguments = keys[: len(pattern.pattern.converters)]
-        yield client.get(reverse(f"smart_resize_admin:{pattern.name}", args=arguments))
+        is_review = pattern.name.startswith("review")
+        keys = {
+            "image_id": image.pk,
+            "key": "any-1000",
+            "page_id": page.pk,
+            "pk": shown.recomposition_id if is_review else shown.pk,
+        }
+        arguments = {name: keys[name] for name in pattern.pattern.converters}
+        address = reverse(f"smart_resize_admin:{pattern.name}", kwargs=arguments)
+        yield client.get(address)
+        yield client.get(address, {"what": "300x300"}, headers=FETCHED)
     yield client.get(reverse("wagtailimages:edit", args=[image.pk]))
     yield client.get(reverse("wagtailimages:index"))
     yield client.get(reverse("wagtailadmin_home"))

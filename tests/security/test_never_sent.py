@@ -85,7 +85,7 @@ def by_a_person(image, people, client):
 
 def by_the_screen(image, people, client):
     client.force_login(people.superuser)
-    url = reverse("smart_resize_admin:ask", args=[image.pk])
+    url = reverse("smart_resize_admin:make", args=[image.pk])
     client.post(
         url,
         {
@@ -113,6 +113,7 @@ def by_the_bulk_action(image, people, client):
     meta = get_image_model()._meta
     url = reverse("wagtail_bulk_action", args=(meta.app_label, meta.model_name, "smart_resize"))
     post = {"sizes": SLOT, "override_rules": "on", "key": uuid.uuid4(), "next": "/admin/images/"}
+    post["uses"] = ["published", "unknown", "none"]
     looked = client.post(f"{url}?id={image.pk}", post)
     digest = looked.context["estimate"].digest if looked.context["estimate"] else ""
     client.post(f"{url}?id={image.pk}", {**post, "agreed": digest, "confirm": "1"})

@@ -6,6 +6,9 @@ import uuid
 from django.urls import reverse
 from wagtail.images import get_image_model
 
+#: Images of every kind, by what is known of the pages that show them.
+ALL_USES = ["published", "unknown", "none"]
+
 
 def address(*images, query=""):
     meta = get_image_model()._meta
@@ -16,7 +19,7 @@ def address(*images, query=""):
 
 def preview(client, url, **data):
     """Return the page that shows the cost, and the digest that a confirmation agrees to."""
-    response = client.post(url, {"key": uuid.uuid4(), **data})
+    response = client.post(url, {"key": uuid.uuid4(), "uses": ALL_USES, **data})
     page = response.content.decode()
     found = re.search(r'name="agreed"[^>]*value="([^"]+)"', page)
     return page, found[1] if found else ""
@@ -24,5 +27,10 @@ def preview(client, url, **data):
 
 def confirm(client, url, key=None, **data):
     agreed = preview(client, url, **data)[1]
-    form = {"key": key or uuid.uuid4(), "agreed": agreed, "confirm": "yes", **data}
-    return client.post(url, form)
+    return client.post(url, confirmation(agreed, key, **data))
+
+
+def confirmation(agreed, key=None, **data):
+    """Return what is sent by a person who agrees to what was shown."""
+    form = {"key": key or uuid.uuid4(), "uses": ALL_USES, "agreed": agreed, "confirm": "yes"}
+    return {**form, **data}

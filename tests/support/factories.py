@@ -95,7 +95,7 @@ def live(image: Any, slot: str = "400x400", recipe: str = "", colour: str = "ste
 
     recomposed = recomposition(image, slot, recipe, purchase=Recomposition.Purchase.IDLE)
     chosen = candidate(recomposed, colour)
-    recomposed.update_if(where={}, live=chosen)
+    recomposed.update_if(where={}, live=chosen, awaiting_review_since=None)
     ImageVersion.mark_publish_due(image.pk)
     publication.publish(image.pk)
     return chosen

@@ -9,54 +9,71 @@ from wagtail.log_actions import LogFormatter
 from wagtail_smart_resize.editorial import audit
 
 
-def _sizes(data: dict[str, Any]) -> str:
-    return ", ".join(data.get("sizes", []))
+def _sizes(data: dict[str, Any], name: str = "sizes") -> str:
+    """Return the sizes as people write them."""
+    return ", ".join(text.replace("x", "×") for text in data.get(name, []))
 
 
 class AskFormatter(LogFormatter):
-    label = gettext_lazy("Ask for a recomposition")
+    label = gettext_lazy("Ask for AI versions")
 
     def format_message(self, log_entry: Any) -> str:
-        return _("Asked for a recomposition: %(sizes)s") % {"sizes": _sizes(log_entry.data)}
+        data = log_entry.data
+        text = _("Asked for AI versions: %(sizes)s") % {"sizes": _sizes(data)}
+        more = [f"“{data['prompt']}”" if data.get("prompt") else "", data.get("price", "")]
+        return ", ".join([text, *filter(None, more)])
 
 
 class PublishFormatter(LogFormatter):
-    label = gettext_lazy("Publish a recomposition")
+    label = gettext_lazy("Publish an AI version")
 
     def format_message(self, log_entry: Any) -> str:
         data = log_entry.data
         parts = []
         if data.get("sizes"):
-            parts.append(_("Live: a recomposed picture for %(sizes)s") % {"sizes": _sizes(data)})
+            parts.append(_("AI version live: %(sizes)s") % {"sizes": _sizes(data)})
         if data.get("cropped"):
-            sizes = ", ".join(data["cropped"])
-            parts.append(_("Live: the standard crop for %(sizes)s") % {"sizes": sizes})
+            parts.append(_("Crop live: %(sizes)s") % {"sizes": _sizes(data, "cropped")})
         return "; ".join(parts) or str(self.label)
 
 
 class ChooseFormatter(LogFormatter):
-    label = gettext_lazy("Choose a recomposition")
+    label = gettext_lazy("Choose an AI version")
 
     def format_message(self, log_entry: Any) -> str:
-        return _("Chose a recomposed picture: %(sizes)s") % {"sizes": _sizes(log_entry.data)}
+        data = log_entry.data
+        if not data.get("number"):
+            return _("Chose an AI version: %(sizes)s") % {"sizes": _sizes(data)}
+        names = {"number": data["number"], "sizes": _sizes(data)}
+        return _("Chose AI version %(number)d: %(sizes)s") % names
 
 
 class DeclineFormatter(LogFormatter):
-    label = gettext_lazy("Use the standard crop")
+    label = gettext_lazy("Use the crop")
 
     def format_message(self, log_entry: Any) -> str:
-        return _("Decided for the standard crop: %(sizes)s") % {"sizes": _sizes(log_entry.data)}
+        data = log_entry.data
+        text = _("Decided for the crop: %(sizes)s") % {"sizes": _sizes(data)}
+        reason = audit.DECLINE_REASONS.get(data.get("reason", ""), data.get("reason", ""))
+        return f"{text}. {reason}" if reason else text
+
+
+class UndoFormatter(LogFormatter):
+    label = gettext_lazy("Undo a decision")
+
+    def format_message(self, log_entry: Any) -> str:
+        return _("Undid the last decision: %(sizes)s") % {"sizes": _sizes(log_entry.data)}
 
 
 class CallOffFormatter(LogFormatter):
-    label = gettext_lazy("Call off a recomposition")
+    label = gettext_lazy("Cancel an AI version")
 
     def format_message(self, log_entry: Any) -> str:
-        return _("Called off before it was sent: %(sizes)s") % {"sizes": _sizes(log_entry.data)}
+        return _("Cancelled before it was sent: %(sizes)s") % {"sizes": _sizes(log_entry.data)}
 
 
 class OptOutFormatter(LogFormatter):
-    label = gettext_lazy("Opt out of recomposition")
+    label = gettext_lazy("Never change the image")
 
     def format_message(self, log_entry: Any) -> str:
         reason = log_entry.data.get("reason", "")
@@ -66,17 +83,17 @@ class OptOutFormatter(LogFormatter):
 
 
 class OptInFormatter(LogFormatter):
-    label = gettext_lazy("Allow recomposition")
+    label = gettext_lazy("Allow AI versions")
 
     def format_message(self, log_entry: Any) -> str:
         return _("May be sent to the service again")
 
 
 class FailFormatter(LogFormatter):
-    label = gettext_lazy("Recomposition failed")
+    label = gettext_lazy("AI version failed")
 
     def format_message(self, log_entry: Any) -> str:
-        return _("A recomposition failed (%(code)s): %(sizes)s") % {
+        return _("An AI version failed (%(code)s): %(sizes)s") % {
             "code": log_entry.data.get("code", ""),
             "sizes": _sizes(log_entry.data),
         }
@@ -87,6 +104,7 @@ FORMATTERS: dict[str, type[LogFormatter]] = {
     audit.PUBLISH: PublishFormatter,
     audit.CHOOSE: ChooseFormatter,
     audit.DECLINE: DeclineFormatter,
+    audit.UNDO: UndoFormatter,
     audit.CALL_OFF: CallOffFormatter,
     audit.OPT_OUT: OptOutFormatter,
     audit.OPT_IN: OptInFormatter,

@@ -13,7 +13,7 @@ TEMPLATE = "wagtail_smart_resize/group_permissions/formset.html"
 #: Codename, column heading and checkbox label of each permission.
 RIGHTS = [
     ("smart_resize_recomposition", _("Smart resize"), _("Smart resize images")),
-    ("approve_recomposition", _("Approve"), _("Approve recomposed pictures in review")),
+    ("approve_recomposition", _("Approve"), _("Approve AI versions in review")),
 ]
 
 

@@ -20,8 +20,8 @@ MAX_COUNTED = 99
 
 
 def is_reviewer(user: Any) -> bool:
-    """Return whether review mode is on and the user may approve anything."""
-    return settings.REVIEW and schema.is_current() and permissions.may_approve_any(user)
+    """Return whether the user may choose what is live for any image."""
+    return schema.is_current() and permissions.may_choose_any(user)
 
 
 def reviews_waiting(request: HttpRequest) -> int:
@@ -47,7 +47,8 @@ class ReviewMenuItem(MenuItem):
     """Menu item with the number that waits, repeated in `aria-label` for screen readers."""
 
     def is_shown(self, request: HttpRequest) -> bool:
-        return is_reviewer(request.user)
+        # Where versions go live by themselves there is mostly nothing to decide.
+        return is_reviewer(request.user) and (settings.REVIEW or reviews_waiting(request) > 0)
 
     def render_component(self, request: HttpRequest) -> Any:
         component = super().render_component(request)
@@ -68,7 +69,8 @@ class ReviewSummaryItem(SummaryItem):
     template_name = "wagtail_smart_resize/review/summary.html"
 
     def is_shown(self) -> bool:
-        return is_reviewer(self.request.user)
+        user = self.request.user
+        return is_reviewer(user) and (settings.REVIEW or reviews_waiting(self.request) > 0)
 
     def get_context_data(self, parent_context: Any) -> dict[str, Any]:
         count = reviews_waiting(self.request)
@@ -87,7 +89,7 @@ def report_menu_item() -> MenuItem:
 
 def review_menu_item() -> MenuItem:
     return ReviewMenuItem(
-        _("Review pictures"),
+        _("Review versions"),
         reverse("smart_resize_admin:review"),
         name="smart-resize-review",
         icon_name="glasses",

@@ -5,8 +5,9 @@ from django.urls import path
 from wagtail.utils.urlpatterns import decorate_urlpatterns
 
 from .base import only_if_migrated
-from .image import candidate, decide, history, may_see, progress
+from .image import candidate, decide, focal, history, make, may_see, progress, room
 from .image import views as image
+from .pages import views as pages
 from .report import buying
 from .report import views as report
 from .review import views as review
@@ -27,16 +28,33 @@ urlpatterns = [
     path(
         "images/<str:image_id>/smart-resize/may-see/", may_see.MaySeeView.as_view(), name="may_see"
     ),
-    path("images/<str:image_id>/smart-resize/ask/", image.AskView.as_view(), name="ask"),
-    path("images/<str:image_id>/smart-resize/choose/", decide.ChooseView.as_view(), name="choose"),
-    path("images/<str:image_id>/smart-resize/failed/", decide.FailedView.as_view(), name="failed"),
+    path("images/<str:image_id>/smart-resize/make/", make.MakeView.as_view(), name="make"),
     path(
-        "images/<str:image_id>/smart-resize/call-off/",
-        decide.CallOffView.as_view(),
-        name="call_off",
+        "images/<str:image_id>/smart-resize/places/<str:key>/",
+        room.RoomView.as_view(),
+        name="room",
     ),
     path(
-        "images/<str:image_id>/smart-resize/opt-out/", decide.OptOutView.as_view(), name="opt_out"
+        "images/<str:image_id>/smart-resize/candidates/<int:pk>/match/",
+        room.MatchView.as_view(),
+        name="match",
+    ),
+    path(
+        "images/<str:image_id>/smart-resize/focal-area/",
+        focal.FocalAreaView.as_view(),
+        name="focal_area",
+    ),
+    *(
+        path(f"images/<str:image_id>/smart-resize/{name.replace('_', '-')}/", view, name=name)
+        for name, view in {
+            "choose": decide.ChooseView.as_view(),
+            "undo": decide.UndoView.as_view(),
+            "failed": decide.FailedView.as_view(),
+            "call_off": decide.CallOffView.as_view(),
+            "try_now": decide.TryNowView.as_view(),
+            "crop_everywhere": decide.CropEverywhereView.as_view(),
+            "opt_out": decide.OptOutView.as_view(),
+        }.items()
     ),
     path(
         "images/<str:image_id>/smart-resize/history/",
@@ -48,6 +66,12 @@ urlpatterns = [
         history.HistoryView.as_view(results_only=True),
         name="history_results",
     ),
+    path("pages/<int:page_id>/smart-resize/", pages.PagePlacesView.as_view(), name="page_places"),
+    path(
+        "pages/<int:page_id>/smart-resize/preview/",
+        pages.PreviewView.as_view(),
+        name="page_preview",
+    ),
     path("reports/smart-resize/", report.ReportView.as_view(), name="report"),
     path(
         "reports/smart-resize/results/",
@@ -56,6 +80,12 @@ urlpatterns = [
     ),
     path("reports/smart-resize/buying/", buying.BuyingView.as_view(), name="buying"),
     path("reports/smart-resize/review/", review.ReviewView.as_view(), name="review"),
+    path("reports/smart-resize/review/undo/", review.UndoView.as_view(), name="review_undo"),
+    path(
+        "reports/smart-resize/review/<int:pk>/",
+        review.EntryView.as_view(),
+        name="review_entry",
+    ),
     path(
         "reports/smart-resize/review/<int:pk>/decide/",
         review.DecideView.as_view(),

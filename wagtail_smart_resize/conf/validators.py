@@ -5,7 +5,7 @@ raises ValueError with a sentence that says what to write.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -43,6 +43,16 @@ def label(value: Any) -> str:
     if not isinstance(value, Text):
         raise ValueError(f"write text, not {value!r}.")
     return value  # type: ignore[return-value]
+
+
+def labels(value: Any) -> list[Any]:
+    """Accept a list of texts, translated or not, up to twenty."""
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise ValueError(f'write a list of texts, such as ["Keep everyone whole"], not {value!r}.')
+    found = [label(each) for each in value]
+    if len(found) > 20:
+        raise ValueError(f"write no more than 20 texts, not {len(found)}.")
+    return found
 
 
 def secret(value: Any) -> str:

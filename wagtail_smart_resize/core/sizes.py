@@ -17,6 +17,9 @@ MAX_CLOSENESS = 100
 MAX_SENT_SIDE_PIXELS = 2048
 """Maximum side of the picture that the gateway is given; a larger original is scaled down."""
 
+RATIO_SIDE_PIXELS = 1600
+"""Longer side of the size that stands for a ratio."""
+
 SHAPE_TOLERANCE = Decimal("0.03")
 """Maximum relative difference between shapes that share one recomposition."""
 
@@ -37,6 +40,7 @@ RESOLUTIONS = {"1K": 1, "2K": 2, "4K": 4}
 
 # `int()` reads 1_0 as ten, and so does Wagtail's `fill`.
 _CLOSENESS = re.compile(r"c(\d+(?:_\d+)*)")
+_RATIO = re.compile(r"(\d{1,4}(?:\.\d{1,3})?):(\d{1,4}(?:\.\d{1,3})?)")
 _PRESET_NAME = re.compile(r"(?!c[0-9]+$)[a-z][a-z0-9_]*")
 
 
@@ -118,6 +122,22 @@ def parse_closeness(parts: Iterable[str], default: int = 0) -> int:
             )
         closeness = min(int(match[1]), MAX_CLOSENESS)
     return closeness
+
+
+def size_of_ratio(text: str) -> Size | None:
+    """Return a size of the ratio that "16:9" or "2.35:1" means, 1600 px on its longer side.
+
+    None for text that is no ratio. Raises ValueError for a ratio that no picture can have.
+    """
+    match = _RATIO.fullmatch(text)
+    if match is None:
+        return None
+    across, down = Decimal(match[1]), Decimal(match[2])
+    if not (across and down):
+        raise ValueError(f'"{text}" is not a ratio: write numbers above 0, such as 16:9.')
+    longest = max(across, down)
+    width, height = (round(RATIO_SIDE_PIXELS * side / longest) for side in (across, down))
+    return Size(max(1, width), max(1, height))
 
 
 def is_preset_name(text: str) -> bool:

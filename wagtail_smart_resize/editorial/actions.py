@@ -4,6 +4,7 @@ Callers check permissions. Requests, decisions and opt-outs are recorded in Wagt
 what makes work wakes the pipeline. What can't be done raises `Refused`, with text for the user.
 """
 
+import datetime as dt
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from wagtail_smart_resize.core import database
+from wagtail_smart_resize.core import database, money
 from wagtail_smart_resize.core.money import Price
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import Slot
@@ -85,6 +86,11 @@ class GenerationOptions:
     resolution: str | None = None
     candidates: int | None = None
     seed: int | None = None
+    use_at_once: bool = False
+    """Whether the first usable picture goes live without being looked at. For users who may choose
+    what is live."""
+    replaces_unsent: bool = False
+    """Whether this is asked for instead of what was asked for before and has not been sent."""
 
     @property
     def images_per_size(self) -> int:
@@ -147,6 +153,11 @@ def _deleted_error() -> Refused:
     return Refused("deleted", _("The image has been deleted: nothing was done."))
 
 
+def _under_way_error() -> Refused:
+    text = _("An AI version for this place has already been asked for.")
+    return Refused("under_way", text)
+
+
 def file_replaced_error() -> Refused:
     """Return the `Refused` to raise if the image has another file than the person saw."""
     return Refused(
@@ -182,7 +193,7 @@ def request_recomposition(
     options = options or GenerationOptions()
     key = key or uuid.uuid4()
     if not settings.API_KEY:
-        raise Refused("no_key", _("The site has no API key: nothing can be recomposed."))
+        raise Refused("no_key", _("The site has no API key: no AI versions can be made."))
     if PipelineState.peek().is_stopped:
         raise Refused("stopped", _("All buying is stopped for now: nothing was bought."))
     try:
@@ -200,7 +211,14 @@ def request_recomposition(
             for recipe, slots in groups.items()
             for request in _request_recipe(image, recipe, slots, user, options, override_rules, key)
         ]
-        audit.asked(image, user, [slot for slots in groups.values() for slot in slots])
+        price = price_of(sum(request.outputs_asked for request in requests))
+        audit.asked(
+            image,
+            user,
+            [slot for slots in groups.values() for slot in slots],
+            prompt=requests[0].prompt if requests else "",
+            price=money.plain_text(price) if price else "",
+        )
     modes.wake()
     return requests
 
@@ -223,6 +241,8 @@ def _request_recipe(
 ) -> Iterator[GatewayRequest]:
     rows = demand.record_demand(image, slots, recipe, by=Recomposition.WantedBy.PERSON, user=user)
     for row in rows:
+        if options.replaces_unsent:
+            _take_back(row)
         _check_rules(image, row, override_rules)
     for some in slices(rows, plan.MAX_SIZES):
         request = plan.new_request(
@@ -234,6 +254,7 @@ def _request_recipe(
             by_person=True,
             asked_by=user,
             batch=key,
+            use_at_once=options.use_at_once,
         )
         if not plan.reserve(request):
             raise Refused("budget", _budget_text(request.outputs_asked))
@@ -242,9 +263,16 @@ def _request_recipe(
         yield request
 
 
+def _take_back(row: Recomposition) -> None:
+    """Take back a request for this row alone that has not been sent: the new one replaces it."""
+    if row.purchase == Purchase.REQUESTED and row.request and len(row.request.sizes) == 1:
+        outcomes.call_off(row)
+        row.refresh_from_db(fields=["purchase", "request"])
+
+
 def _check_rules(image: SiteImage, row: Recomposition, override_rules: bool) -> None:
     if row.purchase == Purchase.REQUESTED:
-        raise Refused("under_way", _("A picture of this shape has already been asked for."))
+        raise _under_way_error()
     slots = row.parsed_slots
     verdict = assess.assess(
         assess.ImageFacts.for_image(image),
@@ -275,14 +303,14 @@ def _claim(row: Recomposition, request: GatewayRequest, user: Any, override_rule
         next_attempt_at=None,
     )
     if not taken:
-        raise Refused("under_way", _("A picture of this shape has already been asked for."))
+        raise _under_way_error()
 
 
 def _budget_text(outputs: int) -> str:
     left = assess.budget_left()
     return ngettext(
-        "This would take %(outputs)d output, and the budget allows %(left)d more now.",
-        "This would take %(outputs)d outputs, and the budget allows %(left)d more now.",
+        "This would take %(outputs)d AI version, and the budget allows %(left)d more now.",
+        "This would take %(outputs)d AI versions, and the budget allows %(left)d more now.",
         outputs,
     ) % {"outputs": outputs, "left": left}
 
@@ -321,6 +349,31 @@ def call_off(row: Recomposition, *, user: Any = None) -> int:
     return len(called_off)
 
 
+@database.retried
+def try_now(row: Recomposition, *, user: Any = None) -> None:
+    """Try at once what waits for its time: the rules are asked again, and the service, too.
+
+    A pause that the service has asked for is kept. Raises Refused("not_waiting") if nothing waits
+    to be sent, Refused("stopped") and Refused("deleted").
+    """
+    state, now = PipelineState.get_current(), timezone.now()
+    if state.is_stopped:
+        raise Refused("stopped", _("All buying is stopped for now: nothing was sent."))
+    with locked_image(row.image_id):
+        row.refresh_from_db()
+        request = row.request
+        if row.purchase == Purchase.WANTED:
+            row.update_if(
+                where={"purchase": Purchase.WANTED}, waiting_reason="", next_attempt_at=now
+            )
+        elif row.purchase != Purchase.REQUESTED or request is None or request.status != Status.NEW:
+            raise Refused("not_waiting", _("There is nothing here that waits to be sent."))
+        else:
+            request.update_if(where={"status": Status.NEW}, next_step_at=now)
+    state.update_if(where={"circuit_opened_at__isnull": False}, probe_at=now)
+    modes.wake()
+
+
 def stop_buying(*, user: Any = None) -> bool:
     """Send nothing more until `resume_buying`; return False if it was stopped already.
 
@@ -349,12 +402,19 @@ def retry(row: Recomposition, *, user: Any = None, key: uuid.UUID | None = None)
         raise Refused("not_failed", _("There is nothing to try again: this has not failed."))
     if row.source_hash != row.image.file_hash:
         raise Refused(
-            "replaced", _("The image's file was replaced: ask for a picture of the new one.")
+            "replaced", _("The image's file was replaced: ask for a version of the new one.")
         )
     before = row.request
     same = before is not None and before.recipe == row.recipe
     options = (
-        GenerationOptions(before.prompt, before.resolution, before.images_per_size, before.seed)
+        GenerationOptions(
+            before.prompt,
+            before.resolution,
+            before.images_per_size,
+            before.seed,
+            # Somebody else may not have the right to choose what is live.
+            use_at_once=before.use_at_once and before.asked_by_id == getattr(user, "pk", None),
+        )
         if before is not None and same
         else GenerationOptions()
     )
@@ -412,34 +472,51 @@ def dismiss_failure(row: Recomposition, *, user: Any = None) -> None:
         )
         under_way = Recomposition.objects.filter(pk=row.pk, purchase=Purchase.REQUESTED)
         if not left and under_way.exists():
-            raise Refused("under_way", _("A picture of this shape has already been asked for."))
+            raise Refused(
+                "under_way", _("An AI version for this place has already been asked for.")
+            )
 
 
 # Deciding
 
+#: How long a decision of the admin can be undone before it takes effect.
+UNDO_TIME = dt.timedelta(seconds=10)
+#: What an undo may take to arrive.
+UNDO_GRACE = dt.timedelta(seconds=2)
+
+
+def _takes_effect_at(undoable: bool) -> dt.datetime | None:
+    return timezone.now() + UNDO_TIME + UNDO_GRACE if undoable else None
+
 
 @database.retried
-def choose(candidate: Candidate, *, user: Any = None) -> None:
-    """Make the candidate the picture of its shape.
+def choose(candidate: Candidate, *, user: Any = None, undoable: bool = False) -> None:
+    """Make the candidate the picture of its shape: at once, or if `undoable`, after `UNDO_TIME`.
 
     Raises Refused with the code "not_stored", "replaced" or "deleted".
     """
     row = candidate.recomposition
     if not candidate.stored:
-        raise Refused("not_stored", _("This picture has not been fetched completely."))
+        raise Refused("not_stored", _("This version has not been fetched completely."))
     with locked_image(row.image_id) as file_hash:
         if row.source_hash != file_hash:
             raise Refused(
-                "replaced", _("The image's file was replaced: this picture is of the old one.")
+                "replaced", _("The image's file was replaced: this version is of the old one.")
             )
-        row.choose(candidate, user)
+        row.choose(candidate, user, _takes_effect_at(undoable))
         audit.chose(row, candidate, user)
     modes.wake()
 
 
 @database.retried
-def use_crop(row: Recomposition, *, user: Any = None) -> None:
-    """Decide for the standard crop. Candidates are kept; choosing one undoes the decision.
+def use_crop(
+    row: Recomposition, *, user: Any = None, undoable: bool = False, reason: str = ""
+) -> None:
+    """Decide for the standard crop: at once, or if `undoable`, after `UNDO_TIME`.
+
+    `reason` is kept in the image's history: one of `audit.DECLINE_REASONS`, or text.
+
+    Candidates are kept, and any of them can be chosen later.
 
     Raises Refused("deleted"), or Refused("replaced") if the row is of another file than the image's
     current one: the decision would have no effect.
@@ -447,21 +524,62 @@ def use_crop(row: Recomposition, *, user: Any = None) -> None:
     with locked_image(row.image_id) as file_hash:
         if row.source_hash != file_hash:
             raise file_replaced_error()
-        row.choose(None, user)
+        row.choose(None, user, _takes_effect_at(undoable))
         row.leave()
-        audit.declined(row, user)
+        audit.declined(row, user, reason)
     modes.wake()
+
+
+@database.retried
+def undo(row: Recomposition, *, user: Any = None) -> None:
+    """Undo the last decision on the row, before it takes effect: all is as it was before.
+
+    Raises Refused with the code "too_late", also if there is nothing to undo, "not_yours" if
+    somebody else has decided, or "deleted".
+    """
+    with locked_image(row.image_id):
+        row.refresh_from_db()
+        if row.takes_effect_at and row.decided_by_id != getattr(user, "pk", None):
+            raise Refused(
+                "not_yours", _("Somebody else has decided here since: nothing was undone.")
+            )
+        if not row.undo_decision(timezone.now()):
+            raise Refused("too_late", _("It is too late to undo this: visitors see it already."))
+        audit.undone(row, user)
+    modes.wake()
+
+
+@database.retried
+def use_crop_everywhere(
+    image: SiteImage, *, user: Any = None, undoable: bool = False
+) -> list[Recomposition]:
+    """Decide for the standard crop in all shapes of the image's present file.
+
+    Return the rows for which that is a new decision. Raises Refused("deleted").
+    """
+    with locked_image(image.pk) as file_hash:
+        rows = Recomposition.objects.filter(image_id=image.pk, source_hash=file_hash)
+        others = rows.exclude(decision=Recomposition.Decision.CROP, live=None).order_by("pk")
+        decided = list(others.select_related("image"))
+        for row in decided:
+            use_crop(row, user=user, undoable=undoable)
+    return decided
 
 
 # Opting out
 
 
 @database.retried
-def opt_out(image: SiteImage, *, user: Any = None, reason: str = "") -> None:
-    """Keep the image from ever being sent to the service. What is live stays live.
+def opt_out(
+    image: SiteImage, *, user: Any = None, reason: str = "", use_crop: bool = False
+) -> None:
+    """Keep the image from ever being sent to the service.
 
-    A second call does nothing. Raises Refused("deleted").
+    What is live stays live, unless `use_crop`: see `use_crop_everywhere`. A second call opts
+    nothing out. Raises Refused("deleted").
     """
+    if use_crop:
+        use_crop_everywhere(image, user=user)
     with locked_image(image.pk):
         _optout, created = OptOut.objects.get_or_create(
             image_id=image.pk, defaults={"user": user, "reason": reason}

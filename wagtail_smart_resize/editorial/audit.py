@@ -8,6 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy
 from wagtail.log_actions import LogContext, log
 
 from wagtail_smart_resize.core.site_image import SiteImage
@@ -19,10 +21,20 @@ ASK = "smart_resize.ask"
 PUBLISH = "smart_resize.publish"
 CHOOSE = "smart_resize.choose"
 DECLINE = "smart_resize.decline"
+UNDO = "smart_resize.undo"
 CALL_OFF = "smart_resize.call_off"
 OPT_OUT = "smart_resize.opt_out"
 OPT_IN = "smart_resize.opt_in"
 FAIL = "smart_resize.fail"
+
+
+#: Why a person may decline a version, with one key each.
+DECLINE_REASONS: dict[str, Promise] = {
+    "face": gettext_lazy("A face has changed"),
+    "lettering": gettext_lazy("Lettering or a logo has changed"),
+    "quality": gettext_lazy("Not good enough"),
+    "crop": gettext_lazy("The crop is better"),
+}
 
 
 def _write(image: SiteImage, action: str, user: Any, **data: Any) -> None:
@@ -31,16 +43,25 @@ def _write(image: SiteImage, action: str, user: Any, **data: Any) -> None:
         log(image, action, user=user, data=data)
 
 
-def asked(image: SiteImage, user: Any, slots: Iterable[Slot]) -> None:
-    _write(image, ASK, user, sizes=[str(slot) for slot in slots])
+def asked(
+    image: SiteImage, user: Any, slots: Iterable[Slot], prompt: str = "", price: str = ""
+) -> None:
+    sizes = [str(slot) for slot in slots]
+    _write(image, ASK, user, sizes=sizes, prompt=prompt[:200], price=price)
 
 
 def chose(row: Any, candidate: Any, user: Any) -> None:
-    _write(row.image, CHOOSE, user, sizes=row.slots, candidate=candidate.pk)
+    # As the image's screen numbers them.
+    number = row.candidates.filter(stored=True, pk__lte=candidate.pk).count()
+    _write(row.image, CHOOSE, user, sizes=row.slots, candidate=candidate.pk, number=number)
 
 
-def declined(row: Any, user: Any) -> None:
-    _write(row.image, DECLINE, user, sizes=row.slots)
+def declined(row: Any, user: Any, reason: str = "") -> None:
+    _write(row.image, DECLINE, user, sizes=row.slots, reason=reason)
+
+
+def undone(row: Any, user: Any) -> None:
+    _write(row.image, UNDO, user, sizes=row.slots)
 
 
 def called_off(row: Any, user: Any) -> None:

@@ -6,7 +6,7 @@ each image on purchase.
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
@@ -20,7 +20,7 @@ from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import same_shape
 from wagtail_smart_resize.models import Recomposition
 from wagtail_smart_resize.rules import assess
-from wagtail_smart_resize.rules.verdict import OVERRULABLE, Reason
+from wagtail_smart_resize.rules.verdict import OVERRULABLE, Reason, Usage
 from wagtail_smart_resize.settings import settings
 
 from . import actions, states
@@ -36,6 +36,9 @@ class Stays(StrEnum):
     UNDER_WAY = "under_way"
     DECLINED = "declined"
     UNKNOWN = "unknown"
+    NO_PAGE = "no_page"
+    USE_UNKNOWN = "use_unknown"
+    ON_PAGES = "on_pages"
 
     @property
     def label(self) -> Promise:
@@ -43,12 +46,23 @@ class Stays(StrEnum):
 
 
 _STAYS_LABELS: dict[Stays, Promise] = {
-    Stays.MADE: gettext_lazy("There is a recomposed picture already"),
-    Stays.UNDER_WAY: gettext_lazy("A picture is being made already"),
-    Stays.DECLINED: gettext_lazy("Somebody chose the standard crop"),
+    Stays.MADE: gettext_lazy("There is an AI version already"),
+    Stays.UNDER_WAY: gettext_lazy("An AI version is being made already"),
+    Stays.DECLINED: gettext_lazy("Somebody chose the crop"),
     Stays.UNKNOWN: gettext_lazy(
         "The outcome of an earlier request is unknown: decide on the image's screen"
     ),
+    Stays.NO_PAGE: gettext_lazy("No published page is known to show it"),
+    Stays.USE_UNKNOWN: gettext_lazy("Used in a snippet or a setting"),
+    Stays.ON_PAGES: gettext_lazy("A published page shows it"),
+}
+
+#: By what is known of an image's pages, why it is left out where images like it are to be.
+LEFT_OUT_FOR = {
+    Usage.PUBLISHED: Stays.ON_PAGES,
+    Usage.UNKNOWN: Stays.USE_UNKNOWN,
+    Usage.UNPUBLISHED: Stays.NO_PAGE,
+    Usage.NONE: Stays.NO_PAGE,
 }
 
 
@@ -127,17 +141,21 @@ class Estimate:
 
 
 def estimate_for(
-    images: Sequence[Any], targets: Iterable[ResizeTarget], *, override_rules: bool = False
+    images: Sequence[Any],
+    targets: Iterable[ResizeTarget],
+    *,
+    override_rules: bool = False,
+    uses: Collection[Usage] = tuple(Usage),
 ) -> Estimate:
     """Return the current estimate.
 
     The number of queries doesn't grow with the number of images. `override_rules` overrules the
-    rules that are a matter of taste.
+    rules that are a matter of taste. Images of other `uses` are left out.
     """
     targets = distinct(targets)
     image_facts, rows = assess.ImageFacts.for_images(images), _rows_by_image(images)
     pairs = tuple(
-        _pair(image_facts[image.pk], target, rows[image.pk], override_rules)
+        _pair(image_facts[image.pk], target, rows[image.pk], override_rules, uses)
         for image in images
         for target in targets
     )
@@ -166,11 +184,17 @@ def _rows_by_image(images: Sequence[Any]) -> dict[Any, list[Recomposition]]:
 
 
 def _pair(
-    image_facts: Any, target: ResizeTarget, rows: list[Recomposition], override_rules: bool
+    image_facts: assess.ImageFacts,
+    target: ResizeTarget,
+    rows: list[Recomposition],
+    override_rules: bool,
+    uses: Collection[Usage],
 ) -> EstimateItem:
     matching = [row for row in rows if _serves(target.recipe, target.shape, row.recipe, row.shape)]
     matching.sort(key=lambda row: abs(row.shape - target.shape))
     stays = next(filter(None, map(_stays_of, matching)), None)
+    if stays is None and image_facts.uses not in uses:
+        stays = LEFT_OUT_FOR[image_facts.uses]
     if stays:
         return EstimateItem(image_facts.image, target, stays)
     slots = [target.slot]
@@ -208,9 +232,9 @@ def _serves(recipe: str, shape: Any, other_recipe: str, other_shape: Any) -> boo
 def over_budget(estimate: Estimate) -> str:
     """Return a message that the estimate exceeds the budget."""
     text = ngettext(
-        "This takes %(outputs)d picture, and the budget allows %(left)d more now. Choose fewer "
+        "This takes %(outputs)d AI version, and the budget allows %(left)d more now. Choose fewer "
         "images or shapes, or wait for the next day or month.",
-        "This takes %(outputs)d pictures, and the budget allows %(left)d more now. Choose fewer "
+        "This takes %(outputs)d AI versions, and the budget allows %(left)d more now. Choose fewer "
         "images or shapes, or wait for the next day or month.",
         estimate.outputs,
     )

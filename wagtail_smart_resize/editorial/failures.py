@@ -24,7 +24,7 @@ _SERVICE_TROUBLE = Failure(
     _("Nothing is wrong with the picture. Try again later."),
 )
 _PICTURE_LOST = Failure(
-    _("The picture was made, but could not be fetched from the service."),
+    _("The AI version was made, but could not be fetched from the service."),
     _("It may have been charged. Trying again buys a new one."),
 )
 _NOT_USABLE = Failure(
@@ -52,7 +52,7 @@ _FAILURES: dict[str, Failure] = {
         _("Nothing is bought again by itself. You decide how to go on."),
     ),
     "failed": Failure(
-        _("The service could not recompose the picture."),
+        _("The service could not make the AI version."),
         _("Change the instruction, or try again: another attempt may succeed."),
     ),
     "error": _SERVICE_TROUBLE,
@@ -65,7 +65,7 @@ _FAILURES: dict[str, Failure] = {
         _("It may have been charged. Trying again buys a new one."),
     ),
     "missing": Failure(
-        _("The service sent no picture of this shape."),
+        _("The service sent no picture for this place."),
         _("It may have been charged. Trying again buys a new one."),
     ),
     "not_a_picture": _NOT_USABLE,
@@ -216,7 +216,7 @@ _UNREADABLE_ANSWERS = Failure(
         "go on: they may have been charged."
     ),
 )
-_OTHER = Failure(_("The picture could not be recomposed."), _("Try again."))
+_OTHER = Failure(_("The AI version could not be made."), _("Try again."))
 _OUTDATED = Failure(
     _("The image was changed before it was sent: nothing was bought."),
     _("Try again, with the image as it is now."),

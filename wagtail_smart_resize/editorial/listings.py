@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from wagtail.images import get_image_model
 from wagtail.images.shortcuts import get_rendition_or_not_found
 
@@ -14,8 +14,9 @@ from wagtail_smart_resize.models import Recomposition
 from wagtail_smart_resize.models.recomposition import RecompositionQuerySet
 from wagtail_smart_resize.settings import settings
 
-from . import permissions, row_permissions, states
+from . import permissions, places, row_permissions, states
 
+ANY = Q()
 EVERY_RIGHT = (permissions.SMART_RESIZE, permissions.APPROVE)
 
 
@@ -24,15 +25,17 @@ def visible_to(user: Any) -> RecompositionQuerySet:
     return Recomposition.objects.filter(row_permissions.conditions_for(user, EVERY_RIGHT).both)
 
 
-def waiting_for(user: Any, most: int) -> QuerySet[Recomposition]:
-    """Return up to `most` rows that await review and the user may approve, the oldest first.
+def waiting_for(user: Any, most: int, condition: Q = ANY) -> QuerySet[Recomposition]:
+    """Return up to `most` rows that await a decision which the user may make, the oldest first.
 
-    Pictures of a replaced file are left out. For that, rows are compared with the images' files in
-    batches until there are enough: no database's planner knows how few of them differ, so a single
-    query would compare all that waits. So it is with rows of an image that was just moved.
+    `condition`: a further one on the rows. Pictures of a replaced file are left out. For that, rows
+    are compared with the images' files in batches until there are enough: no database's planner
+    knows how few of them differ, so a single query would compare all that waits. So it is with rows
+    of an image that was just moved.
     """
-    allowed = row_permissions.conditions_for(user, (permissions.APPROVE,))
-    rows = Recomposition.objects.awaiting_review().filter(allowed.narrow, replaced_at=None)
+    allowed = row_permissions.conditions_for(user, (permissions.right_to_choose(),))
+    waiting = Recomposition.objects.awaiting_review()
+    rows = waiting.filter(condition, allowed.narrow, replaced_at=None)
     order = ("awaiting_review_since", "pk")
     keys = rows.order_by(*order).values_list("pk", flat=True)
     checked: list[Any] = []
@@ -73,8 +76,8 @@ class ListedRecomposition:
     state: states.State
 
     @property
-    def presets(self) -> list[str]:
-        return presets_of(self.row)
+    def names(self) -> list[str]:
+        return names_of(self.row)
 
     @property
     def sizes(self) -> list[str]:
@@ -118,6 +121,11 @@ def presets_of(row: Recomposition) -> list[str]:
         for preset in settings.PRESETS.values()
         if preset.recipe_name == row.recipe and same_shape(preset.slot.shape, row.shape)
     ]
+
+
+def names_of(row: Recomposition) -> list[str]:
+    """Return what the row's place is called: its presets, else the types of its pages."""
+    return presets_of(row) or places.page_types(row)
 
 
 def slots_of(row: Recomposition) -> list[Slot]:

@@ -30,9 +30,14 @@ def may_approve(user: Any, image: SiteImage) -> bool:
     return _may(user, APPROVE, image)
 
 
+def right_to_choose() -> str:
+    """Return the permission to choose what is live: in review mode, that of those who approve."""
+    return APPROVE if settings.REVIEW else SMART_RESIZE
+
+
 def may_choose(user: Any, image: SiteImage) -> bool:
-    """Return whether the user may choose which picture is live; in review mode, approvers may."""
-    return may_approve(user, image) if settings.REVIEW else may_smart_resize(user, image)
+    """Return whether the user may choose which picture is live."""
+    return _may(user, right_to_choose(), image)
 
 
 def _may(user: Any, action: str, image: SiteImage) -> bool:
@@ -47,6 +52,13 @@ def may_smart_resize_any(user: Any) -> bool:
     return get_image_permission_policy().user_has_permission(
         user, "change"
     ) and get_policy().user_has_any_permission(user, [SMART_RESIZE, APPROVE])
+
+
+def may_choose_any(user: Any) -> bool:
+    """Return whether the user may choose what is live for images of any collection."""
+    return get_image_permission_policy().user_has_permission(
+        user, "change"
+    ) and get_policy().user_has_permission(user, right_to_choose())
 
 
 def may_approve_any(user: Any) -> bool:

@@ -139,7 +139,7 @@ def _stopped_notices(
     state: PipelineState, due: dt.datetime | None, now: dt.datetime
 ) -> Iterator[Notice]:
     if due is not None and _is_stopped(state, due, now):
-        message = _("Nothing runs the pipeline: since %(due)s there has been work to do.")
+        message = _("Nothing does the work: since %(due)s there has been something to do.")
         text = message % {"due": datetime_text(due)}
         yield Notice("critical", text, _REMEDIES[modes.mode()], since=due)
 
@@ -160,7 +160,7 @@ def stopped_by_person(state: PipelineState) -> Iterator[Notice]:
     yield Notice(
         "warning",
         message,
-        _("Whoever may approve pictures lets it go on, under Reports, Smart resize."),
+        _("Whoever may approve versions lets it go on, under Reports, Smart resize."),
         since=state.buying_stopped_at,
         code="stopped",
     )
@@ -217,7 +217,7 @@ def _storage_notices() -> Iterator[Notice]:
     if fetching.filter(consecutive_errors__gte=STORING_ERRORS).exists():
         yield Notice(
             "warning",
-            _("Pictures that are paid for can't be fetched or stored so far."),
+            _("AI versions that are paid for can't be fetched or stored so far."),
             _("It is tried again by itself. If it lasts, tell the people who run the site."),
             _("Look at the storage of candidates, at the way to the service, and at the log."),
             code="fetching",
@@ -277,8 +277,8 @@ def _settings_notices() -> Iterator[Notice]:
             ),
         )
     if not settings.API_KEY:
-        message = _("The site has no API key: nothing can be recomposed.")
+        message = _("The site has no API key: no AI versions can be made.")
         yield Notice("warning", message, code="no_key")
     elif not settings.AUTO_GENERATE:
-        message = _("Automatic generation is off: only what editors ask for is recomposed.")
+        message = _("Nothing is made by itself here: only what editors ask for.")
         yield Notice("info", message)

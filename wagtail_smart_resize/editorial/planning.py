@@ -15,7 +15,7 @@ from django.utils import timezone
 from wagtail_smart_resize.core.money import Price
 from wagtail_smart_resize.models import Recomposition
 from wagtail_smart_resize.purchasing import demand
-from wagtail_smart_resize.rules.verdict import Reason
+from wagtail_smart_resize.rules.verdict import Reason, Usage
 from wagtail_smart_resize.settings import settings
 
 from . import actions, estimates
@@ -24,6 +24,8 @@ from .estimates import Stays
 
 #: Maximum number of images held in memory.
 IMAGES_PER_BATCH = 200
+#: Images whose only uses are on unpublished pages are left out, as for templates.
+USES = (Usage.PUBLISHED, Usage.UNKNOWN, Usage.NONE)
 Purchase = Recomposition.Purchase
 
 
@@ -96,7 +98,7 @@ def _wantable(
 ) -> Iterator[estimates.EstimateItem]:
     """Yield the pairs that the rules allow and nobody has wanted yet; count the rest in `plan`."""
     known = _rows_by_shape(images)
-    for pair in estimates.estimate_for(images, targets).pairs:
+    for pair in estimates.estimate_for(images, targets, uses=USES).pairs:
         row = known.get((pair.image.pk, pair.target.shape, pair.target.recipe))
         if pair.why_not is not None:
             plan.left_out[pair.why_not] += 1

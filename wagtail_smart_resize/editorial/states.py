@@ -70,19 +70,19 @@ class StateName(StrEnum):
 
 _LABELS: dict[StateName, tuple[Promise, Tone]] = {
     StateName.SENDING: (gettext_lazy("Being sent"), Tone.BUSY),
-    StateName.WORKING: (gettext_lazy("Being recomposed"), Tone.BUSY),
+    StateName.WORKING: (gettext_lazy("Being made"), Tone.BUSY),
     StateName.FETCHING: (gettext_lazy("Being fetched"), Tone.BUSY),
     StateName.UNKNOWN: (gettext_lazy("Outcome unknown"), Tone.WARNING),
     StateName.FAILED: (gettext_lazy("Failed"), Tone.CRITICAL),
     StateName.PUBLISHING: (gettext_lazy("Being published"), Tone.BUSY),
-    StateName.REVIEW: (gettext_lazy("Awaiting review"), Tone.WARNING),
+    StateName.REVIEW: (gettext_lazy("To decide"), Tone.WARNING),
     StateName.READY: (gettext_lazy("Ready to choose"), Tone.WARNING),
-    StateName.LIVE: (gettext_lazy("Recomposition live"), Tone.POSITIVE),
-    StateName.DECLINED: (gettext_lazy("Standard crop chosen"), Tone.NEUTRAL),
+    StateName.LIVE: (gettext_lazy("AI version live"), Tone.POSITIVE),
+    StateName.DECLINED: (gettext_lazy("Crop chosen"), Tone.NEUTRAL),
     StateName.QUEUED: (gettext_lazy("Queued"), Tone.BUSY),
     StateName.WAITING: (gettext_lazy("Waiting"), Tone.WARNING),
-    StateName.NOT_NEEDED: (gettext_lazy("Standard crop"), Tone.NEUTRAL),
-    StateName.CROP: (gettext_lazy("Standard crop"), Tone.NEUTRAL),
+    StateName.NOT_NEEDED: (gettext_lazy("Crop"), Tone.NEUTRAL),
+    StateName.CROP: (gettext_lazy("Crop"), Tone.NEUTRAL),
 }
 
 #: Reasons that only time, or the people who run the site, can change. With others the crop stays.
@@ -131,6 +131,16 @@ class State:
     def is_busy(self) -> bool:
         """Return whether it will soon change by itself."""
         return self.tone == Tone.BUSY
+
+    @property
+    def is_waiting(self) -> bool:
+        """Return whether it will change by itself once what it waits for has come."""
+        return self.name == StateName.WAITING
+
+    @property
+    def awaits_decision(self) -> bool:
+        """Return whether a person has to choose."""
+        return self.name in {StateName.REVIEW, StateName.READY}
 
     @property
     def took_text(self) -> str:
@@ -200,6 +210,8 @@ def _name_of(row: Recomposition, version: ImageVersion | None) -> StateName:
         return StateName.UNKNOWN if row.failure_code == "unknown" else StateName.FAILED
     if is_being_published(row, version):
         return StateName.PUBLISHING
+    if row.awaiting_review_since and row.has_candidates:  # type: ignore[attr-defined]
+        return StateName.REVIEW if settings.REVIEW else StateName.READY
     if row.live_id:
         return StateName.LIVE
     if row.decision == Decision.CROP:
@@ -256,7 +268,7 @@ def _texts(
     if name == StateName.PUBLISHING and version and version.publish_attempts:
         return _NOT_PUBLISHED, "", ""
     if name == StateName.PUBLISHING and row.decision == Decision.NONE:
-        return _("The picture is there. Visitors see it in a few seconds."), "", ""
+        return _("The AI version is there. Visitors see it in a few seconds."), "", ""
     return _MESSAGES.get(name, ""), "", ""
 
 
@@ -268,14 +280,14 @@ _NOT_PUBLISHED = gettext_lazy(
 _MESSAGES: dict[StateName, Promise] = {
     StateName.QUEUED: gettext_lazy("It is sent in a moment."),
     StateName.WORKING: gettext_lazy("The service is at work. A minute or two is common."),
-    StateName.FETCHING: gettext_lazy("The pictures are there and are being stored."),
+    StateName.FETCHING: gettext_lazy("The AI versions are there and are being stored."),
     StateName.PUBLISHING: gettext_lazy(
         "Your choice is recorded. Visitors see it in a few seconds."
     ),
     StateName.REVIEW: gettext_lazy(
-        "Visitors see the standard crop until somebody approves a picture."
+        "Visitors see what they saw before until somebody approves a version."
     ),
-    StateName.READY: gettext_lazy("Visitors see the standard crop until you choose a picture."),
+    StateName.READY: gettext_lazy("Visitors see what they saw before until you choose a version."),
 }
 
 
@@ -303,6 +315,13 @@ def cost_of(request: GatewayRequest | None) -> Price | None:
     if request is None or request.price is None or request.charged == Charged.NO:
         return None
     return Price(request.price / max(1, len(request.sizes)), request.currency)
+
+
+def cost_of_each(request: GatewayRequest | None) -> Price | None:
+    """Return the share of one output of the request's price; None if nothing or not known."""
+    if request is None or request.price is None or request.charged == Charged.NO:
+        return None
+    return Price(request.price / max(1, request.outputs_asked), request.currency)
 
 
 def tally(states: Iterable[State]) -> Mapping[StateName, int]:

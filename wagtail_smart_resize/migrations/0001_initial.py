@@ -1,3 +1,4 @@
+import django.core.serializers.json
 import django.db.models.deletion
 import django.utils.timezone
 from django.conf import settings
@@ -215,6 +216,7 @@ class Migration(migrations.Migration):
                 ("lease", models.CharField(blank=True, default="", max_length=64)),
                 ("leased_until", models.DateTimeField(blank=True, null=True)),
                 ("by_person", models.BooleanField(default=False)),
+                ("use_at_once", models.BooleanField(default=False)),
                 ("batch", models.UUIDField(blank=True, db_index=True, null=True)),
                 (
                     "created_at",
@@ -269,6 +271,7 @@ class Migration(migrations.Migration):
                 ("height", models.PositiveIntegerField()),
                 ("digest", models.CharField(max_length=64)),
                 ("position", models.PositiveIntegerField(default=0)),
+                ("original_box", models.JSONField(blank=True, null=True)),
                 (
                     "created_at",
                     models.DateTimeField(default=django.utils.timezone.now, editable=False),
@@ -350,10 +353,11 @@ class Migration(migrations.Migration):
                     models.CharField(blank=True, default="", max_length=64, verbose_name="recipe"),
                 ),
                 ("slots", models.JSONField(blank=True, default=list)),
+                ("shown_on", models.JSONField(blank=True, default=list)),
                 (
                     "wanted_at",
                     models.DateTimeField(
-                        default=django.utils.timezone.now, verbose_name="wanted since"
+                        default=django.utils.timezone.now, verbose_name="asked since"
                     ),
                 ),
                 (
@@ -393,14 +397,23 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("none", "not decided"),
-                            ("candidate", "recomposed picture"),
-                            ("crop", "standard crop"),
+                            ("candidate", "AI version"),
+                            ("crop", "crop"),
                         ],
                         default="none",
                         max_length=16,
                     ),
                 ),
                 ("decided_at", models.DateTimeField(blank=True, null=True)),
+                ("takes_effect_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "before_decision",
+                    models.JSONField(
+                        blank=True,
+                        encoder=django.core.serializers.json.DjangoJSONEncoder,
+                        null=True,
+                    ),
+                ),
                 ("replaced_at", models.DateTimeField(blank=True, null=True)),
                 (
                     "created_at",
@@ -461,8 +474,8 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "verbose_name": "recomposition",
-                "verbose_name_plural": "recompositions",
+                "verbose_name": "AI version",
+                "verbose_name_plural": "AI versions",
                 "permissions": [
                     ("smart_resize_recomposition", "Can smart resize images"),
                     ("approve_recomposition", "Can approve recomposed images"),
@@ -552,9 +565,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="recomposition",
-            index=models.Index(
-                fields=["asked_by", "collection_id"], name="smart_resize_askers"
-            ),
+            index=models.Index(fields=["asked_by", "collection_id"], name="smart_resize_askers"),
         ),
         migrations.AddIndex(
             model_name="recomposition",

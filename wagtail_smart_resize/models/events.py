@@ -123,9 +123,10 @@ def completed(request: "GatewayRequest", outputs: int) -> None:
 
 def awaits_review(row: "Recomposition", request: "GatewayRequest") -> None:
     """Tell that a person has to choose."""
+    _send(signals.recomposition_ready, type(row), recomposition=row)
     _tell(
         "awaiting_review",
-        "Awaiting review: image %(image_id)s (%(image_title)s), %(sizes)s",
+        "To decide: image %(image_id)s (%(image_title)s), %(sizes)s",
         **_fields_of_row(row, request.image_title),
         purchase_id=request.pk,
     )

@@ -139,6 +139,8 @@ class GatewayRequest(ConditionalUpdateModel):
     )
     #: Whether a person asked for exactly this: it is sent as it is, and joined with nothing.
     by_person = models.BooleanField(default=False)
+    #: Whether the person wants the first usable picture to go live without being looked at.
+    use_at_once = models.BooleanField(default=False)
     batch = models.UUIDField(null=True, blank=True, db_index=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False, db_index=True)
     sent_at = models.DateTimeField(null=True, blank=True)

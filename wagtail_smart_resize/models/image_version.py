@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import connections, models
 from django.db.models import F
-from django.db.models.functions import Greatest
+from django.db.models.functions import Coalesce, Greatest, Least
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from wagtail.images import get_image_model_string
@@ -107,10 +107,12 @@ class ImageVersion(ConditionalUpdateModel):
     def mark_publish_due(cls, image_id: Any, when: dt.datetime | None = None) -> None:
         """Note that what is to be live has changed, so that a runner prepares and flips it.
 
-        `when`: from when on, None for now. Locks the image's row, as `lock` does.
+        `when`: from when on, None for now. What is due earlier stays so. Locks the image's row, as
+        `lock` does.
         """
-        changes = {
-            "publish_due_at": when or timezone.now(),
+        when = when or timezone.now()
+        changes: dict[str, Any] = {
+            "publish_due_at": Least(Coalesce("publish_due_at", when), when),
             "publish_attempts": 0,
             "revision": F("revision") + 1,
         }

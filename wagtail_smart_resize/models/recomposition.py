@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings as django_settings
 from django.core.files.base import ContentFile
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
@@ -95,21 +96,26 @@ class RecompositionQuerySet(PrimaryQuerySet["Recomposition"]):
         return requested.filter(~Exists(under_way))
 
     def awaiting_review(self) -> "RecompositionQuerySet":
-        """Return the noted rows with stored candidates, no decision and nothing live."""
-        return self.filter(awaiting_review_since__isnull=False)._undecided_with_candidates()
+        """Return the noted rows with stored candidates: a person has to decide, perhaps anew."""
+        return self.filter(awaiting_review_since__isnull=False)._with_candidates()
 
     def overlooked(self) -> "RecompositionQuerySet":
-        """Return the rows that await review but are not noted as such."""
-        return self.filter(awaiting_review_since=None)._undecided_with_candidates()
+        """Return the undecided rows that await review but are not noted as such."""
+        return self.undecided().filter(awaiting_review_since=None)._with_candidates()
 
-    def note_review(self) -> int:
-        """Note that the open ones of these rows await review from now on; return their number."""
-        unnoted = _is_open() & Q(awaiting_review_since=None)
+    def note_review(self, *, by_person: bool = False) -> int:
+        """Note that the open ones of these rows await review from now on; return their number.
+
+        What a person asked for awaits it where somebody has decided before, too.
+        """
+        unnoted = Q(awaiting_review_since=None)
+        if not by_person:
+            unnoted &= _is_open()
         return self.update_in_order(unnoted, awaiting_review_since=timezone.now())
 
-    def _undecided_with_candidates(self) -> "RecompositionQuerySet":
+    def _with_candidates(self) -> "RecompositionQuerySet":
         ready = Candidate.objects.filter(recomposition=OuterRef("pk"), stored=True)
-        return self.filter(_is_open(), Exists(ready))
+        return self.filter(Exists(ready))
 
 
 class Recomposition(ConditionalUpdateModel):
@@ -132,8 +138,8 @@ class Recomposition(ConditionalUpdateModel):
 
     class Decision(models.TextChoices):
         NONE = "none", _("not decided")
-        CANDIDATE = "candidate", _("recomposed picture")
-        CROP = "crop", _("standard crop")
+        CANDIDATE = "candidate", _("AI version")
+        CROP = "crop", _("crop")
 
     image = models.ForeignKey(
         get_image_model_string(),
@@ -150,8 +156,12 @@ class Recomposition(ConditionalUpdateModel):
     recipe = models.CharField(_("recipe"), max_length=64, blank=True, default="")
     #: Slots seen for this shape, as text: ["1200x630-c50", ...]
     slots = models.JSONField(default=list, blank=True)
+    #: Pages that have asked for it, the newest first: [[key, "blog.articlepage"], ...]. Not all: a
+    #: page that finds the crop made by another one asks for nothing.
+    shown_on = models.JSONField(default=list, blank=True)
+    MAX_PAGES = 20
 
-    wanted_at = models.DateTimeField(_("wanted since"), default=timezone.now)
+    wanted_at = models.DateTimeField(_("asked since"), default=timezone.now)
     wanted_by = models.CharField(max_length=16, choices=WantedBy.choices, default=WantedBy.TEMPLATE)
     asked_by = models.ForeignKey(
         django_settings.AUTH_USER_MODEL,
@@ -180,8 +190,8 @@ class Recomposition(ConditionalUpdateModel):
         "GatewayRequest", null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
 
-    #: Start of the wait for review, with candidates stored and no decision. The review queue reads
-    #: it, since a search for the candidates of all rows takes time in proportion to the rows.
+    #: Start of the wait for review, with candidates stored on which nobody has decided. The review
+    #: queue reads it: a search for the candidates of all rows takes time in proportion to the rows.
     awaiting_review_since = models.DateTimeField(null=True, blank=True)
     decision = models.CharField(max_length=16, choices=Decision.choices, default=Decision.NONE)
     decided_by = models.ForeignKey(
@@ -195,6 +205,10 @@ class Recomposition(ConditionalUpdateModel):
         verbose_name=_("decided by"),
     )
     decided_at = models.DateTimeField(null=True, blank=True)
+    #: Until then the decision can be undone, and visitors see what they saw before it.
+    takes_effect_at = models.DateTimeField(null=True, blank=True)
+    #: The fields that the decision has replaced, for as long as it can be undone.
+    before_decision = models.JSONField(null=True, blank=True, encoder=DjangoJSONEncoder)
     #: When it was first seen that the image has another file; the row is deleted some days later.
     replaced_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -202,8 +216,8 @@ class Recomposition(ConditionalUpdateModel):
     objects = RecompositionQuerySet.as_manager()  # type: ignore[misc]
 
     class Meta:
-        verbose_name = _("recomposition")
-        verbose_name_plural = _("recompositions")
+        verbose_name = _("AI version")
+        verbose_name_plural = _("AI versions")
         default_permissions = ()
         permissions = [
             ("smart_resize_recomposition", "Can smart resize images"),
@@ -313,9 +327,30 @@ class Recomposition(ConditionalUpdateModel):
         return self._become_idle(self.Purchase.REQUESTED, attempts=0)
 
     def bought_to_go_live(self, candidate: "Candidate", publish_at: dt.datetime) -> bool:
-        """Note that the outputs are stored, and set the live one as `go_live` does, at once."""
+        """Note that the outputs are stored, and set the live one if automation still may."""
         open_request = _is_open() & Q(purchase=self.Purchase.REQUESTED)
         return self._go_live(candidate, open_request, publish_at, **self._idle(), attempts=0)
+
+    def bought_to_be_used(
+        self, candidate: "Candidate", request: GatewayRequest, publish_at: dt.datetime
+    ) -> bool:
+        """Note that the outputs are stored, and that whoever asked wanted this one used at once.
+
+        That is a decision of that person, unless somebody has decided since they asked.
+        """
+        since = Q(decided_at=None) | Q(decided_at__lte=request.created_at)
+        return self._go_live(
+            candidate,
+            since & Q(purchase=self.Purchase.REQUESTED),
+            publish_at,
+            **self._idle(),
+            attempts=0,
+            decision=self.Decision.CANDIDATE,
+            decided_by=request.asked_by,
+            decided_at=timezone.now(),
+            takes_effect_at=None,
+            before_decision=None,
+        )
 
     @property
     def is_wanted(self) -> bool:
@@ -350,16 +385,28 @@ class Recomposition(ConditionalUpdateModel):
             return False
         return True
 
-    def choose(self, candidate: "Candidate | None", user: Any) -> None:
+    def choose(
+        self,
+        candidate: "Candidate | None",
+        user: Any,
+        takes_effect_at: dt.datetime | None = None,
+    ) -> None:
         """Record a person's decision for a candidate, or for the standard crop (None).
 
-        The last recorded decision stands. Raise ValueError for a candidate of another
-        recomposition, or one whose file is not stored.
+        The last recorded decision stands. Until `takes_effect_at`, None for now, it can be undone.
+        Raise ValueError for a candidate of another recomposition, or one whose file is not stored.
         """
         if candidate and (candidate.recomposition_id != self.pk or not candidate.stored):
             raise ValueError("The candidate does not belong to this recomposition.")
         with database.atomic():
             ImageVersion.lock(self.image_id)
+            before = None
+            if takes_effect_at:
+                self.refresh_from_db(fields=self._UNDONE)
+                if self._is_decided_so(candidate, user):
+                    # Pressed twice: undone once, all is as it was before the first.
+                    return
+                before = {name: getattr(self, name) for name in self._UNDONE}
             self.update_if(
                 where={},
                 live=candidate,
@@ -367,9 +414,64 @@ class Recomposition(ConditionalUpdateModel):
                 decision=self.Decision.CANDIDATE if candidate else self.Decision.CROP,
                 decided_by=user,
                 decided_at=timezone.now(),
+                takes_effect_at=takes_effect_at,
+                before_decision=before,
             )
+            ImageVersion.mark_publish_due(self.image_id, takes_effect_at)
+        if candidate is None and takes_effect_at is None:
+            events.declined(self)
+
+    def _is_decided_so(self, candidate: "Candidate | None", user: Any) -> bool:
+        """Return whether the same person has just decided the same, and may still undo it."""
+        same = self.live_id == (candidate.pk if candidate else None) and (
+            self.decision == (self.Decision.CANDIDATE if candidate else self.Decision.CROP)
+        )
+        mine = user is not None and self.decided_by_id == user.pk
+        pending = self.takes_effect_at is not None and self.takes_effect_at > timezone.now()
+        return same and mine and pending
+
+    #: What a decision changes, and undoing it restores.
+    _UNDONE = (
+        "live_id",
+        "awaiting_review_since",
+        "decision",
+        "decided_by_id",
+        "decided_at",
+        "takes_effect_at",
+        "purchase",
+        "waiting_reason",
+        "next_attempt_at",
+        "failure_code",
+        "failure_detail",
+    )
+
+    def undo_decision(self, now: dt.datetime) -> bool:
+        """Restore what the last decision has replaced; return False if it has taken effect."""
+        if self.before_decision is None:
+            return False
+        fields: dict[str, Any] = {name: self._meta.get_field(name) for name in self._UNDONE}
+        before = {
+            name: field.to_python(self.before_decision[name])
+            for name, field in fields.items()
+            if name in self.before_decision
+        }
+        with database.atomic():
             ImageVersion.mark_publish_due(self.image_id)
-        if candidate is None:
+            undone = self.update_if(
+                where={"takes_effect_at": self.takes_effect_at, "takes_effect_at__gt": now},
+                **before,
+                before_decision=None,
+            )
+        return undone
+
+    def settle_decision(self) -> None:
+        """Note that the decision has taken effect: it can't be undone any more."""
+        settled = self.update_if(
+            where={"takes_effect_at": self.takes_effect_at},
+            takes_effect_at=None,
+            before_decision=None,
+        )
+        if settled and self.decision == self.Decision.CROP:
             events.declined(self)
 
 
@@ -393,6 +495,9 @@ class Candidate(ConditionalUpdateModel):
     #: SHA-256 of the file's bytes, in hexadecimal.
     digest = models.CharField(max_length=64)
     position = models.PositiveIntegerField(default=0)
+    #: Where the original lies in it, as shares of its size: left, top, width, height. Empty if it
+    #: was not found, None if nobody has looked.
+    original_box = models.JSONField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:

@@ -59,21 +59,41 @@ def publish(image_id: Any, material: Material | None = None) -> bool:
         if image is None:
             return False
         version = ImageVersion.get_for(image_id)
-        before, after = published_entries(version, image), planned_entries(version, image)
+        rows, now = _decided_rows(image), timezone.now()
+        before = published_entries(version, image)
+        after = _planned_entries(version, rows, before, now)
+        settled = _settled(rows, now)
         if set(before) == set(after) and version.source_hash in ("", image.file_hash):
-            if version.update_if(where={"revision": version.revision}, **NOTHING_DUE):
+            if version.update_if(where={"revision": version.revision}, **settled):
+                _settle_decisions(rows, now)
                 return False
             image = None
             continue
         preparation.prepare(image, before, after, material)
-        if _is_unchanged(image) and _flip(version, after, image.file_hash):
+        if _is_unchanged(image) and _flip(version, after, image.file_hash, settled):
             _send_signal(image, before, after)
+            _settle_decisions(rows, now)
             return True
         image = None
     raise StillChanging(f"Image {image_id} kept changing while it was being prepared.")
 
 
-NOTHING_DUE = {"publish_due_at": None, "publish_attempts": 0, "damage_noted_at": None}
+def _settled(rows: Iterable[Recomposition], now: dt.datetime) -> dict[str, Any]:
+    """Return the fields of a version that is as the rows want it: due for a later decision only."""
+    later = [row.takes_effect_at for row in rows if _is_pending(row, now)]
+    due = min(filter(None, later), default=None)
+    return {"publish_due_at": due, "publish_attempts": 0, "damage_noted_at": None}
+
+
+def _is_pending(row: Recomposition, now: dt.datetime) -> bool:
+    """Return whether the row's decision can still be undone, and must not be published yet."""
+    return row.takes_effect_at is not None and row.takes_effect_at > now
+
+
+def _settle_decisions(rows: Iterable[Recomposition], now: dt.datetime) -> None:
+    for row in rows:
+        if row.takes_effect_at and not _is_pending(row, now):
+            row.settle_decision()
 
 
 def published_entries(version: ImageVersion, image: SiteImage) -> tuple[PublishedEntry, ...]:
@@ -83,15 +103,28 @@ def published_entries(version: ImageVersion, image: SiteImage) -> tuple[Publishe
     return tuple(PublishedEntry.from_json(stored) for stored in version.live)
 
 
-def planned_entries(version: ImageVersion, image: SiteImage) -> tuple[PublishedEntry, ...]:
-    """Return the entries that are to be live, by the image's recompositions."""
-    before = {(entry.shape, entry.recipe): entry for entry in published_entries(version, image)}
+def _decided_rows(image: SiteImage) -> list[Recomposition]:
+    """Return the recompositions of the image's present file on which visitors' view depends."""
     rows = Recomposition.objects.filter(image_id=image.pk, source_hash=image.file_hash)
     decided = rows.filter(Q(live__isnull=False) | Q(decision=Recomposition.Decision.CROP))
-    return tuple(
-        _entry_for(row, version, before.get((row.shape, row.recipe)))
-        for row in decided.select_related("live").order_by("shape", "recipe")
+    return list(decided.select_related("live").order_by("shape", "recipe"))
+
+
+def _planned_entries(
+    version: ImageVersion,
+    rows: Iterable[Recomposition],
+    published: Iterable[PublishedEntry],
+    now: dt.datetime,
+) -> tuple[PublishedEntry, ...]:
+    """Return the entries that are to be live now; those of undoable decisions stay as they are."""
+    before = {(entry.shape, entry.recipe): entry for entry in published}
+    entries = (
+        before.get((row.shape, row.recipe))
+        if _is_pending(row, now)
+        else _entry_for(row, version, before.get((row.shape, row.recipe)))
+        for row in rows
     )
+    return tuple(entry for entry in entries if entry)
 
 
 def _entry_for(
@@ -131,7 +164,12 @@ class _RaceLost(Exception):
     """Another flip or decision came in between."""
 
 
-def _flip(version: ImageVersion, entries: Iterable[PublishedEntry], source_hash: str) -> bool:
+def _flip(
+    version: ImageVersion,
+    entries: Iterable[PublishedEntry],
+    source_hash: str,
+    settled: dict[str, Any],
+) -> bool:
     """Publish in a short transaction of its own; flips commit in the order of their numbers."""
     using = database.alias()
     try:
@@ -144,7 +182,7 @@ def _flip(version: ImageVersion, entries: Iterable[PublishedEntry], source_hash:
                 "published_at": timezone.now(),
                 "revision": F("revision") + 1,
                 "purge_due_at": timezone.now() + PURGE_DELAY if frontend_cache.is_used() else None,
-                **NOTHING_DUE,
+                **settled,
             }
             if not version.update_if(where={"revision": version.revision}, **changes):
                 raise _RaceLost

@@ -16,10 +16,12 @@ from wagtail_smart_resize.core.logs import get_logger
 from wagtail_smart_resize.core.schema import schema
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import Slot
+from wagtail_smart_resize.renditions import request_tracking
 from wagtail_smart_resize.renditions.demand_notes import DemandNote, NotedAs, notes
 
 if TYPE_CHECKING:
     from wagtail_smart_resize.models import Recomposition
+    from wagtail_smart_resize.renditions.request_tracking import ServedPage
 
 logger = get_logger(__name__)
 
@@ -68,7 +70,13 @@ def _record_group(images: dict[Any, Any], group: _Group, slots: list[Slot]) -> N
     """Write what is wanted of an image. What the database refuses to take stops no other."""
     image_id, recipe, preview = group
     try:
-        record_demand(images[image_id], slots, recipe, by="preview" if preview else "template")
+        record_demand(
+            images[image_id],
+            slots,
+            recipe,
+            by="preview" if preview else "template",
+            page=None if preview else request_tracking.page_showing(image_id),
+        )
     except (IntegrityError, DataError):
         # Such as an image that was deleted meanwhile. Sync finds what is still wanted.
         logger.exception("Can't write what is wanted of image %s", image_id)
@@ -104,13 +112,20 @@ def _record_damage(image_id: Any) -> bool:
 
 
 def record_demand(
-    image: SiteImage, slots: Iterable[Slot], recipe: str, *, by: str, user: Any = None
+    image: SiteImage,
+    slots: Iterable[Slot],
+    recipe: str,
+    *,
+    by: str,
+    user: Any = None,
+    page: "ServedPage | None" = None,
 ) -> "list[Recomposition]":
     """Return the rows of the slots' shapes for the image's present file, creating those missing.
 
-    `recipe` is a recipe's name, `by` a `Recomposition.WantedBy`, and `user` the person who asked,
-    if any. Existing rows keep their state: a slot of another size is added, and a row that only
-    previews wanted becomes wanted by the template or person.
+    `recipe` is a recipe's name, `by` a `Recomposition.WantedBy`, `user` the person who asked, and
+    `page` the page that showed the image, if known. Existing rows keep their state: a slot of
+    another size and a page are added, and a row that only previews wanted becomes wanted by the
+    template or person.
     """
     from wagtail_smart_resize.models import Recomposition
 
@@ -122,15 +137,16 @@ def record_demand(
     )
     known = {row.shape: row for row in rows}
     missing = [found for shape, found in asked.items() if shape not in known]
-    new = _create_rows(image, [_new_row(image, found, recipe, by, user) for found in missing])
-    known |= {row.shape: row for row in new}
+    pages = [list(page)] if page else []
+    rows_missing = [_new_row(image, found, recipe, by, user, pages) for found in missing]
+    known |= {row.shape: row for row in _create_rows(image, rows_missing)}
     for shape, found in asked.items():
-        _add_slots(known[shape], found, by)
+        _add_slots(known[shape], found, by, pages)
     return [known[shape] for shape in asked]
 
 
 def _new_row(
-    image: SiteImage, slots: list[Slot], recipe: str, by: str, user: Any
+    image: SiteImage, slots: list[Slot], recipe: str, by: str, user: Any, pages: list[Any]
 ) -> "Recomposition":
     from wagtail_smart_resize.models import Recomposition
 
@@ -142,6 +158,7 @@ def _new_row(
         shape=slots[0].shape,
         recipe=recipe,
         slots=list(dict.fromkeys(map(str, slots))),
+        shown_on=pages,
         wanted_at=now,
         wanted_by=by,
         asked_by=user,
@@ -170,7 +187,15 @@ def _create_or_get(image: SiteImage, row: "Recomposition") -> "Recomposition":
     from wagtail_smart_resize.models import events
 
     identity = ("image_id", "source_hash", "shape", "recipe")
-    others = ("collection_id", "slots", "wanted_at", "wanted_by", "asked_by", "next_attempt_at")
+    others = (
+        "collection_id",
+        "slots",
+        "shown_on",
+        "wanted_at",
+        "wanted_by",
+        "asked_by",
+        "next_attempt_at",
+    )
     stored, created = type(row).objects.get_or_create(
         **{name: getattr(row, name) for name in identity},
         defaults={name: getattr(row, name) for name in others},
@@ -180,12 +205,12 @@ def _create_or_get(image: SiteImage, row: "Recomposition") -> "Recomposition":
     return stored
 
 
-def _add_slots(row: "Recomposition", slots: list[Slot], by: str) -> None:
-    if not _missing_changes(row, slots, by):
+def _add_slots(row: "Recomposition", slots: list[Slot], by: str, pages: list[Any]) -> None:
+    if not _missing_changes(row, slots, by, pages):
         return
     with database.atomic():
         stored = type(row).objects.select_for_update().filter(pk=row.pk).first()
-        changes = _missing_changes(stored, slots, by) if stored else {}
+        changes = _missing_changes(stored, slots, by, pages) if stored else {}
         if not changes:
             return
         row.update_if(where={}, **changes)
@@ -196,9 +221,13 @@ def _add_slots(row: "Recomposition", slots: list[Slot], by: str) -> None:
         )
 
 
-def _missing_changes(row: "Recomposition", slots: list[Slot], by: str) -> dict[str, Any]:
+def _missing_changes(
+    row: "Recomposition", slots: list[Slot], by: str, pages: list[Any]
+) -> dict[str, Any]:
     """Return the changes to fields that the row does not hold yet."""
     changes: dict[str, Any] = {}
+    if new_pages := [page for page in pages if page not in row.shown_on]:
+        changes["shown_on"] = [*new_pages, *row.shown_on][: row.MAX_PAGES]
     if new := [text for text in dict.fromkeys(map(str, slots)) if text not in row.slots]:
         changes["slots"] = [*row.slots, *new]
     if row.wanted_by == row.WantedBy.PREVIEW and by != row.WantedBy.PREVIEW:

@@ -22,7 +22,7 @@ from wagtail_smart_resize.publishing.publication import FLIP_LEASE
 from wagtail_smart_resize.settings import settings
 
 from . import circuit, outcomes
-from .offering import note_review, offer
+from .offering import may_go_live_unseen, note_review, offer
 
 Status = GatewayRequest.Status
 Charged = GatewayRequest.Charged
@@ -61,7 +61,7 @@ def fetch_outputs(request: GatewayRequest) -> Publishable | None:
         if row not in incomplete:
             turn.offer(row)
     if incomplete and missing:
-        note_review(incomplete, turn.stored)
+        note_review(incomplete, turn.stored, by_person=request.by_person)
         _schedule_next_turn(request, at_once=any("later" not in output for output in missing))
     else:
         _fetch_surplus(turn)
@@ -151,7 +151,7 @@ class _Turn:
         key = _nearest_recomposition(self.request, Size(*picture.size))
         row = self._waiting_row(key)
         is_first = not any(each.recomposition_id == key for each in self.stored)
-        if row is None or settings.REVIEW or not (row.is_open and is_first):
+        if row is None or not (is_first and may_go_live_unseen(self.request, row)):
             return
         room = self._material.room
         sizes = {slot.size for slot in row.parsed_slots}
@@ -249,7 +249,8 @@ def _finish(turn: _Turn, incomplete: list[Recomposition]) -> None:
         if not stored:
             outcomes.note_failure(request, code, detail)
     # Rows that do not wait for the request any more, since a person has gone on.
-    note_review({each.recomposition for each in stored} - {*turn.rows}, stored)
+    others = {each.recomposition for each in stored} - {*turn.rows}
+    note_review(others, stored, by_person=request.by_person)
     # Their URLs work for anybody who reads them in the ledger.
     outputs = [
         {key: value for key, value in output.items() if key != "url"} for output in request.outputs
@@ -287,4 +288,4 @@ def _failure_of(request: GatewayRequest) -> tuple[str, str]:
     for output in request.outputs:
         if "error" in output:
             return output["error"], output["detail"]
-    return "missing", "The service sent no picture of this shape."
+    return "missing", "The service sent no picture for this place."

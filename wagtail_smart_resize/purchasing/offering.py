@@ -18,9 +18,10 @@ from . import source_image
 def offer_candidates(request: GatewayRequest, row: Recomposition) -> bool:
     """Mark the row as bought if it has candidates of this request; return whether it has any.
 
-    Without `REVIEW`, the first candidate that may go live by itself does so where nobody has
-    decided and nothing is live, unless the request's id is also another's. Those of the row's own
-    shape come first.
+    The first candidate that may go live by itself does so, those of the row's own shape first: for
+    what templates wanted without `REVIEW`, where nobody has decided and nothing is live; for what a
+    person asked for, only if they wanted it used at once. Never if the request's id is also
+    another's.
     """
     stored = request.candidates.filter(stored=True, recomposition=row)
     candidates = list(stored.select_related("recomposition"))
@@ -40,18 +41,33 @@ def offer(
     """
     if not candidates:
         return False
-    if not settings.REVIEW and row.is_open and not request.has_id_of_another():
+    if may_go_live_unseen(request, row) and not request.has_id_of_another():
         ordered = sorted(candidates, key=attrgetter("share_cut_away"))
-        first = next((each for each in ordered if _may_go_live(request, row, each)), None)
-        if first and row.bought_to_go_live(first, publish_at):
+        first = next((each for each in ordered if _is_good_enough(request, row, each)), None)
+        if first and _go_live(request, row, first, publish_at):
             return True
-    note_review([row], candidates)
-    if row.bought() and row.is_open:
+    note_review([row], candidates, by_person=request.by_person)
+    if row.bought() and (row.is_open or request.by_person):
         events.awaits_review(row, request)
     return False
 
 
-def _may_go_live(request: GatewayRequest, row: Recomposition, candidate: Candidate) -> bool:
+def may_go_live_unseen(request: GatewayRequest, row: Recomposition) -> bool:
+    """Return whether what comes of the request may go live for the row unseen by anybody."""
+    if request.by_person:
+        return request.use_at_once
+    return not settings.REVIEW and row.is_open
+
+
+def _go_live(
+    request: GatewayRequest, row: Recomposition, candidate: Candidate, publish_at: dt.datetime
+) -> bool:
+    if request.use_at_once:
+        return row.bought_to_be_used(candidate, request, publish_at)
+    return row.bought_to_go_live(candidate, publish_at)
+
+
+def _is_good_enough(request: GatewayRequest, row: Recomposition, candidate: Candidate) -> bool:
     """Return whether the candidate may be shown though nobody has seen it.
 
     One of another shape may if the cut loses less of it than a crop of the image must lose to be
@@ -92,8 +108,13 @@ def _covered_width(available: Size, wanted: Size) -> int:
     return given.width
 
 
-def note_review(rows: Iterable[Recomposition], stored: Iterable[Candidate]) -> None:
-    """Note that those of the rows that have candidates await review."""
+def note_review(
+    rows: Iterable[Recomposition], stored: Iterable[Candidate], *, by_person: bool
+) -> None:
+    """Note that those of the rows that have candidates await review.
+
+    `by_person`: whether a person asked for these candidates.
+    """
     keys = {row.pk for row in rows} & {each.recomposition_id for each in stored}
     if keys:
-        Recomposition.objects.filter(pk__in=keys).note_review()
+        Recomposition.objects.filter(pk__in=keys).note_review(by_person=by_person)

@@ -127,6 +127,7 @@ REPEATED = (
     "currency",
     "asked_by_id",
     "by_person",
+    "use_at_once",
     "batch",
 )
 

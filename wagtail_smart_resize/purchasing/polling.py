@@ -54,7 +54,7 @@ def store_answer(request: GatewayRequest, answer: Answer) -> None:
         _handle_completed(request, answer)
     elif answer.status == JobStatus.FAILED or (answer.status == JobStatus.ERROR and answer.outputs):
         # An ERROR that names outputs contradicts itself: they may have been charged.
-        detail = answer.error or "The service could not recompose the picture."
+        detail = answer.error or "The service could not make the AI version."
         outcomes.settle_as_failed(request, "failed", detail, charged=Charged.UNKNOWN)
     elif answer.status == JobStatus.ERROR:
         _handle_error(request, answer)

@@ -10,7 +10,7 @@ from wagtail_smart_resize.core.logs import get_logger
 from wagtail_smart_resize.core.site_image import SiteImage
 
 from . import published_cache, request_tracking
-from .published import NOTHING_PUBLISHED, PublishedState
+from .published import NOTHING_PUBLISHED, PublishedState, RecordedState
 
 logger = get_logger(__name__)
 
@@ -38,7 +38,12 @@ class PublishedStateDescriptor(ReverseOneToOneDescriptor):  # type: ignore[type-
         except Exception:
             logger.exception("Can't tell what is live for image %s", image.pk)
             live = NOTHING_PUBLISHED
-        return live.in_preview() if request_tracking.is_preview() else live
+        if request_tracking.is_preview():
+            live = live.in_preview(request_tracking.tried_for(image.pk))
+            recorder = request_tracking.recorder()
+            return live if recorder is None else RecordedState(live, image.pk, recorder)
+        request_tracking.note_shown(image.pk)
+        return live
 
 
 def pin(image: SiteImage, live: PublishedState) -> None:

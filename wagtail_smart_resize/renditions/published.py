@@ -5,7 +5,7 @@ its pixels always agree.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -93,9 +93,13 @@ class PublishedState:
         entry = self.entry(shape, recipe)
         return entry.version if entry else ""
 
-    def in_preview(self) -> "PublishedState":
-        """Return a copy that notes what it shows as wanted by previews only."""
-        return PublishedState(self.entries, self.source_hash, preview=True)
+    def in_preview(self, tried: Iterable[PublishedEntry] = ()) -> "PublishedState":
+        """Return a copy that notes what it shows as wanted by previews only.
+
+        What is `tried` is shown instead of what is live for its shape.
+        """
+        entries = {(each.shape, each.recipe): each for each in (*self.entries, *tried)}
+        return PublishedState(entries.values(), self.source_hash, preview=True)
 
     def open(self, entry: PublishedEntry) -> Any:
         """Return the candidate as a Willow image. Raises what the storage or the decoder raises."""
@@ -135,6 +139,25 @@ class PublishedState:
         """
         logger.exception("The candidate %s of image %s can't be used", entry.file, image_id)
         demand_notes.note_damage(image_id)
+
+
+class RecordedState(PublishedState):
+    """A state of a preview that tells what is asked for, so that the page's places are known."""
+
+    __slots__ = ("_image_id", "_recorder")
+
+    def __init__(
+        self,
+        shown: PublishedState,
+        image_id: Any,
+        recorder: Callable[[Any, Decimal, str], object],
+    ) -> None:
+        super().__init__(shown.entries, shown.source_hash, shown.preview)
+        self._image_id, self._recorder = image_id, recorder
+
+    def version(self, shape: Decimal, recipe: str) -> str:
+        self._recorder(self._image_id, shape, recipe)
+        return super().version(shape, recipe)
 
 
 NOTHING_PUBLISHED = PublishedState()

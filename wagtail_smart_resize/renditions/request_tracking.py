@@ -11,8 +11,8 @@ import contextlib
 import functools
 import os
 import threading
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.core.signals import request_finished, request_started
@@ -34,6 +34,13 @@ from wagtail_smart_resize.core.logs import get_logger
 logger = get_logger(__name__)
 
 
+class ServedPage(NamedTuple):
+    """A page by its key and the label of its model, such as "blog.articlepage"."""
+
+    key: int
+    model: str
+
+
 class _ThreadState(threading.local):
     """The request that this thread is answering."""
 
@@ -43,6 +50,17 @@ class _ThreadState(threading.local):
     """A URL configuration, and whether that makes it one of the admin's."""
     previews = 0
     """Number of previews being rendered, one within the other."""
+    page: "ServedPage | None" = None
+    """The page that the request is for, once Wagtail serves it."""
+
+    recorder: "Callable[[Any, Any, str], object] | None" = None
+    """Told of each image, shape and recipe that is asked for."""
+
+    def __init__(self) -> None:
+        self.images: set[Any] = set()
+        """Keys of the images that the page has shown."""
+        self.tried: Mapping[Any, Any] = {}
+        """By image, what is shown instead of what is live, in previews only."""
 
 
 _thread_state = _ThreadState()
@@ -85,6 +103,24 @@ def is_preview() -> bool:
     return _thread_state.previews > 0 or in_admin()
 
 
+def serve(page: Any) -> None:
+    """Note that this thread's request is for the page: Wagtail is about to serve it."""
+    _thread_state.page = ServedPage(page.pk, page._meta.label_lower)
+    _thread_state.images = set()
+
+
+def note_shown(image_id: Any) -> None:
+    """Note that the page that is being served, if there is one, shows the image."""
+    if _thread_state.page is not None:
+        _thread_state.images.add(image_id)
+
+
+def page_showing(image_id: Any) -> ServedPage | None:
+    """Return the page that this thread's request was for, if it has shown the image."""
+    shown = _thread_state.page is not None and image_id in _thread_state.images
+    return _thread_state.page if shown else None
+
+
 @contextlib.contextmanager
 def as_preview() -> Iterator[None]:
     """Let what is rendered in the block, or by the decorated function, count as a preview."""
@@ -95,6 +131,35 @@ def as_preview() -> Iterator[None]:
         _thread_state.previews -= 1
 
 
+@contextlib.contextmanager
+def recorded(recorder: "Callable[[Any, Any, str], object]") -> Iterator[None]:
+    """Call `recorder` with the image's key, the shape and the recipe of all that is asked for."""
+    _thread_state.recorder = recorder
+    try:
+        yield
+    finally:
+        _thread_state.recorder = None
+
+
+def recorder() -> "Callable[[Any, Any, str], object] | None":
+    return _thread_state.recorder
+
+
+@contextlib.contextmanager
+def trying(tried: "Mapping[Any, Any]") -> Iterator[None]:
+    """Show in the previews of the block what is tried, by image, instead of what is live."""
+    _thread_state.tried = tried
+    try:
+        yield
+    finally:
+        _thread_state.tried = {}
+
+
+def tried_for(image_id: Any) -> Any:
+    """Return the entries that this preview shows of the image instead of those that are live."""
+    return _thread_state.tried.get(image_id, ())
+
+
 def _on_started(
     sender: Any, environ: dict[str, Any] | None = None, scope: Any = None, **_kwargs: Any
 ) -> None:
@@ -102,6 +167,7 @@ def _on_started(
     answering.under_way.begin()
     _thread_state.path = _path_below_script(environ, scope)
     _thread_state.in_admin = None
+    _thread_state.page = None
 
 
 def _path_below_script(environ: dict[str, Any] | None, scope: Any) -> str:

@@ -5,6 +5,7 @@ operation. The numbers are those of Wagtail's pull requests that brought the beh
 """
 
 import sys
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 
@@ -113,10 +114,17 @@ def _create_renditions(self: Any, *filters: Filter) -> dict[Filter, Any]:
 _wagtail_make_preview_request = PreviewableMixin.make_preview_request
 
 
+#: Returns what the user of a request tries in previews. Set when the app is ready, since this
+#: package knows no model.
+tried_by: Callable[[Any], Mapping[Any, Any]] = lambda request: {}  # noqa: E731
+
+
 @wraps(_wagtail_make_preview_request)
-def _make_preview_request(self: Any, *args: Any, **kwargs: Any) -> Any:
-    with request_tracking.as_preview():
-        return _wagtail_make_preview_request(self, *args, **kwargs)
+def _make_preview_request(
+    self: Any, original_request: Any = None, *args: Any, **kwargs: Any
+) -> Any:
+    with request_tracking.as_preview(), request_tracking.trying(tried_by(original_request)):
+        return _wagtail_make_preview_request(self, original_request, *args, **kwargs)
 
 
 # With `preserve-svg` Wagtail keeps those filters of a spec that it knows to do without pixels, by

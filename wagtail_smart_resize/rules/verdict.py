@@ -60,12 +60,12 @@ LABELS: dict[Reason, Promise] = {
     Reason.ANIMATED: _("Animated"),
     Reason.TRANSPARENT: _("Transparent"),
     Reason.TINY: _("Picture too small"),
-    Reason.HOPELESS_SHAPE: _("Shape too narrow"),
+    Reason.HOPELESS_SHAPE: _("Too narrow"),
     Reason.UNKNOWN_PRESET: _("Preset no longer in the settings"),
     Reason.SMALL_SLOT: _("Shown too small"),
-    Reason.CROP_KEEPS_ENOUGH: _("Crop keeps enough"),
+    Reason.CROP_KEEPS_ENOUGH: _("Crop cuts away little"),
     Reason.NO_KEY: _("No API key"),
-    Reason.AUTOMATIC_OFF: _("Automatic generation off"),
+    Reason.AUTOMATIC_OFF: _("Nothing made by itself"),
     Reason.BUDGET: _("Budget used up"),
     Reason.CIRCUIT_OPEN: _("Service refuses"),
 }
@@ -84,9 +84,13 @@ OVERRULABLE = frozenset(
 class Usage(Enum):
     """What the reference index knows about the pages that use an image."""
 
-    UNKNOWN = "unknown"
     PUBLISHED = "published"
     UNPUBLISHED = "unpublished"
+    """Pages or snippets use it, and none of them is published."""
+    UNKNOWN = "unknown"
+    """Something else uses it, such as a setting or a snippet, which a page may show."""
+    NONE = "none"
+    """Nothing uses it. A page that finds images by a query may show it all the same."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +110,7 @@ class RuleInput:
     opted_out: bool = False
     preview_only: bool = False
     """Whether it was wanted only while a preview was shown."""
-    uses: Usage = Usage.UNKNOWN
+    uses: Usage = Usage.NONE
     has_preset: bool = True
     """Whether the settings still hold the preset that the shape is wanted for."""
     allowed_by_site: bool = True
@@ -159,7 +163,7 @@ class Verdict:
             "width": sent.width,
             "height": sent.height,
             "tiny": MIN_SOURCE_SIDE_PIXELS,
-            "kept": _percent(self.kept),
+            "lost": 100 - _percent(self.kept),
             "engine_kept": _percent(share_kept_by_engine(self.facts.shape)),
             "min_kept": _percent(self.policy.min_kept),
             "shown": _longest_side(self.facts),
@@ -168,13 +172,13 @@ class Verdict:
 
 
 SENTENCES: dict[Reason | None, Promise] = {
-    None: _("The crop keeps %(kept)d %% of the picture: it may be recomposed."),
+    None: _("The crop cuts away %(lost)d %% of the picture: an AI version may be made."),
     Reason.PRIVATE: _("The image is in a private collection: it is not sent to the service."),
     Reason.OPTED_OUT: _("The image is opted out: it is never sent to the service."),
-    Reason.REFUSED_BY_SITE: _("The site's own rules keep this image from being recomposed."),
-    Reason.SVG: _("The image is an SVG: it has no pixels to recompose."),
-    Reason.ANIMATED: _("The image is animated: a recomposition would be a single frame."),
-    Reason.TRANSPARENT: _("The image is transparent in places: a recomposition would fill them."),
+    Reason.REFUSED_BY_SITE: _("The site's own rules allow no AI versions of this image."),
+    Reason.SVG: _("The image is an SVG: it has no pixels to work with."),
+    Reason.ANIMATED: _("The image is animated: an AI version would be a single frame."),
+    Reason.TRANSPARENT: _("The image is transparent in places: an AI version would fill them."),
     Reason.TINY: _(
         "The service would see %(width)d x %(height)d px: with a side under %(tiny)d px the "
         "picture holds too little to be recomposed."
@@ -188,25 +192,26 @@ SENTENCES: dict[Reason | None, Promise] = {
         "pictures can be asked for."
     ),
     Reason.NOT_PUBLISHED: _(
-        "No published page is known to use the image: it is recomposed when one does, or when an "
-        "editor asks for it."
+        "No published page is known to use the image: an AI version is made when one does, or when "
+        "an editor asks for it."
     ),
     Reason.SMALL_SLOT: _(
-        "The picture is shown at no more than %(shown)d px: under %(min_shown)d px a "
-        "recomposition is hardly seen."
+        "The picture is shown at no more than %(shown)d px: under %(min_shown)d px an AI version "
+        "is hardly seen."
     ),
     Reason.CROP_KEEPS_ENOUGH: _(
-        "The crop keeps %(kept)d %% of the picture: no recomposition needed."
+        "The crop cuts away only %(lost)d %% of the picture: no AI version is needed."
     ),
     Reason.AUTOMATIC_OFF: _(
-        "Automatic generation is off: the image is recomposed when an editor asks for it."
+        "Nothing is made by itself here: an AI version is made when an editor asks for it."
     ),
-    Reason.NO_KEY: _("The site has no API key: nothing can be recomposed."),
+    Reason.NO_KEY: _("The site has no API key: no AI versions can be made."),
     Reason.CIRCUIT_OPEN: _(
-        "The service turns the site's requests down: this waits until it takes them again."
+        "The service turns the site's requests down: nothing is sent until it takes them again."
     ),
     Reason.BUDGET: _(
-        "The budget of the day or of the month is used up: this waits until there is some again."
+        "The budget of the day or of the month is used up: nothing is bought until there is some "
+        "again."
     ),
 }
 
@@ -257,7 +262,8 @@ def _sent_size(facts: RuleInput) -> Size:
 
 def _taste(facts: RuleInput, policy: Policy) -> Iterator[Reason]:
     published = facts.uses is Usage.PUBLISHED
-    if facts.uses is Usage.UNPUBLISHED or (facts.preview_only and not published):
+    unpublished = facts.uses is Usage.UNPUBLISHED or (facts.preview_only and not published)
+    if unpublished and not facts.wanted_by_person:
         yield Reason.NOT_PUBLISHED
     if facts.slots and _longest_side(facts) < policy.min_slot_side:
         yield Reason.SMALL_SLOT

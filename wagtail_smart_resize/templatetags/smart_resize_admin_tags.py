@@ -8,7 +8,7 @@ from django import template
 from wagtail_smart_resize.admin.image import price_preview
 from wagtail_smart_resize.core import formatting
 from wagtail_smart_resize.core.money import Price
-from wagtail_smart_resize.editorial import estimates, pipeline_health
+from wagtail_smart_resize.editorial import audit, estimates, pipeline_health
 from wagtail_smart_resize.models import PipelineState
 from wagtail_smart_resize.settings import settings
 
@@ -25,6 +25,21 @@ def as_json(value: Any) -> str:
 def stopped_notice() -> dict[str, Any]:
     """Show that a person has stopped all buying, where that is so."""
     return {"notices": list(pipeline_health.stopped_by_person(PipelineState.peek()))}
+
+
+#: The key by which each reason to decline is given.
+DECLINE_KEYS = {"face": "f", "lettering": "l", "quality": "q", "crop": "c"}
+
+
+@register.simple_tag
+def decline_reasons() -> list[tuple[str, str, Any]]:
+    """Return the reasons for which a version is declined: key, code and text."""
+    return [(DECLINE_KEYS[code], code, text) for code, text in audit.DECLINE_REASONS.items()]
+
+
+@register.filter
+def field(form: Any, name: str) -> Any:
+    return form[name]
 
 
 @register.filter

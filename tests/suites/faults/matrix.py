@@ -58,8 +58,8 @@ class Reads(StrEnum):
         "Waiting: Nothing is sent to the service for now: The service could not get the image "
         "from this site."
     )
-    WORKING = "Being recomposed: The service is at work."
-    FETCHING = "Being fetched: The pictures are there and are being stored."
+    WORKING = "Being made: The service is at work."
+    FETCHING = "Being fetched: The AI versions are there and are being stored."
     NOT_FETCHED = (
         "Being fetched: The pictures can't be fetched from the service for now. It is tried again "
         "by itself."
@@ -72,17 +72,17 @@ class Reads(StrEnum):
         "Being published: The site could not publish it so far, and visitors see what they saw "
         "before. It is tried again by itself."
     )
-    LIVE = "Recomposition live"
-    READY = "Ready to choose: Visitors see the standard crop until you choose a picture."
+    LIVE = "AI version live"
+    READY = "Ready to choose: Visitors see what they saw before until you choose a version."
     UNKNOWN = "Outcome unknown: nobody knows whether it was made and charged."
     REFUSED = "Failed: The service refused the picture or the instruction."
     TOO_LARGE = "Failed: The picture is too large for the service."
     TROUBLE = "Failed: The service had a problem of its own."
     LATE = "Failed: The service did not finish in time."
-    GAVE_UP = "Failed: The service could not recompose the picture."
+    GAVE_UP = "Failed: The service could not make the AI version."
     EMPTY = "Failed: The service said that it was done, but sent no picture."
-    MISSING = "Failed: The service sent no picture of this shape."
-    LOST = "Failed: The picture was made, but could not be fetched from the service."
+    MISSING = "Failed: The service sent no picture for this place."
+    LOST = "Failed: The AI version was made, but could not be fetched from the service."
     UNUSABLE = "Failed: What the service sent could not be used as a picture."
     NO_FILE = "Failed: The image's file can't be read."
 

@@ -8,5 +8,5 @@ class SmartResizeAction:
 
     display_name = _("Smart resize")
     action_type = "smart_resize"
-    aria_label = _("Have the selected images recomposed for other shapes")
+    aria_label = _("Make AI versions of the selected images")
     action_priority = 40

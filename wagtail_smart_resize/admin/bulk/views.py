@@ -2,6 +2,7 @@
 
 import contextlib
 import uuid
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +24,7 @@ from wagtail_smart_resize.editorial import actions, estimates, lost_files, permi
 from wagtail_smart_resize.editorial.actions import Refused
 from wagtail_smart_resize.models import GatewayRequest, ImageVersion
 from wagtail_smart_resize.purchasing import plan
+from wagtail_smart_resize.rules import usage
 from wagtail_smart_resize.settings import settings
 
 from .base import SmartResizeAction
@@ -60,7 +62,12 @@ class Outcome:
 
 
 def request_all(
-    estimate: estimates.Estimate, *, user: Any, override_rules: bool, key: uuid.UUID
+    estimate: estimates.Estimate,
+    *,
+    user: Any,
+    override_rules: bool,
+    use_at_once: bool,
+    key: uuid.UUID,
 ) -> Outcome:
     """Request everything in the estimate; an image that is refused doesn't stop the others.
 
@@ -68,13 +75,18 @@ def request_all(
     locked before anything is read or spent, always in the same order, so that concurrent calls
     wait for one another rather than deadlock. Their `ImageVersion` rows must exist for that.
     """
-    outcome = Outcome()
+    outcome, options = Outcome(), actions.GenerationOptions(use_at_once=use_at_once)
     for image, _targets in estimate.by_image:
         ImageVersion.lock(image.pk)
     for image, targets in estimate.by_image:
         try:
             requests = actions.request_recomposition(
-                image, targets, user=user, override_rules=override_rules, key=key
+                image,
+                targets,
+                user=user,
+                options=options,
+                override_rules=override_rules,
+                key=key,
             )
         except Refused as error:
             if error.code == "budget":
@@ -173,6 +185,15 @@ class BulkView(SmartResizeAction, ImageBulkAction):
     def get_initial(self) -> dict[str, Any]:
         return {"key": uuid.uuid4()}
 
+    def get_form_kwargs(self) -> dict[str, Any]:
+        mine = permissions.images_for(self.request.user, (permissions.right_to_choose(),))
+        keys = [image.pk for image in self.images]
+        return {
+            **super().get_form_kwargs(),
+            "found": Counter(usage.usages_of(self.images).values()),
+            "may_choose": mine.filter(pk__in=keys).count() == len(keys),
+        }
+
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context = super().get_context_data(**kwargs)
         form = context["form"]
@@ -218,14 +239,14 @@ class BulkView(SmartResizeAction, ImageBulkAction):
         count = len(self.losses)
         text = (
             ngettext(
-                "The lost picture of %(count)d shape is wanted anew.",
-                "The lost pictures of %(count)d shapes are wanted anew.",
+                "The lost version for %(count)d place is made anew.",
+                "The lost versions for %(count)d places are made anew.",
                 count,
             )
             if again
             else ngettext(
-                "%(count)d shape has its standard crop again.",
-                "%(count)d shapes have their standard crops again.",
+                "%(count)d place has its crop again.",
+                "%(count)d places have their crops again.",
                 count,
             )
         )
@@ -233,8 +254,12 @@ class BulkView(SmartResizeAction, ImageBulkAction):
         return redirect(self.next_url)
 
     def estimate(self, form: BulkForm) -> estimates.Estimate:
-        override_rules = form.cleaned_data["override_rules"]
-        return estimates.estimate_for(self.images, form.targets, override_rules=override_rules)
+        return estimates.estimate_for(
+            self.images,
+            form.targets,
+            override_rules=form.cleaned_data["override_rules"],
+            uses=form.uses_chosen,
+        )
 
     # Requesting
 
@@ -290,10 +315,12 @@ class BulkView(SmartResizeAction, ImageBulkAction):
 
     @classmethod
     def execute_action(cls, images: Any, action: Any = None, **kwargs: Any) -> tuple[int, int]:
+        given = action.cleaned_form.cleaned_data
         action.outcome = request_all(
             action.agreed,
             user=action.request.user,
-            override_rules=action.cleaned_form.cleaned_data["override_rules"],
+            override_rules=given["override_rules"],
+            use_at_once=given.get("use_at_once", False),
             key=action.key,
         )
         return action.outcome.images, 0
@@ -320,8 +347,8 @@ class BulkView(SmartResizeAction, ImageBulkAction):
 def asked_text(outcome: Outcome) -> str:
     """Return how many pictures were requested, with their price if the site has set one."""
     pictures = ngettext(
-        "%(count)d picture is being made.",
-        "%(count)d pictures are being made.",
+        "%(count)d AI version is being made.",
+        "%(count)d AI versions are being made.",
         outcome.pictures,
     ) % {"count": outcome.pictures}
     price = actions.price_of(outcome.pictures)

@@ -18,9 +18,12 @@ from wagtail_smart_resize.core import storage_errors
 from wagtail_smart_resize.core.sizes import Size, cover
 from wagtail_smart_resize.models import Candidate
 
+#: The largest: no version has more pixels than the service draws at 4K.
+FULL_PIXELS = 6400
 #: Values allowed for `side`, the longer side in pixels: a fixed set, so that nobody can have
 #: thousands of sizes rendered.
-SIDES_PIXELS = (800, 1600)
+SIDES_PIXELS = (320, 800, 1600, FULL_PIXELS)
+DEFAULT_SIDE_PIXELS = 1600
 MAX_AGE_SECONDS = 60 * 60
 
 
@@ -51,7 +54,8 @@ def _allow_private_caching(response: Any) -> None:
 class CandidateView(ImageMixin):
     """GET: the picture in its slot's shape, as WebP.
 
-    `?side=800` or `?side=1600`, the default, limits the longer side in pixels.
+    `?side=` one of `SIDES_PIXELS` limits the longer side in pixels, by default to 1600.
+    Nothing is enlarged.
     """
 
     http_method_names = ["get"]
@@ -61,7 +65,7 @@ class CandidateView(ImageMixin):
         mine = {"pk": self.kwargs["pk"], "recomposition__image_id": self.image.pk}
         candidate = get_object_or_404(candidates, **mine)
         sides = {str(side): side for side in SIDES_PIXELS}
-        side = sides.get(request.GET.get("side", ""), max(SIDES_PIXELS))
+        side = sides.get(request.GET.get("side", ""), DEFAULT_SIDE_PIXELS)
         try:
             picture = _render(candidate, side)
         except (OSError, ValueError) as error:

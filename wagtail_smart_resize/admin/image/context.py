@@ -1,11 +1,15 @@
-"""The data that all shapes of an image's screen share."""
+"""The data that all places of an image's screen share."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from django.urls import reverse
 from django.utils.functional import cached_property
+from django.utils.translation import ngettext
+from wagtail.permissions import page_permission_policy
 
 from wagtail_smart_resize.core.site_image import SiteImage
-from wagtail_smart_resize.editorial import permissions
+from wagtail_smart_resize.editorial import permissions, places
 from wagtail_smart_resize.models import ImageVersion
 from wagtail_smart_resize.rules import assess
 
@@ -13,11 +17,22 @@ from . import progress_estimate
 from .preview import Preview
 
 
+def open_pages(user: Any, pages: places.Pages) -> set[int]:
+    """Return the keys of those pages that the user may see in the admin."""
+    open_to_user = page_permission_policy.explorable_instances(user)
+    return set(open_to_user.filter(pk__in=list(pages.by_key)).values_list("pk", flat=True))
+
+
 class ImageContext:
     """Facts about an image and the user's permissions on it, each looked up once."""
 
     def __init__(self, image: SiteImage, user: Any) -> None:
         self.image, self.user = image, user
+
+    @cached_property
+    def pages(self) -> places.Pages:
+        """What is known of the pages that show the image."""
+        raise NotImplementedError
 
     @cached_property
     def version(self) -> ImageVersion | None:
@@ -35,6 +50,32 @@ class ImageContext:
     def usual(self) -> Any:
         """Return how long a request usually takes, as a timedelta."""
         return progress_estimate.usual()
+
+    # Pages
+
+    @cached_property
+    def open_pages(self) -> set[int]:
+        return open_pages(self.user, self.pages)
+
+    def listed(self, pages: Sequence[Any]) -> list[tuple[str, str]]:
+        """Return title and address in the admin of those pages that the user may see."""
+        return [
+            (
+                str(page.get_admin_display_title()),
+                reverse("wagtailadmin_pages:edit", args=[page.pk]),
+            )
+            for page in pages
+            if page.pk in self.open_pages
+        ]
+
+    def where(self, pages: Sequence[Any]) -> str:
+        """Return the title of the only page if the user may see it, else the number of pages."""
+        if not pages:
+            return ""
+        if len(pages) == 1 and pages[0].pk in self.open_pages:
+            return str(pages[0].get_admin_display_title())
+        text = ngettext("%(count)d page", "%(count)d pages", len(pages))
+        return text % {"count": len(pages)}
 
     # Permissions
 

@@ -1,78 +1,58 @@
-"""Views behind the buttons of an image's screen, except Generate."""
+"""Views behind the buttons of an image's screen, except those that ask for versions."""
 
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
-from django.shortcuts import redirect
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from wagtail.admin import messages
 
-from wagtail_smart_resize.admin.base import ImageMixin
 from wagtail_smart_resize.editorial import actions
-from wagtail_smart_resize.editorial.actions import Refused, ResizeTarget
+from wagtail_smart_resize.editorial.actions import Refused
 from wagtail_smart_resize.models import GatewayRequest, Recomposition
 
-from .forms import ChooseForm, FailedForm, OptOutForm, RowForm
+from .answers import ActionMixin
+from .forms import ChooseForm, FailedForm, OptOutForm, RowForm, RowsForm
 from .screen import Screen
-from .shape import Shape
-
-
-class ActionMixin(ImageMixin):
-    """Base view for a button. It acts on POST; GET, such as a reload, redirects to the screen."""
-
-    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        return self.back()
-
-    def back(self, shape: str = "") -> HttpResponseBase:
-        """Redirect to the image's screen, at the section of the shape with this key if given."""
-        url = reverse("smart_resize_admin:image", args=[self.image.pk])
-        return redirect(f"{url}#shape-{shape}-section" if shape else url)
-
-    def row_back(self, row: Recomposition) -> HttpResponseBase:
-        """Redirect to the section of the row's shape."""
-        return self.back(Shape(ResizeTarget.parse(row.slots[0]), [], row).key if row.slots else "")
-
-    @property
-    def rows(self) -> Any:
-        return Recomposition.objects.filter(image_id=self.image.pk).select_related("image")
-
-    def refuse(self, text: str) -> HttpResponseBase:
-        """Redirect to the screen with an error message.
-
-        If the image has been deleted, that is reported instead, as the cause of any other error.
-        """
-        if self.is_deleted:
-            return self.gone()
-        messages.error(self.request, text)
-        return self.back()
 
 
 class ChooseView(ActionMixin):
-    """Choose a candidate or the standard crop: recorded at once, published seconds later."""
+    """Choose a version or the crop: recorded at once, published once it can't be undone."""
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         form = ChooseForm(request.POST, rows=self.rows)
         if not form.is_valid():
-            return self.refuse(_("This picture is not there any more: nothing was changed."))
+            return self.refuse(_("This version is not there any more: nothing was changed."))
         row, candidate = form.cleaned_data["row"], form.cleaned_data.get("candidate")
         screen = Screen(self.image, request.user)
         self.require(screen.may_choose if candidate else screen.may_decline)
         try:
-            self._record(row, candidate)
+            if candidate:
+                actions.choose(candidate, user=request.user, undoable=True)
+                text = _("The AI version is chosen.")
+            else:
+                actions.use_crop(row, user=request.user, undoable=True)
+                text = _("The crop is chosen.")
         except Refused as error:
             return self.refuse(str(error))
-        return self.row_back(row)
+        return self.answer_undoable(text, [row])
 
-    def _record(self, row: Recomposition, candidate: Any) -> None:
-        if candidate:
-            actions.choose(candidate, user=self.request.user)
-            text = _("Your choice is recorded. Visitors see it in a few seconds.")
-        else:
-            actions.use_crop(row, user=self.request.user)
-            text = _("Recorded: visitors see the standard crop. No picture is lost.")
-        messages.success(self.request, text)
+
+class UndoView(ActionMixin):
+    """Undo decisions before they take effect."""
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        form = RowsForm(request.POST, rows=self.rows)
+        if not form.is_valid():
+            return self.refuse(_("There is nothing here to undo any more."))
+        screen = Screen(self.image, request.user)
+        self.require(screen.may_decline)
+        refused = ""
+        for row in form.cleaned_data["rows"]:
+            try:
+                actions.undo(row, user=request.user)
+            except Refused as error:
+                refused = str(error)
+        return self.refuse(refused) if refused else self.answer(_("Undone: all is as it was."))
 
 
 class FailedView(ActionMixin):
@@ -82,14 +62,12 @@ class FailedView(ActionMixin):
         self.require(self.may_smart_resize)
         form = FailedForm(request.POST, rows=self.rows)
         if not form.is_valid():
-            return self.refuse(_("This shape is not there any more: nothing was done."))
-        row = form.cleaned_data["row"]
+            return self.refuse(_("This place is not there any more: nothing was done."))
+        given = form.cleaned_data
         try:
-            text = self._perform(row, form.cleaned_data["action"], form.cleaned_data["key"])
+            return self.answer(self._perform(given["row"], given["action"], given["key"]))
         except Refused as error:
             return self.refuse(str(error))
-        messages.success(request, text)
-        return self.row_back(row)
 
     def _perform(self, row: Recomposition, action: str, key: Any) -> str:
         user = self.request.user
@@ -105,29 +83,60 @@ class FailedView(ActionMixin):
         return _("It is being tried again.")
 
 
-class CallOffView(ActionMixin):
-    """Call off a purchase that has not been sent yet."""
+class RowActionView(ActionMixin):
+    """Base view for a button that does something to one row."""
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         self.require(self.may_smart_resize)
         form = RowForm(request.POST, rows=self.rows)
         if not form.is_valid():
-            return self.refuse(_("This shape is not there any more: nothing was done."))
-        row = form.cleaned_data["row"]
+            return self.refuse(_("This place is not there any more: nothing was done."))
         try:
-            count = actions.call_off(row, user=request.user)
+            return self.answer(self.perform(form.cleaned_data["row"]))
         except Refused as error:
             return self.refuse(str(error))
-        messages.success(
-            request,
-            ngettext(
-                "Called off: nothing is bought.",
-                "Called off, for all %(count)d shapes that were asked for together.",
-                count,
-            )
-            % {"count": count},
+
+    def perform(self, row: Recomposition) -> str:
+        """Do it and return what to say. Raises Refused."""
+        raise NotImplementedError
+
+
+class CallOffView(RowActionView):
+    """Call off a purchase that has not been sent yet."""
+
+    def perform(self, row: Recomposition) -> str:
+        count = actions.call_off(row, user=self.request.user)
+        text = ngettext(
+            "Cancelled: nothing is bought.",
+            "Cancelled, for all %(count)d places that were asked for together.",
+            count,
         )
-        return self.row_back(row)
+        return text % {"count": count}
+
+
+class TryNowView(RowActionView):
+    """Try at once what waits to be sent."""
+
+    def perform(self, row: Recomposition) -> str:
+        actions.try_now(row, user=self.request.user)
+        return _("It is being tried now.")
+
+
+class CropEverywhereView(ActionMixin):
+    """Go back to the crop in all places of the image."""
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        self.require(Screen(self.image, request.user).may_decline)
+        try:
+            rows = actions.use_crop_everywhere(self.image, user=request.user, undoable=True)
+        except Refused as error:
+            return self.refuse(str(error))
+        text = ngettext(
+            "The crop is chosen in %(count)d place.",
+            "The crop is chosen in %(count)d places.",
+            len(rows),
+        )
+        return self.answer_undoable(text % {"count": len(rows)}, rows)
 
 
 class OptOutView(ActionMixin):
@@ -142,12 +151,8 @@ class OptOutView(ActionMixin):
         try:
             if allow:
                 actions.opt_in(self.image, user=request.user)
-                text = _("The image may be sent to the service again.")
-            else:
-                reason = form.cleaned_data["reason"]
-                actions.opt_out(self.image, user=request.user, reason=reason)
-                text = _("The image is never sent to the service from now on.")
+                return self.answer(_("The image may be sent to the service again."))
+            actions.opt_out(self.image, user=request.user, **form.cleaned_data)
+            return self.answer(_("The image is never sent to the service from now on."))
         except Refused as error:
             return self.refuse(str(error))
-        messages.success(request, text)
-        return self.back()

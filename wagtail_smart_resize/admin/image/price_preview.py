@@ -1,4 +1,4 @@
-"""Sentences that say what Generate would buy, before it is pressed."""
+"""Sentences that say what is bought, before a button is pressed."""
 
 from dataclasses import dataclass
 
@@ -14,71 +14,47 @@ from .forms import MAX_CANDIDATES
 
 @dataclass(frozen=True)
 class PricePreview:
-    """Texts for each number of pictures, keyed by the number as a string, for the browser."""
+    """Texts for each number of versions, keyed by the number as a string, for the browser."""
 
-    left: int
-    """Outputs that the budget allows now."""
     sentences: dict[str, str]
     buttons: dict[str, str]
-    anyway: dict[str, str]
 
     @classmethod
-    def now(cls) -> "PricePreview":
-        """Return the texts for the budget and price of the moment."""
+    def now(cls, places: int = 1) -> "PricePreview":
+        """Return the texts for so many places, the budget and the price of the moment."""
         left, counts = assess.budget_left(), range(1, MAX_CANDIDATES + 1)
         return cls(
-            left,
-            {str(count): _sentence(count, left) for count in counts},
-            {str(count): _button_text(count) for count in counts},
-            {str(count): _override_text(count) for count in counts},
+            {str(count): _budget_text(count * places, left) for count in counts},
+            {str(count): make_text(count * places) for count in counts},
         )
 
 
-def _sentence(count: int, left: int) -> str:
-    return f"{_price_text(count)} {_budget_text(count, left)}"
+def make_text(count: int) -> str:
+    """Return what a button that buys so many versions says: "Make 2 AI versions · 0.24 USD"."""
+    text = ngettext("Make %(count)d AI version", "Make %(count)d AI versions", count)
+    return with_price(text % {"count": count}, count)
 
 
-def _price_text(count: int) -> str:
-    price = actions.price_of(count)
-    if price is None:
-        text = ngettext("%(count)d picture is bought.", "%(count)d pictures are bought.", count)
-        return text % {"count": count}
-    text = ngettext(
-        "%(count)d picture is bought, for %(price)s.",
-        "%(count)d pictures are bought, for %(price)s.",
-        count,
-    )
-    return text % {"count": count, "price": price_text(price)}
+def with_price(text: str, outputs: int) -> str:
+    """Return the text with the price of so many versions, if the site has set one."""
+    price = actions.price_of(outputs)
+    return f"{text} · {price_text(price)}" if price else text
 
 
 def _budget_text(count: int, left: int) -> str:
     if count > left:
-        text = ngettext(
-            "That is too much: the budget allows only %(left)d more now.",
-            "That is too much: the budget allows only %(left)d more now.",
-            left,
-        )
-        return text % {"left": left}
-    text = ngettext(
-        "After that, the budget allows %(left)d more now.",
-        "After that, the budget allows %(left)d more now.",
-        left - count,
-    )
-    return text % {"left": left - count}
+        return _("That is too much: %(left)s left in the budget.") % {"left": _amount(left)}
+    return _("%(left)s left in the budget.") % {"left": _amount(left)}
 
 
-def _button_text(count: int) -> str:
-    text = ngettext("Generate %(count)d picture", "Generate %(count)d pictures", count)
-    return text % {"count": count}
-
-
-def _override_text(count: int) -> str:
-    text = ngettext(
-        "Generate %(count)d picture anyway", "Generate %(count)d pictures anyway", count
-    )
-    return text % {"count": count}
+def _amount(outputs: int) -> str:
+    price = actions.price_of(outputs)
+    if price:
+        return price_text(price)
+    text = ngettext("%(count)d AI version", "%(count)d AI versions", outputs)
+    return text % {"count": outputs}
 
 
 def chosen_preview(texts: dict[str, str], count: int) -> str:
     """Return the text for `count`, or else the first."""
-    return texts.get(str(count)) or next(iter(texts.values()), _("Generate"))
+    return texts.get(str(count)) or next(iter(texts.values()), "")

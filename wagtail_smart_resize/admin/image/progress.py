@@ -1,5 +1,7 @@
-"""The endpoint that an open image screen polls for the progress of its shapes."""
+"""The endpoint that an open image screen polls for its contact sheet."""
 
+import hashlib
+from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
@@ -9,12 +11,12 @@ from django.utils.translation import ngettext
 
 from wagtail_smart_resize.admin.base import ImageMixin
 
+from .forms import SizeForm
 from .screen import Screen
-from .shape import Shape
 
 
 class ProgressView(ImageMixin):
-    """GET: JSON with the cards that differ from what the browser has (`?have=key:etag,...`).
+    """GET: JSON with the sheet, if it differs from what the browser has (`?have=etag`).
 
     With `?source=` the hash of a file that the image no longer has, `replaced` is true.
     """
@@ -24,41 +26,64 @@ class ProgressView(ImageMixin):
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         known = request.GET.get("source", "")
         if known and known != self.image.file_hash:
-            return JsonResponse({"active": 0, "replaced": True, "cards": []})
-        screen = Screen(self.image, request.user)
-        have = set(request.GET.get("have", "").split(","))
-        cards = [
-            self._card(shape) for shape in screen.shapes if f"{shape.key}:{shape.etag}" not in have
-        ]
-        answer = {"active": screen.under_way, "summary": summary(screen), "cards": cards}
+            return JsonResponse({"active": 0, "replaced": True})
+        form = SizeForm(request.GET)
+        typed = form.cleaned_data["size"] if form.is_valid() else None
+        screen = Screen(self.image, request.user, typed)
+        told, etag = summary(screen), etag_of(screen)
+        answer = {
+            "active": screen.changing,
+            "headline": told.headline,
+            "summary": told.sentence,
+            "etag": etag,
+            "focal": screen.focal_area_text,
+        }
+        if request.GET.get("have") != etag:
+            context = {"screen": screen, "image": self.image}
+            answer["html"] = render_to_string(
+                "wagtail_smart_resize/image/sheet.html", context, request
+            )
         return JsonResponse(answer)
 
-    def _card(self, shape: Shape) -> dict[str, Any]:
-        html = render_to_string(
-            "wagtail_smart_resize/image/card.html",
-            {"shape": shape, "screen": shape.context, "image": self.image},
-            self.request,
-        )
-        return {
-            "key": shape.key,
-            "etag": shape.etag,
-            "busy": shape.is_under_way,
-            "html": html,
-        }
+
+def etag_of(screen: Screen) -> str:
+    """Return a digest that changes when what the sheet shows does, and only then."""
+    tiles = " ".join(f"{place.group}:{place.etag}" for place in screen.places)
+    return hashlib.sha256(f"{screen.preview.url} {tiles}".encode()).hexdigest()[:12]
 
 
-def summary(screen: Screen) -> str:
-    """Return one sentence about all shapes: those under way, or else those that failed."""
-    busy = screen.under_way
-    if busy:
-        text = ngettext("%(count)d shape is under way.", "%(count)d shapes are under way.", busy)
-        return text % {"count": busy}
-    failed = sum(shape.state.is_failed for shape in screen.shapes)
-    if failed:
+@dataclass(frozen=True)
+class Summary:
+    """What an image's places are up to, all together."""
+
+    headline: str
+    """A word or two for the title of the browser's tab."""
+    sentence: str
+
+
+def summary(screen: Screen) -> Summary:
+    """Return what comes first of: under way, waiting, failed, to be decided."""
+    states = [place.state for place in screen.places]
+    if busy := sum(state.is_busy for state in states):
+        text = ngettext("%(count)d place is under way.", "%(count)d places are under way.", busy)
+        return Summary(_("Under way"), text % {"count": busy})
+    if waiting := sum(state.is_waiting for state in states):
         text = ngettext(
-            "%(count)d shape needs your attention.",
-            "%(count)d shapes need your attention.",
+            "%(count)d place waits. It goes on by itself.",
+            "%(count)d places wait. They go on by themselves.",
+            waiting,
+        )
+        return Summary(_("Waiting"), text % {"count": waiting})
+    if failed := sum(state.is_failed for state in states):
+        text = ngettext(
+            "%(count)d place needs your attention.",
+            "%(count)d places need your attention.",
             failed,
         )
-        return text % {"count": failed}
-    return _("Nothing is under way.")
+        return Summary(_("Failed"), text % {"count": failed})
+    if undecided := sum(state.awaits_decision for state in states):
+        text = ngettext(
+            "%(count)d place is to be decided.", "%(count)d places are to be decided.", undecided
+        )
+        return Summary(_("To decide"), text % {"count": undecided})
+    return Summary(_("Done"), _("All is up to date."))

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ from wagtail.admin.utils import get_user_display_name
 
 from wagtail_smart_resize.core.formatting import Text
 from wagtail_smart_resize.core.money import Price
-from wagtail_smart_resize.editorial import delays, failures, listings
+from wagtail_smart_resize.editorial import delays, failures, listings, places
 from wagtail_smart_resize.editorial.listings import ListedRecomposition
 from wagtail_smart_resize.editorial.states import cost_of
 from wagtail_smart_resize.models import GatewayRequest, Recomposition
@@ -47,7 +48,7 @@ class Field(NamedTuple):
     """A column of the export: its heading, and the function that reads its value."""
 
     heading: Text
-    read: Callable[[ListedRecomposition], Any]
+    read: "Callable[[ExportedRecomposition], Any]"
 
 
 def _name(user: Any) -> str:
@@ -55,7 +56,7 @@ def _name(user: Any) -> str:
 
 
 def _live(row: Recomposition) -> Any:
-    return _("Recomposed picture") if row.live_id else _("Standard crop")
+    return _("AI version") if row.live_id else _("Crop")
 
 
 def _live_since(row: Recomposition) -> Any:
@@ -105,52 +106,64 @@ def _seconds(each: ListedRecomposition) -> int | None:
     return round(each.state.took.total_seconds()) if each.state.took else None
 
 
-#: The export's columns. Values are not formatted for people, since programs may read them.
+def _whole_seconds(moment: Any) -> Any:
+    return moment.replace(microsecond=0) if moment else None
+
+
+def _page_titles(each: "ExportedRecomposition") -> str:
+    return "; ".join(str(page.title) for page in each.pages)
+
+
+def _page_addresses(each: "ExportedRecomposition") -> str:
+    addresses = (page.get_full_url() for page in each.pages)
+    return " ".join(filter(None, addresses))
+
+
+#: The export's columns: what matters first, and last what only programs read. Values are not
+#: formatted for people, since programs may read them.
 FIELDS: dict[str, Field] = {
-    "image_id": Field(_("Image ID"), lambda each: each.row.image_id),
     "image": Field(_("Image"), lambda each: each.row.image.title),
-    "collection": Field(_("Collection"), lambda each: each.row.image.collection.name),
-    "presets": Field(_("Presets"), lambda each: ", ".join(listings.presets_of(each.row))),
+    "description": Field(_("Description"), lambda each: each.row.image.default_alt_text),
+    "presets": Field(_("Place"), lambda each: ", ".join(listings.names_of(each.row))),
     "sizes": Field(_("Sizes"), lambda each: ", ".join(listings.sizes_of(each.row))),
-    "shape": Field(_("Shape"), lambda each: each.row.shape),
-    "recipe": Field(_("Recipe"), lambda each: each.row.recipe),
+    "live": Field(_("Visitors see"), lambda each: _live(each.row)),
+    "live_since": Field(_("Since"), lambda each: _whole_seconds(_live_since(each.row))),
+    "live_by": Field(_("By decision of"), lambda each: _live_by(each.row)),
+    "pages": Field(_("Pages"), _page_titles),
+    "page_urls": Field(_("Addresses of the pages"), _page_addresses),
     "state": Field(_("State"), lambda each: each.state.label),
-    "live": Field(_("Live"), lambda each: _live(each.row)),
-    "purchase": Field(_("Purchase"), lambda each: each.row.get_purchase_display()),
-    "decision": Field(_("Decision"), lambda each: each.row.get_decision_display()),
     "decided_by": Field(_("Decided by"), lambda each: _name(each.row.decided_by)),
-    "decided_at": Field(_("Decided"), lambda each: each.row.decided_at),
-    "waits_for": Field(
-        _("Waits because"), lambda each: delays.reason_label(each.row.waiting_reason)
-    ),
-    "failure": Field(_("Failure"), lambda each: _failure(each.row)),
-    "failure_code": Field(_("Failure code"), lambda each: each.row.failure_code),
-    "failure_detail": Field(_("Failure in detail"), lambda each: each.row.failure_detail),
-    "wanted_at": Field(_("Wanted since"), lambda each: each.row.wanted_at),
-    "wanted_by": Field(_("Wanted by"), lambda each: each.row.get_wanted_by_display()),
+    "decided_at": Field(_("Decided"), lambda each: _whole_seconds(each.row.decided_at)),
     "asked_by": Field(_("Asked by"), lambda each: _name(each.row.asked_by)),
+    "wanted_at": Field(_("Asked since"), lambda each: _whole_seconds(each.row.wanted_at)),
     "prompt": Field(_("Prompt"), lambda each: each.row.request.prompt if each.row.request else ""),
-    "seconds": Field(_("Seconds"), _seconds),
     "cost": Field(_("Cost"), lambda each: each.state.cost.amount if each.state.cost else None),
     "currency": Field(
         _("Currency"), lambda each: each.state.cost.currency if each.state.cost else ""
     ),
-    # Provenance of the live picture.
-    "source_digest": Field(_("Source file (SHA-1)"), lambda each: each.row.source_hash),
-    "live_size": Field(
-        _("Live size"),
-        lambda each: f"{each.row.live.width}×{each.row.live.height}" if each.row.live else "",
+    "failure": Field(_("Failure"), lambda each: _failure(each.row)),
+    "waits_for": Field(
+        _("Why it waits"), lambda each: delays.reason_label(each.row.waiting_reason)
     ),
-    "live_digest": Field(
-        _("Live file (SHA-256)"), lambda each: each.row.live.digest if each.row.live else ""
-    ),
-    "live_since": Field(_("Live since"), lambda each: _live_since(each.row)),
-    "live_by": Field(_("Live by decision of"), lambda each: _live_by(each.row)),
+    "collection": Field(_("Collection"), lambda each: each.row.image.collection.name),
     "live_asked_by": Field(
         _("Live: asked by"), _from_live_request(lambda request: _name(request.asked_by))
     ),
     "live_prompt": Field(
         _("Live: prompt as sent"), _from_live_request(lambda request: request.prompt)
+    ),
+    "live_sent_at": Field(
+        _("Live: sent"), _from_live_request(lambda request: _whole_seconds(request.sent_at))
+    ),
+    "live_cost": Field(
+        _("Live: cost"), lambda each: cost.amount if (cost := _live_cost(each.row)) else None
+    ),
+    "live_currency": Field(
+        _("Live: currency"), lambda each: cost.currency if (cost := _live_cost(each.row)) else ""
+    ),
+    "live_size": Field(
+        _("Live size"),
+        lambda each: f"{each.row.live.width}×{each.row.live.height}" if each.row.live else "",
     ),
     "live_seed": Field(_("Live: seed"), _from_live_request(lambda request: request.seed)),
     "live_resolution": Field(
@@ -159,25 +172,38 @@ FIELDS: dict[str, Field] = {
     "live_request_id": Field(
         _("Live: request ID"), _from_live_request(lambda request: request.request_id)
     ),
-    "live_sent_at": Field(_("Live: sent"), _from_live_request(lambda request: request.sent_at)),
-    "live_cost": Field(
-        _("Live: cost"), lambda each: cost.amount if (cost := _live_cost(each.row)) else None
+    "live_digest": Field(
+        _("Live file (SHA-256)"), lambda each: each.row.live.digest if each.row.live else ""
     ),
-    "live_currency": Field(
-        _("Live: currency"), lambda each: cost.currency if (cost := _live_cost(each.row)) else ""
-    ),
+    "source_digest": Field(_("Source file (SHA-1)"), lambda each: each.row.source_hash),
+    "image_id": Field(_("Image ID"), lambda each: each.row.image_id),
+    "ratio": Field(_("Ratio"), lambda each: each.row.shape),
+    "recipe": Field(_("Recipe"), lambda each: each.row.recipe),
+    "purchase": Field(_("Purchase"), lambda each: each.row.get_purchase_display()),
+    "decision": Field(_("Decision"), lambda each: each.row.get_decision_display()),
+    "wanted_by": Field(_("Wanted by"), lambda each: each.row.get_wanted_by_display()),
+    "failure_code": Field(_("Failure code"), lambda each: each.row.failure_code),
+    "failure_detail": Field(_("Failure in detail"), lambda each: each.row.failure_detail),
+    "seconds": Field(_("Seconds"), _seconds),
     "batch": Field(
         _("Batch"), lambda each: str(each.row.request.batch or "") if each.row.request else ""
     ),
 }
 
 
-def record(each: ListedRecomposition) -> dict[str, Any]:
+@dataclass(frozen=True)
+class ExportedRecomposition(ListedRecomposition):
+    """A recomposition with the pages that are known to show it."""
+
+    pages: list[Any]
+
+
+def record(each: ExportedRecomposition) -> dict[str, Any]:
     """Return the values by the names of `FIELDS`."""
     return {name: field.read(each) for name, field in FIELDS.items()}
 
 
-def stream(found: QuerySet[Recomposition]) -> Iterator[ListedRecomposition]:
+def stream(found: QuerySet[Recomposition]) -> Iterator[ExportedRecomposition]:
     """Yield the rows in their order, chunk by chunk, each loaded by a fixed number of queries.
 
     A database that has to sort the joined rows takes many times as long to return the first, so
@@ -214,9 +240,15 @@ def _by_one_query(found: QuerySet[Recomposition]) -> Iterator[list[Any]]:
         yield chunk
 
 
-def _load(keys: Iterable[Any]) -> list[ListedRecomposition]:
+def _load(keys: Iterable[Any]) -> list[ExportedRecomposition]:
     related = ("live__request", "live__request__asked_by__wagtail_userprofile")
     by_key = listings.with_relations(Recomposition.objects.select_related(*related)).in_bulk(
         list(keys)
     )
-    return listings.listed(by_key[key] for key in keys if key in by_key)
+    rows = [by_key[key] for key in keys if key in by_key]
+    images = {row.image_id: row.image for row in rows}
+    pages = places.Pages.for_images(list(images.values()), rows)
+    return [
+        ExportedRecomposition(each.row, each.state, pages.of(each.row.image_id, each.row))
+        for each in listings.listed(rows)
+    ]

@@ -61,22 +61,22 @@ class RecompositionFilterSet(WagtailFilterSet):
     live = django_filters.ChoiceFilter(
         label=_("Live"),
         method="filter_live",
-        choices=[("recomposed", _("Recomposed picture")), ("crop", _("Standard crop"))],
+        choices=[("recomposed", _("AI version")), ("crop", _("Crop"))],
         empty_label=_("All"),
         widget=forms.RadioSelect,
     )
     purchase = _multiple_choice(_("Purchase"), choices=Recomposition.Purchase.choices)
     decision = _multiple_choice(_("Decision"), choices=Recomposition.Decision.choices)
-    shape = _multiple_choice(_("Shape or preset"), method="filter_shape")
+    shape = _multiple_choice(_("Place"), method="filter_shape")
     failure = _multiple_choice(_("Failure reason"), field_name="failure_code")
-    waiting = _multiple_choice(_("Waits because"), field_name="waiting_reason")
+    waiting = _multiple_choice(_("Why it waits"), field_name="waiting_reason")
     user = MultipleUserFilter(
         label=_("User"),
         method="filter_user",
         queryset=lambda request: _users(listings.visible_to(request.user)),
         widget=forms.CheckboxSelectMultiple,
     )
-    wanted_at = django_filters.DateFromToRangeFilter(label=_("Wanted since"), widget=PlainDateRange)
+    wanted_at = django_filters.DateFromToRangeFilter(label=_("Asked since"), widget=PlainDateRange)
     batch = django_filters.ChoiceFilter(
         label=_("Batch"), method="filter_batch", empty_label=_("All"), widget=forms.RadioSelect
     )

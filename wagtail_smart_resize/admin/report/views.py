@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Sum
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import reverse
@@ -17,6 +17,7 @@ from wagtail.admin.ui.tables import BaseColumn, Column, DateColumn, UserColumn
 from wagtail.admin.views.reports import ReportView as BaseReportView
 from wagtail.admin.widgets.button import Button
 
+from wagtail_smart_resize.admin.review.entries import entries_of
 from wagtail_smart_resize.core import formatting
 from wagtail_smart_resize.editorial import (
     listings,
@@ -25,7 +26,7 @@ from wagtail_smart_resize.editorial import (
     pipeline_health,
     states,
 )
-from wagtail_smart_resize.models import Recomposition
+from wagtail_smart_resize.models import Candidate, GatewayRequest, Recomposition
 from wagtail_smart_resize.settings import settings
 
 from . import export, filters
@@ -45,27 +46,35 @@ class ReportStateColumn(BaseColumn):
     cell_template_name = "wagtail_smart_resize/report/state_cell.html"
 
 
+#: Maximum number of places of a batch that are shown as pictures.
+MAX_BATCH_TILES = 60
+
+
 @dataclass(frozen=True)
 class BatchProgress:
-    """Progress of a batch, which is under way while any of its shapes will change by itself.
+    """Progress of a batch, which is under way while any of its places will change by itself.
 
-    `words` holds the states that occur, each with its count.
+    `total` and `made` count AI versions, `words` the states of places that occur.
     """
 
     total: int
+    made: int
     busy: int
     words: list[tuple[states.StateName, int]]
 
-    @property
-    def done(self) -> int:
-        return self.total - self.busy
-
     @classmethod
-    def of(cls, batch: QuerySet[Recomposition]) -> "BatchProgress":
-        found = states.states(states.with_state_relations(batch))
+    def of(cls, batch: str, rows: QuerySet[Recomposition]) -> "BatchProgress":
+        found = states.states(states.with_state_relations(rows))
         counted = Counter(state.name for state in found)
         words = [(name, counted[name]) for name in states.StateName if counted[name]]
-        return cls(len(found), sum(state.is_busy for state in found), words)
+        changing = sum(state.is_busy or state.is_waiting for state in found)
+        asked = GatewayRequest.objects.filter(batch=batch, image__in=rows.values("image"))
+        # A request that is repeated stands in the ledger several times.
+        sums = asked.exclude(status=GatewayRequest.Status.FAILED, charged="no").aggregate(
+            total=Sum("outputs_asked")
+        )
+        stored = Candidate.objects.filter(stored=True, request__in=asked)
+        return cls(sums["total"] or 0, stored.count(), changing, words)
 
 
 class ReportView(BaseReportView):
@@ -110,11 +119,11 @@ class ReportView(BaseReportView):
     def columns(self) -> list[BaseColumn]:
         columns = [
             ImageColumn("image", label=_("Image"), sort_key="image__title", width="26%"),
-            ShapeColumn("shape", label=_("Shape"), sort_key="shape"),
+            ShapeColumn("shape", label=_("Place"), sort_key="shape"),
             ReportStateColumn("state", label=_("State"), sort_key="purchase"),
             UserColumn("user", label=_("User"), accessor="state.by", width="18%"),
             DateColumn(
-                "wanted_at", label=_("Wanted since"), accessor="row.wanted_at", sort_key="wanted_at"
+                "wanted_at", label=_("Asked since"), accessor="row.wanted_at", sort_key="wanted_at"
             ),
         ]
         if settings.PRICE_PER_OUTPUT:
@@ -126,9 +135,9 @@ class ReportView(BaseReportView):
     @cached_property
     def header_more_buttons(self) -> list[Button]:
         buttons = list(super().header_more_buttons)
-        if settings.REVIEW and permissions.may_approve_any(self.request.user):
+        if permissions.may_choose_any(self.request.user):
             url = reverse("smart_resize_admin:review")
-            buttons.append(Button(_("Review pictures"), url=url, icon_name="glasses", priority=10))
+            buttons.append(Button(_("Review versions"), url=url, icon_name="glasses", priority=10))
         return buttons
 
     # Rows
@@ -149,7 +158,7 @@ class ReportView(BaseReportView):
         # Wagtail filters the result of `get_queryset`, which is filtered already, a second time.
         return self.get_queryset()
 
-    def to_row_dict(self, item: listings.ListedRecomposition) -> dict[str, Any]:
+    def to_row_dict(self, item: export.ExportedRecomposition) -> dict[str, Any]:
         return export.record(item)
 
     # Above the rows
@@ -159,6 +168,7 @@ class ReportView(BaseReportView):
             **super().get_context_data(*args, **kwargs),
             "figures": monthly_figures.figures_for(listings.visible_to(self.request.user)),
             "health": pipeline_health.check(),
+            "may_decide": permissions.may_choose_any(self.request.user),
             "may_stop_buying": permissions.may_approve_any(self.request.user),
             **self._batch_context(),
         }
@@ -169,13 +179,17 @@ class ReportView(BaseReportView):
         if not batch:
             return {}
         mine = listings.visible_to(self.request.user)
-        progress = BatchProgress.of(mine.filter(pk__in=filters.in_batch(batch)))
+        rows = mine.filter(pk__in=filters.in_batch(batch))
+        progress = BatchProgress.of(batch, rows)
         seen = self.request.GET.get("seen")
+        shown = listings.load_page(rows.order_by("image", "pk")[:MAX_BATCH_TILES])
         return {
             "batch": progress,
+            "batch_entries": entries_of(shown, self.request.user) if shown else [],
+            "batch_review_url": f"{reverse('smart_resize_admin:review')}?batch={batch}",
             "refresh_url": self._refresh_url(progress) if progress.busy else "",
             "is_refresh": seen is not None,
-            "has_news": seen != str(progress.done),
+            "has_news": seen != str(progress.made),
         }
 
     def _batch(self) -> str:
@@ -186,7 +200,7 @@ class ReportView(BaseReportView):
     def _refresh_url(self, progress: BatchProgress) -> str:
         query = self.request.GET.copy()
         query.pop("_w_filter_fragment", None)
-        query["seen"] = str(progress.done)
+        query["seen"] = str(progress.made)
         return f"{self.index_results_url}?{query.urlencode()}"
 
 

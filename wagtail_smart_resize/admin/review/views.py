@@ -1,201 +1,237 @@
-"""The review queue: pictures stay here until a person with permission approves or declines."""
+"""The review of versions: they stay here until a person with permission decides."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import zip_longest
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.db.models import Prefetch, QuerySet, prefetch_related_objects
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views import View
 from wagtail.admin import messages
 from wagtail.admin.utils import get_user_display_name
-from wagtail.admin.views.generic import BaseListingView
+from wagtail.admin.views.generic import WagtailAdminTemplateMixin
 
+from wagtail_smart_resize.admin.image.answers import is_fetched
+from wagtail_smart_resize.admin.image.room import has_shortcuts
 from wagtail_smart_resize.core.keys import parse_key
-from wagtail_smart_resize.core.sizes import share_kept_by_crop
 from wagtail_smart_resize.editorial import actions, listings, permissions
 from wagtail_smart_resize.editorial.actions import Refused
 from wagtail_smart_resize.models import Candidate, Recomposition
 from wagtail_smart_resize.settings import settings
 
+from .entries import Entry, entries_of
+from .filters import ReviewFilters
+
 Decision = Recomposition.Decision
 
 #: Maximum number of entries in the queue.
 MAX_ENTRIES = 500
-#: Width to height ratios above which pictures are stacked, and below which more of them are put
-#: side by side.
-WIDE, TALL = 2, 0.9
+#: Number of entries that are shown at once in the strip below.
+STRIP_LENGTH = 50
 
 
 class ReviewRequired(View):
-    """Base view that requires review mode and a user who may approve something.
-
-    Raises Http404 outside review mode, and PermissionDenied for other users.
-    """
+    """Base view that requires a user who may choose something. Raises PermissionDenied."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if not settings.REVIEW:
-            raise Http404
-        if not permissions.may_approve_any(request.user):
+        if not permissions.may_choose_any(request.user):
             raise PermissionDenied
         return super().dispatch(request, *args, **kwargs)
 
 
-class ReviewView(ReviewRequired, BaseListingView):
-    """List what awaits review, the oldest first.
+class ReviewView(ReviewRequired, WagtailAdminTemplateMixin):
+    """Show what awaits a decision, the oldest first: one place at a time.
 
-    Only the first `MAX_ENTRIES` of a long queue are shown: decisions make room for others, and
+    Only the first `MAX_ENTRIES` of a long queue are counted: decisions make room for others, and
     counting them all would take time in proportion to the queue's length.
     """
 
-    page_title = gettext_lazy("Review pictures")
+    page_title = gettext_lazy("Review versions")
     header_icon = "glasses"
     template_name = "wagtail_smart_resize/review/review.html"
-    index_url_name = "smart_resize_admin:review"
-    paginate_by = 10
-    columns: list[Any] = []
 
-    def get_queryset(self) -> QuerySet[Recomposition]:
-        return listings.waiting_for(self.request.user, MAX_ENTRIES)
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        return self.render_to_response(self.get_context_data())
 
-    def paginate_queryset(self, queryset: QuerySet[Recomposition], page_size: int) -> Any:
-        paginator, page, found, has_others = super().paginate_queryset(queryset, page_size)
-        page.object_list = listings.load_page(found)
-        stored = Candidate.objects.filter(stored=True)
-        prefetch_related_objects(page.object_list, Prefetch("candidates", stored))
-        return paginator, page, page.object_list, has_others
+    @cached_property
+    def filters(self) -> ReviewFilters:
+        return ReviewFilters(self.request.GET or None, user=self.request.user)
 
-    def get_context_data(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        context = super().get_context_data(*args, **kwargs)
-        entries = _entries(context["object_list"])
-        profile = getattr(self.request.user, "wagtail_userprofile", None)
-        return {
-            **context,
-            "entries": entries,
-            "total": f"{MAX_ENTRIES}+"
-            if context["items_count"] == MAX_ENTRIES
-            else context["items_count"],
-            "shortcuts": getattr(profile, "keyboard_shortcuts", True),
-        }
+    def get_breadcrumbs_items(self) -> list[dict[str, Any]]:
+        return [*super().get_breadcrumbs_items(), {"url": "", "label": self.page_title}]
 
-
-@dataclass(frozen=True)
-class ReviewEntry(listings.ListedRecomposition):
-    """An entry of the queue."""
-
-    crop: Any
-    """What visitors see now, as a rendition; None for an image that was deleted meanwhile."""
-    following: Recomposition | None
-    """The recomposition of the next entry."""
-
-    @property
-    def format(self) -> str:
-        """Return how its pictures are laid out."""
-        return "wide" if self.row.shape >= WIDE else "tall" if self.row.shape < TALL else ""
-
-    @property
-    def kept_percent(self) -> int:
-        """Return how much of the image the crop keeps."""
-        image = self.row.image
-        return int(share_kept_by_crop(image.width, image.height, self.row.shape) * 100)
-
-    @property
-    def asked_by_name(self) -> str:
-        return get_user_display_name(self.state.by) if self.state.by else ""
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        waiting = listings.waiting_for(self.request.user, MAX_ENTRIES, self.filters.condition)
+        count = waiting.count()
+        rows = listings.load_page(waiting[:STRIP_LENGTH])
+        entries = entries_of(rows, self.request.user)
+        return super().get_context_data(
+            entries=entries,
+            entry=entries[0] if entries else None,
+            total=f"{MAX_ENTRIES}+" if count == MAX_ENTRIES else count,
+            count=count,
+            filters=self.filters,
+            is_review=settings.REVIEW,
+            shortcuts=has_shortcuts(self.request.user),
+            **kwargs,
+        )
 
 
-def _entries(rows: list[Recomposition]) -> list[ReviewEntry]:
-    crops = listings.renditions((row.image_id, _crop_spec(row)) for row in rows)
-    return [
-        ReviewEntry(each.row, each.state, crops.get((each.row.image_id, _crop_spec(each.row))), row)
-        for each, row in zip_longest(listings.listed(rows), rows[1:])
-    ]
+class EntryView(ReviewRequired):
+    """GET: one entry, as a part of the screen."""
+
+    http_method_names = ["get"]
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponseBase:
+        if not is_fetched(request):
+            return redirect("smart_resize_admin:review")
+        entry = _entry(pk, request.user)
+        if entry is None:
+            return JsonResponse({"text": _gone_text()}, status=404)
+        context = {"entry": entry, "shortcuts": has_shortcuts(request.user)}
+        return render(request, "wagtail_smart_resize/review/entry.html", context)
 
 
-def _crop_spec(row: Recomposition) -> str:
-    """Return the spec of what visitors see now, at the largest size that was asked for."""
-    return f"fill-{listings.largest_slot(row)}"
+def _entry(pk: int, user: Any) -> Entry | None:
+    rows = listings.load_page(Recomposition.objects.filter(pk=pk))
+    if not rows or not permissions.may_choose(user, rows[0].image):
+        return None
+    return entries_of(rows, user)[0]
 
 
 # Deciding
 
 
 class DecisionView(ReviewRequired):
+    """Base view for decisions: answers scripts with JSON, others with the queue."""
+
     http_method_names = ["post"]
 
-    def back(self, request: HttpRequest, following: str = "") -> HttpResponse:
-        """Redirect to the queue: to the entry `following`, else to its top, where messages are."""
-        url = reverse("smart_resize_admin:review")
-        page = request.POST.get("p", "")
-        query = f"?p={page}" if page.isdecimal() else ""
-        return redirect(url + query + (f"#review-{following}" if following.isdecimal() else ""))
+    def answer(self, text: str, rows: list[Recomposition] | None = None) -> HttpResponseBase:
+        if not is_fetched(self.request):
+            messages.success(self.request, text)
+            return redirect("smart_resize_admin:review")
+        facts: dict[str, Any] = {"text": text}
+        if rows:
+            facts["undo"] = {
+                "url": reverse("smart_resize_admin:review_undo"),
+                "rows": [row.pk for row in rows],
+                "seconds": round(actions.UNDO_TIME.total_seconds()),
+            }
+        return JsonResponse(facts)
+
+    def refuse(self, text: str) -> HttpResponseBase:
+        if not is_fetched(self.request):
+            messages.error(self.request, text)
+            return redirect("smart_resize_admin:review")
+        return JsonResponse({"text": text}, status=409)
 
 
 class DecideView(DecisionView):
-    """Decide on one entry: POST `approve` with a candidate's id, or `decline` for the crop."""
+    """Decide on one entry: POST `approve` with a version's id, or `decline` for the crop.
 
-    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+    With `decline` may come a `reason`: one of `DECLINE_REASONS`, or text.
+    """
+
+    def post(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         try:
             row, text = self._decide(request, pk)
         except Refused as refusal:
-            messages.error(request, str(refusal))
-            return self.back(request)
-        url = reverse("smart_resize_admin:image", args=[row.image_id])
-        button = messages.button(url, _("Open"))
-        messages.success(request, text % {"title": row.image.title}, buttons=[button])
-        return self.back(request, request.POST.get("following", ""))
+            return self.refuse(str(refusal))
+        return self.answer(text % {"title": row.image.title}, [row])
 
     def _decide(self, request: HttpRequest, pk: int) -> tuple[Recomposition, str]:
         row = Recomposition.objects.filter(pk=pk).select_related("image").first()
         if row is None:
             raise Refused("gone", _gone_text())
         if "decline" in request.POST:
-            return decline(row, request.user), _("The standard crop stays for “%(title)s”.")
+            # Not every database keeps a NUL.
+            reason = request.POST.get("reason", "").replace("\0", "")[:200]
+            return decline(row, request.user, reason), _("The crop stays: “%(title)s”.")
         key = request.POST.get("approve", "")
         candidate = row.candidates.filter(pk=parse_key(Candidate, key)).first()
         if candidate is None:
             raise Refused("gone", _gone_text())
-        return approve(candidate, request.user), _("Approved a picture for “%(title)s”.")
+        return approve(candidate, request.user), _("Approved: “%(title)s”.")
 
 
 class ApproveSelectedView(DecisionView):
-    """Approve several candidates, one per shape. Those refused don't stop the others."""
+    """Approve several versions, one for each place. Those refused don't stop the others.
 
-    def post(self, request: HttpRequest) -> HttpResponse:
+    Without `confirm`, show what would go live: with `seen`, the ids of the versions that were shown
+    to the user, only these.
+    """
+
+    def post(self, request: HttpRequest) -> HttpResponseBase:
         selected = _selected(request)
-        if not selected:
-            messages.warning(request, _("No picture is selected: nothing has been approved."))
-        done, refusals = 0, dict[str, None]()
+        if "confirm" not in request.POST:
+            return self._ask(selected)
+        done: list[Recomposition] = []
+        refusals = dict[str, None]()
         for pictures in selected.values():
             try:
-                _approve_one(pictures, request.user)
-                done += 1
+                done.append(_approve_one(pictures, request.user))
             except Refused as refusal:
                 refusals[str(refusal)] = None
-        if done:
-            text = ngettext("%(count)d picture approved.", "%(count)d pictures approved.", done)
-            messages.success(request, text % {"count": done})
-        for text in refusals:
-            messages.error(request, text)
-        return self.back(request)
+        if not done:
+            nothing = _("No version is selected: nothing has been approved.")
+            return self.refuse(" ".join(refusals) or nothing)
+        text = ngettext(
+            "%(count)d version approved.", "%(count)d versions approved.", len(done)
+        ) % {"count": len(done)}
+        return self.answer(" ".join([text, *refusals]), done)
+
+    def _ask(self, selected: dict[str, list[Candidate | None]]) -> HttpResponseBase:
+        seen = set(self.request.POST.getlist("seen"))
+        chosen = [pictures[0] for pictures in selected.values() if pictures[0]]
+        rows = listings.load_page(
+            Recomposition.objects.filter(pk__in=[each.recomposition_id for each in chosen])
+        )
+        entries = entries_of(rows, self.request.user)
+        keys = {each.pk for each in chosen if str(each.pk) in seen}
+        offered = [entry.with_version(keys) for entry in entries]
+        shown = [entry for entry in offered if entry.selected]
+        context = {
+            "entries": shown,
+            "unseen": [entry for entry in offered if not entry.selected],
+            "pages": len({page.pk for entry in shown for page in entry.pages}),
+            "seconds": round(actions.UNDO_TIME.total_seconds()),
+        }
+        return render(self.request, "wagtail_smart_resize/review/approve.html", context)
+
+
+class UndoView(DecisionView):
+    """Undo decisions before they take effect."""
+
+    def post(self, request: HttpRequest) -> HttpResponseBase:
+        texts = request.POST.getlist("rows")
+        keys = [key for text in texts if (key := parse_key(Recomposition, text)) is not None]
+        rows = list(Recomposition.objects.filter(pk__in=keys).select_related("image"))
+        if not all(permissions.may_choose(request.user, row.image) for row in rows):
+            raise PermissionDenied
+        refused = "" if rows else _("There is nothing here to undo any more.")
+        for row in rows:
+            try:
+                actions.undo(row, user=request.user)
+            except Refused as error:
+                refused = str(error)
+        return self.refuse(refused) if refused else self.answer(_("Undone: all is as it was."))
 
 
 def _selected(request: HttpRequest) -> dict[str, list[Candidate | None]]:
     """Return the selected candidates by recomposition; one that no longer exists is its own group.
 
-    Raises PermissionDenied if the user may not approve one of them.
+    Raises PermissionDenied if the user may not choose one of them.
     """
     texts = request.POST.getlist("candidates")
     keys = [key for text in texts if (key := parse_key(Candidate, text)) is not None]
     candidates = Candidate.objects.filter(pk__in=keys).select_related("recomposition__image")
-    allowed = permissions.images_for(request.user, (permissions.APPROVE,))
+    allowed = permissions.images_for(request.user, (permissions.right_to_choose(),))
     if candidates.exclude(recomposition__image__in=allowed.values("pk")).exists():
         raise PermissionDenied
     found = {candidate.pk: candidate for candidate in candidates}
@@ -207,14 +243,14 @@ def _selected(request: HttpRequest) -> dict[str, list[Candidate | None]]:
     return groups
 
 
-def _approve_one(pictures: list[Candidate | None], user: Any) -> None:
+def _approve_one(pictures: list[Candidate | None], user: Any) -> Recomposition:
     candidate, *others = pictures
     if candidate is None:
         raise Refused("gone", _gone_text())
     if others:
-        text = _("Select one picture of each shape: more than one was selected for “%(title)s”.")
+        text = _("Select one version of each place: more than one was selected for “%(title)s”.")
         raise Refused("several", text % {"title": candidate.recomposition.image.title})
-    approve(candidate, user)
+    return approve(candidate, user)
 
 
 def approve(candidate: Candidate, user: Any) -> Recomposition:
@@ -222,12 +258,15 @@ def approve(candidate: Candidate, user: Any) -> Recomposition:
 
     Raises Refused, also if somebody else has decided first ("decided"), and PermissionDenied.
     """
-    return _decide(candidate.recomposition, user, lambda: actions.choose(candidate, user=user))
+    row = candidate.recomposition
+    return _decide(row, user, lambda: actions.choose(candidate, user=user, undoable=True))
 
 
-def decline(row: Recomposition, user: Any) -> Recomposition:
-    """Decide for the standard crop and return the row. Raises as `approve` does."""
-    return _decide(row, user, lambda: actions.use_crop(row, user=user))
+def decline(row: Recomposition, user: Any, reason: str = "") -> Recomposition:
+    """Decide for the crop and return the row. Raises as `approve` does."""
+    return _decide(
+        row, user, lambda: actions.use_crop(row, user=user, undoable=True, reason=reason)
+    )
 
 
 def _decide(row: Recomposition, user: Any, act: Callable[[], None]) -> Recomposition:
@@ -235,7 +274,7 @@ def _decide(row: Recomposition, user: Any, act: Callable[[], None]) -> Recomposi
 
     The image's lock keeps two people from deciding at once.
     """
-    if not permissions.may_approve(user, row.image):
+    if not permissions.may_choose(user, row.image):
         raise PermissionDenied
     with actions.locked_image(row.image_id):
         current = Recomposition.objects.select_related("decided_by", "image").filter(pk=row.pk)
@@ -247,20 +286,20 @@ def _decide(row: Recomposition, user: Any, act: Callable[[], None]) -> Recomposi
 def _refuse_if_decided(row: Recomposition | None) -> None:
     if row is None:
         raise Refused("gone", _gone_text())
-    if row.is_open:
+    if row.is_open or row.awaiting_review_since:
         return
     names = {
         "title": row.image.title,
         "user": get_user_display_name(row.decided_by) if row.decided_by else _("Somebody"),
     }
     if row.decision == Decision.CROP:
-        text = _("%(user)s has already decided for the standard crop of “%(title)s”.")
+        text = _("%(user)s has already decided for the crop of “%(title)s”.")
     elif row.decision == Decision.CANDIDATE:
-        text = _("%(user)s has already approved a picture for “%(title)s”.")
+        text = _("%(user)s has already approved a version of “%(title)s”.")
     else:
-        text = _("A picture for “%(title)s” is live already.")
+        text = _("A version of “%(title)s” is live already.")
     raise Refused("decided", text % names)
 
 
 def _gone_text() -> str:
-    return _("This picture is not there any more: its image may have been deleted.")
+    return _("This version is not there any more: its image may have been deleted.")

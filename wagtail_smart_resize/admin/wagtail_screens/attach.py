@@ -168,11 +168,12 @@ def css() -> str:
     return "".join(_tag('<link rel="stylesheet" href="{}">', f"css/{name}.css") for name in names)
 
 
-def chooser_js() -> str:
-    """Return the script tag for the image chooser's menu; "" if `EXTEND_IMAGE_VIEWS` is off."""
+def editor_js() -> str:
+    """Return the script tags for image choosers and pages; "" if `EXTEND_IMAGE_VIEWS` is off."""
     if not settings.EXTEND_IMAGE_VIEWS:
         return ""
-    return _tag('<script src="{}"></script>', "js/chooser-link.js")
+    names = ("chooser-link", "page-strip")
+    return "".join(_tag('<script src="{}"></script>', f"js/{name}.js") for name in names)
 
 
 def _tag(tag: str, name: str) -> str:

@@ -1,4 +1,4 @@
-"""The image edit page's side panel with the state of each shape."""
+"""The image edit page's side panel with the contact sheet of the image."""
 
 from typing import Any
 
@@ -30,8 +30,8 @@ class SmartResizeSidePanel(BaseSidePanel):
             if not count:
                 return str(_("Toggle smart resize"))
             text = ngettext(
-                "Toggle smart resize: %(count)d shape needs somebody",
-                "Toggle smart resize: %(count)d shapes need somebody",
+                "Toggle smart resize: %(count)d place to decide",
+                "Toggle smart resize: %(count)d places to decide",
                 count,
             )
             return text % {"count": count}
@@ -46,14 +46,17 @@ class SmartResizeSidePanel(BaseSidePanel):
 
     def __init__(self, object: Any, request: HttpRequest) -> None:
         super().__init__(object, request)
-        self.shapes = Screen(object, request.user).shapes
-        self.count = sum(shape.state.name in NEED_SOMEBODY for shape in self.shapes)
+        self.screen = Screen(object, request.user)
+        self.groups = self.screen.groups
+        self.count = sum(place.state.name in NEED_SOMEBODY for place in self.screen.places)
         self.opted_out = OptOut.objects.filter(image_id=object.pk).exists()
 
     def get_context_data(self, parent_context: Any) -> dict[str, Any]:
         return {
             **super().get_context_data(parent_context),
-            "shapes": self.shapes,
+            "screen": self.screen,
+            "groups": self.groups,
+            "image": self.object,
             "opted_out": self.opted_out,
             "url": reverse("smart_resize_admin:image", args=[self.object.pk]),
         }

@@ -1,20 +1,20 @@
 /*
- * Updates an image's screen while requests are under way.
+ * Keeps an image's contact sheet up to date while anything in it can still change.
  *
- * The server sends changed cards as HTML. A card with the focus is replaced once it has lost it, and
- * choices that are not submitted yet are kept. All texts come from data attributes.
+ * The server sends the sheet as HTML when it has changed. It is replaced once nothing in it has the
+ * focus. All texts come from data attributes or from the server.
  */
-class SmartResizeProgressController extends window.StimulusModule.Controller {
-  static targets = ['summary', 'card', 'generate', 'bar'];
+class SmartResizeSheetController extends window.StimulusModule.Controller {
+  static targets = ['bar', 'sheet', 'summary'];
 
   static values = {
     url: String,
     source: String,
+    etag: String,
     active: { type: Number, default: 0 },
     interval: { type: Number, default: 2000 },
     longest: { type: Number, default: 15000 },
-    busy: String,
-    done: String,
+    headline: String,
     offline: String,
     denied: String,
     gone: String,
@@ -42,9 +42,24 @@ class SmartResizeProgressController extends window.StimulusModule.Controller {
     document.title = this.title;
   }
 
+  /** Send the form of a button within the screen. */
+  async send(event) {
+    if (event.target.method !== 'post') return;
+    const answer = await window.smartResize.send(event);
+    // What concerns the whole image changes more than the sheet.
+    if (answer && event.target.closest('.smart-resize-ask') && !answer.undo) window.location.reload();
+  }
+
   activeValueChanged(active, before) {
-    if (active > 0) document.title = `${this.busyValue} · ${this.title}`;
-    else if (before > 0 && !this.ended) document.title = `${this.doneValue} · ${this.title}`;
+    if (active > 0 || before > 0) this.tell();
+  }
+
+  headlineValueChanged(_headline, before) {
+    if (before) this.tell();
+  }
+
+  tell() {
+    if (!this.ended) document.title = `${this.headlineValue} · ${this.title}`;
   }
 
   returned() {
@@ -71,20 +86,17 @@ class SmartResizeProgressController extends window.StimulusModule.Controller {
   }
 
   async poll() {
+    if (this.ended) return;
     this.stop();
     this.abort = new AbortController();
     const { signal } = this.abort;
     try {
-      const response = await fetch(this.address(), {
-        // With this header Wagtail answers with a status instead of a redirect to its login.
-        headers: { 'X-Requested-With': 'XMLHttpRequest' },
-        signal,
-      });
+      const response = await window.smartResize.get(this.address(), signal);
       if (this.isOver(response)) return;
       if (!response.ok) throw new Error(`HTTP ${response.status}`);
       this.update(await response.json());
       this.recovered();
-    } catch (error) {
+    } catch {
       if (signal.aborted) return;
       this.interrupted();
     }
@@ -93,8 +105,9 @@ class SmartResizeProgressController extends window.StimulusModule.Controller {
 
   address() {
     const url = new URL(this.urlValue, window.location.href);
-    const have = this.cardTargets.map(({ dataset }) => `${dataset.key}:${dataset.etag}`);
-    url.searchParams.set('have', have.join(','));
+    const size = new URL(window.location.href).searchParams.get('size');
+    if (size) url.searchParams.set('size', size);
+    url.searchParams.set('have', this.etagValue);
     url.searchParams.set('source', this.sourceValue);
     return url;
   }
@@ -110,55 +123,47 @@ class SmartResizeProgressController extends window.StimulusModule.Controller {
     this.ended = true;
     this.activeValue = 0;
     document.title = this.title;
-    this.message('error', text);
+    window.smartResize.warn(text);
     return true;
   }
 
   interrupted() {
     this.failures += 1;
-    if (this.failures === 1) this.message('warning', this.offlineValue);
+    const detail = { clear: true, text: this.offlineValue, type: 'warning' };
+    if (this.failures === 1) window.smartResize.tell('w-messages:add', detail);
   }
 
   recovered() {
-    if (this.failures) document.dispatchEvent(new CustomEvent('w-messages:clear'));
+    if (this.failures) window.smartResize.tell('w-messages:clear');
     this.failures = 0;
   }
 
-  message(type, text) {
-    const detail = { clear: true, type, text };
-    document.dispatchEvent(new CustomEvent('w-messages:add', { detail }));
-  }
-
-  update({ active, cards, replaced, summary }) {
+  update({ active, etag, focal, headline, html, replaced, summary }) {
     if (replaced) {
       this.end(this.replacedValue);
       return;
     }
-    const left = cards.filter((card) => !this.renew(card)).length;
-    this.unchanged = cards.length ? 0 : this.unchanged + 1;
     if (this.summaryTarget.textContent !== summary) this.summaryTarget.textContent = summary;
-    // Go on polling while a card could not be replaced.
-    this.activeValue = active + left;
+    if (this.headlineValue !== headline) this.headlineValue = headline;
+    window.smartResize.tell('smart-resize:focal', { area: focal });
+    this.unchanged = html ? 0 : this.unchanged + 1;
+    const kept = html && !this.renew(html, etag);
+    // Go on polling while the sheet could not be replaced.
+    this.activeValue = active + (kept ? 1 : 0);
   }
 
-  /** Replace a card; return false if it must wait because the user is at work in it. */
-  renew({ busy, etag, html, key }) {
-    const card = this.cardTargets.find(({ dataset }) => dataset.key === key);
-    if (!card) return true;
-    if (card.contains(document.activeElement)) return false;
-    const chosen = card.querySelector('input[type=radio]:checked');
-    const unsent = chosen && !chosen.defaultChecked ? chosen.value : '';
-    card.innerHTML = html;
-    card.dataset.etag = etag;
-    if (unsent) {
-      const same = card.querySelector(`input[type=radio][value="${unsent}"]:enabled`);
-      if (same) same.checked = true;
-    }
-    this.generateTargets
-      .filter(({ dataset }) => dataset.key === key)
-      .forEach((element) => {
-        element.hidden = busy;
-      });
+  /** Replace the sheet; return false if it must wait because somebody is at work in it. */
+  renew(html, etag) {
+    const focused = document.activeElement;
+    if (this.sheetTarget.contains(focused) && !focused.matches('a, button, summary')) return false;
+    const key = this.sheetTarget.contains(focused) && focused.closest('[data-key]')?.dataset.key;
+    const unfolded = this.sheetTarget.querySelector('details')?.open;
+    this.sheetTarget.innerHTML = html;
+    this.etagValue = etag;
+    const fold = this.sheetTarget.querySelector('details');
+    if (fold && unfolded) fold.open = true;
+    if (key) this.sheetTarget.querySelector(`[data-key="${key}"] a`)?.focus({ preventScroll: true });
+    this.moveBars();
     return true;
   }
 
@@ -172,10 +177,16 @@ class SmartResizeProgressController extends window.StimulusModule.Controller {
       const elapsed = (Date.now() - this.started.get(bar)) / 1000;
       const over = Math.max(0, elapsed - usual) / usual;
       bar.value = over ? Math.min(96, 90 + (7 * over) / (1 + over)) : (90 * elapsed) / usual;
-      const note = bar.parentElement.querySelector('[data-smart-resize-slow]');
-      if (note) note.hidden = elapsed <= usual * 1.5;
+      const text = bar.parentElement.querySelector('[data-about]');
+      if (text) text.textContent = this.remaining(text.dataset, usual - elapsed, usual);
     });
+  }
+
+  remaining({ about, nearly, slow }, seconds, usual) {
+    if (seconds < -usual / 2) return slow;
+    if (seconds < 5) return nearly;
+    return about.replace('{count}', String(Math.ceil(seconds / 5) * 5));
   }
 }
 
-window.wagtail.app.register('smart-resize-progress', SmartResizeProgressController);
+window.wagtail.app.register('smart-resize-sheet', SmartResizeSheetController);

@@ -1,0 +1,75 @@
+"""How the buttons of an image's screen answer: with JSON to scripts, with a redirect to others."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponseBase, JsonResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from wagtail.admin import messages
+
+from wagtail_smart_resize.admin.base import ImageMixin
+from wagtail_smart_resize.editorial import actions
+from wagtail_smart_resize.models import Recomposition
+
+
+def is_fetched(request: HttpRequest) -> bool:
+    """Return whether a script of the screen has sent the request, and shows the answer itself."""
+    return request.headers.get("X-Requested-With") == "XMLHttpRequest"
+
+
+class ActionMixin(ImageMixin):
+    """Base view for a button. It acts on POST; GET, such as a reload, redirects to the screen."""
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        return self.back()
+
+    def back(self) -> HttpResponseBase:
+        return redirect(reverse("smart_resize_admin:image", args=[self.image.pk]))
+
+    @property
+    def rows(self) -> Any:
+        return Recomposition.objects.filter(image_id=self.image.pk).select_related("image")
+
+    def answer(self, text: str, **facts: Any) -> HttpResponseBase:
+        """Say what was done; `facts` are for scripts."""
+        if is_fetched(self.request):
+            return JsonResponse({"text": text, **facts})
+        messages.success(self.request, text)
+        return self.back()
+
+    def answer_undoable(self, text: str, rows: list[Recomposition]) -> HttpResponseBase:
+        """Say what was decided on these rows, and how it can be undone."""
+        return self.answer(text, **undo_facts(self.image.pk, rows))
+
+    def refuse(self, text: str) -> HttpResponseBase:
+        """Say what could not be done.
+
+        If the image has been deleted, that is reported instead, as the cause of any other error.
+        """
+        if self.is_deleted:
+            return self.gone()
+        if is_fetched(self.request):
+            return JsonResponse({"text": text}, status=409)
+        messages.error(self.request, text)
+        return self.back()
+
+    def gone(self) -> HttpResponseBase:
+        if is_fetched(self.request):
+            return JsonResponse(
+                {"text": _("The image has been deleted: nothing was done.")}, status=404
+            )
+        return super().gone()
+
+
+def undo_facts(image_id: Any, rows: list[Recomposition]) -> dict[str, Any]:
+    """Return what a script needs to offer Undo: an address, the rows, and for how many seconds."""
+    if not rows:
+        return {}
+    return {
+        "undo": {
+            "url": reverse("smart_resize_admin:undo", args=[image_id]),
+            "rows": [row.pk for row in rows],
+            "seconds": round(actions.UNDO_TIME.total_seconds()),
+        }
+    }

@@ -1,0 +1,1 @@
+"""What Wagtail's page editor shows of the page's places."""
