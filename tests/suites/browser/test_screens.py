@@ -39,14 +39,54 @@ def bulk_of(images):
     return f"/admin/bulk/{meta.app_label}/{meta.model_name}/smart_resize/?{ids}&next=/admin/images/"
 
 
-def open_forms(tab):
-    for summary in tab.locator("details > summary").all():
+def unfold(tab):
+    for summary in tab.locator("main details > summary").all():
         summary.click()
 
 
-def compare(tab):
-    tab.locator("button", has=tab.locator("svg.icon-view")).nth(1).click()
+def room(tab):
+    tab.locator(".smart-resize-tile:visible a").first.click()
+    tab.get_by_role("dialog").locator(".smart-resize-film").wait_for()
+
+
+def slider(tab):
+    room(tab)
+    tab.keyboard.press("2")
     tab.get_by_role("slider").wait_for()
+
+
+def loupe(tab):
+    room(tab)
+    tab.keyboard.press("3")
+    tab.get_by_role("application").wait_for()
+
+
+def original(tab):
+    room(tab)
+    tab.keyboard.press("o")
+    tab.locator(".smart-resize-room__original").wait_for()
+
+
+def make(tab):
+    room(tab)
+    tab.locator(".smart-resize-film__add").click()
+    tab.get_by_label("In your words").or_(tab.locator("textarea[name=prompt]")).first.wait_for()
+
+
+def focal(tab):
+    tab.locator("[data-smart-resize-focal-target=begin]").click()
+    tab.locator(".smart-resize-focal-handle").first.wait_for()
+
+
+def why(tab):
+    tab.locator("[data-smart-resize-review-target=decline]:enabled").click()
+    tab.locator(".smart-resize-why").wait_for()
+
+
+def approve_all(tab):
+    tab.locator("[data-smart-resize-review-target=approve]:enabled").wait_for()
+    tab.locator("button[data-action='smart-resize-review#approveAll']").click()
+    tab.locator(".smart-resize-approve__list").wait_for()
 
 
 def estimate(tab):
@@ -63,11 +103,16 @@ def ours(images):
     """List all our screens: a name, an address, and what is done there first."""
     first, second, third = images
     return [
-        ("a screen with pictures", screen_of(first), open_forms),
-        ("the comparison", screen_of(first), compare),
-        ("a screen with failures", screen_of(second), open_forms),
-        ("an image that is kept in", screen_of(third), None),
-        ("a size that was typed", screen_of(first, "?size=1080x1350"), open_forms),
+        ("a sheet with versions", screen_of(first), unfold),
+        ("the room", screen_of(first), room),
+        ("the slider", screen_of(first), slider),
+        ("the loupe", screen_of(first), loupe),
+        ("the original alone", screen_of(first), original),
+        ("the form for versions", screen_of(first), make),
+        ("the focal area", screen_of(first), focal),
+        ("a sheet with failures", screen_of(second), unfold),
+        ("an image that is kept in", screen_of(third), unfold),
+        ("a ratio that was typed", screen_of(first, "?size=16:9"), None),
         ("a size that is none", screen_of(first, "?size=tall"), None),
         ("the history", screen_of(first, "history/"), None),
         ("the bulk action", bulk_of(images), estimate),
@@ -87,7 +132,7 @@ def odd(site, settings, people):
     chosen.file.storage.delete(chosen.file.name)
     ImageVersion.note_damage(image.pk)
     return [
-        ("a picture of another shape", screen_of(image), None),
+        ("a version of another shape", screen_of(image), room),
         ("another shape in the review queue", "/admin/reports/smart-resize/review/", None),
         ("the bulk action with a lost picture", bulk_of([image]), None),
         ("the URL generator", f"/admin/images/{image.pk}/generate_url/", smart_resize_url),
@@ -123,7 +168,12 @@ def queue(site, settings, people, run):
     for target in ("teaser", "portrait"):
         ask(image, people.editor, target)
     run()
-    return [("the review queue", "/admin/reports/smart-resize/review/", open_forms)]
+    address = "/admin/reports/smart-resize/review/"
+    return [
+        ("the review", address, unfold),
+        ("why not", address, why),
+        ("approving all", address, approve_all),
+    ]
 
 
 @pytest.fixture
@@ -248,9 +298,9 @@ def test_what_is_out_of_the_ordinary_is_told(odd, people, open_browser):
     screen = open_browser(people.superuser)
     texts = {}
     for name in visit(screen, odd):
-        texts[name] = screen.tab.locator("main").inner_text()
-    cut = "of another shape than was asked for: the cut loses 28 % of it"
-    assert cut in texts["a picture of another shape"]
+        texts[name] = screen.tab.locator("body").inner_text()
+    cut = "Of another shape than was asked for: the cut loses 28 % of it."
+    assert cut in texts["a version of another shape"]
     assert cut in texts["another shape in the review queue"]
-    assert "1 recomposed picture is lost" in texts["the bulk action with a lost picture"]
+    assert "1 AI version is lost" in texts["the bulk action with a lost picture"]
     assert "smartresize-400x" in screen.tab.locator("#result-url").input_value()
