@@ -1,5 +1,6 @@
 """How the buttons of an image's screen answer: with JSON to scripts, with a redirect to others."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
@@ -10,6 +11,7 @@ from wagtail.admin import messages
 
 from wagtail_smart_resize.admin.base import ImageMixin
 from wagtail_smart_resize.editorial import actions
+from wagtail_smart_resize.editorial.actions import Refused
 from wagtail_smart_resize.models import Recomposition
 
 
@@ -40,7 +42,8 @@ class ActionMixin(ImageMixin):
 
     def answer_undoable(self, text: str, rows: list[Recomposition]) -> HttpResponseBase:
         """Say what was decided on these rows, and how it can be undone."""
-        return self.answer(text, **undo_facts(self.image.pk, rows))
+        url = reverse("smart_resize_admin:undo", args=[self.image.pk])
+        return self.answer(text, **undo_facts(url, rows))
 
     def refuse(self, text: str) -> HttpResponseBase:
         """Say what could not be done.
@@ -62,14 +65,25 @@ class ActionMixin(ImageMixin):
         return super().gone()
 
 
-def undo_facts(image_id: Any, rows: list[Recomposition]) -> dict[str, Any]:
+def undo_facts(url: str, rows: list[Recomposition]) -> dict[str, Any]:
     """Return what a script needs to offer Undo: an address, the rows, and for how many seconds."""
     if not rows:
         return {}
     return {
         "undo": {
-            "url": reverse("smart_resize_admin:undo", args=[image_id]),
+            "url": url,
             "rows": [row.pk for row in rows],
             "seconds": round(actions.UNDO_TIME.total_seconds()),
         }
     }
+
+
+def undo(rows: Iterable[Recomposition], user: Any) -> str:
+    """Undo the last decision on each of the rows; return why one could not be undone, or ""."""
+    refused = ""
+    for row in rows:
+        try:
+            actions.undo(row, user=user)
+        except Refused as error:
+            refused = str(error)
+    return refused

@@ -10,7 +10,7 @@ from wagtail_smart_resize.editorial import actions
 from wagtail_smart_resize.editorial.actions import Refused
 from wagtail_smart_resize.models import GatewayRequest, Recomposition
 
-from .answers import ActionMixin
+from .answers import ActionMixin, undo
 from .forms import ChooseForm, FailedForm, OptOutForm, RowForm, RowsForm
 from .screen import Screen
 
@@ -46,12 +46,7 @@ class UndoView(ActionMixin):
             return self.refuse(_("There is nothing here to undo any more."))
         screen = Screen(self.image, request.user)
         self.require(screen.may_decline)
-        refused = ""
-        for row in form.cleaned_data["rows"]:
-            try:
-                actions.undo(row, user=request.user)
-            except Refused as error:
-                refused = str(error)
+        refused = undo(form.cleaned_data["rows"], request.user)
         return self.refuse(refused) if refused else self.answer(_("Undone: all is as it was."))
 
 

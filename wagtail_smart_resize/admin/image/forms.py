@@ -130,6 +130,11 @@ class SizeForm(forms.Form):
                 code="invalid",
             ) from error
 
+    @property
+    def typed(self) -> ResizeTarget | None:
+        """Return what was typed; None if that is nothing, or no size."""
+        return self.cleaned_data["size"] if self.is_valid() else None
+
 
 class RowForm(forms.Form):
     """Form that names one of the image's recompositions."""

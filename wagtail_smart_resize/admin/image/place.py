@@ -7,6 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from django.db.models import Prefetch
 from django.utils.functional import Promise, cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -33,6 +34,12 @@ CLOSE_UP = gettext_lazy(
 def written(size: Size) -> SafeString:
     """Return a size such as 1200×630 as HTML that stays left-to-right in right-to-left text."""
     return format_html('<bdi dir="ltr">{}×{}</bdi>', size.width, size.height)
+
+
+def stored_candidates() -> Any:
+    """Return the prefetch of rows whose places are shown: what is stored, and who asked for it."""
+    stored = Candidate.objects.filter(stored=True).select_related("request", "request__asked_by")
+    return Prefetch("candidates", stored)
 
 
 class Group(StrEnum):
@@ -105,12 +112,8 @@ class Place:
         return self.context.preview.frame(self.slot)
 
     @property
-    def sizes(self) -> list[SafeString]:
-        return [written(size) for size in dict.fromkeys(slot.size for slot in self.slots)]
-
-    @property
     def size(self) -> SafeString:
-        return self.sizes[0]
+        return written(self.slot.size)
 
     # Its name
 
@@ -254,17 +257,6 @@ class Place:
             return Group.FINE
         much = self.loses >= settings.MIN_CROP_LOSS * 100
         return Group.LOSES_MUCH if much else Group.FINE
-
-    @property
-    def message(self) -> Any:
-        """Return the state's message.
-
-        Where a template asks for a close-up, the share of the picture that the shape keeps would
-        mislead: `CLOSE_UP` is returned instead.
-        """
-        row = self.row
-        misled = row is not None and row.waiting_reason == Reason.CROP_KEEPS_ENOUGH
-        return CLOSE_UP if misled and self.is_close_up else self.state.message
 
     @property
     def etag(self) -> str:

@@ -27,9 +27,7 @@ class ProgressView(ImageMixin):
         known = request.GET.get("source", "")
         if known and known != self.image.file_hash:
             return JsonResponse({"active": 0, "replaced": True})
-        form = SizeForm(request.GET)
-        typed = form.cleaned_data["size"] if form.is_valid() else None
-        screen = Screen(self.image, request.user, typed)
+        screen = Screen(self.image, request.user, SizeForm(request.GET).typed)
         told, etag = summary(screen), etag_of(screen)
         answer = {
             "active": screen.changing,

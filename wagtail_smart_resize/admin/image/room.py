@@ -28,9 +28,7 @@ class RoomView(ActionMixin):
 
     @cached_property
     def screen(self) -> Screen:
-        form = SizeForm(self.request.GET)
-        typed = form.cleaned_data["size"] if form.is_valid() else None
-        return Screen(self.image, self.request.user, typed)
+        return Screen(self.image, self.request.user, SizeForm(self.request.GET).typed)
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         place = self.screen.find_by_key(self.kwargs["key"])

@@ -4,10 +4,10 @@ They come from three sources: the recompositions, which templates and people hav
 site's presets, and a size that the editor has typed. Places that share a recomposition are merged.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import QuerySet
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -16,11 +16,11 @@ from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import same_shape
 from wagtail_smart_resize.editorial import places, states
 from wagtail_smart_resize.editorial.actions import ResizeTarget
-from wagtail_smart_resize.models import Candidate, Recomposition
+from wagtail_smart_resize.models import Recomposition
 from wagtail_smart_resize.settings import settings
 
 from .context import ImageContext
-from .place import Group, Place
+from .place import Group, Place, stored_candidates
 from .price_preview import with_price
 
 
@@ -119,26 +119,22 @@ class Screen(ImageContext):
 
 def rows_of(image: SiteImage) -> QuerySet[Recomposition]:
     """Return the recompositions of the image's current file, with their stored candidates."""
-    stored = Candidate.objects.filter(stored=True).select_related("request", "request__asked_by")
     rows = Recomposition.objects.filter(image_id=image.pk, source_hash=image.file_hash)
-    complete = states.with_state_relations(rows).prefetch_related(Prefetch("candidates", stored))
+    complete = states.with_state_relations(rows).prefetch_related(stored_candidates())
     return complete.order_by("pk")
 
 
 def _places(rows: list[Recomposition], typed: ResizeTarget | None) -> Iterator[Place]:
     """Yield the typed place first, then the presets in the order of the settings, then the rest."""
     presets = [
-        Place(ResizeTarget(each.slot, each.recipe_name), [str(each.label)]) for each in _presets()
+        Place(ResizeTarget(each.slot, each.recipe_name), [str(each.label)])
+        for each in settings.PRESETS.values()
     ]
     ours = [Place(ResizeTarget.for_row(row), [], row) for row in rows]
     found = _merge([*presets, *ours])
     if typed is not None:
         found = _merge([Place(typed, [], typed=True), *found])
     yield from found
-
-
-def _presets() -> Iterable[Any]:
-    return settings.PRESETS.values()
 
 
 def _merge(found: list[Place]) -> list[Place]:

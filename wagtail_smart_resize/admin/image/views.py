@@ -39,9 +39,7 @@ class ImageView(ImageMixin, WagtailAdminTemplateMixin):
 
     @cached_property
     def screen(self) -> Screen:
-        form = self.size_form
-        typed = form.cleaned_data["size"] if form.is_bound and form.is_valid() else None
-        return Screen(self.image, self.request.user, typed)
+        return Screen(self.image, self.request.user, self.size_form.typed)
 
     def get_page_subtitle(self) -> str:
         return self.image.title

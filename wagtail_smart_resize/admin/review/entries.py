@@ -4,18 +4,15 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.db.models import Prefetch, prefetch_related_objects
+from django.db.models import prefetch_related_objects
 from django.utils.functional import SimpleLazyObject
 from wagtail.admin.utils import get_user_display_name
 
 from wagtail_smart_resize.admin.image.context import ImageContext, open_pages
-from wagtail_smart_resize.admin.image.place import Choice, Place
+from wagtail_smart_resize.admin.image.place import Choice, Place, stored_candidates
 from wagtail_smart_resize.editorial import listings, places, states
 from wagtail_smart_resize.editorial.actions import ResizeTarget
-from wagtail_smart_resize.models import Candidate, Recomposition
-
-#: Number of versions that are shown beside one another; keys reach the others.
-MOST_IN_A_ROW = 3
+from wagtail_smart_resize.models import Recomposition
 
 
 class EntryContext(ImageContext):
@@ -70,8 +67,7 @@ class Entry:
 
 def entries_of(rows: list[Recomposition], user: Any) -> list[Entry]:
     """Return the entries of rows from `listings.load_page`, in a fixed number of queries."""
-    stored = Candidate.objects.filter(stored=True).select_related("request", "request__asked_by")
-    prefetch_related_objects(rows, Prefetch("candidates", stored))
+    prefetch_related_objects(rows, stored_candidates())
     images = {row.image_id: row.image for row in rows}
     pages = places.Pages.for_images(list(images.values()), rows)
     versions = states.published_versions(images)

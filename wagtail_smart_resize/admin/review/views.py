@@ -16,7 +16,7 @@ from wagtail.admin import messages
 from wagtail.admin.utils import get_user_display_name
 from wagtail.admin.views.generic import WagtailAdminTemplateMixin
 
-from wagtail_smart_resize.admin.image.answers import is_fetched
+from wagtail_smart_resize.admin.image.answers import is_fetched, undo, undo_facts
 from wagtail_smart_resize.admin.image.room import has_shortcuts
 from wagtail_smart_resize.core.keys import parse_key
 from wagtail_smart_resize.editorial import actions, listings, permissions
@@ -116,14 +116,8 @@ class DecisionView(ReviewRequired):
         if not is_fetched(self.request):
             messages.success(self.request, text)
             return redirect("smart_resize_admin:review")
-        facts: dict[str, Any] = {"text": text}
-        if rows:
-            facts["undo"] = {
-                "url": reverse("smart_resize_admin:review_undo"),
-                "rows": [row.pk for row in rows],
-                "seconds": round(actions.UNDO_TIME.total_seconds()),
-            }
-        return JsonResponse(facts)
+        undoing = undo_facts(reverse("smart_resize_admin:review_undo"), rows or [])
+        return JsonResponse({"text": text, **undoing})
 
     def refuse(self, text: str) -> HttpResponseBase:
         if not is_fetched(self.request):
@@ -214,12 +208,9 @@ class UndoView(DecisionView):
         rows = list(Recomposition.objects.filter(pk__in=keys).select_related("image"))
         if not all(permissions.may_choose(request.user, row.image) for row in rows):
             raise PermissionDenied
-        refused = "" if rows else _("There is nothing here to undo any more.")
-        for row in rows:
-            try:
-                actions.undo(row, user=request.user)
-            except Refused as error:
-                refused = str(error)
+        if not rows:
+            return self.refuse(_("There is nothing here to undo any more."))
+        refused = undo(rows, request.user)
         return self.refuse(refused) if refused else self.answer(_("Undone: all is as it was."))
 
 
