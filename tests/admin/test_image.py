@@ -697,12 +697,19 @@ class TestChoosing:
         client.force_login(here)
         fields = {"row": row.pk, "choice": first.pk}
         undo = client.post(url(image, "choose"), fields, headers=FETCHED).json()["undo"]
-        assert undo == {"url": url(image, "undo"), "rows": [row.pk], "seconds": 10}
-        response = client.post(undo["url"], {"rows": undo["rows"]}, headers=FETCHED)
+        row.refresh_from_db()
+        decisions = [f"{row.pk} {row.decided_at.isoformat()}"]
+        assert undo == {
+            "url": url(image, "undo"),
+            "fields": {"decisions": decisions},
+            "rows": [row.pk],
+            "seconds": 10,
+        }
+        response = client.post(undo["url"], undo["fields"], headers=FETCHED)
         assert told(response) == "Undone: all is as it was."
         row.refresh_from_db()
         assert (row.live, row.decision) == (None, "none")
-        again = client.post(undo["url"], {"rows": undo["rows"]}, headers=FETCHED)
+        again = client.post(undo["url"], undo["fields"], headers=FETCHED)
         assert (again.status_code, "too late" in told(again)) == (409, True)
 
     def test_the_crop_loses_no_version(self, client, here, image):

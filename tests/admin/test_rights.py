@@ -48,7 +48,7 @@ ACTING = {
         {"what": "400x300", "candidates": "1", "resolution": "2K", "override_rules": "True"},
     ),
     "choose": (("image",), {"choice": "crop"}),
-    "undo": (("image",), {"rows": "decided"}),
+    "undo": (("image",), {"decisions": "decided"}),
     "failed": (("image",), {"action": "dismiss"}),
     "call_off": (("image",), {}),
     "try_now": (("image",), {}),
@@ -58,7 +58,7 @@ ACTING = {
     "opt_out": (("image",), {"reason": "Ours alone."}),
     "review_decide": (("waiting",), {"decline": "1"}),
     "review_selected": ((), {"candidates": "candidate", "confirm": "1"}),
-    "review_undo": ((), {"rows": "decided"}),
+    "review_undo": ((), {"decisions": "decided"}),
 }
 PEOPLE = ["superuser", "editor", "elsewhere", "outsider", "anonymous"]
 
@@ -117,7 +117,8 @@ def filled(name, post, things):
     if name == "review_selected":
         data["candidates"] = things["candidate"].pk
     if name in {"undo", "review_undo"}:
-        data["rows"] = things["decided"].pk
+        decided = things["decided"]
+        data["decisions"] = f"{decided.pk} {decided.decided_at.isoformat()}"
     return data
 
 

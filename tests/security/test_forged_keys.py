@@ -5,6 +5,7 @@ import uuid
 import pytest
 from django.core import signing
 from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
 from support import bulk_action
 from support.factories import candidate, plain_image, recomposition
 
@@ -57,15 +58,15 @@ def unchanged():
 
 def posts(row, forged):
     """Each form that names rows by a key, with the forged one in each place."""
-    key = str(uuid.uuid4())
+    key, now = str(uuid.uuid4()), timezone.now().isoformat()
     image = {"image_id": row.image_id}
     return [
         ("review_selected", {}, {"candidates": [forged, forged]}),
         ("review_decide", {"pk": row.pk}, {"approve": forged}),
         ("choose", image, {"row": row.pk, "choice": forged}),
         ("choose", image, {"row": forged, "choice": "crop"}),
-        ("undo", image, {"rows": forged}),
-        ("review_undo", {}, {"rows": [forged, forged]}),
+        ("undo", image, {"decisions": [forged, f"{forged} {now}", f"{row.pk} {forged}"]}),
+        ("review_undo", {}, {"decisions": [forged, f"{forged} {now}", f"{row.pk} {forged}"]}),
         ("call_off", image, {"row": forged}),
         ("try_now", image, {"row": forged}),
         ("failed", image, {"row": forged, "action": "dismiss", "key": key}),

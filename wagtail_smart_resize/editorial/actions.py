@@ -531,17 +531,24 @@ def use_crop(
 
 
 @database.retried
-def undo(row: Recomposition, *, user: Any = None) -> None:
+def undo(row: Recomposition, *, user: Any = None, decided_at: dt.datetime | None = None) -> None:
     """Undo the last decision on the row, before it takes effect: all is as it was before.
 
+    `decided_at` is the row's when the decision was made; None for whatever is the last one. With
+    it, an undo that arrives late takes back no decision but its own.
+
     Raises Refused with the code "too_late", also if there is nothing to undo, "not_yours" if
-    somebody else has decided, or "deleted".
+    somebody else has decided, "decided_again" if the same person has, or "deleted".
     """
     with locked_image(row.image_id):
         row.refresh_from_db()
         if row.takes_effect_at and row.decided_by_id != getattr(user, "pk", None):
             raise Refused(
                 "not_yours", _("Somebody else has decided here since: nothing was undone.")
+            )
+        if row.takes_effect_at and decided_at not in (None, row.decided_at):
+            raise Refused(
+                "decided_again", _("You have decided again here since: nothing was undone.")
             )
         if not row.undo_decision(timezone.now()):
             raise Refused("too_late", _("It is too late to undo this: visitors see it already."))

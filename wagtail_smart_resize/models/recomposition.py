@@ -44,6 +44,11 @@ def _waiting(reason: str, until: Any) -> dict[str, Any]:
     }
 
 
+def _exact(value: Any) -> Any:
+    """Return a value for JSON with a time's microseconds, which Django's encoder drops."""
+    return value.isoformat() if isinstance(value, dt.datetime) else value
+
+
 class _RaceLost(Exception):
     """Another process, or a person, was faster: the transaction is rolled back."""
 
@@ -406,7 +411,7 @@ class Recomposition(ConditionalUpdateModel):
                 if self._is_decided_so(candidate, user):
                     # Pressed twice: undone once, all is as it was before the first.
                     return
-                before = {name: getattr(self, name) for name in self._UNDONE}
+                before = {name: _exact(getattr(self, name)) for name in self._UNDONE}
             self.update_if(
                 where={},
                 live=candidate,

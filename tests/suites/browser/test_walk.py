@@ -133,6 +133,7 @@ def test_from_the_login_to_a_version_and_back(site, settings, people, worker, op
     tile(tab, "Teaser").get_by_role("link", name="Compare").click()
     expect(use).to_be_enabled()
     tab.keyboard.press("u")
+    until(lambda: Recomposition.objects.get(pk=row.pk).live == second, "it is chosen again")
     until(lambda: is_live(row, second), "the choice is live", pause=0.1)
     row.refresh_from_db()
     assert (row.decision, row.live_id) == (Decision.CANDIDATE, second.pk)

@@ -1,15 +1,18 @@
 """How the buttons of an image's screen answer: with JSON to scripts, with a redirect to others."""
 
+import datetime as dt
 from collections.abc import Iterable
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from wagtail.admin import messages
 
 from wagtail_smart_resize.admin.base import ImageMixin
+from wagtail_smart_resize.core.keys import parse_key
 from wagtail_smart_resize.editorial import actions
 from wagtail_smart_resize.editorial.actions import Refused
 from wagtail_smart_resize.models import Recomposition
@@ -65,25 +68,59 @@ class ActionMixin(ImageMixin):
         return super().gone()
 
 
+# An undo names decisions, not rows: one that arrives late must not take back a newer decision.
+
+#: Name of the field that holds the decisions to undo.
+DECISIONS = "decisions"
+
+
 def undo_facts(url: str, rows: list[Recomposition]) -> dict[str, Any]:
-    """Return what a script needs to offer Undo: an address, the rows, and for how many seconds."""
+    """Return what a script needs to offer Undo: an address, what to post there, and for how long.
+
+    The `rows` that were decided on are for the script itself.
+    """
     if not rows:
         return {}
+    decisions = [f"{row.pk} {row.decided_at.isoformat()}" for row in rows if row.decided_at]
     return {
         "undo": {
             "url": url,
+            "fields": {DECISIONS: decisions},
             "rows": [row.pk for row in rows],
             "seconds": round(actions.UNDO_TIME.total_seconds()),
         }
     }
 
 
-def undo(rows: Iterable[Recomposition], user: Any) -> str:
-    """Undo the last decision on each of the rows; return why one could not be undone, or ""."""
+def decisions_to_undo(request: HttpRequest) -> dict[Any, dt.datetime]:
+    """Return when the decisions were made that a request to undo names, by their rows' keys.
+
+    What names none is left out.
+    """
+    found = {}
+    for text in request.POST.getlist(DECISIONS):
+        key, _space, moment = text.partition(" ")
+        row, decided_at = parse_key(Recomposition, key), _parse_moment(moment)
+        if row is not None and decided_at is not None:
+            found[row] = decided_at
+    return found
+
+
+def _parse_moment(text: str) -> dt.datetime | None:
+    """Return the aware time that the text stands for, or None."""
+    try:
+        moment = parse_datetime(text)
+    except ValueError:
+        return None
+    return moment if moment and moment.tzinfo else None
+
+
+def undo(rows: Iterable[Recomposition], decisions: dict[Any, dt.datetime], user: Any) -> str:
+    """Undo these decisions on the rows; return why one could not be undone, or ""."""
     refused = ""
     for row in rows:
         try:
-            actions.undo(row, user=user)
+            actions.undo(row, user=user, decided_at=decisions[row.pk])
         except Refused as error:
             refused = str(error)
     return refused

@@ -10,8 +10,8 @@ from wagtail_smart_resize.editorial import actions
 from wagtail_smart_resize.editorial.actions import Refused
 from wagtail_smart_resize.models import GatewayRequest, Recomposition
 
-from .answers import ActionMixin, undo
-from .forms import ChooseForm, FailedForm, OptOutForm, RowForm, RowsForm
+from .answers import ActionMixin, decisions_to_undo, undo
+from .forms import ChooseForm, FailedForm, OptOutForm, RowForm
 from .screen import Screen
 
 
@@ -41,12 +41,12 @@ class UndoView(ActionMixin):
     """Undo decisions before they take effect."""
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        form = RowsForm(request.POST, rows=self.rows)
-        if not form.is_valid():
+        decisions = decisions_to_undo(request)
+        rows = list(self.rows.filter(pk__in=decisions))
+        self.require(Screen(self.image, request.user).may_decline)
+        if not rows:
             return self.refuse(_("There is nothing here to undo any more."))
-        screen = Screen(self.image, request.user)
-        self.require(screen.may_decline)
-        refused = undo(form.cleaned_data["rows"], request.user)
+        refused = undo(rows, decisions, request.user)
         return self.refuse(refused) if refused else self.answer(_("Undone: all is as it was."))
 
 

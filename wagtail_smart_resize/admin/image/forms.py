@@ -146,25 +146,6 @@ class RowForm(forms.Form):
         self.fields["row"].queryset = rows  # type: ignore[attr-defined]
 
 
-class RowsField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
-    """Field that names recompositions by their keys, which may be longer than a database allows."""
-
-    def clean(self, value: Any) -> Any:
-        if any(parse_key(Recomposition, text) is None for text in value or ()):
-            raise forms.ValidationError(self.error_messages["invalid_list"], code="invalid_list")
-        return super().clean(value)
-
-
-class RowsForm(forms.Form):
-    """Form that names some of the image's recompositions."""
-
-    rows = RowsField(Recomposition.objects.none())
-
-    def __init__(self, *args: Any, rows: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["rows"].queryset = rows  # type: ignore[attr-defined]
-
-
 class ChooseForm(RowForm):
     """Form for what visitors see: the crop or one of the row's versions."""
 

@@ -16,7 +16,7 @@ from wagtail.admin import messages
 from wagtail.admin.utils import get_user_display_name
 from wagtail.admin.views.generic import WagtailAdminTemplateMixin
 
-from wagtail_smart_resize.admin.image.answers import is_fetched, undo, undo_facts
+from wagtail_smart_resize.admin.image.answers import decisions_to_undo, is_fetched, undo, undo_facts
 from wagtail_smart_resize.admin.image.room import has_shortcuts
 from wagtail_smart_resize.core.keys import parse_key
 from wagtail_smart_resize.editorial import actions, listings, permissions
@@ -203,14 +203,13 @@ class UndoView(DecisionView):
     """Undo decisions before they take effect."""
 
     def post(self, request: HttpRequest) -> HttpResponseBase:
-        texts = request.POST.getlist("rows")
-        keys = [key for text in texts if (key := parse_key(Recomposition, text)) is not None]
-        rows = list(Recomposition.objects.filter(pk__in=keys).select_related("image"))
+        decisions = decisions_to_undo(request)
+        rows = list(Recomposition.objects.filter(pk__in=decisions).select_related("image"))
         if not all(permissions.may_choose(request.user, row.image) for row in rows):
             raise PermissionDenied
         if not rows:
             return self.refuse(_("There is nothing here to undo any more."))
-        refused = undo(rows, request.user)
+        refused = undo(rows, decisions, request.user)
         return self.refuse(refused) if refused else self.answer(_("Undone: all is as it was."))
 
 

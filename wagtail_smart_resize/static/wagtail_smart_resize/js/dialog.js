@@ -116,10 +116,11 @@ class SmartResizeDialogController extends window.StimulusModule.Controller {
   }
 
   async undo(note) {
-    const { fields = {}, rows = [], url } = note.undo;
+    const { fields, rows = [], url } = note.undo;
     const body = new FormData();
-    rows.forEach((row) => body.append('rows', row));
-    Object.entries(fields).forEach(([name, value]) => body.set(name, value));
+    Object.entries(fields).forEach(([name, value]) => {
+      [].concat(value).forEach((each) => body.append(name, each));
+    });
     note.remove();
     const answer = await window.smartResize.act(url, body);
     if (answer) window.smartResize.tell('smart-resize:undone', { rows });
