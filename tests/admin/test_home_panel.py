@@ -75,7 +75,7 @@ class TestOnTheHomePage:
         assert HEADING in html
         room = reverse("smart_resize_admin:room", args=[image.pk, "any-3200"])
         assert f'<a href="{room}"><bdi>{image.title}</bdi>, Hero' in html
-        assert "Ready to choose" in html
+        assert "To decide" in html
 
     def test_without_anything_asked_for_there_is_none(self, editor, image, people):
         recomposition(image)
@@ -144,7 +144,7 @@ class TestWhatItTells:
         recomposition(image, purchase="failed", failure_code="http_400", asked_by=people.editor)
         text = words(panel(people.editor))
         assert "Failed" in text
-        assert "The service refused the picture or the instruction." in text
+        assert "The service refused the image or the prompt." in text
 
     def test_who_decided_is_named(self, panel, people, image):
         row = ready(image, asked_by=people.editor)

@@ -669,7 +669,7 @@ class TestMaking:
 
     def test_a_preset_that_is_gone_is_told(self, client, ada, image):
         recomposition(image, "400x400", recipe="gone", purchase="idle")
-        assert "no longer hold the preset" in text(room(client, ada, image, "gone-1000"))
+        assert "no longer have the preset" in text(room(client, ada, image, "gone-1000"))
 
 
 class TestChoosing:
@@ -793,7 +793,7 @@ class TestAfterAFailure:
 
     def test_without_an_id_it_says_so(self, client, here, image):
         response = self.press(client, here, failed(image, "unknown"), "recheck")
-        assert "never told an id" in text(response)
+        assert "gave no ID" in text(response)
 
     def test_of_a_replaced_file_nothing_is_bought_again(self, client, here, image):
         row = failed(image)

@@ -7,6 +7,7 @@ import re
 import uuid
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -16,7 +17,7 @@ from support.factories import candidate, live, plain_image, published_page, reco
 from support.people import editor
 from testapp.models import PicturePage
 from wagtail.images import get_image_model
-from wagtail.models import Page
+from wagtail.models import GroupPagePermission, Page
 
 from wagtail_smart_resize.admin.report import export as report_export
 from wagtail_smart_resize.admin.report import views as report_views
@@ -307,7 +308,7 @@ class TestBatch:
         failed.fail("http_400", "no")
         response = admin.get(REPORT, {"batch": str(batch)})
         words = [(str(name.label), count) for name, count in response.context["batch"].words]
-        assert words == [("Failed", 1), ("Ready to choose", 1)]
+        assert words == [("Failed", 1), ("To decide", 1)]
 
     def test_shows_the_newest_version_of_each_place(self, admin, image):
         batch = uuid.uuid4()
@@ -318,7 +319,7 @@ class TestBatch:
         assert f'src="{address}?side=320"' in first
         room = reverse("smart_resize_admin:room", args=[image.pk, "any-1000"])
         assert f'href="{room}"' in first
-        assert "Ready to choose" in first
+        assert "To decide" in first
         assert "<svg" in second
         assert image.title in second
         assert waits.candidates.count() == 0
@@ -480,6 +481,21 @@ class TestExports:
         row.update_if(where={}, shown_on=[])
         (record,) = self.export(admin, "csv")
         assert (record["Pages"], record["Addresses of the pages"]) == ("", "")
+
+    @pytest.mark.security("People without the right")
+    def test_name_no_page_that_the_user_may_not_see(self, client, people, image):
+        page = published_page(image)
+        recomposition(image, shown_on=[[page.pk, "testapp.picturepage"]])
+        client.force_login(people.editor)
+        (record,) = self.export(client, "csv")
+        assert (record["Pages"], record["Addresses of the pages"]) == ("", "")
+        GroupPagePermission.objects.create(
+            group=people.editor.groups.first(),
+            page=page,
+            permission=Permission.objects.get(codename="change_page"),
+        )
+        (record,) = self.export(client, "csv")
+        assert record["Pages"] == "Pictures"
 
     def test_name_no_page_that_is_not_published(self, admin, image):
         page = published_page(image)
@@ -855,7 +871,7 @@ class TestTheScreen:
         assert f'<a href="/admin/images/{image.pk}/smart-resize/"><bdi>{image.title}</bdi>' in html
         assert '<span class="smart-resize-preset">Hero</span>' in html
         assert '<bdi class="smart-resize-size" dir="ltr">1920×600</bdi>' in html
-        assert "The service refused the picture or the instruction." in html
+        assert "The service refused the image or the prompt." in html
 
     def test_a_title_is_never_markup(self, admin, image):
         get_image_model().objects.filter(pk=image.pk).update(title="<script>alert(1)</script>")

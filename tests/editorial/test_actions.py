@@ -116,7 +116,7 @@ class TestAsking:
 
     def test_for_a_preset_that_the_settings_hold_no_more_nothing_is_asked(self, user):
         image = photo()
-        with pytest.raises(Refused, match="no longer hold the preset") as raised:
+        with pytest.raises(Refused, match="no longer have the preset") as raised:
             actions.request_recomposition(image, [replace(SQUARE, recipe="removed")], user=user)
         assert raised.value.code == "unknown_preset"
         assert not GatewayRequest.objects.exists()
@@ -229,6 +229,12 @@ class TestAfterAFailure:
         with pytest.raises(Refused, match="nothing to try again"):
             actions.retry(recomposition(photo()), user=user)
 
+    def test_what_somebody_has_retried_already_is_under_way(self, user):
+        actions.request_recomposition(photo(), [SMALL], user=user)
+        with pytest.raises(Refused) as raised:
+            actions.retry(Recomposition.objects.get(), user=user)
+        assert raised.value.code == "under_way"
+
     def test_an_unknown_outcome_is_asked_about_by_its_id(self, user, gateway, run):
         image = photo()
         actions.request_recomposition(image, [SMALL], user=user)
@@ -275,7 +281,7 @@ class TestAfterAFailure:
 
     def test_without_an_id_there_is_nothing_to_ask_about(self, user):
         row = recomposition(photo(), purchase="failed", failure_code="unknown")
-        with pytest.raises(Refused, match="never told an id"):
+        with pytest.raises(Refused, match="gave no ID"):
             actions.recheck_status(row, user=user)
 
     def test_leaving_it_buys_nothing(self, user, gateway, run):

@@ -160,7 +160,7 @@ def test_editors_see_the_loss_and_settle_it(browser, image, lost):
     page = browser.get(confirm(image)).content.decode()
     assert "The file of 1 AI version is lost" in page
     answer = browser.post(confirm(image), {"lost": "want"}, follow=True)
-    assert "The lost version for 1 place is made anew." in answer.content.decode()
+    assert "The lost version for 1 place is made again." in answer.content.decode()
     assert again(lost.recomposition).purchase == Purchase.WANTED
 
 

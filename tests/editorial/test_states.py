@@ -336,7 +336,7 @@ class TestDeciding:
     def test_undecided_candidates_wait_for_a_person(self, settings):
         row = recomposition(plain_image(), purchase="idle")
         candidate(row)
-        assert state_of(row).name is StateName.READY
+        assert state_of(row).name is StateName.REVIEW
         settings.WAGTAIL_SMART_RESIZE = {**settings.WAGTAIL_SMART_RESIZE, "REVIEW": True}
         assert state_of(row).name is StateName.REVIEW
 
@@ -352,4 +352,4 @@ class TestMany:
             candidate(recomposition(plain_image(), purchase="idle"))
         with django_assert_num_queries(2):
             found = states.states(states.with_state_relations(Recomposition.objects.all()))
-        assert states.tally(found) == {StateName.READY: 3}
+        assert states.tally(found) == {StateName.REVIEW: 3}

@@ -237,7 +237,7 @@ class TestCallingOff:
         assert again(row).purchase == Purchase.IDLE
         assert f'action="{url}"' not in admin.get(screen).content.decode()
         answer = admin.post(url, {"row": row.pk}, follow=True)
-        assert "There is nothing to call off." in answer.content.decode()
+        assert "There is nothing to cancel." in answer.content.decode()
 
     @pytest.mark.parametrize("value", ["", "0", "9" * 40, "x"])
     def test_forged_keys_are_refused(self, admin, value):

@@ -297,9 +297,9 @@ ROWS = [
         "",
         "critical",
         2,
-        "One picture after the other has failed",
+        "One image after the other has failed",
         "failing",
-        "One picture after the other has failed",
+        "One image after the other has failed",
     ),
     Told(
         "a service that can't fetch from the site",

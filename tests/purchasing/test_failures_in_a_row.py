@@ -53,7 +53,7 @@ def test_after_some_of_different_images_nothing_more_is_sent(gateway, run, word,
     code, text = status()
     assert code == 2
     assert "critical: Since" in text
-    assert "One picture after the other has failed" in text
+    assert "One image after the other has failed" in text
     assert PipelineState.peek().circuit_detail in text
 
 

@@ -40,7 +40,7 @@ def test_it_waits_for_somebody_to_choose(user, gateway, run, configure, review):
     assert row.candidates.filter(stored=True).exists()
     assert (row.live, row.decision) == (None, Decision.NONE)
     assert list(listings.waiting_for(user, 10)) == [row]
-    assert state_name(row) == (states.StateName.REVIEW if review else states.StateName.READY)
+    assert state_name(row) == states.StateName.REVIEW
 
 
 @pytest.mark.parametrize("review", [False, True])
@@ -105,3 +105,13 @@ def test_asked_again_it_is_to_be_used_at_once_if_the_same_person_asks(user, by, 
     GatewayRequest.objects.update(status=GatewayRequest.Status.FAILED)
     request = actions.retry(again(row), user=get_user_model().objects.get(username=by))
     assert request.use_at_once is at_once
+
+
+def test_asked_again_by_somebody_who_has_lost_the_right_it_waits_to_be_chosen(user):
+    ask(photo(), user, AT_ONCE)
+    row = only(Recomposition)
+    row.fail("error", "")
+    GatewayRequest.objects.update(status=GatewayRequest.Status.FAILED)
+    type(user).objects.filter(pk=user.pk).update(is_superuser=False)
+    request = actions.retry(again(row), user=get_user_model().objects.get(pk=user.pk))
+    assert request.use_at_once is False

@@ -39,7 +39,7 @@ from wagtail_smart_resize.rules.verdict import Reason, Verdict
 from wagtail_smart_resize.runners import modes
 from wagtail_smart_resize.settings import Recipe, settings
 
-from . import audit
+from . import audit, permissions
 
 Purchase = Recomposition.Purchase
 Status = GatewayRequest.Status
@@ -336,13 +336,13 @@ def call_off(row: Recomposition, *, user: Any = None) -> int:
             if not called_off:
                 raise Refused(
                     "sent",
-                    _("It is with the service, or on its way to it: it can't be called off."),
+                    _("It is with the service, or on its way to it: it can't be cancelled."),
                 )
         elif row.purchase == Purchase.WANTED:
             row.leave()
             called_off = [row]
         else:
-            raise Refused("not_wanted", _("There is nothing to call off."))
+            raise Refused("not_wanted", _("There is nothing to cancel."))
         for each in called_off:
             events.called_off(each, row.image, str(user or "code"))
             audit.called_off(each, user)
@@ -398,6 +398,8 @@ def retry(row: Recomposition, *, user: Any = None, key: uuid.UUID | None = None)
     The options are those of its last request if that had the same recipe. Raises Refused with the
     code "not_failed", or one of those of `request_recomposition`.
     """
+    if row.purchase == Purchase.REQUESTED:
+        raise _under_way_error()
     if row.purchase != Purchase.FAILED:
         raise Refused("not_failed", _("There is nothing to try again: this has not failed."))
     if row.source_hash != row.image.file_hash:
@@ -412,8 +414,7 @@ def retry(row: Recomposition, *, user: Any = None, key: uuid.UUID | None = None)
             before.resolution,
             before.images_per_size,
             before.seed,
-            # Somebody else may not have the right to choose what is live.
-            use_at_once=before.use_at_once and before.asked_by_id == getattr(user, "pk", None),
+            use_at_once=before.use_at_once and _may_still_choose(before, row, user),
         )
         if before is not None and same
         else GenerationOptions()
@@ -429,6 +430,13 @@ def retry(row: Recomposition, *, user: Any = None, key: uuid.UUID | None = None)
     )[0]
 
 
+def _may_still_choose(request: GatewayRequest, row: Recomposition, user: Any) -> bool:
+    """Return whether what was to be used at once still may be: others may not have the right."""
+    if request.asked_by_id != getattr(user, "pk", None):
+        return False
+    return user is None or permissions.may_choose(user, row.image)
+
+
 @database.retried
 def recheck_status(row: Recomposition, *, user: Any = None) -> GatewayRequest:
     """Poll the service once more for the status of a failed row's last request. Buys nothing.
@@ -441,7 +449,7 @@ def recheck_status(row: Recomposition, *, user: Any = None) -> GatewayRequest:
     if row.purchase == Purchase.REQUESTED:
         raise Refused("under_way", _("The service is being asked already."))
     if row.purchase != Purchase.FAILED or request is None or not request.request_id:
-        raise Refused("no_request_id", _("The service never told an id for this request."))
+        raise Refused("no_request_id", _("The service gave no ID for this request."))
     with locked_image(row.image_id):
         open_again = request.update_if(
             where={"status__in": [Status.UNKNOWN, Status.FAILED, Status.DONE]},

@@ -27,10 +27,11 @@ _SITE_TROUBLE = gettext_lazy(
 )
 _NOT_SENT = gettext_lazy("It could not be sent so far. It is tried again by itself.")
 _NOT_FETCHED = gettext_lazy(
-    "The pictures can't be fetched from the service for now. It is tried again by itself."
+    "The AI versions can't be fetched from the service for now. It is tried again by itself."
 )
 _NOT_STORED = gettext_lazy(
-    "The site's storage or database has not taken the pictures so far. It is tried again by itself."
+    "The site's storage or database has not taken the AI versions so far. It is tried again by "
+    "itself."
 )
 
 

@@ -233,9 +233,9 @@ def over_budget(estimate: Estimate) -> str:
     """Return a message that the estimate exceeds the budget."""
     text = ngettext(
         "This takes %(outputs)d AI version, and the budget allows %(left)d more now. Choose fewer "
-        "images or shapes, or wait for the next day or month.",
+        "images or places, or wait for the next day or month.",
         "This takes %(outputs)d AI versions, and the budget allows %(left)d more now. Choose fewer "
-        "images or shapes, or wait for the next day or month.",
+        "images or places, or wait for the next day or month.",
         estimate.outputs,
     )
     return text % {"outputs": estimate.outputs, "left": estimate.left}

@@ -21,7 +21,7 @@ class Failure(NamedTuple):
 
 _SERVICE_TROUBLE = Failure(
     _("The service had a problem of its own."),
-    _("Nothing is wrong with the picture. Try again later."),
+    _("Nothing is wrong with the image. Try again later."),
 )
 _PICTURE_LOST = Failure(
     _("The AI version was made, but could not be fetched from the service."),
@@ -46,14 +46,14 @@ _FILE_BROKEN = Failure(
 _FAILURES: dict[str, Failure] = {
     "unknown": Failure(
         _(
-            "The connection broke after the picture had been asked for: nobody knows whether it "
+            "The connection broke after the AI version had been asked for: nobody knows whether it "
             "was made and charged."
         ),
         _("Nothing is bought again by itself. You decide how to go on."),
     ),
     "failed": Failure(
         _("The service could not make the AI version."),
-        _("Change the instruction, or try again: another attempt may succeed."),
+        _("Change the prompt, or try again: another attempt may succeed."),
     ),
     "error": _SERVICE_TROUBLE,
     "deadline": Failure(
@@ -61,11 +61,11 @@ _FAILURES: dict[str, Failure] = {
         _("Look again in a while: it may be ready by then. Trying again buys a new one."),
     ),
     "empty": Failure(
-        _("The service said that it was done, but sent no picture."),
+        _("The service said that it was done, but sent no AI version."),
         _("It may have been charged. Trying again buys a new one."),
     ),
     "missing": Failure(
-        _("The service sent no picture for this place."),
+        _("The service sent no AI version for this place."),
         _("It may have been charged. Trying again buys a new one."),
     ),
     "not_a_picture": _NOT_USABLE,
@@ -91,11 +91,11 @@ _FAILURES: dict[str, Failure] = {
     "source_redirects": _SITE_CLOSED,
     "source_storage": _STORAGE_CLOSED,
     "http_400": Failure(
-        _("The service refused the picture or the instruction."),
-        _("Change the instruction, or use another picture, then try again."),
+        _("The service refused the image or the prompt."),
+        _("Change the prompt, or use another image, then try again."),
     ),
     "http_413": Failure(
-        _("The picture is too large for the service."),
+        _("The image is too large for the service."),
         _("Upload a smaller version of the image, then try again."),
     ),
 }
@@ -113,7 +113,7 @@ _CIRCUIT: tuple[tuple[str, Failure], ...] = (
     (
         "bad_key",
         Failure(
-            _("The site's key for the service is empty, or holds signs that no key may hold."),
+            _("The site's key for the service is empty, or has characters that no key may have."),
             _TELL_OPERATORS,
             _("Correct API_KEY, then restart the site."),
         ),
@@ -145,7 +145,7 @@ _CIRCUIT: tuple[tuple[str, Failure], ...] = (
     (
         r"http_4(04|05|10)",
         Failure(
-            _("There is nothing that makes pictures at the service's address."),
+            _("There is nothing that makes AI versions at the service's address."),
             _TELL_OPERATORS,
             _(
                 "Most likely BASE_URL is wrong: it is %(base_url)s. Correct it, or leave it out, "
@@ -162,13 +162,13 @@ _CIRCUIT: tuple[tuple[str, Failure], ...] = (
     (
         r"no_address|no_urls|source_.+",
         _SITE_CLOSED._replace(
-            for_operators=_("The detail says what was found at a picture's address: mend that.")
+            for_operators=_("The detail says what was found at an image's address: mend that.")
         ),
     ),
     (
         "not_fetched",
         Failure(
-            _("One picture after the other has failed, and the service fetched none of them."),
+            _("One image after the other has failed, and the service fetched none of them."),
             _TELL_OPERATORS,
             _(
                 "Most likely the service can't reach this site at %(site_url)s. Open that address "
@@ -179,7 +179,7 @@ _CIRCUIT: tuple[tuple[str, Failure], ...] = (
     (
         "failing",
         Failure(
-            _("One picture after the other has failed."),
+            _("One image after the other has failed."),
             _TELL_OPERATORS,
             _(
                 "The detail has the service's own words. If they don't help, ask the service. Is "

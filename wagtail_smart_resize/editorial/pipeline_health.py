@@ -272,7 +272,7 @@ def _settings_notices() -> Iterator[Notice]:
         yield Notice(
             "info",
             _(
-                "This site works on a copy: here no picture is bought, published or deleted. "
+                "This site works on a copy: here nothing is bought, published or deleted. "
                 "The setting OWNER_DATABASE says so."
             ),
         )

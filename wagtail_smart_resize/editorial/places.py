@@ -55,7 +55,7 @@ def note_page(page: Any, rows: Iterable[Recomposition]) -> None:
     mine = [page.pk, page._meta.label_lower]
     for row in rows:
         if mine not in row.shown_on:
-            row.update_if(where={}, shown_on=[mine, *row.shown_on][: row.MAX_PAGES])
+            row.update_if(where={}, shown_on=row.shown_on_with([mine]))
 
 
 def page_types(row: Recomposition) -> list[str]:

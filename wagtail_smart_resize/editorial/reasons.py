@@ -106,7 +106,6 @@ _REASON_BY_STATE = {
     StateName.QUEUED: ShownBecause.PENDING,
     StateName.PUBLISHING: ShownBecause.PENDING,
     StateName.REVIEW: ShownBecause.REVIEW,
-    StateName.READY: ShownBecause.REVIEW,
     StateName.UNKNOWN: ShownBecause.FAILED,
     StateName.FAILED: ShownBecause.FAILED,
     StateName.DECLINED: ShownBecause.DECLINED,

@@ -21,7 +21,6 @@ from wagtail_smart_resize.core.money import Price
 from wagtail_smart_resize.models import Candidate, GatewayRequest, ImageVersion, Recomposition
 from wagtail_smart_resize.renditions.published import PublishedEntry
 from wagtail_smart_resize.rules.verdict import Reason
-from wagtail_smart_resize.settings import settings
 
 from . import delays, failures
 
@@ -51,7 +50,6 @@ class StateName(StrEnum):
     FAILED = "failed"
     PUBLISHING = "publishing"
     REVIEW = "review"
-    READY = "ready"
     LIVE = "live"
     DECLINED = "declined"
     QUEUED = "queued"
@@ -76,7 +74,6 @@ _LABELS: dict[StateName, tuple[Promise, Tone]] = {
     StateName.FAILED: (gettext_lazy("Failed"), Tone.CRITICAL),
     StateName.PUBLISHING: (gettext_lazy("Being published"), Tone.BUSY),
     StateName.REVIEW: (gettext_lazy("To decide"), Tone.WARNING),
-    StateName.READY: (gettext_lazy("Ready to choose"), Tone.WARNING),
     StateName.LIVE: (gettext_lazy("AI version live"), Tone.POSITIVE),
     StateName.DECLINED: (gettext_lazy("Crop chosen"), Tone.NEUTRAL),
     StateName.QUEUED: (gettext_lazy("Queued"), Tone.BUSY),
@@ -140,7 +137,7 @@ class State:
     @property
     def awaits_decision(self) -> bool:
         """Return whether a person has to choose."""
-        return self.name in {StateName.REVIEW, StateName.READY}
+        return self.name == StateName.REVIEW
 
     @property
     def took_text(self) -> str:
@@ -211,7 +208,7 @@ def _name_of(row: Recomposition, version: ImageVersion | None) -> StateName:
     if is_being_published(row, version):
         return StateName.PUBLISHING
     if row.awaiting_review_since and row.has_candidates:  # type: ignore[attr-defined]
-        return StateName.REVIEW if settings.REVIEW else StateName.READY
+        return StateName.REVIEW
     if row.live_id:
         return StateName.LIVE
     if row.decision == Decision.CROP:
@@ -221,7 +218,7 @@ def _name_of(row: Recomposition, version: ImageVersion | None) -> StateName:
 
 def _name_undecided(row: Any) -> StateName:
     if row.has_candidates:
-        return StateName.REVIEW if settings.REVIEW else StateName.READY
+        return StateName.REVIEW
     if row.purchase != Purchase.WANTED:
         return StateName.CROP
     if not row.waiting_reason:
@@ -285,9 +282,8 @@ _MESSAGES: dict[StateName, Promise] = {
         "Your choice is recorded. Visitors see it in a few seconds."
     ),
     StateName.REVIEW: gettext_lazy(
-        "Visitors see what they saw before until somebody approves a version."
+        "Visitors see what they saw before until somebody chooses a version."
     ),
-    StateName.READY: gettext_lazy("Visitors see what they saw before until you choose a version."),
 }
 
 
@@ -295,7 +291,7 @@ def _since(row: Recomposition, name: StateName) -> dt.datetime | None:
     request = row.request
     if row.purchase == Purchase.REQUESTED:
         return request.created_at if request else row.wanted_at
-    if row.purchase == Purchase.FAILED or name in {StateName.REVIEW, StateName.READY}:
+    if row.purchase == Purchase.FAILED or name == StateName.REVIEW:
         return request.finished_at if request else None
     if row.decision != Decision.NONE:
         return row.decided_at

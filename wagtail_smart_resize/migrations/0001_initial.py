@@ -477,8 +477,8 @@ class Migration(migrations.Migration):
                 "verbose_name": "AI version",
                 "verbose_name_plural": "AI versions",
                 "permissions": [
-                    ("smart_resize_recomposition", "Can smart resize images"),
-                    ("approve_recomposition", "Can approve recomposed images"),
+                    ("smart_resize_recomposition", "Can ask for AI versions of images"),
+                    ("approve_recomposition", "Can approve AI versions of images"),
                 ],
                 "default_permissions": (),
             },

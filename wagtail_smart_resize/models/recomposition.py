@@ -225,8 +225,8 @@ class Recomposition(ConditionalUpdateModel):
         verbose_name_plural = _("AI versions")
         default_permissions = ()
         permissions = [
-            ("smart_resize_recomposition", "Can smart resize images"),
-            ("approve_recomposition", "Can approve recomposed images"),
+            ("smart_resize_recomposition", "Can ask for AI versions of images"),
+            ("approve_recomposition", "Can approve AI versions of images"),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -262,6 +262,11 @@ class Recomposition(ConditionalUpdateModel):
     @property
     def parsed_slots(self) -> list[Slot]:
         return [Slot.parse(text) for text in self.slots]
+
+    def shown_on_with(self, pages: list[list[Any]]) -> list[list[Any]]:
+        """Return `shown_on` with these pages before those noted, as many as are kept."""
+        new = [page for page in pages if page not in self.shown_on]
+        return [*new, *self.shown_on][: self.MAX_PAGES]
 
     # Purchase
 

@@ -226,8 +226,8 @@ def _missing_changes(
 ) -> dict[str, Any]:
     """Return the changes to fields that the row does not hold yet."""
     changes: dict[str, Any] = {}
-    if new_pages := [page for page in pages if page not in row.shown_on]:
-        changes["shown_on"] = [*new_pages, *row.shown_on][: row.MAX_PAGES]
+    if any(page not in row.shown_on for page in pages):
+        changes["shown_on"] = row.shown_on_with(pages)
     if new := [text for text in dict.fromkeys(map(str, slots)) if text not in row.slots]:
         changes["slots"] = [*row.slots, *new]
     if row.wanted_by == row.WantedBy.PREVIEW and by != row.WantedBy.PREVIEW:

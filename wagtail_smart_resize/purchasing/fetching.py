@@ -288,4 +288,4 @@ def _failure_of(request: GatewayRequest) -> tuple[str, str]:
     for output in request.outputs:
         if "error" in output:
             return output["error"], output["detail"]
-    return "missing", "The service sent no picture for this place."
+    return "missing", "The service sent no AI version for this place."

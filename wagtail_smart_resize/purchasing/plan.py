@@ -123,8 +123,8 @@ def join(row: Recomposition, other: Recomposition) -> None:
         return
     slots = [*other.slots, *(slot for slot in row.slots if slot not in other.slots)]
     wanted_by = row.wanted_by if other.wanted_by == row.WantedBy.PREVIEW else other.wanted_by
-    pages = [*other.shown_on, *(page for page in row.shown_on if page not in other.shown_on)]
-    other.update_if(where={}, slots=slots, shown_on=pages[: row.MAX_PAGES], wanted_by=wanted_by)
+    pages = row.shown_on_with(other.shown_on)
+    other.update_if(where={}, slots=slots, shown_on=pages, wanted_by=wanted_by)
     row.delete()
 
 

@@ -181,15 +181,15 @@ SENTENCES: dict[Reason | None, Promise] = {
     Reason.TRANSPARENT: _("The image is transparent in places: an AI version would fill them."),
     Reason.TINY: _(
         "The service would see %(width)d x %(height)d px: with a side under %(tiny)d px the "
-        "picture holds too little to be recomposed."
+        "image holds too little for an AI version."
     ),
     Reason.HOPELESS_SHAPE: _(
         "The shape is too narrow: it would use %(engine_kept)d %% of what the service renders, "
         "and must use at least %(min_kept)d %%."
     ),
     Reason.UNKNOWN_PRESET: _(
-        "The site's settings no longer hold the preset that this shape was made for: no more "
-        "pictures can be asked for."
+        "The site's settings no longer have the preset that this place was made for: no AI "
+        "versions can be asked for."
     ),
     Reason.NOT_PUBLISHED: _(
         "No published page is known to use the image: an AI version is made when one does, or when "

@@ -70,7 +70,7 @@ def original(tab):
 def make(tab):
     room(tab)
     tab.locator(".smart-resize-film__add").click()
-    tab.get_by_label("In your words").or_(tab.locator("textarea[name=prompt]")).first.wait_for()
+    tab.get_by_label("Prompt").or_(tab.locator("textarea[name=prompt]")).first.wait_for()
 
 
 def focal(tab):

@@ -86,7 +86,7 @@ def test_from_the_login_to_a_version_and_back(site, settings, people, worker, op
     expect(room.get_by_text("the frame is the crop")).to_be_visible()
     room.get_by_role("link", name="Make an AI version").click()
     room.get_by_role("button", name="Keep everyone whole").click()
-    expect(room.get_by_label("In your words")).to_have_value("Keep everyone whole.")
+    expect(room.get_by_label("Prompt")).to_have_value("Keep everyone whole.")
     room.get_by_label("2", exact=True).check()
     buy = room.get_by_role("button", name="Make 2 AI versions · 0.24 USD")
     expect(buy).to_be_visible()

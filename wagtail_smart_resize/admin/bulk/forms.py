@@ -125,7 +125,7 @@ def _slot(text: str) -> Slot:
     except ValueError as error:
         raise ValidationError(
             _(
-                "“%(text)s” is no size. Write width x height in pixels, such as 1080x1350, or a "
+                "“%(text)s” is not a size. Write width x height in pixels, such as 1080x1350, or a "
                 "ratio such as 16:9."
             ),
             "invalid",

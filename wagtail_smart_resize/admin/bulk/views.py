@@ -239,8 +239,8 @@ class BulkView(SmartResizeAction, ImageBulkAction):
         count = len(self.losses)
         text = (
             ngettext(
-                "The lost version for %(count)d place is made anew.",
-                "The lost versions for %(count)d places are made anew.",
+                "The lost version for %(count)d place is made again.",
+                "The lost versions for %(count)d places are made again.",
                 count,
             )
             if again

@@ -32,7 +32,7 @@ class FocalAreaView(ActionMixin):
         size = Screen(self.image, request.user).preview.size
         form = FocalAreaForm(request.POST, within=size)
         if not form.is_valid():
-            return self.refuse(_("This is no focal area of the picture: nothing was changed."))
+            return self.refuse(_("This is not a focal area of the image: nothing was changed."))
         before = _area_of(self.image) or ("", "", "", "")
         _save(self.image, form.area, request.user)
         return self.answer(

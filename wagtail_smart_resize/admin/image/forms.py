@@ -32,7 +32,7 @@ class MakeForm(forms.Form):
     """Form to ask for AI versions for one or several places of an image."""
 
     prompt = forms.CharField(
-        label=_("In your words"),
+        label=_("Prompt"),
         required=False,
         max_length=2000,
         widget=AdminAutoHeightTextInput(attrs={"rows": 2}),
@@ -215,7 +215,7 @@ class FocalAreaForm(forms.Form):
                 raise forms.ValidationError(_("The focal area is not complete."))
             left, top, width, height = values
             if left + width > self._within.width or top + height > self._within.height:
-                raise forms.ValidationError(_("The focal area lies outside of the picture."))
+                raise forms.ValidationError(_("The focal area lies outside the image."))
         return data
 
     @property

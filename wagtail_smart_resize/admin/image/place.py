@@ -26,8 +26,7 @@ from .context import ImageContext
 from .crop_frame import Frame
 
 CLOSE_UP = gettext_lazy(
-    "The picture has nearly this shape already: only the close-up that the template asks for cuts "
-    "it."
+    "The image has nearly this shape already: only the close-up that the template asks for cuts it."
 )
 
 

@@ -11,6 +11,7 @@ from django.utils.encoding import force_str
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.utils import get_user_display_name
 
+from wagtail_smart_resize.admin.image.context import open_pages
 from wagtail_smart_resize.core.formatting import Text
 from wagtail_smart_resize.core.money import Price
 from wagtail_smart_resize.editorial import delays, failures, listings, places
@@ -181,7 +182,7 @@ FIELDS: dict[str, Field] = {
     "recipe": Field(_("Recipe"), lambda each: each.row.recipe),
     "purchase": Field(_("Purchase"), lambda each: each.row.get_purchase_display()),
     "decision": Field(_("Decision"), lambda each: each.row.get_decision_display()),
-    "wanted_by": Field(_("Wanted by"), lambda each: each.row.get_wanted_by_display()),
+    "wanted_by": Field(_("How it was asked for"), lambda each: each.row.get_wanted_by_display()),
     "failure_code": Field(_("Failure code"), lambda each: each.row.failure_code),
     "failure_detail": Field(_("Failure in detail"), lambda each: each.row.failure_detail),
     "seconds": Field(_("Seconds"), _seconds),
@@ -193,7 +194,7 @@ FIELDS: dict[str, Field] = {
 
 @dataclass(frozen=True)
 class ExportedRecomposition(ListedRecomposition):
-    """A recomposition with the pages that are known to show it."""
+    """A recomposition with the pages that are known to show it, and that the user may see."""
 
     pages: list[Any]
 
@@ -203,8 +204,10 @@ def record(each: ExportedRecomposition) -> dict[str, Any]:
     return {name: field.read(each) for name, field in FIELDS.items()}
 
 
-def stream(found: QuerySet[Recomposition]) -> Iterator[ExportedRecomposition]:
+def stream(found: QuerySet[Recomposition], user: Any) -> Iterator[ExportedRecomposition]:
     """Yield the rows in their order, chunk by chunk, each loaded by a fixed number of queries.
+
+    Only pages that the user may see in the admin are named.
 
     A database that has to sort the joined rows takes many times as long to return the first, so
     primary keys are selected first. Rows deleted meanwhile are left out.
@@ -212,7 +215,7 @@ def stream(found: QuerySet[Recomposition]) -> Iterator[ExportedRecomposition]:
     first, *_rest = found.query.order_by
     chunks = _along_the_index if str(first).removeprefix("-") == BY_INDEX else _by_one_query
     for keys in chunks(found):
-        yield from _load(keys)
+        yield from _load(keys, user)
 
 
 def _along_the_index(found: QuerySet[Recomposition]) -> Iterator[list[Any]]:
@@ -240,7 +243,7 @@ def _by_one_query(found: QuerySet[Recomposition]) -> Iterator[list[Any]]:
         yield chunk
 
 
-def _load(keys: Iterable[Any]) -> list[ExportedRecomposition]:
+def _load(keys: Iterable[Any], user: Any) -> list[ExportedRecomposition]:
     related = ("live__request", "live__request__asked_by__wagtail_userprofile")
     by_key = listings.with_relations(Recomposition.objects.select_related(*related)).in_bulk(
         list(keys)
@@ -248,7 +251,12 @@ def _load(keys: Iterable[Any]) -> list[ExportedRecomposition]:
     rows = [by_key[key] for key in keys if key in by_key]
     images = {row.image_id: row.image for row in rows}
     pages = places.Pages.for_images(list(images.values()), rows)
+    seen = open_pages(user, pages)
     return [
-        ExportedRecomposition(each.row, each.state, pages.of(each.row.image_id, each.row))
+        ExportedRecomposition(
+            each.row,
+            each.state,
+            [page for page in pages.of(each.row.image_id, each.row) if page.pk in seen],
+        )
         for each in listings.listed(rows)
     ]

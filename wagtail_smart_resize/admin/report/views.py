@@ -93,7 +93,7 @@ class ReportView(BaseReportView):
     is_searchable = True
     search_fields = ["image__title"]
     default_ordering = "-wanted_at"
-    verbose_name_plural = gettext_lazy("recompositions")
+    verbose_name_plural = gettext_lazy("AI versions")
 
     list_export = list(export.FIELDS)
     export_headings = {name: field.heading for name, field in export.FIELDS.items()}
@@ -112,7 +112,7 @@ class ReportView(BaseReportView):
         if not self.is_export:
             return super().get(request, *args, **kwargs)
         # Wagtail makes a page's context for an export, too, and loads all rows to count them.
-        rows = export.stream(self.get_filtered_queryset())
+        rows = export.stream(self.get_filtered_queryset(), request.user)
         return self.as_spreadsheet(rows, request.GET.get("export"))
 
     @cached_property

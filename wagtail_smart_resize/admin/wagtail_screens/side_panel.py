@@ -13,7 +13,7 @@ from wagtail_smart_resize.editorial.states import StateName
 from wagtail_smart_resize.models import OptOut
 
 #: States that don't change until a person acts.
-NEED_SOMEBODY = {StateName.REVIEW, StateName.READY, StateName.FAILED, StateName.UNKNOWN}
+NEED_SOMEBODY = {StateName.REVIEW, StateName.FAILED, StateName.UNKNOWN}
 
 
 class SmartResizeSidePanel(BaseSidePanel):
