@@ -30,7 +30,13 @@ from wagtail_smart_resize.admin.image.screen import Screen
 from wagtail_smart_resize.core import formatting
 from wagtail_smart_resize.core.sizes import Size, Slot
 from wagtail_smart_resize.editorial.actions import ResizeTarget
-from wagtail_smart_resize.models import BudgetPeriod, GatewayRequest, OptOut, Recomposition
+from wagtail_smart_resize.models import (
+    BudgetPeriod,
+    Candidate,
+    GatewayRequest,
+    OptOut,
+    Recomposition,
+)
 from wagtail_smart_resize.publishing import publication
 from wagtail_smart_resize.settings import settings
 
@@ -67,6 +73,35 @@ def person(name, *rights, where="Press"):
                 group=group, collection=collection(where), permission=permission
             )
     return user
+
+
+def images_like(image, count):
+    """Create images of the same file in a few statements."""
+    model = type(image)
+    values = {field.name: getattr(image, field.name) for field in model._meta.concrete_fields}
+    values = {name: value for name, value in values.items() if name != model._meta.pk.name}
+    return model._default_manager.bulk_create([model(**values) for _number in range(count)])
+
+
+def twelve_places(image):
+    """Give the image twelve places, each with a version that awaits a decision."""
+    slots = [f"{width}x300" for width in range(350, 950, 50)]
+    rows = Recomposition.objects.bulk_create(
+        Recomposition(
+            image=image,
+            collection_id=image.collection_id,
+            source_hash=image.file_hash,
+            shape=Slot.parse(slot).shape,
+            slots=[slot],
+            purchase="idle",
+            awaiting_review_since=timezone.now(),
+        )
+        for slot in slots
+    )
+    Candidate.objects.bulk_create(
+        Candidate(recomposition=row, file=f"{row.pk}.jpg", stored=True, width=600, height=300)
+        for row in rows
+    )
 
 
 OURS = "smart_resize_recomposition"
@@ -203,18 +238,24 @@ class TestSheet:
         assert list(Recomposition.objects.values()) == before
         assert not GatewayRequest.objects.exists()
 
-    def test_more_places_do_not_mean_more_queries(
-        self, client, ada, image, django_assert_max_num_queries
+    @pytest.mark.parametrize("part", ["image", "progress"])
+    def test_neither_more_places_nor_more_images_mean_more_queries(
+        self, client, ada, image, part, django_assert_max_num_queries
     ):
         candidate(recomposition(image, "400x400", purchase="idle"))
         shown(client, ada, image)
         with django_assert_max_num_queries(100) as few:
-            client.get(url(image))
-        for slot in ["200x400", "300x400", "900x400", "1200x400"]:
-            candidate(recomposition(image, slot, purchase="idle"))
+            client.get(url(image, part))
+        twelve_places(image)
         with django_assert_max_num_queries(100) as many:
-            client.get(url(image))
+            client.get(url(image, part))
         assert len(many) == len(few)
+        for other in images_like(image, 199):
+            twelve_places(other)
+        assert Recomposition.objects.count() == 200 * 12 + 1
+        with django_assert_max_num_queries(100) as most:
+            client.get(url(image, part))
+        assert len(most) == len(few)
 
     def test_an_image_without_its_file_is_told(self, client, ada, image):
         image.file.storage.delete(image.file.name)

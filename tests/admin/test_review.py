@@ -744,6 +744,14 @@ class TestBeforeSeveralAreApproved:
         assert f"{image.title}, 200×400" in text
         assert f'value="{versions[1].pk}"' not in response.content.decode()
 
+    def test_they_are_listed_in_the_order_of_the_queue(self, client, people, image):
+        newer, older = waiting(image), waiting(image, "200x400")
+        older.update_if(where={}, awaiting_review_since=timezone.now() - dt.timedelta(days=1))
+        client.force_login(people.editor)
+        versions = [newer.candidates.get(), older.candidates.get()]
+        response = ask_to_approve(client, versions, seen=versions)
+        assert [each.row for each in response.context["entries"]] == [older, newer]
+
     def test_one_version_that_was_seen_is_none_for_another(self, client, people, image):
         row = waiting(image, versions=2)
         first, second = row.candidates.all()

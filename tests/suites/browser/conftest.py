@@ -88,7 +88,7 @@ def open_browser(browser, site):
     contexts = []
 
     def open_browser(user=None, **options):
-        context = context_of(browser, site.url, **options)
+        context = context_of(browser, **options)
         contexts.append(context)
         if user is not None:
             log_in(context, site.url, user)

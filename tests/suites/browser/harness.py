@@ -2,9 +2,10 @@
 
 import io
 import os
+import re
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from django.conf import settings
@@ -21,6 +22,9 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # No page of ours may need another host. An interception of each request would do, too, but it
+    # stops all of them while a test waits for something else than the browser.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
 ]
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
@@ -55,6 +59,24 @@ def axe_script() -> str:
     return (Path(axe.__file__).parent / "axe.min.js").read_text()
 
 
+#: Counts what a person does: presses of the pointer, and of keys. Text that is filled in counts as
+#: nothing: it is as long as one likes.
+EFFORT = """(() => {
+  const count = (name) => {
+    const found = JSON.parse(localStorage.getItem("effort") || '{"clicks": 0, "keys": 0}');
+    found[name] += 1;
+    localStorage.setItem("effort", JSON.stringify(found));
+  };
+  addEventListener("pointerdown", (event) => event.isTrusted && count("clicks"), true);
+  addEventListener("keydown", (event) => event.isTrusted && !event.repeat && count("keys"), true);
+})()"""
+
+
+class Effort(NamedTuple):
+    clicks: int
+    keys: int
+
+
 class Screen:
     """A tab of one user, and the checks of its screen."""
 
@@ -68,6 +90,27 @@ class Screen:
 
     def click(self, role: str, name: str, **options: Any) -> None:
         self.tab.get_by_role(role, name=name, **options).click()
+
+    def slow_down(self) -> None:
+        """Give the tab a slow connection, and no cache: 400 ms, 100 kB a second."""
+        session = self.tab.context.new_cdp_session(self.tab)
+        session.send("Network.enable")
+        session.send("Network.setCacheDisabled", {"cacheDisabled": True})
+        a_second = 100 * 1024
+        slow = {"latency": 400, "downloadThroughput": a_second, "uploadThroughput": a_second}
+        session.send("Network.emulateNetworkConditions", {"offline": False, **slow})
+
+    # What a job takes
+
+    def begin(self) -> None:
+        """Begin to count what the user does."""
+        self.tab.evaluate("localStorage.removeItem('effort')")
+
+    def effort(self) -> Effort:
+        """Return what the user has done since `begin`, and begin anew."""
+        found = self.tab.evaluate("JSON.parse(localStorage.getItem('effort') || '{}')")
+        self.begin()
+        return Effort(found.get("clicks", 0), found.get("keys", 0))
 
     # Checks of every screen
 
@@ -135,6 +178,14 @@ class Screen:
             }"""
         )
 
+    def keep(self, name: str) -> None:
+        """Save a picture of the window in the folder SCREENS, if that is set, to be looked at."""
+        if folder := os.environ.get("SCREENS"):
+            settle(self.tab)
+            test = os.environ["PYTEST_CURRENT_TEST"].split("::")[-1].split(" ")[0]
+            name = re.sub(r"[^\w\[\]-]+", "-", f"{name} {test}")
+            self.tab.screenshot(path=Path(folder) / f"{name}.png", animations="disabled")
+
     def screenshot(self, name: str) -> None:
         """Save a picture of the window for the guide, with few enough colours to be small."""
         settle(self.tab)
@@ -168,17 +219,10 @@ def log_in(context: Any, url: str, user: Any) -> None:
     context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": key, "url": url}])
 
 
-def context_of(browser: Any, url: str, **options: Any) -> Any:
-    """Create a fresh profile, which reaches nothing but the site."""
+def context_of(browser: Any, **options: Any) -> Any:
+    """Create a fresh profile."""
     context = browser.new_context(**{"viewport": DESKTOP, "locale": "en-GB", **options})
     context.set_default_timeout(TIMEOUT_MS)
     context.add_init_script(csp.LISTENER)
-
-    def guard(route: Any) -> None:
-        if route.request.url.startswith((url, "data:", "blob:")):
-            route.continue_()
-        else:
-            route.abort()
-
-    context.route("**/*", guard)
+    context.add_init_script(EFFORT)
     return context

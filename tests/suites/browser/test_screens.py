@@ -1,14 +1,18 @@
-"""Checks each screen: axe-core in light and dark, a strict policy, Arabic on a phone."""
+"""Checks each screen: axe-core in light and dark, a strict policy, Arabic and German on a phone."""
+
+import re
+import uuid
 
 import pytest
 from django.utils import timezone
 from support.factories import candidate, live, photo, plain_image, recomposition
+from testapp.models import PicturePage
 from wagtail.users.models import UserProfile
 
 from suites.browser.harness import PHONE
 from suites.browser.sample_data import ask, page_with, photos, review_mode
 from wagtail_smart_resize.editorial import actions
-from wagtail_smart_resize.models import ImageVersion, PipelineState
+from wagtail_smart_resize.models import ImageVersion, PipelineState, Recomposition
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -152,6 +156,7 @@ def visit(screen, places):
         assert tab.locator("h1, h2").count(), f"{name}: {tab.title()}"
         if prepare:
             prepare(tab)
+        screen.keep(name)
         yield name
 
 
@@ -174,6 +179,20 @@ def queue(site, settings, people, run):
         ("why not", address, why),
         ("approving all", address, approve_all),
     ]
+
+
+@pytest.fixture
+def batch(site, people, run):
+    """Ask for versions of several images at once, of which one failed."""
+    key = uuid.uuid4()
+    for image in photos(people.here):
+        targets = [actions.ResizeTarget.parse(size) for size in ("1200x630", "800x1000")]
+        actions.request_recomposition(image, targets, user=people.superuser, key=key)
+    run()
+    Recomposition.objects.order_by("pk").last().update_if(
+        where={}, purchase="failed", failure_code="http_400"
+    )
+    return [("what is made of a batch", f"/admin/reports/smart-resize/?batch={key}", None)]
 
 
 @pytest.fixture
@@ -210,6 +229,13 @@ class TestAxe:
         screen = themed_screen(scheme)
         assert asked_of_each(screen, queue, screen.accessibility_violations) == {}
 
+    def test_finds_no_barrier_in_what_is_made_of_a_batch(self, batch, themed_screen, scheme):
+        screen = themed_screen(scheme)
+        assert asked_of_each(screen, batch, screen.accessibility_violations) == {}
+        screen.open("/admin/")
+        assert screen.accessibility_violations("#smart-resize-asked") == []
+        screen.keep("the home page")
+
     def test_finds_no_barrier_while_nothing_is_sent(self, stopped, themed_screen, scheme):
         screen = themed_screen(scheme)
         assert asked_of_each(screen, stopped, screen.accessibility_violations) == {}
@@ -236,6 +262,18 @@ class TestAxe:
         assert screen.accessibility_violations(".smart-resize-panel") == []
         screen.open("/admin/images/?layout=list")
         assert screen.accessibility_violations("td:has(.smart-resize-status)") == []
+        screen.keep("the list of images")
+        page = PicturePage.objects.get(photo=images[0])
+        tab = screen.open(f"/admin/pages/{page.pk}/edit/")
+        strip = tab.locator(".smart-resize-on-page")
+        strip.scroll_into_view_if_needed()
+        assert screen.accessibility_violations(".smart-resize-on-page") == []
+        screen.keep("the strip of a page")
+        strip.get_by_role("link", name=re.compile("^Look at")).first.click()
+        tab.get_by_role("dialog").get_by_role("button", name="Show in preview").click()
+        tab.locator(".smart-resize-tried").wait_for()
+        assert screen.accessibility_violations(".smart-resize-on-page", ".smart-resize-tried") == []
+        screen.keep("the strip of a page with a tried version")
         group = people.editor.groups.get()
         screen.open(f"/admin/groups/edit/{group.pk}/")
         assert (
@@ -266,17 +304,18 @@ def test_the_policy_is_in_force(images, people, open_browser):
     assert "script-src" in screen.violations()[0]
 
 
-class TestArabicOnAPhone:
-    @pytest.fixture
-    def phone(self, people, open_browser):
+class TestOnAPhone:
+    @pytest.fixture(params=["ar", "de"])
+    def phone(self, request, people, open_browser):
         UserProfile.objects.update_or_create(
-            user=people.superuser, defaults={"preferred_language": "ar"}
+            user=people.superuser, defaults={"preferred_language": request.param}
         )
         return open_browser(people.superuser, viewport=PHONE)
 
     def test_nothing_of_ours_overflows(self, images, phone):
         assert asked_of_each(phone, ours(images), phone.overflow) == {}
-        assert phone.tab.evaluate("document.documentElement.dir") == "rtl"
+        shown = phone.tab.evaluate("[document.documentElement.lang, document.documentElement.dir]")
+        assert shown in (["ar", "rtl"], ["de", "ltr"])
 
     def test_nothing_of_the_review_queue_overflows(self, queue, phone):
         assert asked_of_each(phone, queue, phone.overflow) == {}
@@ -286,6 +325,9 @@ class TestArabicOnAPhone:
 
     def test_nothing_overflows_while_nothing_is_sent(self, stopped, phone):
         assert asked_of_each(phone, stopped, phone.overflow) == {}
+
+    def test_what_is_made_of_a_batch_does_not_overflow(self, batch, phone):
+        assert asked_of_each(phone, batch, phone.overflow) == {}
 
     def test_sizes_read_from_left_to_right(self, images, phone):
         assert asked_of_each(phone, ours(images), phone.reversed_sizes) == {}

@@ -8,6 +8,7 @@ from support.factories import candidate, photo, recomposition
 from support.waiting import until
 from testapp.models import PicturePage
 
+from suites.browser.harness import Effort
 from suites.browser.sample_data import ask, page_with, photos, review_mode
 from wagtail_smart_resize.editorial import actions
 from wagtail_smart_resize.editorial.states import published_file
@@ -74,11 +75,13 @@ def test_from_the_login_to_a_version_and_back(site, settings, people, worker, op
     tab.locator("input[name=password]").fill("secret")
     tab.get_by_role("button", name="Sign in").click()
     screen.open(f"/admin/images/{image.pk}/")
+    screen.begin()
     tab.locator("header").get_by_role("button", name="Actions").click()
     screen.screenshot("menu")
     tab.get_by_role("link", name="Smart resize", exact=True).click()
     tab.wait_for_url(f"**/admin/images/{image.pk}/smart-resize/")
     expect(tile(tab, "Teaser")).to_contain_text("Crop cuts away")
+    assert screen.effort() == Effort(clicks=2, keys=0)
     screen.screenshot("sheet")
 
     tile(tab, "Teaser").get_by_role("link").click()
@@ -93,6 +96,8 @@ def test_from_the_login_to_a_version_and_back(site, settings, people, worker, op
     screen.screenshot("make")
     buy.click()
     expect(tab).to_have_title(re.compile("^Under way"))
+    # The wish and the number of versions are of one's own choice.
+    assert screen.effort() == Effort(clicks=3 + 2, keys=0)
     tab.evaluate("window.isTheSameDocument = true")
     expect(tile(tab, "Teaser").get_by_role("progressbar")).to_be_visible()
     screen.screenshot("progress")
@@ -105,6 +110,7 @@ def test_from_the_login_to_a_version_and_back(site, settings, people, worker, op
     assert len(site.gateway.requests) == 1
     assert site.gateway.requests[0]["prompt"] == "Keep everyone whole."
 
+    screen.begin()
     tile(tab, "Teaser").get_by_role("link", name="Compare").click()
     expect(room.get_by_role("button", name="AI version 2")).to_have_attribute(
         "aria-pressed", "true"
@@ -125,7 +131,10 @@ def test_from_the_login_to_a_version_and_back(site, settings, people, worker, op
     expect(use).to_be_enabled()
     use.click()
     expect(room).to_be_hidden()
+    # Three ways to compare are looked at before.
+    assert screen.effort() == Effort(clicks=2, keys=3)
     tab.keyboard.press("z")
+    assert screen.effort() == Effort(clicks=0, keys=1)
     until(lambda: Recomposition.objects.get(pk=row.pk).decision == Decision.NONE, "it was undone")
     assert Recomposition.objects.get(pk=row.pk).live is None
     assert public_picture(visitor, page) == crop
@@ -150,11 +159,44 @@ def test_from_the_login_to_a_version_and_back(site, settings, people, worker, op
     assert len(site.gateway.requests) == 1
 
 
+def test_a_version_is_refined(site, settings, people, worker, open_browser):
+    from playwright.sync_api import expect
+
+    settings.WAGTAIL_SMART_RESIZE = {**settings.WAGTAIL_SMART_RESIZE, "AUTO_GENERATE": False}
+    image = photo(title="Rocket on the pad", collection=people.here)
+    row = recomposition(image, "1200x630", purchase=Recomposition.Purchase.IDLE)
+    actions.request_recomposition(
+        image,
+        [actions.ResizeTarget.for_row(row)],
+        user=people.editor,
+        options=actions.GenerationOptions(prompt="More sky"),
+    )
+    until(lambda: row.candidates.filter(stored=True).count() == 1, "the version is there")
+    screen = open_browser(people.editor)
+    tab = screen.open(screen_of(image))
+    tile(tab, "Teaser").get_by_role("link", name="Compare").click()
+    room = tab.get_by_role("dialog")
+    screen.begin()
+    room.get_by_role("link", name="Refine this version…").click()
+    prompt = room.get_by_label("Prompt")
+    expect(prompt).to_have_value("More sky")
+    prompt.fill("More sky, and the tower whole")
+    room.get_by_role("button", name="Make 1 AI version · 0.12 USD").click()
+    expect(tab).to_have_title(re.compile("^To decide"))
+    until(lambda: row.candidates.filter(stored=True).count() == 2, "the refined version is there")
+    assert screen.effort() == Effort(clicks=2, keys=0)
+    assert [each["prompt"] for each in site.gateway.requests] == [
+        "More sky",
+        "More sky, and the tower whole",
+    ]
+
+
 def test_the_free_remedy_comes_first(site, people, rocket, open_browser):
     from playwright.sync_api import expect
 
     screen = open_browser(people.editor)
     tab = screen.open(screen_of(rocket))
+    screen.begin()
     tab.get_by_role("button", name="Move the focal area").click()
     crops = tab.locator("[data-smart-resize-focal-target=crop] svg")
     before = [each.get_attribute("viewBox") for each in crops.all()]
@@ -167,9 +209,9 @@ def test_the_free_remedy_comes_first(site, people, rocket, open_browser):
     after = [each.get_attribute("viewBox") for each in crops.all()]
     assert before != after
     screen.screenshot("focal")
-    tab.keyboard.press("ArrowLeft")
     tab.get_by_role("button", name="Save focal area").click()
     expect(tab.get_by_role("button", name="Move the focal area")).to_be_visible()
+    assert screen.effort() == Effort(clicks=3, keys=0)
     rocket.refresh_from_db()
     saved = rocket.get_focal_point()
     assert saved is not None
@@ -226,11 +268,13 @@ def test_what_waits_is_cancelled(site, people, rocket, open_browser):
     from playwright.sync_api import expect
 
     row = recomposition(rocket, "1200x630", waiting_reason="budget")
-    tab = open_browser(people.editor).open(screen_of(rocket))
+    screen = open_browser(people.editor)
+    tab = screen.open(screen_of(rocket))
     expect(tile(tab, "Teaser")).to_contain_text("Budget used up")
     expect(tab).to_have_title(re.compile("^Waiting"))
     tile(tab, "Teaser").get_by_role("button", name="Cancel").click()
     expect(tile(tab, "Teaser").get_by_role("button", name="Cancel")).to_be_hidden()
+    assert screen.effort() == Effort(clicks=1, keys=0)
     row.refresh_from_db()
     assert row.purchase == Recomposition.Purchase.IDLE
 
@@ -241,12 +285,14 @@ def test_opting_out_goes_back_to_the_crop(site, people, rocket, worker, open_bro
     row = with_versions(rocket, people.editor, 1)
     actions.choose(row.candidates.get(), user=people.editor)
     until(lambda: is_live(row, row.candidates.get()), "the version is live")
-    tab = open_browser(people.editor).open(screen_of(rocket))
+    screen = open_browser(people.editor)
+    tab = screen.open(screen_of(rocket))
     tab.get_by_text("Never change this image").first.click()
     tab.get_by_label("Reason").fill("Her face must stay hers.")
     tab.get_by_label("And go back to the crop in 1 place").check()
     tab.get_by_role("button", name="Never change this image").click()
     expect(tab.get_by_text("Her face must stay hers.")).to_be_visible()
+    assert screen.effort() == Effort(clicks=3, keys=0)
     assert OptOut.objects.filter(image=rocket).exists()
     until(lambda: is_live(row, None), "the crop is back")
 
@@ -287,6 +333,7 @@ def test_three_images_at_once_from_the_listing_to_the_batch(site, people, worker
     screen.screenshot("bulk")
     buy.click()
     tab.wait_for_url("**/reports/smart-resize/?batch=*")
+    assert screen.effort() == Effort(clicks=3 + 4, keys=0)
     tab.evaluate("window.isTheSameDocument = true")
     expect(tab.get_by_role("heading", name="The batch is done: 3 AI versions")).to_be_visible()
     assert tab.evaluate("window.isTheSameDocument"), "it went on only by a reload"
@@ -321,6 +368,7 @@ def test_the_review_is_done_by_keyboard_alone(site, settings, people, run, open_
     expect(approve).to_be_enabled()
     screen.screenshot("review")
 
+    screen.begin()
     tab.keyboard.press("j")
     expect(entries.nth(1)).to_have_attribute("aria-current", "true")
     expect(approve).to_be_enabled()
@@ -334,6 +382,8 @@ def test_the_review_is_done_by_keyboard_alone(site, settings, people, run, open_
     tab.keyboard.press("2")
     tab.keyboard.press("a")
     expect(entries).to_have_count(1)
+    # Two entries are decided, one of them for the second version and the other with a reason.
+    assert screen.effort() == Effort(clicks=0, keys=6)
     tab.keyboard.press("z")
     expect(entries).to_have_count(2)
     expect(approve).to_be_enabled()
@@ -384,6 +434,58 @@ def test_nothing_is_approved_that_was_not_shown(site, settings, people, run, ope
     assert Recomposition.objects.filter(decision=Decision.CANDIDATE).count() == 1
 
 
+#: Notes for each decision that a script sends whether the picture that it names was drawn.
+ACTED = """(() => {
+  const drawn = (picture) => Boolean(picture && picture.complete && picture.naturalWidth);
+  const send = window.fetch;
+  window.acted = [];
+  window.fetch = (url, options) => {
+    const address = String(url.url || url);
+    if (options?.method === "POST" && /choose|decide/.test(address)) {
+      const version = options.body.get("choice") || options.body.get("approve");
+      const shown = [...document.querySelectorAll(`img[src*="/candidates/${version}/"]`)];
+      const seen = shown.filter((each) => each.checkVisibility());
+      window.acted.push(seen.length > 0 && seen.every(drawn));
+    }
+    return send(url, options);
+  };
+})()"""
+
+
+@pytest.mark.parametrize("where", ["review", "room"])
+def test_on_a_slow_network_nothing_acts_on_what_is_not_shown(
+    where, site, settings, people, run, open_browser
+):
+    review_mode(settings)
+    rows = [ask(image, people.editor) for image in photos(people.here)]
+    run()
+    screen = open_browser(people.editor)
+    screen.tab.add_init_script(ACTED)
+    screen.slow_down()
+    tab = screen.tab
+    if where == "review":
+        tab.goto(f"{site.url}/admin/reports/smart-resize/review/", wait_until="commit")
+        key = "a"
+    else:
+        tab.goto(site.url + screen_of(rows[0].image), wait_until="commit")
+        tile(tab, "Teaser").get_by_role("link", name="Compare").click()
+        key = "u"
+    # As impatient as can be: before anything is drawn, and on each version that is turned to.
+    presses = 0
+    while not tab.evaluate("window.acted.length"):
+        tab.keyboard.press(key)
+        tab.keyboard.press("ArrowLeft")
+        tab.keyboard.press(key)
+        tab.keyboard.press("ArrowRight")
+        presses += 1
+    assert presses > 1, "the network was not slow"
+    assert tab.evaluate("window.acted") == [True]
+    until(
+        lambda: Recomposition.objects.filter(decision=Decision.CANDIDATE).count() == 1,
+        "it is decided",
+    )
+
+
 def test_a_pages_places_are_shown_and_tried_in_its_preview(site, people, run, open_browser):
     from playwright.sync_api import expect
 
@@ -399,6 +501,7 @@ def test_a_pages_places_are_shown_and_tried_in_its_preview(site, people, run, op
     expect(strip).to_contain_text("Teaser")
     strip.scroll_into_view_if_needed()
     screen.screenshot("page")
+    screen.begin()
     strip.get_by_role("link", name="Look at 1 version").click()
     room = tab.get_by_role("dialog")
     room.get_by_role("button", name="Show in preview").click()
@@ -407,6 +510,7 @@ def test_a_pages_places_are_shown_and_tried_in_its_preview(site, people, run, op
     shown = tab.frame_locator("iframe[id*=preview]").locator("img")
     expect(shown).to_be_visible()
     expect(shown).not_to_have_attribute("src", crop)
+    assert screen.effort() == Effort(clicks=3, keys=0)
     screen.screenshot("preview")
     assert tab.locator("[name=title]").input_value() == "Not saved yet"
     assert public_picture(visitor, page) == crop
@@ -416,11 +520,13 @@ def test_a_pages_places_are_shown_and_tried_in_its_preview(site, people, run, op
 def test_who_decided_what_is_found_in_the_history(site, people, rocket, open_browser):
     row = with_versions(rocket, people.editor, 2)
     actions.choose(row.candidates.last(), user=people.editor)
-    tab = open_browser(people.editor).open(screen_of(rocket))
+    screen = open_browser(people.editor)
+    tab = screen.open(screen_of(rocket))
     tab.get_by_role("link", name="History").click()
     line = tab.get_by_role("row", name=re.compile("Chose AI version 2"))
     assert "1200×630" in line.inner_text()
     assert "Ann" in line.inner_text()
+    assert screen.effort() == Effort(clicks=1, keys=0)
 
 
 def test_the_report_is_narrowed_down_and_exported(site, settings, people, run, open_browser):

@@ -183,9 +183,8 @@ class ApproveSelectedView(DecisionView):
     def _ask(self, selected: dict[str, list[Candidate | None]]) -> HttpResponseBase:
         seen = set(self.request.POST.getlist("seen"))
         chosen = [pictures[0] for pictures in selected.values() if pictures[0]]
-        rows = listings.load_page(
-            Recomposition.objects.filter(pk__in=[each.recomposition_id for each in chosen])
-        )
+        places = Recomposition.objects.filter(pk__in=[each.recomposition_id for each in chosen])
+        rows = listings.load_page(places.order_by("awaiting_review_since", "pk"))
         entries = entries_of(rows, self.request.user)
         keys = {each.pk for each in chosen if str(each.pk) in seen}
         offered = [entry.with_version(keys) for entry in entries]
