@@ -130,7 +130,7 @@ def shown_picture(tab, url):
 
 
 def wait_for_new_picture(tab, url, before):
-    """Return what the page shows once that changes: it is published within seconds."""
+    """Return what the page shows once that changes: seconds after the editor has approved it."""
     for _try in range(120):
         now = shown_picture(tab, url)
         if now["src"] != before["src"]:
@@ -140,15 +140,19 @@ def wait_for_new_picture(tab, url, before):
 
 
 def approve(tab, url):
-    """Wait for the picture in the review queue, and approve it as an editor does."""
-    approve = tab.get_by_role("button", name="Approve picture 1 of")
+    """Wait for the version in the review, and approve it as an editor does."""
+    review = f"{url}/admin/reports/smart-resize/review/"
+    approve = tab.get_by_role("button", name="Approve AI version 1")
     for _try in range(60):
-        tab.goto(f"{url}/admin/reports/smart-resize/review/")
+        tab.goto(review)
         if approve.count():
             break
         tab.wait_for_timeout(500)
+    # The button sleeps until the version is drawn: the click waits for that.
     approve.click()
-    tab.get_by_text("Nothing awaits your review.").wait_for()
+    tab.get_by_text("Nothing more here awaits your decision.").wait_for()
+    tab.goto(review)
+    tab.get_by_text("Nothing awaits your decision.").wait_for()
 
 
 def difference(one, other):
