@@ -41,7 +41,7 @@ ACTIVITY = """
         AND backend_type = 'client backend'
 """
 
-#: The app's unfinished work.
+#: The app's unfinished work. An image is due until its last decision can't be undone any more.
 UNDONE = """
     SELECT
         (SELECT count(*) FROM wagtail_smart_resize_gatewayrequest

@@ -5,18 +5,30 @@ import itertools
 import os
 import random
 import re
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from bs4 import Tag
 from PIL import Image
 
-from suites.soak.browser import Browser, Form, Page, Unexpected
+from suites.soak.browser import Browser, Form, Page, Refused, Unexpected
+from suites.soak.load_profile import PACE
 
-#: How often an editor's browser polls the progress before the editor goes on.
+#: How often an editor's browser polls the progress before the editor goes on, and after how many
+#: seconds of the hour.
 POLLS = 4
-#: The value of the crop among the options.
+POLL_PAUSE = 2.0
+#: The value of the crop among what can be chosen.
 CROP = "crop"
+#: How many entries of the review are selected to be approved together.
+SELECTED = 4
+REVIEW = "/admin/reports/smart-resize/review/"
 IMAGE = re.compile(r"/admin/images/(\d+)/")
+
+
+#: The entries in the strip of the review.
+_ENTRIES = "[data-smart-resize-review-target=one]"
 
 
 class Editor:
@@ -35,60 +47,118 @@ class Editor:
         self._browser.log_in(self._name)
 
     def do(self, name: str) -> None:
-        getattr(self, name)()
+        try:
+            getattr(self, name)()
+        except Refused:
+            # Two editors work on the same image now and then, and one of them comes second.
+            self._count("refused")
 
     # On the image's screen
 
     def ask(self) -> None:
-        """Ask for a picture of one shape, and poll its progress for a while."""
+        """Ask for versions for one place or several, and poll the progress for a while."""
         screen = self._screen()
-        forms = screen.forms("/ask/")
-        if not forms:
+        link = self._link_to_ask(screen)
+        if link is None:
             self._count("nothing to ask for")
             return
+        dialog = self._there(self._browser.part(link))
         count = self._random.choice(["1", "1", "2"])
-        self._watch(self._browser.send(self._random.choice(forms), candidates=count))
+        self._browser.post(screen, dialog.forms("/make/")[0], candidates=count)
+        self._count("asked")
+        self._watch(screen)
+
+    def _link_to_ask(self, screen: Page) -> str | None:
+        """Return the address of the form for all places that lose much, or for any one place."""
+        several = screen.select('.smart-resize-group__head a[href*="/make/"]')
+        if several and self._random.random() < 0.2:
+            return str(several[0]["href"])
+        for room in self._rooms(screen):
+            links = room.select(".smart-resize-film__add")
+            if links:
+                return str(links[0]["href"])
+        return None
 
     def _watch(self, screen: Page) -> None:
-        root = screen.select("[data-smart-resize-progress-url-value]")[0]
-        url = str(root["data-smart-resize-progress-url-value"])
-        cards = screen.select("[data-smart-resize-progress-target=card]")
-        have = {str(card["data-key"]): str(card["data-etag"]) for card in cards}
+        url, etag = (
+            screen.data("smart-resize-sheet-url-value"),
+            screen.data("smart-resize-sheet-etag-value"),
+        )
         for _ in range(POLLS):
-            known = ",".join(f"{key}:{etag}" for key, etag in have.items())
-            answer = self._browser.json(url, have=known)
+            source = screen.data("smart-resize-sheet-source-value")
+            answer = self._browser.json(url, have=etag, source=source)
             self._count("questions how far it is")
-            have |= {card["key"]: card["etag"] for card in answer["cards"]}
+            if ("html" in answer) != (answer["etag"] != etag):
+                raise Unexpected(f"{url} sends the sheet where it is known, or none")
+            etag = answer["etag"]
             if not answer["active"]:
                 return
+            time.sleep(POLL_PAUSE / PACE)
 
     def choose(self) -> None:
-        """Choose another picture than the chosen one, after viewing it."""
-        self._decide(lambda option: option != CROP)
+        """Choose another version than the one that visitors see, after viewing it."""
+        if self._choose_version():
+            self._count("chosen")
 
     def crop(self) -> None:
-        self._decide(lambda option: option == CROP)
+        if self._choose_crop():
+            self._count("crop chosen")
 
-    def _decide(self, wanted: Callable[[str], bool]) -> None:
+    def undo(self) -> None:
+        """Choose something, and take that back while it can be."""
+        screen, answer = (
+            self._choose_crop() if self._random.random() < 0.3 else self._choose_version()
+        ) or (None, None)
+        if screen:
+            self._undo(screen, answer)
+
+    def _undo(self, screen: Page, answer: Any) -> None:
+        """Undo what a decision's answer offers to undo."""
+        undo = answer["undo"]
+        rows = [("rows", str(row)) for row in undo["rows"]]
+        self._browser.post_fields(screen, undo["url"], rows)
+        self._count("undone")
+
+    def _choose_version(self) -> tuple[Page, Any] | None:
         screen = self._screen()
-        possible = [
-            (form, option)
-            for form in screen.forms("/choose/")
-            for option in form.options("choice")
-            if wanted(option) and option != form.chosen("choice")
-        ]
-        if not possible:
-            self._count("nothing to choose")
-            return
-        self._see(screen)
-        form, option = self._random.choice(possible)
-        self._browser.send(form, choice=option)
+        for room in self._rooms(screen):
+            forms = room.forms("/choose/")
+            versions = room.select('[data-picture][data-open="1"][data-seen=""]')
+            if forms and versions:
+                version = self._random.choice(versions)
+                self._see(version)
+                return screen, self._browser.post(screen, forms[0], choice=version["data-value"])
+        self._count("nothing to choose")
+        return None
 
-    def _see(self, screen: Page) -> None:
-        """Fetch one of the candidates, as the screen shows it."""
-        pictures = screen.select('img[src*="/candidates/"]')
-        if pictures:
-            self._browser.fetch(str(self._random.choice(pictures)["src"]))
+    def _choose_crop(self) -> tuple[Page, Any] | None:
+        screen = self._screen()
+        for room in self._rooms(screen):
+            forms = room.forms("/choose/")
+            if forms and forms[0].tag.select(f'button[value="{CROP}"]:not([hidden])'):
+                return screen, self._browser.post(screen, forms[0], choice=CROP)
+        self._count("nothing to choose")
+        return None
+
+    def _see(self, version: Tag) -> None:
+        """Fetch a version as the room shows it, and sometimes lay the original over it."""
+        if self._browser.fetch(f"{version['data-picture']}?side=1600") is None:
+            raise Unexpected(f"no picture at {version['data-picture']}")
+        if self._random.random() < 0.2:
+            self._browser.json(str(version["data-match"]))
+            self._count("compared")
+
+    def _rooms(self, screen: Page) -> Iterator[Page]:
+        """Open the rooms of the places one after the other."""
+        links = screen.select(".smart-resize-tile__link")
+        for link in self._random.sample(links, len(links)):
+            yield self._there(self._browser.part(str(link["href"])))
+
+    def _there(self, part: Page | None) -> Page:
+        """Return a part of the screen of an image that nobody else deletes or replaces."""
+        if part is None:
+            raise Unexpected("a place of an image is not there any more")
+        return part
 
     def _screen(self) -> Page:
         image = self._random.choice([*self._plan["photos"], *self._shown])
@@ -97,37 +167,73 @@ class Editor:
     # Review
 
     def review(self) -> None:
-        """Approve or decline the first that waits; sometimes several at once."""
-        queue = self._browser.open("/admin/reports/smart-resize/review/")
+        """Approve or decline the first that waits; sometimes think better of it."""
+        queue = self._browser.open(REVIEW)
         waiting = queue.forms("/decide/")
         if not waiting:
             self._count("nothing to review")
-        elif self._random.random() < 0.2:
-            self._approve_all(queue)
+            return
+        form, versions = waiting[0], self._seen(queue)
+        if versions and self._random.random() < 0.8:
+            answer = self._browser.post(queue, form, approve=self._random.choice(versions))
+            self._count("approved")
         else:
-            self._decide_first(waiting[0])
+            reason = self._random.choice(form.tag.select("[name=decline]"))["data-reason"]
+            answer = self._browser.post(queue, form, decline="1", reason=reason)
+            self._count("declined")
+        if self._random.random() < 0.1:
+            self._undo(queue, answer)
 
-    def _decide_first(self, form: Form) -> None:
-        pictures = form.buttons("approve")
-        if not pictures or self._random.random() < 0.2:
-            self._browser.send(form, decline="1")
-        else:
-            self._browser.send(form, approve=self._random.choice(pictures))
+    def approve_selected(self) -> None:
+        """Approve several together: some selected ones, or of all those that were looked at."""
+        queue = self._browser.open(REVIEW)
+        if not queue.select(_ENTRIES):
+            self._count("nothing to review")
+            return
+        self._approve(queue, SELECTED, of_all=self._random.random() < 0.5)
 
     def clear(self) -> None:
-        """Approve until nothing waits."""
-        while self._approve_all(self._browser.open("/admin/reports/smart-resize/review/")):
-            pass
+        """Look at all that waits and approve it, until nothing waits: nobody else is there."""
+        while (queue := self._browser.open(REVIEW)).select(_ENTRIES):
+            try:
+                self._approve(queue, None)
+            except Refused as refusal:
+                raise Unexpected(str(refusal)) from refusal
 
-    def _approve_all(self, queue: Page) -> bool:
-        """Approve the first picture of each entry on the page; return whether there was one."""
-        form = queue.forms("/selected/")
-        first = [entry.buttons("approve")[:1] for entry in queue.forms("/decide/")]
-        selected = [("candidates", key) for keys in first for key in keys]
-        if form and selected:
-            form[0].values += selected
-            self._browser.send(form[0])
-        return bool(form and selected)
+    def _approve(self, queue: Page, most: int | None, *, of_all: bool = False) -> None:
+        """Approve the first version of so many entries, after the page in between.
+
+        With `of_all`, all that waits is offered to it: it must leave out what was not looked at.
+        """
+        entries = queue.select(_ENTRIES)
+        seen = {version for entry in entries[:most] for version in self._look_at(entry)}
+        first = [str(entry["data-versions"]).split()[0] for entry in entries]
+        wanted = first if of_all else [version for version in first if version in seen]
+        url = queue.data("smart-resize-review-approve-value")
+        fields = [("candidates", each) for each in wanted] + [("seen", each) for each in seen]
+        between = Page(self._browser.post_fields(queue, url, fields))
+        forms = between.forms("/selected/")
+        offered = [value for name, value in forms[0].values if name == "candidates"]
+        if not set(offered) <= seen & set(wanted):
+            raise Unexpected(f"{offered} are offered, and only {seen} were looked at")
+        if not offered:
+            raise Refused("None of them is there any more.")
+        self._browser.post(queue, forms[0], confirm="1")
+        self._count("approved together")
+
+    def _look_at(self, entry: Tag) -> list[str]:
+        """Open an entry of the strip, and return the versions whose pictures were fetched."""
+        part = self._browser.part(str(entry["data-url"]))
+        return self._seen(part) if part else []
+
+    def _seen(self, entry: Page) -> list[str]:
+        """Fetch the pictures of an entry and return its versions, without those deleted since."""
+        return [
+            str(version["data-version"])
+            for version in entry.select("[data-version]:not([hidden])")
+            for picture in version.select("img[src]")
+            if self._browser.fetch(str(picture["src"])) is not None
+        ]
 
     # Images
 

@@ -48,6 +48,10 @@ def facts() -> dict[str, Any]:
             .filter(waiting_reason__in=["", "circuit_open"])
             .count(),
             "flips": ImageVersion.objects.exclude(publish_due_at=None).count(),
+            # A decision on a file that was replaced meanwhile never takes effect.
+            "undoable": Recomposition.objects.filter(replaced_at=None)
+            .exclude(takes_effect_at=None)
+            .count(),
             "purges": ImageVersion.objects.exclude(purge_due_at=None).count(),
             "unstored": Candidate.objects.filter(stored=False).count(),
         },

@@ -44,6 +44,9 @@ ONE, OTHER, OURS = "one", "other", "ours"
 TWINS = {ONE: "`fill`", OTHER: "`fill`, the same page again", OURS: "`smartresize`"}
 PAIRS = {(OURS, ONE): "`smartresize` to `fill`", (OTHER, ONE): "`fill` to `fill`"}
 
+#: What editors achieve, besides being answered.
+DONE = ("asked", "chosen", "crop chosen", "undone", "approved", "declined", "approved together")
+
 #: What the log may say about the simulated outage.
 OUTAGE = "ERROR wagtail_smart_resize.purchases: Nothing is sent to the service any more"
 
@@ -246,6 +249,9 @@ def test_the_hour_was_a_busy_one(soak):
     assert counts["view"] == load_profile.views()
     assert {name: counts[name] for name in acts} == acts
     assert counts["nothing to choose"] + counts["nothing to ask for"] < acts.total() / 5
+    assert counts["refused"] < acts.total() / 10
+    assert [each for each in DONE if not counts[each]] == []
+    assert counts["undone"] >= acts["undo"] / 2
     assert soak.flips >= acts["choose"] / 2
     assert soak.refused
     assert len(soak.posts) > acts["ask"]
