@@ -24,11 +24,9 @@ CROP = "crop"
 #: How many entries of the review are selected to be approved together.
 SELECTED = 4
 REVIEW = "/admin/reports/smart-resize/review/"
-IMAGE = re.compile(r"/admin/images/(\d+)/")
-
-
 #: The entries in the strip of the review.
-_ENTRIES = "[data-smart-resize-review-target=one]"
+ENTRIES = "[data-smart-resize-review-target=one]"
+IMAGE = re.compile(r"/admin/images/(\d+)/")
 
 
 class Editor:
@@ -80,12 +78,10 @@ class Editor:
         return None
 
     def _watch(self, screen: Page) -> None:
-        url, etag = (
-            screen.data("smart-resize-sheet-url-value"),
-            screen.data("smart-resize-sheet-etag-value"),
-        )
+        url = screen.data("smart-resize-sheet-url-value")
+        source = screen.data("smart-resize-sheet-source-value")
+        etag = screen.data("smart-resize-sheet-etag-value")
         for _ in range(POLLS):
-            source = screen.data("smart-resize-sheet-source-value")
             answer = self._browser.json(url, have=etag, source=source)
             self._count("questions how far it is")
             if ("html" in answer) != (answer["etag"] != etag):
@@ -106,11 +102,10 @@ class Editor:
 
     def undo(self) -> None:
         """Choose something, and take that back while it can be."""
-        screen, answer = (
-            self._choose_crop() if self._random.random() < 0.3 else self._choose_version()
-        ) or (None, None)
-        if screen:
-            self._undo(screen, answer)
+        choose = self._choose_crop if self._random.random() < 0.3 else self._choose_version
+        decided = choose()
+        if decided:
+            self._undo(*decided)
 
     def _undo(self, screen: Page, answer: Any) -> None:
         """Undo what a decision's answer offers to undo."""
@@ -120,6 +115,7 @@ class Editor:
         self._count("undone")
 
     def _choose_version(self) -> tuple[Page, Any] | None:
+        """Return the screen and its answer; None if no place has another version."""
         screen = self._screen()
         for room in self._rooms(screen):
             forms = room.forms("/choose/")
@@ -132,6 +128,7 @@ class Editor:
         return None
 
     def _choose_crop(self) -> tuple[Page, Any] | None:
+        """Return the screen and its answer; None if the crop is chosen in all places."""
         screen = self._screen()
         for room in self._rooms(screen):
             forms = room.forms("/choose/")
@@ -167,34 +164,48 @@ class Editor:
     # Review
 
     def review(self) -> None:
-        """Approve or decline the first that waits; sometimes think better of it."""
+        """Approve a version of the first that waits."""
+        self._decide_first(self._approve_one)
+
+    def decline(self) -> None:
+        """Decide for the crop of the first that waits."""
+        self._decide_first(self._decline_one)
+
+    def _decide_first(self, decide: Callable[[Page, Form, list[str]], Any]) -> None:
+        """Look at the first that waits and decide; sometimes think better of it."""
         queue = self._browser.open(REVIEW)
         waiting = queue.forms("/decide/")
         if not waiting:
             self._count("nothing to review")
             return
-        form, versions = waiting[0], self._seen(queue)
-        if versions and self._random.random() < 0.8:
-            answer = self._browser.post(queue, form, approve=self._random.choice(versions))
-            self._count("approved")
-        else:
-            reason = self._random.choice(form.tag.select("[name=decline]"))["data-reason"]
-            answer = self._browser.post(queue, form, decline="1", reason=reason)
-            self._count("declined")
+        answer = decide(queue, waiting[0], self._seen(queue))
         if self._random.random() < 0.1:
             self._undo(queue, answer)
+
+    def _approve_one(self, queue: Page, form: Form, versions: list[str]) -> Any:
+        if not versions:
+            raise Refused("Its versions are not there any more.")
+        answer = self._browser.post(queue, form, approve=self._random.choice(versions))
+        self._count("approved")
+        return answer
+
+    def _decline_one(self, queue: Page, form: Form, _versions: list[str]) -> Any:
+        reason = self._random.choice(form.tag.select("[name=decline]"))["data-reason"]
+        answer = self._browser.post(queue, form, decline="1", reason=reason)
+        self._count("declined")
+        return answer
 
     def approve_selected(self) -> None:
         """Approve several together: some selected ones, or of all those that were looked at."""
         queue = self._browser.open(REVIEW)
-        if not queue.select(_ENTRIES):
+        if not queue.select(ENTRIES):
             self._count("nothing to review")
             return
         self._approve(queue, SELECTED, of_all=self._random.random() < 0.5)
 
     def clear(self) -> None:
         """Look at all that waits and approve it, until nothing waits: nobody else is there."""
-        while (queue := self._browser.open(REVIEW)).select(_ENTRIES):
+        while (queue := self._browser.open(REVIEW)).select(ENTRIES):
             try:
                 self._approve(queue, None)
             except Refused as refusal:
@@ -205,7 +216,7 @@ class Editor:
 
         With `of_all`, all that waits is offered to it: it must leave out what was not looked at.
         """
-        entries = queue.select(_ENTRIES)
+        entries = queue.select(ENTRIES)
         seen = {version for entry in entries[:most] for version in self._look_at(entry)}
         first = [str(entry["data-versions"]).split()[0] for entry in entries]
         wanted = first if of_all else [version for version in first if version in seen]
