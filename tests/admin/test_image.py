@@ -12,6 +12,7 @@ from django.contrib.auth.models import Group, Permission
 from django.core.files.base import ContentFile
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import strip_tags
 from PIL import Image as PillowImage
 from support.factories import (
     candidate,
@@ -29,6 +30,7 @@ from wagtail_smart_resize.admin.image import crop_frame, progress_estimate
 from wagtail_smart_resize.admin.image.screen import Screen
 from wagtail_smart_resize.core import formatting
 from wagtail_smart_resize.core.sizes import Size, Slot
+from wagtail_smart_resize.editorial import actions
 from wagtail_smart_resize.editorial.actions import ResizeTarget
 from wagtail_smart_resize.models import (
     BudgetPeriod,
@@ -149,6 +151,14 @@ def room(client, user, image, key="any-1000", query=""):
     response = client.get(url(image, "room", key) + query, headers=FETCHED)
     assert response.status_code == 200
     return response
+
+
+def film(response):
+    """The texts below the pictures of a room, where its versions are listed."""
+    (part,) = re.findall(
+        r'<ul class="smart-resize-film".*?</ul>', response.content.decode(), re.DOTALL
+    )
+    return " ".join(strip_tags(part).split())
 
 
 def told(response):
@@ -711,6 +721,34 @@ class TestMaking:
     def test_a_preset_that_is_gone_is_told(self, client, ada, image):
         recomposition(image, "400x400", recipe="gone", purchase="idle")
         assert "no longer have the preset" in text(room(client, ada, image, "gone-1000"))
+
+    def test_beside_versions_it_is_told_why_no_other_may_be_asked_for(self, client, ada, image):
+        candidate(recomposition(image, "400x400", purchase="idle"))
+        assert "Make another" in film(room(client, ada, image))
+        actions.opt_out(image, user=ada)
+        shown = film(room(client, ada, image))
+        assert "Make another" not in shown
+        assert "it is never sent to the service" in shown
+
+    def test_what_visitors_see_can_be_kept_while_another_decision_can_be_undone(
+        self, client, ada, image
+    ):
+        row = live(image).recomposition
+        publication.publish(image.pk)
+        another = candidate(row)
+        actions.choose(another, user=ada, undoable=True)
+        html = room(client, ada, image).content.decode()
+        facts = {
+            value: (seen, chosen)
+            for value, seen, chosen in re.findall(
+                r'data-value="(\w+)".*?data-seen="(1?)"\s+data-chosen="(1?)"', html, re.DOTALL
+            )
+        }
+        assert facts == {
+            "crop": ("", ""),
+            str(row.candidates.first().pk): ("1", ""),
+            str(another.pk): ("", "1"),
+        }
 
 
 class TestChoosing:

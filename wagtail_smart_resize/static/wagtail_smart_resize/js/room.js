@@ -75,7 +75,7 @@ class SmartResizeRoomController extends window.StimulusModule.Controller {
       each.setAttribute('aria-pressed', String(each === choice));
       if (this.factsTargets[index]) this.factsTargets[index].hidden = each !== choice;
     });
-    const { label, open, picture, refine, seen, value } = choice.dataset;
+    const { chosen, label, open, picture, refine, seen, value } = choice.dataset;
     this.labelTargets.forEach((target) => {
       target.textContent = label;
     });
@@ -84,7 +84,7 @@ class SmartResizeRoomController extends window.StimulusModule.Controller {
     this.versionTarget.hidden = !isVersion;
     if (isVersion) this.pictureTarget.src = `${picture}?side=1600`;
     if (this.hasUseTarget) {
-      this.useTarget.hidden = !isVersion || Boolean(seen);
+      this.useTarget.hidden = !isVersion || Boolean(chosen);
       this.useTarget.disabled = !open;
       this.useTarget.value = value;
       this.liveTarget.hidden = !seen;
