@@ -1,5 +1,7 @@
 """From completed to stored: which output is whose, what goes live, and what can't be had."""
 
+import datetime as dt
+
 import pytest
 from django.core.files.storage import FileSystemStorage
 from django.utils import timezone
@@ -511,3 +513,18 @@ def test_the_pass_that_hears_of_a_result_makes_it_live(gateway, run, image):
     [version] = ImageVersion.objects.all()
     assert version.live
     assert version.publish_due_at is None
+
+
+def test_a_publication_that_fails_at_once_is_counted_whatever_the_number_of_shapes(
+    gateway, run, image, rows, monkeypatch
+):
+    def fail(image_id, material=None):
+        raise OSError("no storage")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(passes.publication, "publish", fail)
+        run(3)
+    version = ImageVersion.objects.get(pk=image.pk)
+    assert {again(row).purchase for row in rows} == {Purchase.IDLE}
+    assert version.publish_attempts == 1
+    assert version.publish_due_at < timezone.now() + dt.timedelta(seconds=20)

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from django.utils import timezone
+from django.utils.functional import cached_property
 from PIL import Image
 
 from wagtail_smart_resize.core import clock
@@ -89,6 +90,15 @@ class _Turn:
             request.source_size,
         )
         self._ends = timezone.now() + TURN_LENGTH
+
+    @cached_property
+    def _held_until(self) -> dt.datetime:
+        """Return the end of this process's lease on the flip: one for all rows of the image.
+
+        What is due earlier stays so, and a process knows by this moment that it still has the
+        lease.
+        """
+        return timezone.now() + FLIP_LEASE
 
     @property
     def is_over(self) -> bool:
@@ -183,10 +193,9 @@ class _Turn:
 
     def offer(self, row: Recomposition) -> bool:
         """Offer the row its candidates; return whether it has any."""
-        held_until = timezone.now() + FLIP_LEASE
         ours = [each for each in self.stored if each.recomposition_id == row.pk]
-        if offer(self.request, row, ours, held_until):
-            self.publishable = Publishable(row.image_id, held_until, self._material)
+        if offer(self.request, row, ours, self._held_until):
+            self.publishable = Publishable(row.image_id, self._held_until, self._material)
         return bool(ours)
 
 
