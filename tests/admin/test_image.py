@@ -36,6 +36,7 @@ from wagtail_smart_resize.models import (
     BudgetPeriod,
     Candidate,
     GatewayRequest,
+    ImageVersion,
     OptOut,
     Recomposition,
 )
@@ -199,6 +200,13 @@ def failed(image, code="failed", **fields):
     return row
 
 
+def chosen(image, user):
+    """Return a row of which a version is chosen, and not published yet."""
+    row = recomposition(image, purchase="idle")
+    row.choose(candidate(row), user)
+    return row
+
+
 class TestSheet:
     def test_what_templates_wanted_and_the_presets_are_shown(self, client, ada, image):
         recomposition(image, "400x400")
@@ -291,6 +299,12 @@ class TestGroups:
 
     def test_so_is_what_failed(self, ada, image):
         assert self.group_of(ada, image, failed(image)) == "to_decide"
+
+    def test_what_is_chosen_stays_in_its_group_unless_publishing_keeps_failing(self, ada, image):
+        row = chosen(image, ada)
+        assert self.group_of(ada, image, row) == "fine"
+        ImageVersion.objects.update(publish_attempts=1)
+        assert self.group_of(ada, image, row) == "under_way"
 
     @pytest.mark.parametrize("fields", [{}, {"waiting_reason": "budget"}])
     def test_what_is_bought_or_waits_is_under_way(self, ada, image, fields):
@@ -575,6 +589,34 @@ class TestWords:
         page = text(shown(client, ada, image))
         assert "Waits: Budget used up" in page
         assert all(words in page for words in ["Try now", "Cancel", "Ask differently"])
+
+    def test_what_is_chosen_is_published_soon(self, client, ada, image):
+        chosen(image, ada)
+        assert "AI version 1 in a few seconds" in text(shown(client, ada, image))
+
+    @pytest.mark.parametrize("choice", ["AI version 1", "Crop"])
+    def test_what_can_not_be_published_is_told_with_what_was_chosen(
+        self, client, ada, image, choice
+    ):
+        if choice == "Crop":
+            live(image).recomposition.choose(None, ada)
+        else:
+            chosen(image, ada)
+        before = client_etag(client, ada, image)
+        ImageVersion.objects.update(publish_attempts=3)
+        assert client_etag(client, ada, image) != before
+        response = shown(client, ada, image)
+        page = text(response)
+        assert f"Being published {choice}" in page
+        assert "The site could not publish it so far, and visitors see what they saw" in page
+        assert "in a few seconds" not in page
+        assert b"<progress" not in response.content
+
+
+def client_etag(client, user, image):
+    """Return the digest of what the sheet shows."""
+    client.force_login(user)
+    return client.get(url(image, "progress")).json()["etag"]
 
 
 def make_form(client, user, image, *whats, **query):

@@ -115,6 +115,8 @@ class State:
     """False if the service may not have charged it."""
     may_recheck: bool = False
     """True if the service can be polled again for the request's status."""
+    is_publishing_delayed: bool = False
+    """True if what was decided could not be published so far: that can take long."""
 
     @property
     def label(self) -> Promise:
@@ -197,6 +199,7 @@ def state_of(row: Recomposition, version: ImageVersion | None = None) -> State:
         may_recheck=is_known_to_service
         and row.purchase == Purchase.FAILED
         and row.failure_code not in FINAL,
+        is_publishing_delayed=name == StateName.PUBLISHING and _has_been_tried(version),
     )
 
 
@@ -240,6 +243,11 @@ def is_being_published(row: Recomposition, version: ImageVersion | None) -> bool
     return (row.live.file.name if row.live else "") != published_file(row, version)
 
 
+def _has_been_tried(version: ImageVersion | None) -> bool:
+    """Return whether it could not be published when that was tried."""
+    return version is not None and version.publish_attempts > 0
+
+
 def published_file(row: Recomposition, version: ImageVersion | None) -> str:
     """Return the name of the file that visitors see for the row's shape; "" for the crop."""
     if version is None or version.source_hash != row.source_hash:
@@ -262,7 +270,7 @@ def _texts(
         return failure.message, failure.remedy, detail
     if name in {StateName.WAITING, StateName.NOT_NEEDED, StateName.FETCHING}:
         return delays.delay_text(row) or _MESSAGES.get(name, ""), "", ""
-    if name == StateName.PUBLISHING and version and version.publish_attempts:
+    if name == StateName.PUBLISHING and _has_been_tried(version):
         return _NOT_PUBLISHED, "", ""
     if name == StateName.PUBLISHING and row.decision == Decision.NONE:
         return _("The AI version is there. Visitors see it in a few seconds."), "", ""

@@ -248,7 +248,9 @@ class Place:
         state = self.state
         if state.awaits_decision or state.is_failed:
             return Group.TO_DECIDE
-        if (state.is_busy or state.is_waiting) and state.name != states.StateName.PUBLISHING:
+        # A publication of seconds does not move the tile to another group and back.
+        is_brief = state.name == states.StateName.PUBLISHING and not state.is_publishing_delayed
+        if (state.is_busy or state.is_waiting) and not is_brief:
             return Group.UNDER_WAY
         if not self.versions and self.verdict.reason in TRIVIAL:
             return Group.SMALL

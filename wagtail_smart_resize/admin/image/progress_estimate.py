@@ -54,6 +54,8 @@ def bar(row: Recomposition, state: State, usual: dt.timedelta) -> Bar | None:
 
     `usual` is how long a request usually takes.
     """
+    if state.is_publishing_delayed:
+        return None
     seconds = max(1, round(usual.total_seconds()))
     if state.name in {StateName.QUEUED, StateName.SENDING, StateName.PUBLISHING}:
         return Bar(None, 0, seconds, moves=False)
