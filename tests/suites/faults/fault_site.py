@@ -15,12 +15,12 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import pytest
+from bs4 import BeautifulSoup, Tag
 from django.conf import settings as django_settings
 from django.core.signals import request_finished
 from django.db import DatabaseError
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import strip_tags
 from support.factories import plain_image
 from support.waiting import TIMEOUT_SECONDS
 from wagtail.models import Site
@@ -36,7 +36,7 @@ from wagtail_smart_resize.purchasing import passes, schedule
 
 SLOTS = ("240x126", "200x200")
 SHAPES = (1905, 1000)
-"""The slots' ratios in thousandths, as in the names of the screen's cards."""
+"""The slots' ratios in thousandths, as in the keys of the screen's tiles."""
 
 SOON = dt.timedelta(seconds=0.5)
 #: The loop's wait after an error of a whole pass.
@@ -48,6 +48,17 @@ class Seen(NamedTuple):
 
     ours: bytes
     crop: bytes
+
+
+class Tile(NamedTuple):
+    """What an editor reads of one shape on the image's screen."""
+
+    group: str
+    """The heading that it is under."""
+    words: str
+    """Its state, and the buttons below it."""
+    shows_version: bool
+    """True if its picture, which is what visitors see, is an AI version; False for the crop."""
 
 
 class FaultSite:
@@ -113,21 +124,18 @@ class FaultSite:
         self.visit()
         assert len(self.rows()) == len(SLOTS)
 
-    def cards(self) -> list[str]:
-        """Return what the image's screen says about each shape; "" where it has no card for it.
+    def tiles(self) -> list[Tile | None]:
+        """Return what the image's screen says about each shape; None where it has no tile for it.
 
-        The editor opens the screen once; after that the browser asks for the cards alone.
+        The editor opens the screen once; after that the browser asks for the sheet alone.
         """
         view = "progress" if self._has_opened else "image"
         self._has_opened = True
         response = self.editor.get(reverse(f"smart_resize_admin:{view}", args=[self.image.pk]))
         assert response.status_code == 200
-        if view == "image":
-            text = response.content.decode()
-            found = {f"any-{shape}": _card(text, shape) for shape in SHAPES}
-        else:
-            found = {card["key"]: _words(card["html"]) for card in response.json()["cards"]}
-        return [found.get(f"any-{shape}", "") for shape in SHAPES]
+        text = response.content if view == "image" else response.json()["html"]
+        found = _tiles(BeautifulSoup(text, "html.parser"))
+        return [found.get(f"any-{shape}") for shape in SHAPES]
 
     def recheck(self) -> None:
         """Press "Look again" at the first shape that has failed."""
@@ -219,14 +227,34 @@ def _get(url: str) -> bytes:
     return content
 
 
-def _card(text: str, shape: int) -> str:
-    _before, found, after = text.partition(f'data-key="any-{shape}"')
-    return _words(after.partition(">")[2]) if found else ""
+def _tiles(sheet: BeautifulSoup) -> dict[str, Tile]:
+    """Return the sheet's tiles by key."""
+    tiles = sheet.select(".smart-resize-tile[data-key]")
+    return {
+        str(tile["data-key"]): Tile(
+            _heading(tile),
+            _state_words(tile),
+            bool(tile.select(".smart-resize-tile__picture img")),
+        )
+        for tile in tiles
+    }
 
 
-def _words(card: str) -> str:
-    """Return the text of a card above its pictures."""
-    return " ".join(html.unescape(strip_tags(card.partition("smart-resize-options")[0])).split())
+def _heading(tile: Tag) -> str:
+    """Return the heading of the tile's group, without the number of places."""
+    group = tile.find_parent(class_="smart-resize-group")
+    assert group, "each tile is in a group"
+    heading = group.select_one("h2, summary")
+    assert heading, "each group has a heading"
+    return str(heading.find(string=re.compile(r"\S"))).strip()
+
+
+def _state_words(tile: Tag) -> str:
+    """Return the tile's text after the line with its size and pages."""
+    line = tile.select_one(".smart-resize-meta")
+    assert line, "each tile tells where it is shown"
+    parts = (part.get_text(" ") for part in line.find_next_siblings())
+    return " ".join(" ".join(parts).split())
 
 
 def stored_files() -> list[str]:

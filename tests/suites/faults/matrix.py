@@ -24,64 +24,64 @@ class Step(StrEnum):
 
 
 class Reads(StrEnum):
-    """What the image's screen says: the label of the state, and the sentence beside it."""
+    """What the tile on the image's screen says: the label of the state, and the sentence with it.
+
+    One without a label is a sentence alone.
+    """
 
     NOTHING = ""
-    QUEUED = "Queued: It is sent in a moment."
-    SENDING = "Being sent"
-    OURS = "Waiting: The site could not go on with it just now. It is tried again by itself."
-    AWAY = "Waiting: The service can't be reached. It is tried again by itself."
-    PAUSE = "Waiting: The service asked for a pause. It is sent after that."
-    IN_TROUBLE = "Waiting: The service says that it is out of order. It is tried again by itself."
+    QUEUED = "Next in line."
+    SENDING = "Being sent."
+    OURS = "Waits: The site could not go on with it just now. It is tried again by itself."
+    AWAY = "Waits: The service can't be reached. It is tried again by itself."
+    PAUSE = "Waits: The service asked for a pause. It is sent after that."
+    IN_TROUBLE = "Waits: The service says that it is out of order. It is tried again by itself."
     NO_STORAGE = (
-        "Waiting: The site's storage did not give the image's file. It is tried again by itself."
+        "Waits: The site's storage did not give the image's file. It is tried again by itself."
     )
-    BAD_FILE = "Waiting: The image's file can't be read. It is tried again by itself."
-    STOPPED_AWAY = "Waiting: Nothing is sent to the service for now: The service can't be reached."
+    BAD_FILE = "Waits: The image's file can't be read. It is tried again by itself."
+    STOPPED_AWAY = "Waits: Nothing is sent to the service for now: The service can't be reached."
     STOPPED_KEY = (
-        "Waiting: Nothing is sent to the service for now: The service does not accept the site's "
-        "key."
+        "Waits: Nothing is sent to the service for now: The service does not accept the site's key."
     )
     STOPPED_BALANCE = (
-        "Waiting: Nothing is sent to the service for now: The balance of the site's account with "
+        "Waits: Nothing is sent to the service for now: The balance of the site's account with "
         "the service is used up."
     )
     STOPPED_FORBIDDEN = (
-        "Waiting: Nothing is sent to the service for now: The service forbids this to the site's "
-        "key."
+        "Waits: Nothing is sent to the service for now: The service forbids this to the site's key."
     )
     STOPPED_ADDRESS = (
-        "Waiting: Nothing is sent to the service for now: There is nothing that makes pictures at "
+        "Waits: Nothing is sent to the service for now: There is nothing that makes pictures at "
         "the service's address."
     )
     STOPPED_CLOSED = (
-        "Waiting: Nothing is sent to the service for now: The service could not get the image "
+        "Waits: Nothing is sent to the service for now: The service could not get the image "
         "from this site."
     )
-    WORKING = "Being made: The service is at work."
-    FETCHING = "Being fetched: The AI versions are there and are being stored."
+    WORKING = "The service is at work."
+    FETCHING = "The AI versions are there and are being stored."
     NOT_FETCHED = (
-        "Being fetched: The pictures can't be fetched from the service for now. It is tried again "
-        "by itself."
+        "The AI versions can't be fetched from the service for now. It is tried again by itself."
     )
     NOT_STORED = (
-        "Being fetched: The site's storage or database has not taken the pictures so far. It is "
-        "tried again by itself."
+        "The site's storage or database has not taken the AI versions so far. It is tried again by "
+        "itself."
     )
     PUBLISHING = (
-        "Being published: The site could not publish it so far, and visitors see what they saw "
-        "before. It is tried again by itself."
+        "Being published AI version 1: The site could not publish it so far, and visitors see what "
+        "they saw before. It is tried again by itself."
     )
-    LIVE = "AI version live"
-    READY = "Ready to choose: Visitors see what they saw before until you choose a version."
+    LIVE = "AI version 1"
+    READY = "1 version: Compare"
     UNKNOWN = "Outcome unknown: nobody knows whether it was made and charged."
-    REFUSED = "Failed: The service refused the picture or the instruction."
-    TOO_LARGE = "Failed: The picture is too large for the service."
+    REFUSED = "Failed: The service refused the image or the prompt."
+    TOO_LARGE = "Failed: The image is too large for the service."
     TROUBLE = "Failed: The service had a problem of its own."
     LATE = "Failed: The service did not finish in time."
     GAVE_UP = "Failed: The service could not make the AI version."
-    EMPTY = "Failed: The service said that it was done, but sent no picture."
-    MISSING = "Failed: The service sent no picture for this place."
+    EMPTY = "Failed: The service said that it was done, but sent no AI version."
+    MISSING = "Failed: The service sent no AI version for this place."
     LOST = "Failed: The AI version was made, but could not be fetched from the service."
     UNUSABLE = "Failed: What the service sent could not be used as a picture."
     NO_FILE = "Failed: The image's file can't be read."
@@ -104,6 +104,14 @@ class Outcome:
     may_recheck: bool = False
     """True where the screen offers to ask the service once more."""
     live: bool = False
+
+    @property
+    def group(self) -> str:
+        """Return the heading under which the screen shows it."""
+        if self.live:
+            return "Fine"
+        needs_somebody = self.purchase == "failed" or self.reads is Reads.READY
+        return "To decide" if needs_somebody else "Under way"
 
 
 @dataclass(frozen=True)

@@ -89,13 +89,19 @@ def _is_chosen(outcome: Outcome) -> bool:
 
 
 def _expect_words(fault_site: FaultSite, outcomes: list[Outcome]) -> None:
-    for card, each in zip(fault_site.cards(), outcomes, strict=True):
+    for tile, each in zip(fault_site.tiles(), outcomes, strict=True):
+        if each.reads is Reads.NOTHING:
+            assert tile is None
+            continue
+        assert tile is not None
+        assert tile.group == each.group
+        assert tile.shows_version is each.live
         label, _colon, sentence = each.reads.partition(": ")
-        assert label in card
-        assert sentence in card
-        assert ("Look again Try again" in card or "Look again Buy it again" in card) is (
-            each.may_recheck
-        )
+        assert label in tile.words
+        assert sentence in tile.words
+        assert tile.words == each.reads or not each.live, "what is live is not to be dealt with"
+        offers = ("Look again Try again", "Look again Buy it again")
+        assert any(words in tile.words for words in offers) is each.may_recheck
 
 
 def _expect_money(fault_site: FaultSite, outcome: Outcome) -> None:

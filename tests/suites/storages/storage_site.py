@@ -75,10 +75,22 @@ class StorageSite(faults.FaultSite):
         return [faults.Seen(*pictures[at : at + 2]) for at in range(0, len(pictures), 2)]
 
     def screen(self) -> list[str]:
-        """Open the image's screen as an editor; return all addresses that it links or shows."""
-        response = self.editor.get(reverse("smart_resize_admin:image", args=[self.image.pk]))
+        """Open the image's screen as an editor, and the room of each place in it.
+
+        Return all addresses that they link or show.
+        """
+        sheet = self._opened(reverse("smart_resize_admin:image", args=[self.image.pk]))
+        tiles = re.findall(r'class="smart-resize-tile__link" href="([^"]+)"', sheet)
+        assert len(tiles) == len(faults.SLOTS)
+        opened = [sheet, *(self._opened(html.unescape(each)) for each in tiles)]
+        found = [each for text in opened for each in re.findall(r'"(http[^"]+)"', text)]
+        return [html.unescape(each) for each in found]
+
+    def _opened(self, address: str) -> str:
+        """Open an address as the screen's script does."""
+        response = self.editor.get(address, headers={"X-Requested-With": "XMLHttpRequest"})
         assert response.status_code == 200
-        return [html.unescape(each) for each in re.findall(r'"(http[^"]+)"', response.text)]
+        return str(response.text)
 
     # Actions
 
