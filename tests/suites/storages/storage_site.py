@@ -11,6 +11,7 @@ from urllib.parse import urljoin
 from django.conf import settings as django_settings
 from django.urls import reverse
 from PIL import Image, ImageChops, ImageOps, ImageStat
+from support.waiting import until
 from wagtail.images import get_image_model
 
 from suites.faults import fault_site as faults
@@ -73,6 +74,11 @@ class StorageSite(faults.FaultSite):
         pictures = [get(address) for address in self.page()]
         assert len(pictures) == 2 * len(faults.SLOTS)
         return [faults.Seen(*pictures[at : at + 2]) for at in range(0, len(pictures), 2)]
+
+    def want(self) -> None:
+        """View the page for the first time; what it wants is written after the response."""
+        self.visit()
+        until(lambda: len(self.rows()) == len(faults.SLOTS), "both shapes are wanted")
 
     def screen(self) -> list[str]:
         """Open the image's screen as an editor, and the room of each place in it.
