@@ -15,7 +15,7 @@ from wagtail.models import GroupCollectionPermission
 
 from wagtail_smart_resize.admin.home_panel import MAX_TOLD, TOLD_FOR, AskedPanel
 from wagtail_smart_resize.core.schema import schema
-from wagtail_smart_resize.models import Recomposition
+from wagtail_smart_resize.models import ImageVersion, Recomposition
 
 pytestmark = pytest.mark.django_db
 
@@ -145,6 +145,13 @@ class TestWhatItTells:
         text = words(panel(people.editor))
         assert "Failed" in text
         assert "The service refused the image or the prompt." in text
+
+    def test_that_publishing_keeps_failing_is_told(self, panel, people, image):
+        row = ready(image, asked_by=people.editor)
+        row.choose(row.candidates.get(), people.superuser)
+        assert "could not publish it" not in words(panel(people.editor))
+        ImageVersion.objects.update(publish_attempts=3)
+        assert "The site could not publish it so far" in words(panel(people.editor))
 
     def test_who_decided_is_named(self, panel, people, image):
         row = ready(image, asked_by=people.editor)

@@ -52,7 +52,7 @@ class Reads(StrEnum):
         "Waits: Nothing is sent to the service for now: The service forbids this to the site's key."
     )
     STOPPED_ADDRESS = (
-        "Waits: Nothing is sent to the service for now: There is nothing that makes pictures at "
+        "Waits: Nothing is sent to the service for now: There is nothing that makes AI versions at "
         "the service's address."
     )
     STOPPED_CLOSED = (
