@@ -144,12 +144,21 @@ class Screen:
                   found.push(`${name}: ${box.scrollWidth} in ${box.clientWidth}`);
                 }
               }
-              for (const each of main.querySelectorAll("[class*=smart-resize-]")) {
-                const { left, right, width } = each.getBoundingClientRect();
+              for (const each of document.querySelectorAll("[class*=smart-resize-]")) {
+                const { bottom, left, right, width } = each.getBoundingClientRect();
                 if (!width || each.closest(".w-sr-only, [hidden], #listing-results"))
                   continue;
                 if (left < -1 || right > window.innerWidth + 1) {
                   found.push(`${each.className}: ${Math.round(left)} to ${Math.round(right)}`);
+                }
+                const isCut = getComputedStyle(each).overflowX === "hidden"
+                  && each.scrollWidth > each.clientWidth + 1;
+                if (isCut && each.querySelector("button, a")) {
+                  found.push(`${each.className}: ${each.scrollWidth} cut to ${each.clientWidth}`);
+                }
+                // Sticks to the bottom of its dialog, all of which has to be within the window.
+                if (each.matches(".smart-resize-room__foot") && bottom > window.innerHeight + 1) {
+                  found.push(`${each.className}: ends at ${Math.round(bottom)}`);
                 }
               }
               return found;
