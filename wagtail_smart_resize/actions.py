@@ -1,14 +1,10 @@
 """What a site's own code can do with recompositions: docs/reference/python.md."""
 
-from .editorial.actions import (
+from .editorial.asking import (
     GenerationOptions,
-    Refused,
     ResizeTarget,
     call_off,
-    choose,
     dismiss_failure,
-    opt_in,
-    opt_out,
     price_of,
     recheck_status,
     request_recomposition,
@@ -16,13 +12,21 @@ from .editorial.actions import (
     retry,
     stop_buying,
     try_now,
+    verdict_for,
+)
+from .editorial.deciding import (
+    UNDO_TIME,
+    choose,
+    opt_in,
+    opt_out,
     undo,
     use_crop,
     use_crop_everywhere,
-    verdict_for,
 )
+from .editorial.refusals import Refused
 
 __all__ = [
+    "UNDO_TIME",
     "GenerationOptions",
     "Refused",
     "ResizeTarget",

@@ -18,8 +18,9 @@ from wagtail.images import get_image_model
 from wagtail.models import CollectionViewRestriction, Page
 from wagtail.permission_policies import ModelPermissionPolicy
 
+from wagtail_smart_resize import actions
 from wagtail_smart_resize.admin.bulk import views
-from wagtail_smart_resize.editorial import actions, listings, permissions
+from wagtail_smart_resize.editorial import listings, permissions
 from wagtail_smart_resize.editorial.estimates import Stays
 from wagtail_smart_resize.models import BudgetPeriod, GatewayRequest, OptOut, Recomposition
 from wagtail_smart_resize.rules import assess

@@ -8,8 +8,9 @@ from support.factories import candidate, live, plain_image, recomposition
 from wagtail.log_actions import log
 from wagtail.models import ModelLogEntry
 
-from wagtail_smart_resize.editorial import actions, audit
-from wagtail_smart_resize.editorial.actions import GenerationOptions, ResizeTarget
+from wagtail_smart_resize import actions
+from wagtail_smart_resize.actions import GenerationOptions, ResizeTarget
+from wagtail_smart_resize.editorial import audit
 from wagtail_smart_resize.models import Recomposition
 from wagtail_smart_resize.publishing import publication
 

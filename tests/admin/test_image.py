@@ -26,12 +26,12 @@ from testapp.models import PicturePage
 from wagtail.images import get_image_model
 from wagtail.models import Collection, GroupCollectionPermission
 
+from wagtail_smart_resize import actions
+from wagtail_smart_resize.actions import ResizeTarget
 from wagtail_smart_resize.admin.image import crop_frame, progress_estimate
 from wagtail_smart_resize.admin.image.screen import Screen
 from wagtail_smart_resize.core import formatting
 from wagtail_smart_resize.core.sizes import Size, Slot
-from wagtail_smart_resize.editorial import actions
-from wagtail_smart_resize.editorial.actions import ResizeTarget
 from wagtail_smart_resize.models import (
     BudgetPeriod,
     Candidate,

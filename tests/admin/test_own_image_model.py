@@ -21,9 +21,8 @@ from wagtail.images import get_image_model
 from wagtail.models import Collection, GroupCollectionPermission
 from yourimages.permissions import OwnImagesOnly
 
-from wagtail_smart_resize import compat
-from wagtail_smart_resize.editorial import actions
-from wagtail_smart_resize.editorial.actions import ResizeTarget
+from wagtail_smart_resize import actions, compat
+from wagtail_smart_resize.actions import ResizeTarget
 from wagtail_smart_resize.models import BudgetPeriod, GatewayRequest, OptOut, Recomposition
 
 pytestmark = pytest.mark.django_db

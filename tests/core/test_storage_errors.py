@@ -11,9 +11,9 @@ from support.bulk_action import address, confirm
 from support.factories import candidate, colour_of, plain_image, recomposition
 from wagtail.images import get_image_model
 
+from wagtail_smart_resize import actions
 from wagtail_smart_resize.core import storage_errors
 from wagtail_smart_resize.core.sizes import Slot
-from wagtail_smart_resize.editorial import actions
 from wagtail_smart_resize.models import GatewayRequest, ImageVersion, PipelineState, Recomposition
 from wagtail_smart_resize.publishing import preparation, publication
 from wagtail_smart_resize.purchasing import passes

@@ -14,8 +14,8 @@ from support.waiting import until
 from wagtail.images import get_image_model
 from wagtail.models import ModelLogEntry
 
-from wagtail_smart_resize.editorial import actions
-from wagtail_smart_resize.editorial.actions import GenerationOptions, Refused, ResizeTarget
+from wagtail_smart_resize import actions
+from wagtail_smart_resize.actions import GenerationOptions, Refused, ResizeTarget
 from wagtail_smart_resize.gateway.client import GatewayClient, JobStatus
 from wagtail_smart_resize.models import (
     BudgetPeriod,

@@ -6,10 +6,11 @@ from django.urls import resolve, reverse
 from support.factories import plain_image, recomposition
 from support.waiting import in_background, somebody_waits, until
 
+from wagtail_smart_resize import actions
 from wagtail_smart_resize.admin.urls import urlpatterns
 from wagtail_smart_resize.core import database
-from wagtail_smart_resize.editorial import actions
 from wagtail_smart_resize.models import GatewayRequest, ImageVersion, OptOut
+from wagtail_smart_resize.purchasing import plan
 
 
 class Lost(Exception):
@@ -76,7 +77,7 @@ def test_within_a_transaction_of_the_caller_s_nothing_is_repeated():
 @pytest.mark.django_db(transaction=True)
 def test_what_is_repeated_is_done_once(gateway, monkeypatch):
     image = plain_image(400, 300)
-    reserve, calls = actions.plan.reserve, []
+    reserve, calls = plan.reserve, []
 
     def lose_twice(request):
         calls.append(request)
@@ -84,7 +85,7 @@ def test_what_is_repeated_is_done_once(gateway, monkeypatch):
             raise lost("40001", "sqlstate")
         return reserve(request)
 
-    monkeypatch.setattr(actions.plan, "reserve", lose_twice)
+    monkeypatch.setattr(plan, "reserve", lose_twice)
     actions.request_recomposition(image, [actions.ResizeTarget.parse("200x200")])
     assert len(calls) == 3
     assert GatewayRequest.objects.count() == 1

@@ -8,8 +8,9 @@ from django.contrib.auth import get_user_model
 from django.utils import timezone
 from support.factories import candidate, live, plain_image, recomposition
 
+from wagtail_smart_resize import actions
 from wagtail_smart_resize.core.money import Price
-from wagtail_smart_resize.editorial import actions, failures, states
+from wagtail_smart_resize.editorial import failures, states
 from wagtail_smart_resize.editorial.states import StateName, Tone
 from wagtail_smart_resize.models import GatewayRequest, ImageVersion, PipelineState, Recomposition
 from wagtail_smart_resize.publishing import publication

@@ -9,8 +9,9 @@ from support.factories import candidate, photo, recomposition
 from support.purchases import again
 from wagtail.models import ModelLogEntry
 
-from wagtail_smart_resize.editorial import actions, states
-from wagtail_smart_resize.editorial.actions import Refused
+from wagtail_smart_resize import actions
+from wagtail_smart_resize.actions import Refused
+from wagtail_smart_resize.editorial import states
 from wagtail_smart_resize.models import ImageVersion, Recomposition
 from wagtail_smart_resize.publishing import publication
 from wagtail_smart_resize.purchasing import passes

@@ -9,7 +9,7 @@ from support.purchases import claimed, due
 from testapp.models import PicturePage
 from wagtail.models import Collection, CollectionViewRestriction, Page
 
-from wagtail_smart_resize.editorial import actions
+from wagtail_smart_resize import actions
 from wagtail_smart_resize.models import OptOut, Recomposition
 
 pytestmark = pytest.mark.django_db

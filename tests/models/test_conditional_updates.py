@@ -10,8 +10,8 @@ from django.utils import timezone
 from support.factories import candidate, plain_image, recomposition
 from support.purchases import Purchase, again, claimed, spent, want
 
+from wagtail_smart_resize import actions
 from wagtail_smart_resize.core import clock
-from wagtail_smart_resize.editorial import actions
 from wagtail_smart_resize.models import (
     BudgetPeriod,
     GatewayRequest,

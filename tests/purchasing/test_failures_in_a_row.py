@@ -7,7 +7,7 @@ from support.commands import status
 from support.factories import plain_image
 from support.purchases import Purchase, circuit_is_open, only, want
 
-from wagtail_smart_resize.editorial import actions
+from wagtail_smart_resize import actions
 from wagtail_smart_resize.models import (
     GatewayRequest,
     PipelineState,

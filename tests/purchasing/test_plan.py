@@ -13,8 +13,8 @@ from support.waiting import TIMEOUT_SECONDS, join
 from testapp.models import PicturePage
 from wagtail.models import Collection, CollectionViewRestriction, Page
 
+from wagtail_smart_resize.actions import ResizeTarget, request_recomposition
 from wagtail_smart_resize.editorial import states
-from wagtail_smart_resize.editorial.actions import ResizeTarget, request_recomposition
 from wagtail_smart_resize.exceptions import SourceUnavailable
 from wagtail_smart_resize.models import (
     GatewayRequest,

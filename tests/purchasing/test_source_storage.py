@@ -17,8 +17,9 @@ from support.purchases import again, only, want
 from support.waiting import TIMEOUT_SECONDS
 from wagtail.models import CollectionViewRestriction
 
+from wagtail_smart_resize import actions
 from wagtail_smart_resize.checks import check_site
-from wagtail_smart_resize.editorial import actions, installation
+from wagtail_smart_resize.editorial import installation
 from wagtail_smart_resize.exceptions import SourceUnavailable
 from wagtail_smart_resize.models import GatewayRequest, OptOut, PipelineState
 from wagtail_smart_resize.purchasing import source_image, submission

@@ -6,8 +6,9 @@ from django.utils import timezone
 from support.factories import candidate, photo, recomposition
 from support.purchases import again, only
 
-from wagtail_smart_resize.editorial import actions, listings, states
-from wagtail_smart_resize.editorial.actions import GenerationOptions, ResizeTarget
+from wagtail_smart_resize import actions
+from wagtail_smart_resize.actions import GenerationOptions, ResizeTarget
+from wagtail_smart_resize.editorial import listings, states
 from wagtail_smart_resize.models import GatewayRequest, Recomposition
 
 pytestmark = pytest.mark.django_db

@@ -23,8 +23,8 @@ from support.small_engine_presets import SMALL_ENGINE_PRESETS  # noqa: E402
 from wagtail.images import get_image_model  # noqa: E402
 from wagtail.models import Collection  # noqa: E402
 
+from wagtail_smart_resize import actions  # noqa: E402
 from wagtail_smart_resize.core import sizes  # noqa: E402
-from wagtail_smart_resize.editorial import actions  # noqa: E402
 from wagtail_smart_resize.models import GatewayRequest, Recomposition  # noqa: E402
 from wagtail_smart_resize.purchasing import demand, passes  # noqa: E402
 from wagtail_smart_resize.renditions.published_cache import process_cache  # noqa: E402

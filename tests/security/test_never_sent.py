@@ -17,8 +17,8 @@ from testapp.models import PicturePage
 from wagtail.images import get_image_model
 from wagtail.models import CollectionViewRestriction, Locale, Page
 
-from wagtail_smart_resize.editorial import actions
-from wagtail_smart_resize.editorial.actions import GenerationOptions, ResizeTarget
+from wagtail_smart_resize import actions
+from wagtail_smart_resize.actions import GenerationOptions, ResizeTarget
 from wagtail_smart_resize.models import GatewayRequest, OptOut, Recomposition
 from wagtail_smart_resize.purchasing import demand, source_image
 from wagtail_smart_resize.renditions import published_cache

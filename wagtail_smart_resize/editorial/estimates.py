@@ -23,8 +23,8 @@ from wagtail_smart_resize.rules import assess
 from wagtail_smart_resize.rules.verdict import OVERRULABLE, Reason, Usage
 from wagtail_smart_resize.settings import settings
 
-from . import actions, states
-from .actions import ResizeTarget
+from . import asking, states
+from .asking import ResizeTarget
 
 Decision = Recomposition.Decision
 
@@ -105,7 +105,7 @@ class Estimate:
 
     @property
     def price(self) -> Price | None:
-        return actions.price_of(self.outputs)
+        return asking.price_of(self.outputs)
 
     @property
     def is_affordable(self) -> bool:

@@ -12,7 +12,7 @@ from wagtail_smart_resize.models import BudgetPeriod, GatewayRequest, Recomposit
 from wagtail_smart_resize.rules.verdict import Reason
 from wagtail_smart_resize.settings import settings
 
-from . import actions, failures
+from . import asking, failures
 from .listings import ListedRecomposition, listed, load_page
 
 Purchase = Recomposition.Purchase
@@ -71,7 +71,7 @@ def figures_for(mine: QuerySet[Recomposition]) -> Figures:
         today=Quota(today, settings.DAILY_LIMIT),
         month=Quota(month, settings.MONTHLY_LIMIT),
         spent=_spent(),
-        limit_price=actions.price_of(settings.MONTHLY_LIMIT),
+        limit_price=asking.price_of(settings.MONTHLY_LIMIT),
         failed=_failed(mine),
         waiting_count=waiting.count(),
         oldest=oldest[0] if oldest else None,

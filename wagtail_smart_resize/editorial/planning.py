@@ -18,8 +18,8 @@ from wagtail_smart_resize.purchasing import demand
 from wagtail_smart_resize.rules.verdict import Reason, Usage
 from wagtail_smart_resize.settings import settings
 
-from . import actions, estimates
-from .actions import ResizeTarget
+from . import asking, estimates
+from .asking import ResizeTarget
 from .estimates import Stays
 
 #: Maximum number of images held in memory.
@@ -53,7 +53,7 @@ class Plan:
     @property
     def price(self) -> Price | None:
         """Return the maximum price; None without `PRICE_PER_OUTPUT`."""
-        return actions.price_of(self.outputs)
+        return asking.price_of(self.outputs)
 
 
 def want_shapes(

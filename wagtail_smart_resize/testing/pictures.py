@@ -5,9 +5,9 @@ import io
 
 from PIL import Image
 
+from wagtail_smart_resize.actions import ResizeTarget
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import Size, same_shape, shape_of
-from wagtail_smart_resize.editorial.actions import ResizeTarget
 from wagtail_smart_resize.models import Candidate, Recomposition
 from wagtail_smart_resize.publishing import publication
 from wagtail_smart_resize.purchasing import demand, plan

@@ -5,8 +5,8 @@ from typing import Any
 from support.factories import photo
 from testapp.models import PicturePage
 
-from wagtail_smart_resize.editorial import actions
-from wagtail_smart_resize.editorial.actions import GenerationOptions, ResizeTarget
+from wagtail_smart_resize import actions
+from wagtail_smart_resize.actions import GenerationOptions, ResizeTarget
 from wagtail_smart_resize.models import Recomposition
 
 

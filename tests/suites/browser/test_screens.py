@@ -11,7 +11,7 @@ from wagtail.users.models import UserProfile
 
 from suites.browser.harness import PHONE
 from suites.browser.sample_data import ask, page_with, photos, review_mode
-from wagtail_smart_resize.editorial import actions
+from wagtail_smart_resize import actions
 from wagtail_smart_resize.models import ImageVersion, PipelineState, Recomposition
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

@@ -10,7 +10,7 @@ from testapp.models import PicturePage
 
 from suites.browser.harness import Effort
 from suites.browser.sample_data import ask, page_with, photos, review_mode
-from wagtail_smart_resize.editorial import actions
+from wagtail_smart_resize import actions
 from wagtail_smart_resize.editorial.states import published_file
 from wagtail_smart_resize.models import ImageVersion, OptOut, Recomposition
 

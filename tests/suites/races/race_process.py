@@ -18,7 +18,7 @@ from testapp.models import PicturePage
 from wagtail.images import get_image_model
 
 from suites.races import pictures
-from wagtail_smart_resize.editorial import actions
+from wagtail_smart_resize import actions
 from wagtail_smart_resize.models import Candidate, ImageVersion
 from wagtail_smart_resize.publishing import frontend_cache, publication
 from wagtail_smart_resize.purchasing import passes

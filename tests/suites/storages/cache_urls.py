@@ -7,7 +7,7 @@ from django.http import HttpResponse
 from django.urls import include, path
 from django.views.static import serve
 
-from wagtail_smart_resize.editorial import actions
+from wagtail_smart_resize import actions
 from wagtail_smart_resize.models import Recomposition
 from wagtail_smart_resize.repair import repairs
 

@@ -15,8 +15,8 @@ from support.waiting import until
 from wagtail.images import get_image_model
 
 from suites.faults import fault_site as faults
+from wagtail_smart_resize import actions
 from wagtail_smart_resize.core.sizes import Slot
-from wagtail_smart_resize.editorial import actions
 from wagtail_smart_resize.models import Candidate, ImageVersion
 from wagtail_smart_resize.repair import repairs
 

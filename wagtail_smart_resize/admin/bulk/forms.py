@@ -10,9 +10,9 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from wagtail_smart_resize.actions import ResizeTarget
 from wagtail_smart_resize.admin.image.place import written
 from wagtail_smart_resize.core.sizes import Slot, size_of_ratio
-from wagtail_smart_resize.editorial.actions import ResizeTarget
 from wagtail_smart_resize.rules.verdict import Usage
 from wagtail_smart_resize.settings import settings
 

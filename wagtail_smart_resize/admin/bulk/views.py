@@ -16,12 +16,13 @@ from wagtail.admin import messages
 from wagtail.images.views.bulk_actions.image_bulk_action import ImageBulkAction
 from wagtail.models import Collection
 
+from wagtail_smart_resize import actions
+from wagtail_smart_resize.actions import Refused
 from wagtail_smart_resize.core.formatting import price_text
 from wagtail_smart_resize.core.keys import parse_key
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.storage_errors import StorageError
-from wagtail_smart_resize.editorial import actions, estimates, lost_files, permissions
-from wagtail_smart_resize.editorial.actions import Refused
+from wagtail_smart_resize.editorial import estimates, lost_files, permissions
 from wagtail_smart_resize.models import GatewayRequest, ImageVersion
 from wagtail_smart_resize.purchasing import plan
 from wagtail_smart_resize.rules import usage

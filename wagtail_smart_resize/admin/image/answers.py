@@ -11,10 +11,10 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from wagtail.admin import messages
 
+from wagtail_smart_resize import actions
+from wagtail_smart_resize.actions import Refused
 from wagtail_smart_resize.admin.base import ImageMixin
 from wagtail_smart_resize.core.keys import parse_key
-from wagtail_smart_resize.editorial import actions
-from wagtail_smart_resize.editorial.actions import Refused
 from wagtail_smart_resize.models import Recomposition
 
 

@@ -6,8 +6,8 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from wagtail_smart_resize.editorial import actions
-from wagtail_smart_resize.editorial.actions import Refused
+from wagtail_smart_resize import actions
+from wagtail_smart_resize.actions import Refused
 from wagtail_smart_resize.models import GatewayRequest, Recomposition
 
 from .answers import ActionMixin, decisions_to_undo, undo

@@ -7,9 +7,9 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from wagtail.log_actions import log
 
+from wagtail_smart_resize import actions
 from wagtail_smart_resize.compat import get_image_permission_policy
 from wagtail_smart_resize.core.site_image import SiteImage
-from wagtail_smart_resize.editorial import actions
 
 from .answers import ActionMixin
 from .forms import FocalAreaForm

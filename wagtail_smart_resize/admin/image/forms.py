@@ -8,9 +8,9 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from wagtail.admin.widgets import AdminAutoHeightTextInput
 
+from wagtail_smart_resize.actions import GenerationOptions, ResizeTarget
 from wagtail_smart_resize.core.keys import parse_key
 from wagtail_smart_resize.core.sizes import RESOLUTIONS, size_of_ratio
-from wagtail_smart_resize.editorial.actions import GenerationOptions, ResizeTarget
 from wagtail_smart_resize.models import Candidate, Recomposition
 from wagtail_smart_resize.settings import settings
 

@@ -8,9 +8,10 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from wagtail_smart_resize import actions
+from wagtail_smart_resize.actions import Refused, ResizeTarget
 from wagtail_smart_resize.core.keys import parse_key
-from wagtail_smart_resize.editorial import actions
-from wagtail_smart_resize.editorial.actions import Refused, ResizeTarget
+from wagtail_smart_resize.editorial.refusals import file_replaced_error
 from wagtail_smart_resize.models import Candidate, GatewayRequest
 from wagtail_smart_resize.settings import settings
 
@@ -46,7 +47,7 @@ class MakeView(ActionMixin):
         form = MakeForm(request.POST)
         found = self._places(request.POST.getlist("what"))
         if self._is_replaced:
-            return self.refuse(str(actions.file_replaced_error()))
+            return self.refuse(str(file_replaced_error()))
         if not found:
             return self.refuse(_("This place is not there any more: nothing was bought."))
         if not form.is_valid():

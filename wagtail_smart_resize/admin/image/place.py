@@ -14,9 +14,10 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from wagtail_smart_resize import actions
+from wagtail_smart_resize.actions import ResizeTarget
 from wagtail_smart_resize.core.sizes import Size, Slot
-from wagtail_smart_resize.editorial import actions, places, states
-from wagtail_smart_resize.editorial.actions import ResizeTarget
+from wagtail_smart_resize.editorial import places, states
 from wagtail_smart_resize.models import Candidate, GatewayRequest, Recomposition
 from wagtail_smart_resize.rules.verdict import Reason
 from wagtail_smart_resize.settings import Recipe, UnknownRecipe, settings

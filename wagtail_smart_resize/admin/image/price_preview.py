@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from wagtail_smart_resize import actions
 from wagtail_smart_resize.core.formatting import price_text
-from wagtail_smart_resize.editorial import actions
 from wagtail_smart_resize.rules import assess
 
 from .forms import MAX_CANDIDATES

@@ -12,10 +12,10 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from wagtail_smart_resize.actions import ResizeTarget
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import same_shape
 from wagtail_smart_resize.editorial import places, states
-from wagtail_smart_resize.editorial.actions import ResizeTarget
 from wagtail_smart_resize.models import Recomposition
 from wagtail_smart_resize.settings import settings
 

@@ -7,7 +7,8 @@ from django.utils.translation import gettext as _
 from django.views.generic import View
 from wagtail.admin import messages
 
-from wagtail_smart_resize.editorial import actions, permissions
+from wagtail_smart_resize import actions
+from wagtail_smart_resize.editorial import permissions
 
 
 class BuyingView(View):

@@ -8,10 +8,10 @@ from django.db.models import prefetch_related_objects
 from django.utils.functional import SimpleLazyObject
 from wagtail.admin.utils import get_user_display_name
 
+from wagtail_smart_resize.actions import ResizeTarget
 from wagtail_smart_resize.admin.image.context import ImageContext, open_pages
 from wagtail_smart_resize.admin.image.place import Choice, Place, stored_candidates
 from wagtail_smart_resize.editorial import listings, places, states
-from wagtail_smart_resize.editorial.actions import ResizeTarget
 from wagtail_smart_resize.models import Recomposition
 
 

@@ -16,11 +16,13 @@ from wagtail.admin import messages
 from wagtail.admin.utils import get_user_display_name
 from wagtail.admin.views.generic import WagtailAdminTemplateMixin
 
+from wagtail_smart_resize import actions
+from wagtail_smart_resize.actions import Refused
 from wagtail_smart_resize.admin.image.answers import decisions_to_undo, is_fetched, undo, undo_facts
 from wagtail_smart_resize.admin.image.room import has_shortcuts
 from wagtail_smart_resize.core.keys import parse_key
-from wagtail_smart_resize.editorial import actions, listings, permissions
-from wagtail_smart_resize.editorial.actions import Refused
+from wagtail_smart_resize.editorial import listings, permissions
+from wagtail_smart_resize.editorial.refusals import locked_image
 from wagtail_smart_resize.models import Candidate, Recomposition
 from wagtail_smart_resize.settings import settings
 
@@ -265,7 +267,7 @@ def _decide(row: Recomposition, user: Any, act: Callable[[], None]) -> Recomposi
     """
     if not permissions.may_choose(user, row.image):
         raise PermissionDenied
-    with actions.locked_image(row.image_id):
+    with locked_image(row.image_id):
         current = Recomposition.objects.select_related("decided_by", "image").filter(pk=row.pk)
         _refuse_if_decided(current.first())
         act()

@@ -4,9 +4,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from wagtail_smart_resize import actions
 from wagtail_smart_resize.core import database
 from wagtail_smart_resize.core.schema import problem_of
-from wagtail_smart_resize.editorial import actions
 
 
 class Command(BaseCommand):

@@ -11,11 +11,11 @@ from django.db.models import Q, QuerySet
 from wagtail.images import get_image_model
 from wagtail.models import Collection
 
+from wagtail_smart_resize.actions import ResizeTarget
 from wagtail_smart_resize.core import database
 from wagtail_smart_resize.core.formatting import price_text
 from wagtail_smart_resize.core.schema import problem_of
 from wagtail_smart_resize.editorial import planning
-from wagtail_smart_resize.editorial.actions import ResizeTarget
 from wagtail_smart_resize.rules import assess
 from wagtail_smart_resize.runners import modes
 from wagtail_smart_resize.settings import settings

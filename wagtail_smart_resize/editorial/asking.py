@@ -1,18 +1,15 @@
-"""Actions on an image's recompositions, for the admin and for a site's own code.
+"""Asking for pictures, calling off what was asked for, and what to do after a failure.
 
-Callers check permissions. Requests, decisions and opt-outs are recorded in Wagtail's audit log, and
-what makes work wakes the pipeline. What can't be done raises `Refused`, with text for the user.
+Callers check permissions. It is recorded in Wagtail's audit log, and what makes work wakes the
+pipeline. What can't be done raises `Refused`, with text for the user.
 """
 
-import datetime as dt
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from django.db import IntegrityError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -23,36 +20,23 @@ from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import Slot
 from wagtail_smart_resize.core.slices import slices
 from wagtail_smart_resize.core.storage_errors import StorageError
-from wagtail_smart_resize.exceptions import SmartResizeError
 from wagtail_smart_resize.models import (
-    Candidate,
     GatewayRequest,
-    ImageVersion,
-    OptOut,
     PipelineState,
     Recomposition,
     events,
 )
 from wagtail_smart_resize.purchasing import demand, outcomes, plan
 from wagtail_smart_resize.rules import assess
-from wagtail_smart_resize.rules.verdict import Reason, Verdict
+from wagtail_smart_resize.rules.verdict import Verdict
 from wagtail_smart_resize.runners import modes
 from wagtail_smart_resize.settings import Recipe, settings
 
 from . import audit, permissions
+from .refusals import Refused, file_replaced_error, locked_image, under_way_error
 
 Purchase = Recomposition.Purchase
 Status = GatewayRequest.Status
-
-
-class Refused(SmartResizeError):
-    """An action that can't be done now. Its text tells the user why, in their language.
-
-    `code` is one of those in docs/reference/python.md, or the reason of a rule.
-    """
-
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(code, detail)
 
 
 @dataclass(frozen=True)
@@ -121,52 +105,6 @@ def verdict_for(
     """
     image_facts = image_facts or assess.ImageFacts.for_image(image)
     return assess.assess(image_facts, target.shape, [target.slot], target.recipe, by_person=True)
-
-
-# An image may be deleted, or its file replaced, while somebody has its screen open.
-
-
-@contextmanager
-def locked_image(image_id: Any) -> Iterator[str]:
-    """Lock the image's recompositions for a transaction; yield the current hash of its file.
-
-    Raises Refused("deleted") if the image has been deleted.
-    """
-    try:
-        ImageVersion.get_for(image_id)
-    except IntegrityError as error:
-        raise _deleted_error() from error
-    with database.atomic():
-        ImageVersion.lock(image_id)
-        stored = database.site_images().filter(pk=image_id)
-        file_hash = stored.values_list("file_hash", flat=True).first()
-        if file_hash is not None:
-            yield file_hash
-            return
-    # Within a transaction of the caller's, the foreign key of a row without an image would only
-    # fail on commit.
-    ImageVersion.objects.filter(pk=image_id).delete()
-    raise _deleted_error()
-
-
-def _deleted_error() -> Refused:
-    return Refused("deleted", _("The image has been deleted: nothing was done."))
-
-
-def _under_way_error() -> Refused:
-    text = _("An AI version for this place has already been asked for.")
-    return Refused("under_way", text)
-
-
-def file_replaced_error() -> Refused:
-    """Return the `Refused` to raise if the image has another file than the person saw."""
-    return Refused(
-        "replaced",
-        _(
-            "The image's file was replaced while you were here: nothing was bought. Have a look "
-            "at the new picture first."
-        ),
-    )
 
 
 # Requesting
@@ -272,7 +210,7 @@ def _take_back(row: Recomposition) -> None:
 
 def _check_rules(image: SiteImage, row: Recomposition, override_rules: bool) -> None:
     if row.purchase == Purchase.REQUESTED:
-        raise _under_way_error()
+        raise under_way_error()
     slots = row.parsed_slots
     verdict = assess.assess(
         assess.ImageFacts.for_image(image),
@@ -303,7 +241,7 @@ def _claim(row: Recomposition, request: GatewayRequest, user: Any, override_rule
         next_attempt_at=None,
     )
     if not taken:
-        raise _under_way_error()
+        raise under_way_error()
 
 
 def _budget_text(outputs: int) -> str:
@@ -399,7 +337,7 @@ def retry(row: Recomposition, *, user: Any = None, key: uuid.UUID | None = None)
     code "not_failed", or one of those of `request_recomposition`.
     """
     if row.purchase == Purchase.REQUESTED:
-        raise _under_way_error()
+        raise under_way_error()
     if row.purchase != Purchase.FAILED:
         raise Refused("not_failed", _("There is nothing to try again: this has not failed."))
     if row.source_hash != row.image.file_hash:
@@ -483,136 +421,3 @@ def dismiss_failure(row: Recomposition, *, user: Any = None) -> None:
             raise Refused(
                 "under_way", _("An AI version for this place has already been asked for.")
             )
-
-
-# Deciding
-
-#: How long a decision of the admin can be undone before it takes effect.
-UNDO_TIME = dt.timedelta(seconds=10)
-#: What an undo may take to arrive.
-UNDO_GRACE = dt.timedelta(seconds=2)
-
-
-def _takes_effect_at(undoable: bool) -> dt.datetime | None:
-    return timezone.now() + UNDO_TIME + UNDO_GRACE if undoable else None
-
-
-@database.retried
-def choose(candidate: Candidate, *, user: Any = None, undoable: bool = False) -> None:
-    """Make the candidate the picture of its shape: at once, or if `undoable`, after `UNDO_TIME`.
-
-    Raises Refused with the code "not_stored", "replaced" or "deleted".
-    """
-    row = candidate.recomposition
-    if not candidate.stored:
-        raise Refused("not_stored", _("This version has not been fetched completely."))
-    with locked_image(row.image_id) as file_hash:
-        if row.source_hash != file_hash:
-            raise Refused(
-                "replaced", _("The image's file was replaced: this version is of the old one.")
-            )
-        row.choose(candidate, user, _takes_effect_at(undoable))
-        audit.chose(row, candidate, user)
-    modes.wake()
-
-
-@database.retried
-def use_crop(
-    row: Recomposition, *, user: Any = None, undoable: bool = False, reason: str = ""
-) -> None:
-    """Decide for the standard crop: at once, or if `undoable`, after `UNDO_TIME`.
-
-    `reason` is kept in the image's history: one of `audit.DECLINE_REASONS`, or text.
-
-    Candidates are kept, and any of them can be chosen later.
-
-    Raises Refused("deleted"), or Refused("replaced") if the row is of another file than the image's
-    current one: the decision would have no effect.
-    """
-    with locked_image(row.image_id) as file_hash:
-        if row.source_hash != file_hash:
-            raise file_replaced_error()
-        row.choose(None, user, _takes_effect_at(undoable))
-        row.leave()
-        audit.declined(row, user, reason)
-    modes.wake()
-
-
-@database.retried
-def undo(row: Recomposition, *, user: Any = None, decided_at: dt.datetime | None = None) -> None:
-    """Undo the last decision on the row, before it takes effect: all is as it was before.
-
-    `decided_at` is the row's when the decision was made; None for whatever is the last one. With
-    it, an undo that arrives late takes back no decision but its own.
-
-    Raises Refused with the code "too_late", also if there is nothing to undo, "not_yours" if
-    somebody else has decided, "decided_again" if the same person has, or "deleted".
-    """
-    with locked_image(row.image_id):
-        row.refresh_from_db()
-        if row.takes_effect_at and row.decided_by_id != getattr(user, "pk", None):
-            raise Refused(
-                "not_yours", _("Somebody else has decided here since: nothing was undone.")
-            )
-        if row.takes_effect_at and decided_at not in (None, row.decided_at):
-            raise Refused(
-                "decided_again", _("You have decided again here since: nothing was undone.")
-            )
-        if not row.undo_decision(timezone.now()):
-            raise Refused("too_late", _("It is too late to undo this: visitors see it already."))
-        audit.undone(row, user)
-    modes.wake()
-
-
-@database.retried
-def use_crop_everywhere(
-    image: SiteImage, *, user: Any = None, undoable: bool = False
-) -> list[Recomposition]:
-    """Decide for the standard crop in all shapes of the image's present file.
-
-    Return the rows for which that is a new decision. Raises Refused("deleted").
-    """
-    with locked_image(image.pk) as file_hash:
-        rows = Recomposition.objects.filter(image_id=image.pk, source_hash=file_hash)
-        others = rows.exclude(decision=Recomposition.Decision.CROP, live=None).order_by("pk")
-        decided = list(others.select_related("image"))
-        for row in decided:
-            use_crop(row, user=user, undoable=undoable)
-    return decided
-
-
-# Opting out
-
-
-@database.retried
-def opt_out(
-    image: SiteImage, *, user: Any = None, reason: str = "", use_crop: bool = False
-) -> None:
-    """Keep the image from ever being sent to the service.
-
-    What is live stays live, unless `use_crop`: see `use_crop_everywhere`. A second call opts
-    nothing out. Raises Refused("deleted").
-    """
-    if use_crop:
-        use_crop_everywhere(image, user=user)
-    with locked_image(image.pk):
-        _optout, created = OptOut.objects.get_or_create(
-            image_id=image.pk, defaults={"user": user, "reason": reason}
-        )
-        if created:
-            audit.opted_out(image, user, reason)
-
-
-@database.retried
-def opt_in(image: SiteImage, *, user: Any = None) -> None:
-    """Allow the image to be sent again, and make due what waited for that.
-
-    A call for an image that is not opted out does nothing. Raises Refused("deleted").
-    """
-    with locked_image(image.pk):
-        if not OptOut.objects.filter(image_id=image.pk).delete()[0]:
-            return
-        audit.opted_in(image, user)
-        rows = Recomposition.objects.filter(image_id=image.pk)
-        rows.wake(Reason.OPTED_OUT, timezone.now())
-    modes.wake()
