@@ -238,6 +238,7 @@ class TestUndoing:
                 actions.choose(picture, user=ada, undoable=True)
             else:
                 actions.use_crop(again(row), user=ada, undoable=True)
+        assert ModelLogEntry.objects.filter(object_id=str(row.image_id)).count() == 1
         actions.undo(row, user=ada)
         assert facts(row) == before
 

@@ -43,8 +43,8 @@ def choose(candidate: Candidate, *, user: Any = None, undoable: bool = False) ->
             raise Refused(
                 "replaced", _("The image's file was replaced: this version is of the old one.")
             )
-        row.choose(candidate, user, _takes_effect_at(undoable))
-        audit.chose(row, candidate, user)
+        if row.choose(candidate, user, _takes_effect_at(undoable)):
+            audit.chose(row, candidate, user)
     modes.wake()
 
 
@@ -64,9 +64,9 @@ def use_crop(
     with locked_image(row.image_id) as file_hash:
         if row.source_hash != file_hash:
             raise file_replaced_error()
-        row.choose(None, user, _takes_effect_at(undoable))
-        row.leave()
-        audit.declined(row, user, reason)
+        if row.choose(None, user, _takes_effect_at(undoable)):
+            row.leave()
+            audit.declined(row, user, reason)
     modes.wake()
 
 

@@ -400,10 +400,12 @@ class Recomposition(ConditionalUpdateModel):
         candidate: "Candidate | None",
         user: Any,
         takes_effect_at: dt.datetime | None = None,
-    ) -> None:
+    ) -> bool:
         """Record a person's decision for a candidate, or for the standard crop (None).
 
         The last recorded decision stands. Until `takes_effect_at`, None for now, it can be undone.
+        Return False if the same person has just decided the same, and may still undo that.
+
         Raise ValueError for a candidate of another recomposition, or one whose file is not stored.
         """
         if candidate and (candidate.recomposition_id != self.pk or not candidate.stored):
@@ -415,7 +417,7 @@ class Recomposition(ConditionalUpdateModel):
                 self.refresh_from_db(fields=self._UNDONE)
                 if self._is_decided_so(candidate, user):
                     # Pressed twice: undone once, all is as it was before the first.
-                    return
+                    return False
                 before = {name: _exact(getattr(self, name)) for name in self._UNDONE}
             self.update_if(
                 where={},
@@ -430,6 +432,7 @@ class Recomposition(ConditionalUpdateModel):
             ImageVersion.mark_publish_due(self.image_id, takes_effect_at)
         if candidate is None and takes_effect_at is None:
             events.declined(self)
+        return True
 
     def _is_decided_so(self, candidate: "Candidate | None", user: Any) -> bool:
         """Return whether the same person has just decided the same, and may still undo it."""

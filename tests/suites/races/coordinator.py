@@ -183,6 +183,7 @@ def _make_due() -> None:
     waiting.filter(waiting_reason__in=["", Reason.CIRCUIT_OPEN]).update(next_attempt_at=past)
     for due in ("publish_due_at", "purge_due_at"):
         ImageVersion.objects.exclude(**{due: None}).update(**{due: past})
+    Recomposition.objects.exclude(takes_effect_at=None).update(takes_effect_at=past)
     PipelineState.objects.exclude(probe_at=None).update(probe_at=past)
     PipelineState.objects.update(paused_until=None)
 

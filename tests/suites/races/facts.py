@@ -63,6 +63,7 @@ def final() -> dict[str, Any]:
         "left": {
             "unfinished": GatewayRequest.objects.unfinished().count(),
             "wanted": Recomposition.objects.wanted().count(),
+            "undoable": Recomposition.objects.exclude(takes_effect_at=None).count(),
             "flips": ImageVersion.objects.exclude(publish_due_at=None).count(),
             "purges": ImageVersion.objects.exclude(purge_due_at=None).count(),
             "unstored": Candidate.objects.filter(stored=False).count(),
@@ -86,17 +87,23 @@ def _row(row: Recomposition) -> dict[str, Any]:
 
 
 def _last_decision(row: Recomposition) -> list[Any] | None:
-    """Return the last choice in the audit log: ["candidate", 7, user] or ["crop", None, user].
+    """Return the last choice in the audit log that was not undone.
 
-    The log's entries are written under the image's lock, so their order is that of the choices.
+    That is ["candidate", 7, user] or ["crop", None, user]. The log's entries are written under the
+    image's lock, so their order is that of the choices.
     """
     entries = ModelLogEntry.objects.filter(object_id=str(row.image_id))
-    decisions = entries.filter(action__in=[audit.CHOOSE, audit.DECLINE]).order_by("-pk")
-    for entry in decisions:
-        if set(entry.data["sizes"]) & set(row.slots):
+    ours = entries.filter(action__in=[audit.CHOOSE, audit.DECLINE, audit.UNDO]).order_by("pk")
+    standing: list[list[Any]] = []
+    for entry in ours:
+        if not set(entry.data["sizes"]) & set(row.slots):
+            continue
+        if entry.action == audit.UNDO:
+            standing.pop()
+        else:
             candidate = entry.data.get("candidate")
-            return ["candidate" if candidate else "crop", candidate, entry.user_id]
-    return None
+            standing.append(["candidate" if candidate else "crop", candidate, entry.user_id])
+    return standing[-1] if standing else None
 
 
 def _page(version: ImageVersion) -> dict[str, Any]:

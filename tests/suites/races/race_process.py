@@ -19,7 +19,7 @@ from wagtail.images import get_image_model
 
 from suites.races import pictures
 from wagtail_smart_resize import actions
-from wagtail_smart_resize.models import Candidate, ImageVersion
+from wagtail_smart_resize.models import Candidate, ImageVersion, Recomposition
 from wagtail_smart_resize.publishing import frontend_cache, publication
 from wagtail_smart_resize.purchasing import passes
 from wagtail_smart_resize.repair import repairs
@@ -27,7 +27,16 @@ from wagtail_smart_resize.repair import repairs
 #: Images from which a process chooses at each step.
 WINDOW = 6
 
-WEIGHTS = {"view_page": 10, "work": 7, "decide": 8, "ask": 4, "flip": 4, "purge": 2, "repair": 1}
+WEIGHTS = {
+    "view_page": 10,
+    "work": 7,
+    "decide": 8,
+    "undo": 4,
+    "ask": 4,
+    "flip": 4,
+    "purge": 2,
+    "repair": 1,
+}
 
 #: What editors ask for: one size, two, or the preset with a recipe of its own. Of the two squares
 #: on a page, which count as one shape, 123x120 is the one that is bought for both.
@@ -88,11 +97,20 @@ class RaceProcess:
         if not latest:
             return
         candidate = self.random.choice(latest)
+        undoable = self.random.random() < 0.5
         self.counts["decided"] += 1
         if self.random.random() < 0.5:
-            actions.choose(candidate, user=user)
+            actions.choose(candidate, user=user, undoable=undoable)
         else:
-            actions.use_crop(candidate.recomposition, user=user)
+            actions.use_crop(candidate.recomposition, user=user, undoable=undoable)
+
+    def undo(self, _image_id: Any) -> None:
+        """Take back a decision of this editor's, which may take effect at this moment."""
+        user = get_user_model().objects.get(username=f"editor-{self.number}")
+        rows = Recomposition.objects.filter(decided_by=user).exclude(takes_effect_at=None)
+        if row := rows.order_by("takes_effect_at").first():
+            actions.undo(row, user=user, decided_at=row.decided_at)
+            self.counts["undone"] += 1
 
     def ask(self, image_id: Any) -> None:
         """Ask for two candidates of each shape as an editor.

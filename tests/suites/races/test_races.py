@@ -317,6 +317,7 @@ def test_they_did_race(race):
     counts = race.counts()
     assert counts["compared"] > 100
     assert counts["decided"] > 50
+    assert counts["undone"] > 5
     assert counts["asked"] > PROCESSES
     assert counts["flipped"] > 5
     assert counts["repair"] >= PROCESSES

@@ -110,8 +110,8 @@ class Editor:
     def _undo(self, screen: Page, answer: Any) -> None:
         """Undo what a decision's answer offers to undo."""
         undo = answer["undo"]
-        rows = [("rows", str(row)) for row in undo["rows"]]
-        self._browser.post_fields(screen, undo["url"], rows)
+        decisions = [("decisions", each) for each in undo["fields"]["decisions"]]
+        self._browser.post_fields(screen, undo["url"], decisions)
         self._count("undone")
 
     def _choose_version(self) -> tuple[Page, Any] | None:
