@@ -15,7 +15,6 @@ from .editorial.asking import (
     verdict_for,
 )
 from .editorial.deciding import (
-    UNDO_TIME,
     choose,
     opt_in,
     opt_out,
@@ -26,7 +25,6 @@ from .editorial.deciding import (
 from .editorial.refusals import Refused
 
 __all__ = [
-    "UNDO_TIME",
     "GenerationOptions",
     "Refused",
     "ResizeTarget",

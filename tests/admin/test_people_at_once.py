@@ -405,7 +405,7 @@ class TestTwoEditors:
         )
         assert "It is being tried again." in told(send(editor, first))
         editor.force_login(people.superuser)
-        assert "There is nothing to try again" in told(send(editor, second))
+        assert "has already been asked for" in told(send(editor, second))
         assert bought().count() == 1
 
     @pytest.mark.parametrize(

@@ -212,7 +212,7 @@ class TestWaiting:
         ("outputs", "why"),
         [
             ([{"later": "connection"}, {}], "can't be fetched from the service"),
-            ([{}], "storage or database has not taken the pictures"),
+            ([{}], "storage or database has not taken the AI versions"),
         ],
     )
     def test_pictures_that_do_not_come_in_say_where_it_sticks(self, outputs, why):

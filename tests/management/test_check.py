@@ -65,7 +65,7 @@ SERVICE = [
     ("401", "does not accept the site's key", "API_KEY"),
     ("402", "is used up", "Top up"),
     ("403", "forbids this", "Ask the service"),
-    ("405", "nothing that makes pictures", "BASE_URL"),
+    ("405", "nothing that makes AI versions", "BASE_URL"),
     ("500", "out of order", "Wait"),
     ("503", "out of order", "Wait"),
     ("502", "answers can't be read", "really the service"),
@@ -88,7 +88,7 @@ def test_a_wrong_base_address_is_told_from_an_unknown_request(worked, configure,
     configure(BASE_URL=worked.gateway.origin + path)
     _status, found = check()
     result, said, advice = found["The service"]
-    assert (result, "nothing that makes pictures" in said) == ("wrong", True)
+    assert (result, "nothing that makes AI versions" in said) == ("wrong", True)
     assert worked.gateway.origin + path in advice
 
 
@@ -117,7 +117,7 @@ def test_another_site_at_the_service_s_address(worked, configure, status):
         _status, found = check()
     result, said, _advice = found["The service"]
     assert result == "wrong"
-    assert "answers can't be read" in said or "nothing that makes pictures" in said
+    assert "answers can't be read" in said or "nothing that makes AI versions" in said
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from wagtail_smart_resize import actions
 from wagtail_smart_resize.actions import Refused
 from wagtail_smart_resize.admin.base import ImageMixin
 from wagtail_smart_resize.core.keys import parse_key
+from wagtail_smart_resize.editorial.deciding import UNDO_TIME
 from wagtail_smart_resize.models import Recomposition
 
 
@@ -87,7 +88,7 @@ def undo_facts(url: str, rows: list[Recomposition]) -> dict[str, Any]:
             "url": url,
             "fields": {DECISIONS: decisions},
             "rows": [row.pk for row in rows],
-            "seconds": round(actions.UNDO_TIME.total_seconds()),
+            "seconds": round(UNDO_TIME.total_seconds()),
         }
     }
 

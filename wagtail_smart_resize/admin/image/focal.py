@@ -7,9 +7,9 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from wagtail.log_actions import log
 
-from wagtail_smart_resize import actions
 from wagtail_smart_resize.compat import get_image_permission_policy
 from wagtail_smart_resize.core.site_image import SiteImage
+from wagtail_smart_resize.editorial.deciding import UNDO_TIME
 
 from .answers import ActionMixin
 from .forms import FocalAreaForm
@@ -40,7 +40,7 @@ class FocalAreaView(ActionMixin):
             undo={
                 "url": reverse("smart_resize_admin:focal_area", args=[self.image.pk]),
                 "fields": dict(zip(("left", "top", "width", "height"), before, strict=True)),
-                "seconds": round(actions.UNDO_TIME.total_seconds()),
+                "seconds": round(UNDO_TIME.total_seconds()),
             },
         )
 

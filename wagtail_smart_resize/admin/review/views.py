@@ -22,6 +22,7 @@ from wagtail_smart_resize.admin.image.answers import decisions_to_undo, is_fetch
 from wagtail_smart_resize.admin.image.room import has_shortcuts
 from wagtail_smart_resize.core.keys import parse_key
 from wagtail_smart_resize.editorial import listings, permissions
+from wagtail_smart_resize.editorial.deciding import UNDO_TIME
 from wagtail_smart_resize.editorial.refusals import locked_image
 from wagtail_smart_resize.models import Candidate, Recomposition
 from wagtail_smart_resize.settings import settings
@@ -195,7 +196,7 @@ class ApproveSelectedView(DecisionView):
             "entries": shown,
             "unseen": [entry for entry in offered if not entry.selected],
             "pages": len({page.pk for entry in shown for page in entry.pages}),
-            "seconds": round(actions.UNDO_TIME.total_seconds()),
+            "seconds": round(UNDO_TIME.total_seconds()),
         }
         return render(self.request, "wagtail_smart_resize/review/approve.html", context)
 
