@@ -268,7 +268,7 @@ def source_picture(image: SiteImage) -> SourcePicture:
         canvas.save(content, format, quality=JPEG_QUALITY)
     else:
         canvas.save(content, format)
-    return SourcePicture(content.getvalue(), Image.MIME[format], *canvas.size)
+    return SourcePicture(content.getvalue(), CONTENT_TYPES[format], *canvas.size)
 
 
 def source_content_type(request: GatewayRequest) -> str:
@@ -281,8 +281,12 @@ def source_content_type(request: GatewayRequest) -> str:
     if size is None:
         assert request.image is not None
         with _open_image(request.image) as picture:
-            return Image.MIME[_encoding_format(picture.format, *picture.size)]
-    return Image.MIME[_encoding_format(request.source_format, *size)]
+            return CONTENT_TYPES[_encoding_format(picture.format, *picture.size)]
+    return CONTENT_TYPES[_encoding_format(request.source_format, *size)]
+
+
+#: Pillow's own list is empty in a process that has opened no picture yet.
+CONTENT_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png"}
 
 
 def _encoding_format(format: str | None, width: int, height: int) -> str:
