@@ -1,9 +1,12 @@
 """What differs between an original and its result, cell by cell.
 
-The result is laid back onto the original. A redrawn picture drifts, so each cell is looked for
-around its place. What it looks like there, in lightness and colour, is its agreement.
+The result is laid back onto the original. A redrawn picture drifts smoothly, so large cells are
+looked for around their places first, the drift that they share is taken out, and then small cells
+are looked for close to theirs: a small cell that may be found far away is found anywhere. What a
+cell looks like there, in lightness and colour, is its agreement.
 """
 
+import warnings
 from dataclasses import dataclass
 
 import cv2
@@ -11,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .pixels import Pixels
-from .registration import Matrix
+from .registration import Flags, Matrix
 
 Floats = NDArray[np.float32]
 
-#: Number of cells along the longer side.
-GRID = 16
-#: How far a cell may have drifted, as a share of the longer side.
-DRIFT = 0.035
+#: Number of large and of small cells along the longer side, and how far each may lie off, as a
+#: share of that side.
+LARGE, LARGE_DRIFT = 16, 0.035
+SMALL, SMALL_DRIFT = 24, 0.012
 #: Sigma of the blur that takes out grain, in pixels.
 BLUR = 1.6
 #: Standard deviation of lightness below which a cell is flat: then only tones can be compared.
@@ -29,6 +32,12 @@ MOST_DETAIL = 25.0
 WHOLE = 0.97
 #: Agreement under which a cell differs, and from which on its drift is known.
 DIFFERS, SURE = 0.6, 0.6
+#: A cell's drift counts if it is within so many pixels of what its neighbours have in the median.
+ALIKE = 6.0
+#: Sigma, in cells, over which the drift of cells is smoothed.
+SMOOTH = 1.2
+#: The most, of 255, that a colour may be tinted: more is another colour.
+MOST_TINT = 14.0
 
 
 @dataclass(frozen=True)
@@ -45,7 +54,7 @@ class Cells:
     """Pixels to the right and down by which the cell was found; NaN where that is not known."""
 
     @property
-    def compared(self) -> NDArray[np.bool_]:
+    def compared(self) -> Flags:
         return ~np.isnan(self.agreement)
 
     @property
@@ -53,7 +62,7 @@ class Cells:
         return float(self.detail[self.compared].sum())
 
 
-def laid_back(result: Pixels, matrix: Matrix, original: Pixels) -> tuple[Pixels, NDArray[np.bool_]]:
+def laid_back(result: Pixels, matrix: Matrix, original: Pixels) -> tuple[Pixels, Flags]:
     """Return the result as seen from the original, and which of its pixels the result holds."""
     height, width = original.shape[:2]
     flags = cv2.WARP_INVERSE_MAP
@@ -63,37 +72,89 @@ def laid_back(result: Pixels, matrix: Matrix, original: Pixels) -> tuple[Pixels,
     return back, seen > 0  # type: ignore[return-value]
 
 
-def compare(original: Pixels, back: Pixels, seen: NDArray[np.bool_]) -> Cells:
-    """Compare the original with the result laid back onto it. Both are RGB and of one size."""
-    height, width = original.shape[:2]
-    longer = max(width, height)
-    side, reach = max(8, longer // GRID), int(DRIFT * longer) + 1
-    rows, columns = height // side, width // side
+def compare(original: Pixels, back: Pixels, seen: Flags) -> tuple[Cells, Cells]:
+    """Compare the original with the result laid back onto it. Both are RGB and of one size.
+
+    Returns the large cells, whose drift is the result's, and the small ones, whose drift is what
+    is left of it.
+    """
+    longer = max(original.shape)
     ours, theirs = _lab(original), _lab(back)
     tint = _tint(ours, theirs, seen)
+    large = _compare(ours, theirs, seen, tint, longer // LARGE, int(LARGE_DRIFT * longer) + 1)
+    calm, still = _without_drift(theirs, seen, large)
+    small = _compare(ours, calm, still, tint, longer // SMALL, int(SMALL_DRIFT * longer) + 1)
+    return large, small
+
+
+def _compare(
+    ours: Floats, theirs: Floats, seen: Flags, tint: Floats, side: int, reach: int
+) -> Cells:
+    side = max(8, side)
+    rows, columns = ours.shape[0] // side, ours.shape[1] // side
     agreement = np.full((rows, columns), np.nan, np.float32)
     detail = np.zeros((rows, columns), np.float32)
     drift = np.full((rows, columns, 2), np.nan, np.float32)
-    for row in range(rows):
-        for column in range(columns):
-            top, left = row * side, column * side
-            here = np.s_[top : top + side, left : left + side]
-            if seen[here].mean() < WHOLE:
-                continue
-            spread = float(ours[here][..., 0].std())
-            if spread < FLAT:
-                detail[row, column] = FLAT
-                agreement[row, column] = _flat_agreement(ours[here], theirs[here], tint)
-                continue
-            detail[row, column] = min(spread, MOST_DETAIL)
-            from_top, from_left = max(0, top - reach), max(0, left - reach)
-            around = theirs[from_top : top + side + reach, from_left : left + side + reach]
-            found, down, right = _look_for(ours[here], around)
-            place = around[down : down + side, right : right + side]
-            agreement[row, column] = found * _colour_agreement(ours[here], place, tint)
-            if found > SURE:
-                drift[row, column] = right - (left - from_left), down - (top - from_top)
+    for row, column in np.ndindex(rows, columns):
+        top, left = row * side, column * side
+        here = np.s_[top : top + side, left : left + side]
+        if seen[here].mean() < WHOLE:
+            continue
+        spread = float(ours[here][..., 0].std())
+        if spread < FLAT:
+            detail[row, column] = FLAT
+            agreement[row, column] = _flat_agreement(ours[here], theirs[here], tint)
+            continue
+        detail[row, column] = min(spread, MOST_DETAIL)
+        from_top, from_left = max(0, top - reach), max(0, left - reach)
+        around = theirs[from_top : top + side + reach, from_left : left + side + reach]
+        found, down, right = _look_for(ours[here], around)
+        place = around[down : down + side, right : right + side]
+        agreement[row, column] = found * _colour_agreement(ours[here], place, tint)
+        if found > SURE:
+            drift[row, column] = right - (left - from_left), down - (top - from_top)
     return Cells(side, agreement, detail, drift)
+
+
+def _without_drift(theirs: Floats, seen: Flags, cells: Cells) -> tuple[Floats, Flags]:
+    """Return the result, and which of its pixels there are, without the cells' common drift."""
+    height, width = seen.shape
+    known = ~np.isnan(cells.drift[..., 0])
+    if not known.any():
+        return theirs, seen
+    drift = np.where(known[..., None], cells.drift, 0).astype(np.float32)
+    alike = known & (np.hypot(*np.moveaxis(drift - _usual(cells.drift), -1, 0)) < ALIKE)
+    weight = alike.astype(np.float32)
+    near = cv2.GaussianBlur(weight, (0, 0), SMOOTH)[..., None] + 1e-3
+    smooth = cv2.GaussianBlur(drift * weight[..., None], (0, 0), SMOOTH) / near
+    # Cells end before the picture does: their middles are where they are known.
+    columns, rows = np.meshgrid(
+        np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
+    )
+    field = cv2.remap(
+        smooth,
+        (columns + 0.5) / cells.side - 0.5,
+        (rows + 0.5) / cells.side - 0.5,
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    columns, rows = columns + field[..., 0], rows + field[..., 1]
+    calm = cv2.remap(theirs, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    still = cv2.remap(seen.astype(np.uint8), columns, rows, cv2.INTER_NEAREST)
+    return calm.astype(np.float32), still > 0
+
+
+def _usual(drift: Floats) -> Floats:
+    """Return the median of each cell's drift and that of the cells around it."""
+    rows, columns = drift.shape[:2]
+    framed = np.pad(drift, ((1, 1), (1, 1), (0, 0)), constant_values=np.nan)
+    shifted = [
+        framed[down : down + rows, right : right + columns]
+        for down in range(3)
+        for right in range(3)
+    ]
+    with warnings.catch_warnings(action="ignore"):  # No cell around it is known.
+        return np.nan_to_num(np.nanmedian(shifted, axis=0)).astype(np.float32)
 
 
 def _lab(picture: Pixels) -> Floats:
@@ -102,19 +163,18 @@ def _lab(picture: Pixels) -> Floats:
     return cv2.cvtColor(calm, cv2.COLOR_RGB2LAB).astype(np.float32)
 
 
-def _tint(ours: Floats, theirs: Floats, seen: NDArray[np.bool_]) -> Floats:
+def _tint(ours: Floats, theirs: Floats, seen: Flags) -> Floats:
     """Return the colour that the whole result has taken on: that alone is no difference."""
     if not seen.any():
         return np.zeros(2, np.float32)
-    return np.median((theirs - ours)[seen][:, 1:], axis=0).astype(np.float32)
+    tint = np.median((theirs - ours)[seen][:, 1:], axis=0)
+    return np.clip(tint, -MOST_TINT, MOST_TINT).astype(np.float32)
 
 
 def _look_for(cell: Floats, around: Floats) -> tuple[float, int, int]:
     """Return how well the cell is found in what lies around its place, and where: down, right."""
     lightness = np.ascontiguousarray(around[..., 0])
-    scores = cv2.matchTemplate(
-        lightness, np.ascontiguousarray(cell[..., 0]), cv2.TM_CCOEFF_NORMED
-    )
+    scores = cv2.matchTemplate(lightness, np.ascontiguousarray(cell[..., 0]), cv2.TM_CCOEFF_NORMED)
     _least, most, _at_least, (right, down) = cv2.minMaxLoc(scores)
     return max(0.0, most), down, right
 

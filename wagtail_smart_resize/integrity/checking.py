@@ -5,7 +5,7 @@ import numpy as np
 from PIL import Image
 
 from . import cells, pixels
-from .focus import Focus
+from .focus import Area, alone, differing
 from .pixels import ORIGINAL_PIXELS, RESULT_PIXELS, Reduced
 from .registration import Matrix, Registration, register
 from .report import Box, Measures, Report, Thresholds, judge
@@ -75,19 +75,21 @@ def _compare(
     focus: Box | None,
 ) -> Measures:
     back, seen = cells.laid_back(theirs.pixels, found.matrix, ours.pixels)
-    compared = cells.compare(ours.pixels, back, seen)
+    _large, compared = cells.compare(ours.pixels, back, seen)
     if not compared.total_detail:
         return Measures(found=False)
     parts = cells.differing_parts(compared)
     known = compared.compared
     if focus:
         left, top, width, height = (value * factor for value in focus)
-        area = Focus(compared, left, top, width, height)
+        area = Area(left, top, width, height)
         held = seen[round(top) : round(top + height), round(left) : round(left + width)]
+        own = alone(ours.grey, area, found)
         facts |= {
             "focus_inside": float(held.mean()) if held.size else 0.0,
-            "subject": area.differing,
-            "resized": area.resized,
+            "subject": differing(compared, area),
+            "resized": own.resized,
+            "subject_mirrored": own.mirrored,
         }
     side = compared.side / factor
     return Measures(

@@ -1,57 +1,110 @@
 """What became of the focal area."""
 
-import cv2
+from typing import NamedTuple
+
 import numpy as np
 
 from .cells import Cells, Floats
+from .pixels import Pixels
+from .registration import LOOSE_PIXELS, Features, Flags, Points, Registration, fit_rigid, scale_of
 
 #: Agreement from which on nothing of a cell differs, and at which all of it does.
 SAME, OTHER = 0.75, 0.40
-#: Share of a cell that has to lie in the area for its drift to count, and the fewest such cells.
-WITHIN, FEWEST = 0.3, 6
+#: Number of points that have to agree on a scale of the area's own, or on its being mirrored.
+FEWEST = 10
+#: How many times more points have to agree on that than on what the whole says.
+RATHER = 1.5
+#: How far around the area's place in the result its points are looked for, as a share of its sides.
+AROUND = 0.15
 
 
-class Focus:
-    """The focal area, laid over the cells. All four are pixels of the reduced original."""
+class Area(NamedTuple):
+    """The focal area in pixels of the reduced original."""
 
-    def __init__(self, cells: Cells, left: float, top: float, width: float, height: float) -> None:
-        self._cells = cells
-        rows, columns = cells.agreement.shape
-        down = _shares(rows, top / cells.side, (top + height) / cells.side)
-        right = _shares(columns, left / cells.side, (left + width) / cells.side)
-        #: Share of each cell that lies in the area.
-        self._within = np.outer(down, right).astype(np.float32)
+    left: float
+    top: float
+    width: float
+    height: float
 
-    @property
-    def differing(self) -> float | None:
-        """Return the share of the area's detail that differs; None if nothing was compared."""
-        cells = self._cells
-        weight = self._within * cells.detail * cells.compared
-        if not weight.sum():
-            return None
-        other = np.clip((SAME - cells.agreement) / (SAME - OTHER), 0, 1)
-        return float((weight * np.nan_to_num(other)).sum() / weight.sum())
+    def holds(self, points: Points) -> Flags:
+        """Return which points lie in the ellipse in the area: its corners show other things."""
+        middle = self.left + self.width / 2, self.top + self.height / 2
+        away = (points - np.float32(middle)) / np.float32((self.width / 2, self.height / 2))
+        return np.hypot(away[:, 0], away[:, 1]) < 1
 
-    @property
-    def resized(self) -> float:
-        """Return the scale of what the area shows, beside that of the whole; 1 if not known.
 
-        The cells within it have drifted, and a scale is fitted to their drift.
-        """
-        cells = self._cells
-        known = (self._within > WITHIN) & ~np.isnan(cells.drift[..., 0])
-        if known.sum() < FEWEST:
-            return 1.0
-        rows, columns = np.nonzero(known)
-        middles = (np.stack([columns, rows], axis=1) + 0.5) * cells.side
-        places = middles + cells.drift[known]
-        matrix, _agree = cv2.estimateAffinePartial2D(
-            middles.astype(np.float32), places.astype(np.float32), method=cv2.LMEDS
-        )
-        return 1.0 if matrix is None else float(np.hypot(matrix[0, 0], matrix[1, 0]))
+def differing(cells: Cells, area: Area) -> float | None:
+    """Return the share of the area's detail that differs; None if nothing was compared."""
+    rows, columns = cells.agreement.shape
+    side = cells.side
+    down = _shares(rows, area.top / side, (area.top + area.height) / side)
+    right = _shares(columns, area.left / side, (area.left + area.width) / side)
+    weight = np.outer(down, right) * cells.detail * cells.compared
+    if not weight.sum():
+        return None
+    other = np.clip((SAME - cells.agreement) / (SAME - OTHER), 0, 1)
+    return float((weight * np.nan_to_num(other)).sum() / weight.sum())
 
 
 def _shares(count: int, start: float, end: float) -> Floats:
     """Return how much of each of `count` units lies between start and end."""
     units = np.arange(count, dtype=np.float32)
     return np.clip(np.minimum(units + 1, end) - np.maximum(units, start), 0, 1)
+
+
+class Alone(NamedTuple):
+    """What is found when the area is looked for by itself, at its place in the result."""
+
+    resized: float
+    """Its scale beside that of the whole; 1 if that is not known."""
+    mirrored: bool
+
+
+def alone(original: Pixels, area: Area, found: Registration) -> Alone:
+    """Look for what the area shows where the whole says it should be. `original` is grey."""
+    ours = found.ours.those(area.holds(found.ours.points))
+    theirs = found.theirs.those(_near(area, found))
+    points, places = ours.matches(theirs)
+    expected = _moved(found, points)
+    straight = int((np.hypot(*(places - expected).T) < LOOSE_PIXELS).sum())
+    matrix, agreeing = fit_rigid(points, places)
+    _matrix, flipped = fit_rigid(*_flipped(original, area).matches(theirs))
+    if flipped >= FEWEST and flipped > RATHER * max(straight, agreeing):
+        return Alone(1.0, mirrored=True)
+    if matrix is None or agreeing < FEWEST:
+        return Alone(1.0, mirrored=False)
+    return Alone(scale_of(matrix) / found.scale, mirrored=False)
+
+
+def _near(area: Area, found: Registration) -> Flags:
+    """Return which of the result's points lie at the area's place, or a little around it."""
+    right, down = AROUND * area.width, AROUND * area.height
+    corners = _moved(
+        found,
+        np.float32(
+            [
+                (area.left - right, area.top - down),
+                (area.left + area.width + right, area.top + area.height + down),
+            ]
+        ),
+    )
+    points = found.theirs.points
+    least, most = corners.min(axis=0), corners.max(axis=0)
+    return ((points >= least) & (points <= most)).all(axis=1)
+
+
+def _moved(found: Registration, points: Points) -> Points:
+    """Return where points of the original lie in the result."""
+    return (points @ found.matrix[:, :2].T + found.matrix[:, 2]).astype(np.float32)
+
+
+def _flipped(original: Pixels, area: Area) -> Features:
+    """Return the points of the area in a mirror."""
+    height, width = original.shape
+    top, left = max(0, int(area.top)), max(0, int(area.left))
+    bottom = min(height, round(area.top + area.height))
+    right = min(width, round(area.left + area.width))
+    if bottom - top < 16 or right - left < 16:
+        return Features.of(original[:0, :0])
+    flipped = Features.of(np.ascontiguousarray(original[top:bottom, left:right][:, ::-1]))
+    return flipped.those(Area(0, 0, right - left, bottom - top).holds(flipped.points))

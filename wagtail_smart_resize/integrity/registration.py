@@ -15,6 +15,7 @@ from .pixels import Pixels
 
 Points = NDArray[np.float32]
 Matrix = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 #: Number of points at most, and the contrast from which on a spot is one: low, since a calm sky has
 #: its points, too.
@@ -28,6 +29,43 @@ RIGID_PIXELS, LOOSE_PIXELS = 6.0, 12.0
 FEWEST, CERTAIN = 12, 25
 #: Scales between which a match can be trusted.
 LEAST_SCALE, MOST_SCALE = 0.2, 5.0
+#: RANSAC's.
+_TRIES, _CONFIDENCE = 4000, 0.995
+
+
+@dataclass(frozen=True)
+class Features:
+    """Points of a picture, and what the picture looks like around each."""
+
+    points: Points
+    looks: Points
+
+    @classmethod
+    def of(cls, grey: Pixels) -> "Features":
+        if not grey.size:
+            return cls(np.zeros((0, 2), np.float32), np.zeros((0, 128), np.float32))
+        finder = cv2.SIFT_create(nfeatures=MOST_POINTS, contrastThreshold=LEAST_CONTRAST)
+        found, looks = finder.detectAndCompute(grey, None)  # type: ignore[call-overload]
+        points = np.array([each.pt for each in found], np.float32).reshape(-1, 2)
+        if looks is None:
+            looks = np.zeros((0, 128), np.float32)
+        shares = looks / (looks.sum(axis=1, keepdims=True) + 1e-7)
+        return cls(points, np.sqrt(shares, dtype=np.float32))
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def those(self, chosen: Flags) -> "Features":
+        return Features(self.points[chosen], self.looks[chosen])
+
+    def matches(self, other: "Features") -> tuple[Points, Points]:
+        """Return the points of this picture and of the other that look the same."""
+        if len(self) < 2 or len(other) < 2:
+            return self.points[:0], other.points[:0]
+        pairs = cv2.BFMatcher(cv2.NORM_L2).knnMatch(self.looks, other.looks, k=2)
+        sure = [best for best, next_best in pairs if best.distance < DISTINCT * next_best.distance]
+        ours, theirs = [each.queryIdx for each in sure], [each.trainIdx for each in sure]
+        return self.points[ours], other.points[theirs]
 
 
 @dataclass(frozen=True)
@@ -36,70 +74,57 @@ class Registration:
 
     matrix: Matrix
     """Two rows of three: scale, turn and shift."""
-    stretch: float
+    ours: Features
+    theirs: Features
+    stretch: float = 1.0
     """Ratio of the larger scale to the smaller, 1 for none."""
-    mirrored: bool
+    mirrored: bool = False
 
     @property
     def scale(self) -> float:
-        return float(np.hypot(self.matrix[0, 0], self.matrix[1, 0]))
+        return scale_of(self.matrix)
 
 
-class _Features:
-    """The points of a picture, and what the picture looks like around each."""
-
-    def __init__(self, grey: Pixels) -> None:
-        finder = cv2.SIFT_create(nfeatures=MOST_POINTS, contrastThreshold=LEAST_CONTRAST)
-        points, looks = finder.detectAndCompute(grey, None)
-        self.points: Points = np.array([each.pt for each in points], np.float32).reshape(-1, 2)
-        if looks is None:
-            looks = np.zeros((0, 128), np.float32)
-        shares = looks / (looks.sum(axis=1, keepdims=True) + 1e-7)
-        self.looks: Points = np.sqrt(shares, dtype=np.float32)
-
-    def matches(self, other: "_Features") -> tuple[Points, Points]:
-        """Return the points of this picture and of the other that look the same."""
-        if len(self.points) < 2 or len(other.points) < 2:
-            return self.points[:0], other.points[:0]
-        pairs = cv2.BFMatcher(cv2.NORM_L2).knnMatch(self.looks, other.looks, k=2)
-        sure = [best for best, next_best in pairs if best.distance < DISTINCT * next_best.distance]
-        ours, theirs = [each.queryIdx for each in sure], [each.trainIdx for each in sure]
-        return self.points[ours], other.points[theirs]
+def scale_of(matrix: Matrix) -> float:
+    return float(np.hypot(matrix[0, 0], matrix[1, 0]))
 
 
 def register(original: Pixels, result: Pixels) -> Registration | None:
     """Return where the original lies in the result; None if it is not found. Both are grey."""
-    there = _Features(result)
-    points, places = _Features(original).matches(there)
-    rigid, agreeing = _fit_rigid(points, places)
+    ours, theirs = Features.of(original), Features.of(result)
+    points, places = ours.matches(theirs)
+    rigid, agreeing = fit_rigid(points, places)
     loose, bent = _fit_loose(points, places)
     most = max(agreeing, bent)
     if most < CERTAIN:
-        flipped, flipped_places = _Features(cv2.flip(original, 1)).matches(there)
-        matrix, mirrored = _fit_rigid(flipped, flipped_places)
+        flipped, flipped_places = Features.of(cv2.flip(original, 1)).matches(theirs)  # type: ignore[arg-type]
+        matrix, mirrored = fit_rigid(flipped, flipped_places)
         if matrix is not None and mirrored > max(CERTAIN, 2 * most):
-            return Registration(matrix, 1.0, mirrored=True)
-    if rigid is None or most < FEWEST:
+            return Registration(matrix, ours, theirs, mirrored=True)
+    if rigid is None or most < FEWEST or not LEAST_SCALE < scale_of(rigid) < MOST_SCALE:
         return None
     if loose is None or bent < agreeing:
-        return _trusted(Registration(rigid, 1.0, mirrored=False))
+        return Registration(rigid, ours, theirs)
     larger, smaller = np.linalg.svd(loose[:, :2], compute_uv=False)
-    mirrored = bool(np.linalg.det(loose[:, :2]) < 0)
-    return _trusted(Registration(rigid, float(larger / max(smaller, 1e-6)), mirrored))
+    is_mirrored = bool(np.linalg.det(loose[:, :2]) < 0)
+    return Registration(rigid, ours, theirs, float(larger / max(smaller, 1e-6)), is_mirrored)
 
 
-def _trusted(found: Registration) -> Registration | None:
-    return found if LEAST_SCALE < found.scale < MOST_SCALE else None
-
-
-def _fit_rigid(points: Points, places: Points) -> tuple[Matrix | None, int]:
+def fit_rigid(
+    points: Points, places: Points, pixels: float = RIGID_PIXELS
+) -> tuple[Matrix | None, int]:
     """Return the scale, turn and shift that most pairs agree on, and their number."""
     if len(points) < 6:
         return None, 0
     matrix, agree = cv2.estimateAffinePartial2D(
-        points, places, method=cv2.RANSAC, ransacReprojThreshold=RIGID_PIXELS, **_TRIES
+        points,
+        places,
+        method=cv2.RANSAC,
+        ransacReprojThreshold=pixels,
+        maxIters=_TRIES,
+        confidence=_CONFIDENCE,
     )
-    return matrix, 0 if matrix is None else int(agree.sum())
+    return (None, 0) if matrix is None else (matrix, int(agree.sum()))
 
 
 def _fit_loose(points: Points, places: Points) -> tuple[Matrix | None, int]:
@@ -107,9 +132,11 @@ def _fit_loose(points: Points, places: Points) -> tuple[Matrix | None, int]:
     if len(points) < 6:
         return None, 0
     matrix, agree = cv2.estimateAffine2D(
-        points, places, method=cv2.RANSAC, ransacReprojThreshold=LOOSE_PIXELS, **_TRIES
+        points,
+        places,
+        method=cv2.RANSAC,
+        ransacReprojThreshold=LOOSE_PIXELS,
+        maxIters=_TRIES,
+        confidence=_CONFIDENCE,
     )
-    return matrix, 0 if matrix is None else int(agree.sum())
-
-
-_TRIES = {"maxIters": 4000, "confidence": 0.995}
+    return (None, 0) if matrix is None else (matrix, int(agree.sum()))

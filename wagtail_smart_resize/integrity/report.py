@@ -75,6 +75,8 @@ class Measures:
     """Share of the focal area's detail that differs; None without one, or without detail in it."""
     resized: float = 1.0
     """Scale of what the focal area shows, beside that of the whole."""
+    subject_mirrored: bool = False
+    """What the focal area shows is mirrored in its place."""
     part: float = 0.0
     """Share of all detail that differs in the largest connected part."""
     changed: tuple[Box, ...] = ()
@@ -106,7 +108,10 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """Return the report in JSON's own types: see docs/reference for its keys."""
-        measures = {**asdict(self.measures), "changed": [list(box) for box in self.measures.changed]}
+        measures = {
+            **asdict(self.measures),
+            "changed": [list(box) for box in self.measures.changed],
+        }
         return {
             "version": self.version,
             "passed": self.passed,
@@ -147,7 +152,9 @@ def _reasons(measures: Measures, most: Thresholds) -> list[Reason]:
     found = {
         Reason.STRETCHED: measures.stretch > most.stretch,
         Reason.CUT_OFF: measures.inside < most.inside or focus_inside < most.focus_inside,
-        Reason.SUBJECT_CHANGED: (measures.subject or 0.0) > most.subject,
+        Reason.SUBJECT_CHANGED: (
+            measures.subject_mirrored or (measures.subject or 0.0) > most.subject
+        ),
         Reason.SUBJECT_RESIZED: abs(measures.resized - 1) > most.resized,
         Reason.PART_CHANGED: measures.part > most.part,
         Reason.REDRAWN: measures.agreement < most.agreement,
