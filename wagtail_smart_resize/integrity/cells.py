@@ -1,7 +1,7 @@
 """What differs between an original and its result, cell by cell.
 
 The result is laid back onto the original. A redrawn picture drifts smoothly, so large cells are
-looked for around their places first, the drift that they share is taken out, and then small cells
+looked for around their places first, the drift that they share is taken out, and then smaller cells
 are looked for close to theirs: a small cell that may be found far away is found anywhere. What a
 cell looks like there, in lightness and colour, is its agreement.
 """
@@ -18,10 +18,9 @@ from .registration import Flags, Matrix
 
 Floats = NDArray[np.float32]
 
-#: Number of large and of small cells along the longer side, and how far each may lie off, as a
-#: share of that side.
-LARGE, LARGE_DRIFT = 16, 0.035
-SMALL, SMALL_DRIFT = 24, 0.012
+#: Number of cells along the longer side, and how far each may lie off, as a share of that side:
+#: first large cells, whose drift is taken out, then smaller ones; the last are what counts.
+PASSES = ((16, 0.05), (24, 0.012), (32, 0.006))
 #: Sigma of the blur that takes out grain, in pixels.
 BLUR = 1.6
 #: Standard deviation of lightness below which a cell is flat: then only tones can be compared.
@@ -72,25 +71,22 @@ def laid_back(result: Pixels, matrix: Matrix, original: Pixels) -> tuple[Pixels,
     return back, seen > 0  # type: ignore[return-value]
 
 
-def compare(original: Pixels, back: Pixels, seen: Flags) -> tuple[Cells, Cells]:
-    """Compare the original with the result laid back onto it. Both are RGB and of one size.
-
-    Returns the large cells, whose drift is the result's, and the small ones, whose drift is what
-    is left of it.
-    """
+def compare(original: Pixels, back: Pixels, seen: Flags) -> Cells:
+    """Compare the original with the result laid back onto it. Both are RGB and of one size."""
     longer = max(original.shape)
     ours, theirs = _lab(original), _lab(back)
     tint = _tint(ours, theirs, seen)
-    large = _compare(ours, theirs, seen, tint, longer // LARGE, int(LARGE_DRIFT * longer) + 1)
-    calm, still = _without_drift(theirs, seen, large)
-    small = _compare(ours, calm, still, tint, longer // SMALL, int(SMALL_DRIFT * longer) + 1)
-    return large, small
+    *first, (number, reach) = PASSES
+    for number_before, reach_before in first:
+        cells = _compare(ours, theirs, seen, tint, longer // number_before, reach_before * longer)
+        theirs, seen = _without_drift(theirs, seen, cells)
+    return _compare(ours, theirs, seen, tint, longer // number, reach * longer)
 
 
 def _compare(
-    ours: Floats, theirs: Floats, seen: Flags, tint: Floats, side: int, reach: int
+    ours: Floats, theirs: Floats, seen: Flags, tint: Floats, side: int, farthest: float
 ) -> Cells:
-    side = max(8, side)
+    side, reach = max(8, side), int(farthest) + 1
     rows, columns = ours.shape[0] // side, ours.shape[1] // side
     agreement = np.full((rows, columns), np.nan, np.float32)
     detail = np.zeros((rows, columns), np.float32)

@@ -75,7 +75,7 @@ def _compare(
     focus: Box | None,
 ) -> Measures:
     back, seen = cells.laid_back(theirs.pixels, found.matrix, ours.pixels)
-    _large, compared = cells.compare(ours.pixels, back, seen)
+    compared = cells.compare(ours.pixels, back, seen)
     if not compared.total_detail:
         return Measures(found=False)
     parts = cells.differing_parts(compared)
@@ -84,10 +84,11 @@ def _compare(
         left, top, width, height = (value * factor for value in focus)
         area = Area(left, top, width, height)
         held = seen[round(top) : round(top + height), round(left) : round(left + width)]
+        subject = differing(compared, area)
         own = alone(ours.grey, area, found)
         facts |= {
             "focus_inside": float(held.mean()) if held.size else 0.0,
-            "subject": differing(compared, area),
+            "subject": subject,
             "resized": own.resized,
             "subject_mirrored": own.mirrored,
         }

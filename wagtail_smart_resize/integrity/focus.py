@@ -6,10 +6,19 @@ import numpy as np
 
 from .cells import Cells, Floats
 from .pixels import Pixels
-from .registration import LOOSE_PIXELS, Features, Flags, Points, Registration, fit_rigid, scale_of
+from .registration import (
+    LOOSE_PIXELS,
+    Features,
+    Flags,
+    Points,
+    Registration,
+    fit_rigid,
+    moved,
+    scale_of,
+)
 
 #: Agreement from which on nothing of a cell differs, and at which all of it does.
-SAME, OTHER = 0.75, 0.40
+SAME, OTHER = 0.85, 0.50
 #: Number of points that have to agree on a scale of the area's own, or on its being mirrored.
 FEWEST = 10
 #: How many times more points have to agree on that than on what the whole says.
@@ -55,9 +64,9 @@ def _shares(count: int, start: float, end: float) -> Floats:
 class Alone(NamedTuple):
     """What is found when the area is looked for by itself, at its place in the result."""
 
-    resized: float
+    resized: float = 1.0
     """Its scale beside that of the whole; 1 if that is not known."""
-    mirrored: bool
+    mirrored: bool = False
 
 
 def alone(original: Pixels, area: Area, found: Registration) -> Alone:
@@ -65,22 +74,22 @@ def alone(original: Pixels, area: Area, found: Registration) -> Alone:
     ours = found.ours.those(area.holds(found.ours.points))
     theirs = found.theirs.those(_near(area, found))
     points, places = ours.matches(theirs)
-    expected = _moved(found, points)
+    expected = moved(found.matrix, points)
     straight = int((np.hypot(*(places - expected).T) < LOOSE_PIXELS).sum())
     matrix, agreeing = fit_rigid(points, places)
     _matrix, flipped = fit_rigid(*_flipped(original, area).matches(theirs))
     if flipped >= FEWEST and flipped > RATHER * max(straight, agreeing):
-        return Alone(1.0, mirrored=True)
-    if matrix is None or agreeing < FEWEST:
-        return Alone(1.0, mirrored=False)
-    return Alone(scale_of(matrix) / found.scale, mirrored=False)
+        return Alone(mirrored=True)
+    if matrix is None or agreeing < max(FEWEST, RATHER * straight):
+        return Alone()
+    return Alone(scale_of(matrix) / found.scale)
 
 
 def _near(area: Area, found: Registration) -> Flags:
     """Return which of the result's points lie at the area's place, or a little around it."""
     right, down = AROUND * area.width, AROUND * area.height
-    corners = _moved(
-        found,
+    corners = moved(
+        found.matrix,
         np.float32(
             [
                 (area.left - right, area.top - down),
@@ -91,11 +100,6 @@ def _near(area: Area, found: Registration) -> Flags:
     points = found.theirs.points
     least, most = corners.min(axis=0), corners.max(axis=0)
     return ((points >= least) & (points <= most)).all(axis=1)
-
-
-def _moved(found: Registration, points: Points) -> Points:
-    """Return where points of the original lie in the result."""
-    return (points @ found.matrix[:, :2].T + found.matrix[:, 2]).astype(np.float32)
 
 
 def _flipped(original: Pixels, area: Area) -> Features:

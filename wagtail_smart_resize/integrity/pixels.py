@@ -1,6 +1,7 @@
 """Pictures as arrays of pixels, reduced to the size at which they are compared."""
 
-from typing import Any, NamedTuple
+import math
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -9,9 +10,9 @@ from PIL import Image
 
 Pixels = NDArray[np.uint8]
 
-#: Longer side, in pixels, at which the original is compared, and the result: it holds more than the
-#: original.
-ORIGINAL_PIXELS, RESULT_PIXELS = 640, 1024
+#: Number of pixels at most at which the original is compared, and the result: it holds more than
+#: the original. Time and memory follow from them: SIFT keeps some sixty copies of them, as floats.
+ORIGINAL_PIXELS, RESULT_PIXELS = 300_000, 500_000
 
 
 class Reduced(NamedTuple):
@@ -33,14 +34,14 @@ class Reduced(NamedTuple):
         return cv2.cvtColor(self.pixels, cv2.COLOR_RGB2GRAY)  # type: ignore[return-value]
 
 
-def reduced(picture: Image.Image, side: int) -> Reduced:
-    """Return the picture with a longer side of at most `side`, upright as it is given.
+def reduced(picture: Image.Image, pixels: int) -> Reduced:
+    """Return the picture with that many pixels at most, upright as it is given.
 
     It is reduced by Pillow in a first step, which needs no copy of all pixels as an array.
     """
-    factor = min(1.0, side / max(picture.size))
-    if factor == 1:
-        return Reduced(np.asarray(picture.convert("RGB")), 1.0)
-    size = [max(1, round(length * factor)) for length in picture.size]
-    box: Any = picture.resize((size[0], size[1]), Image.Resampling.BOX, reducing_gap=2.0)
-    return Reduced(np.asarray(box.convert("RGB")), factor)
+    width, height = picture.size
+    factor = min(1.0, math.sqrt(pixels / (width * height)))
+    if factor < 1:
+        size = max(1, round(width * factor)), max(1, round(height * factor))
+        picture = picture.resize(size, Image.Resampling.BOX, reducing_gap=2.0)
+    return Reduced(np.asarray(picture.convert("RGB")), factor)

@@ -22,9 +22,9 @@ Flags = NDArray[np.bool_]
 MOST_POINTS, LEAST_CONTRAST = 1500, 0.02
 #: A match counts if the next best is that much farther away.
 DISTINCT = 0.8
-#: Pixels by which a point may lie off: where one scale and shift is fitted, and where a redrawn
-#: picture may bend a little.
-RIGID_PIXELS, LOOSE_PIXELS = 6.0, 12.0
+#: Pixels by which a point may lie off: where one scale and shift is looked for, where a redrawn
+#: picture may bend a little, and where that scale and shift is fitted to all of it.
+RIGID_PIXELS, LOOSE_PIXELS, WIDE_PIXELS = 6.0, 12.0, 24.0
 #: Number of points that have to agree. Below `CERTAIN`, the mirrored original is tried as well.
 FEWEST, CERTAIN = 12, 25
 #: Scales between which a match can be trusted.
@@ -103,6 +103,7 @@ def register(original: Pixels, result: Pixels) -> Registration | None:
             return Registration(matrix, ours, theirs, mirrored=True)
     if rigid is None or most < FEWEST or not LEAST_SCALE < scale_of(rigid) < MOST_SCALE:
         return None
+    rigid = _refined(rigid, points, places)
     if loose is None or bent < agreeing:
         return Registration(rigid, ours, theirs)
     larger, smaller = np.linalg.svd(loose[:, :2], compute_uv=False)
@@ -125,6 +126,20 @@ def fit_rigid(
         confidence=_CONFIDENCE,
     )
     return (None, 0) if matrix is None else (matrix, int(agree.sum()))
+
+
+def _refined(matrix: Matrix, points: Points, places: Points) -> Matrix:
+    """Return the matrix fitted to all pairs that are not far off.
+
+    Of a picture that has drifted, the first fit may suit one part alone.
+    """
+    near = np.hypot(*(moved(matrix, points) - places).T) < WIDE_PIXELS
+    better, _agreeing = fit_rigid(points[near], places[near], WIDE_PIXELS)
+    return matrix if better is None else better
+
+
+def moved(matrix: Matrix, points: Points) -> Points:
+    return (points @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
 
 
 def _fit_loose(points: Points, places: Points) -> tuple[Matrix | None, int]:

@@ -39,19 +39,19 @@ class Box(NamedTuple):
 class Thresholds:
     """From where on a result does not pass. Shares are from 0 to 1."""
 
-    stretch: float = 1.11
+    stretch: float = 1.15
     """Ratio of the larger scale to the smaller, across and down."""
     inside: float = 0.5
     """Least share of the original that lies within the result."""
     focus_inside: float = 0.9
     """Least share of the focal area that does."""
-    subject: float = 0.14
+    subject: float = 0.045
     """Most of the focal area's detail that may differ."""
-    resized: float = 0.09
+    resized: float = 0.15
     """Most that the focal area's own scale may differ from the whole's."""
-    part: float = 0.06
+    part: float = 0.04
     """Most of all detail that may differ in one connected part."""
-    agreement: float = 0.72
+    agreement: float = 0.8
     """Least agreement in the mean of all detail."""
 
 
