@@ -1,0 +1,55 @@
+"""What a check of a result has found, in sentences for people."""
+
+from django.utils.translation import gettext as _
+
+from wagtail_smart_resize.integrity.report import Measures, Reason, Report
+
+
+def sentences(report: Report) -> list[str]:
+    """Return what was found, in the reader's language: one sentence for each reason."""
+    if report.passed:
+        return [_("Nothing that was compared looks different.")]
+    return [_sentence(reason, report.measures) for reason in report.reasons]
+
+
+def _sentence(reason: Reason, measures: Measures) -> str:
+    if reason == Reason.NOT_FOUND:
+        return _(
+            "The original was not found in it: it may be another picture, or one that was turned "
+            "or moved."
+        )
+    if reason == Reason.MIRRORED:
+        return _("It is mirrored.")
+    if reason == Reason.STRETCHED:
+        return _("It is stretched by %(percent)d %%.") % {"percent": _over(measures.stretch)}
+    if reason == Reason.CUT_OFF:
+        return _cut_off(measures)
+    if reason == Reason.SUBJECT_CHANGED:
+        percent = round(100 * (measures.subject or 0))
+        return _("%(percent)d %% of the focal area looks different.") % {"percent": percent}
+    if reason == Reason.SUBJECT_RESIZED:
+        return _resized(measures.resized)
+    if reason == Reason.PART_CHANGED:
+        return _("A part of it looks different.")
+    return _("All of it looks a little different.")
+
+
+def _cut_off(measures: Measures) -> str:
+    inside = measures.focus_inside
+    if inside is not None and inside < measures.inside:
+        text = _("Only %(percent)d %% of the focal area lies within it.")
+    else:
+        inside, text = measures.inside, _("Only %(percent)d %% of the original lies within it.")
+    return text % {"percent": int(100 * inside)}
+
+
+def _resized(scale: float) -> str:
+    if scale < 1:
+        text = _("What the focal area shows is %(percent)d %% smaller beside what surrounds it.")
+        return text % {"percent": round(100 * (1 - scale))}
+    text = _("What the focal area shows is %(percent)d %% larger beside what surrounds it.")
+    return text % {"percent": _over(scale)}
+
+
+def _over(ratio: float) -> int:
+    return round(100 * (ratio - 1))
