@@ -96,19 +96,20 @@ def register(original: Pixels, result: Pixels) -> Registration | None:
     rigid, agreeing = fit_rigid(points, places)
     loose, bent = _fit_loose(points, places)
     most = max(agreeing, bent)
-    if most < CERTAIN:
+    # A symmetric picture has some points that agree on a mirror; all others then tell.
+    turned = loose is not None and bent >= agreeing and np.linalg.det(loose[:, :2]) < 0
+    if turned or most < CERTAIN:
         flipped, flipped_places = Features.of(cv2.flip(original, 1)).matches(theirs)  # type: ignore[arg-type]
         matrix, mirrored = fit_rigid(flipped, flipped_places)
-        if matrix is not None and mirrored > max(CERTAIN, 2 * most):
-            return Registration(matrix, ours, theirs, mirrored=True)
-    if rigid is None or most < FEWEST or not LEAST_SCALE < scale_of(rigid) < MOST_SCALE:
+        if matrix is not None and mirrored > (most if turned else max(CERTAIN, 2 * most)):
+            return Registration(_mirrored(matrix, original.shape[1]), ours, theirs, mirrored=True)
+    if turned or rigid is None or most < FEWEST or not LEAST_SCALE < scale_of(rigid) < MOST_SCALE:
         return None
     rigid = _refined(rigid, points, places)
     if loose is None or bent < agreeing:
         return Registration(rigid, ours, theirs)
     larger, smaller = np.linalg.svd(loose[:, :2], compute_uv=False)
-    is_mirrored = bool(np.linalg.det(loose[:, :2]) < 0)
-    return Registration(rigid, ours, theirs, float(larger / max(smaller, 1e-6)), is_mirrored)
+    return Registration(rigid, ours, theirs, stretch=float(larger / max(smaller, 1e-6)))
 
 
 def fit_rigid(
@@ -136,6 +137,12 @@ def _refined(matrix: Matrix, points: Points, places: Points) -> Matrix:
     near = np.hypot(*(moved(matrix, points) - places).T) < WIDE_PIXELS
     better, _agreeing = fit_rigid(points[near], places[near], WIDE_PIXELS)
     return matrix if better is None else better
+
+
+def _mirrored(matrix: Matrix, width: int) -> Matrix:
+    """Return a matrix of the mirrored original as one of the original."""
+    across = matrix[:, 0]
+    return np.stack([-across, matrix[:, 1], matrix[:, 2] + across * (width - 1)], axis=1)
 
 
 def moved(matrix: Matrix, points: Points) -> Points:

@@ -104,7 +104,8 @@ class Report:
         measures = self.measures
         if not measures.found or measures.mirrored:
             return 0.0
-        return measures.agreement if measures.subject is None else 1 - measures.subject
+        score = measures.agreement if measures.subject is None else 1 - measures.subject
+        return round(score, 4)  # As `to_json` keeps what it follows from.
 
     def to_json(self) -> dict[str, Any]:
         """Return the report in JSON's own types: see docs/reference for its keys."""
