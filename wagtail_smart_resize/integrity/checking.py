@@ -1,5 +1,7 @@
 """The check of a result against its original."""
 
+from typing import Any
+
 import cv2
 import numpy as np
 from PIL import Image
@@ -47,7 +49,7 @@ def measure(
     if found is None:
         return Measures(found=False)
     matrix = _of_whole(found.matrix, factor, theirs.width / result.width)
-    facts = {
+    facts: dict[str, Any] = {
         "found": True,
         "scale": float(np.hypot(matrix[0, 0], matrix[1, 0])),
         "matrix": tuple(float(value) for value in matrix.flat),
@@ -70,7 +72,7 @@ def _compare(
     ours: Reduced,
     theirs: Reduced,
     found: Registration,
-    facts: dict[str, object],
+    facts: dict[str, Any],
     factor: float,
     focus: Box | None,
 ) -> Measures:
@@ -94,7 +96,7 @@ def _compare(
         }
     side = compared.side / factor
     return Measures(
-        **facts,  # type: ignore[arg-type]
+        **facts,
         inside=float(seen.mean()),
         agreement=float(np.average(compared.agreement[known], weights=compared.detail[known])),
         part=parts[0][0] if parts else 0.0,

@@ -37,8 +37,8 @@ class Area(NamedTuple):
 
     def holds(self, points: Points) -> Flags:
         """Return which points lie in the ellipse in the area: its corners show other things."""
-        middle = self.left + self.width / 2, self.top + self.height / 2
-        away = (points - np.float32(middle)) / np.float32((self.width / 2, self.height / 2))
+        radii = np.array((self.width / 2, self.height / 2), np.float32)
+        away = (points - np.array((self.left, self.top), np.float32)) / radii - 1
         return np.hypot(away[:, 0], away[:, 1]) < 1
 
 
@@ -88,15 +88,11 @@ def alone(original: Pixels, area: Area, found: Registration) -> Alone:
 def _near(area: Area, found: Registration) -> Flags:
     """Return which of the result's points lie at the area's place, or a little around it."""
     right, down = AROUND * area.width, AROUND * area.height
-    corners = moved(
-        found.matrix,
-        np.float32(
-            [
-                (area.left - right, area.top - down),
-                (area.left + area.width + right, area.top + area.height + down),
-            ]
-        ),
-    )
+    ends = [
+        (area.left - right, area.top - down),
+        (area.left + area.width + right, area.top + area.height + down),
+    ]
+    corners = moved(found.matrix, np.array(ends, np.float32))
     points = found.theirs.points
     least, most = corners.min(axis=0), corners.max(axis=0)
     return ((points >= least) & (points <= most)).all(axis=1)

@@ -44,8 +44,10 @@ class Features:
     def of(cls, grey: Pixels) -> "Features":
         if not grey.size:
             return cls(np.zeros((0, 2), np.float32), np.zeros((0, 128), np.float32))
-        finder = cv2.SIFT_create(nfeatures=MOST_POINTS, contrastThreshold=LEAST_CONTRAST)
-        found, looks = finder.detectAndCompute(grey, None)  # type: ignore[call-overload]
+        finder = cv2.SIFT_create(  # type: ignore[attr-defined]
+            nfeatures=MOST_POINTS, contrastThreshold=LEAST_CONTRAST
+        )
+        found, looks = finder.detectAndCompute(grey, None)
         points = np.array([each.pt for each in found], np.float32).reshape(-1, 2)
         if looks is None:
             looks = np.zeros((0, 128), np.float32)
@@ -126,7 +128,7 @@ def fit_rigid(
         maxIters=_TRIES,
         confidence=_CONFIDENCE,
     )
-    return (None, 0) if matrix is None else (matrix, int(agree.sum()))
+    return (None, 0) if matrix is None else (matrix.astype(np.float64), int(agree.sum()))
 
 
 def _refined(matrix: Matrix, points: Points, places: Points) -> Matrix:
@@ -161,4 +163,4 @@ def _fit_loose(points: Points, places: Points) -> tuple[Matrix | None, int]:
         maxIters=_TRIES,
         confidence=_CONFIDENCE,
     )
-    return (None, 0) if matrix is None else (matrix, int(agree.sum()))
+    return (None, 0) if matrix is None else (matrix.astype(np.float64), int(agree.sum()))
