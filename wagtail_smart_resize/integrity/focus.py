@@ -23,6 +23,9 @@ SAME, OTHER = 0.85, 0.50
 FEWEST = 10
 #: How many times more points have to agree on that than on what the whole says.
 RATHER = 1.5
+#: Share of its points that are where the whole says, from which on it is not mirrored: to look for
+#: it in a mirror takes as long as most else.
+ENOUGH = 0.4
 #: How far around the area's place in the result its points are looked for, as a share of its sides.
 AROUND = 0.15
 
@@ -77,9 +80,10 @@ def alone(original: Pixels, area: Area, found: Registration) -> Alone:
     expected = moved(found.matrix, points)
     straight = int((np.hypot(*(places - expected).T) < LOOSE_PIXELS).sum())
     matrix, agreeing = fit_rigid(points, places)
-    _matrix, flipped = fit_rigid(*_flipped(original, area).matches(theirs))
-    if flipped >= FEWEST and flipped > RATHER * max(straight, agreeing):
-        return Alone(mirrored=True)
+    if straight < ENOUGH * len(ours):
+        _matrix, flipped = fit_rigid(*_flipped(original, area).matches(theirs))
+        if flipped >= FEWEST and flipped > RATHER * max(straight, agreeing):
+            return Alone(mirrored=True)
     if matrix is None or agreeing < max(FEWEST, RATHER * straight):
         return Alone()
     return Alone(scale_of(matrix) / found.scale)
