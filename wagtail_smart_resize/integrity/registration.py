@@ -110,8 +110,14 @@ def register(original: Pixels, result: Pixels) -> Registration | None:
     rigid = _refined(rigid, points, places)
     if loose is None or bent < agreeing:
         return Registration(rigid, ours, theirs)
-    larger, smaller = np.linalg.svd(loose[:, :2], compute_uv=False)
-    return Registration(rigid, ours, theirs, stretch=float(larger / max(smaller, 1e-6)))
+    return Registration(rigid, ours, theirs, _stretch(loose, points, places))
+
+
+def _stretch(loose: Matrix, points: Points, places: Points) -> float:
+    """Return the ratio of the scales of an affine map fitted to all pairs that are not far off."""
+    better, _agreeing = _fit_loose(*_near(loose, points, places), WIDE_PIXELS)
+    larger, smaller = np.linalg.svd((loose if better is None else better)[:, :2], compute_uv=False)
+    return float(larger / max(smaller, 1e-6))
 
 
 def fit_rigid(
@@ -136,9 +142,13 @@ def _refined(matrix: Matrix, points: Points, places: Points) -> Matrix:
 
     Of a picture that has drifted, the first fit may suit one part alone.
     """
-    near = np.hypot(*(moved(matrix, points) - places).T) < WIDE_PIXELS
-    better, _agreeing = fit_rigid(points[near], places[near], WIDE_PIXELS)
+    better, _agreeing = fit_rigid(*_near(matrix, points, places), WIDE_PIXELS)
     return matrix if better is None else better
+
+
+def _near(matrix: Matrix, points: Points, places: Points) -> tuple[Points, Points]:
+    near = np.hypot(*(moved(matrix, points) - places).T) < WIDE_PIXELS
+    return points[near], places[near]
 
 
 def _mirrored(matrix: Matrix, width: int) -> Matrix:
@@ -151,7 +161,9 @@ def moved(matrix: Matrix, points: Points) -> Points:
     return (points @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
 
 
-def _fit_loose(points: Points, places: Points) -> tuple[Matrix | None, int]:
+def _fit_loose(
+    points: Points, places: Points, pixels: float = LOOSE_PIXELS
+) -> tuple[Matrix | None, int]:
     """Return the affine map that most pairs agree on, which may stretch and mirror."""
     if len(points) < 6:
         return None, 0
@@ -159,7 +171,7 @@ def _fit_loose(points: Points, places: Points) -> tuple[Matrix | None, int]:
         points,
         places,
         method=cv2.RANSAC,
-        ransacReprojThreshold=LOOSE_PIXELS,
+        ransacReprojThreshold=pixels,
         maxIters=_TRIES,
         confidence=_CONFIDENCE,
     )

@@ -39,7 +39,7 @@ class Box(NamedTuple):
 class Thresholds:
     """From where on a result does not pass. Shares are from 0 to 1."""
 
-    stretch: float = 1.15
+    stretch: float = 1.14
     """Ratio of the larger scale to the smaller, across and down."""
     inside: float = 0.5
     """Least share of the original that lies within the result."""
