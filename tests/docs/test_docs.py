@@ -416,7 +416,12 @@ def test_usage_of_a_command_is_that_of_its_parser(name):
     positional = [each for each in ours if not each.option_strings]
     chosen = [each.choices for each in positional if each.choices]
     assert re.findall(r"\{(\S+)\}", usage) == [",".join(each) for each in chosen]
-    assert len(re.findall(r"\[?[A-Z]+ \.\.\.", usage)) == len(positional) - len(chosen)
+    several = [each for each in positional if each.nargs in ("*", "+")]
+    assert len(re.findall(r"\[?[A-Z]+ \.\.\.", usage)) == len(several)
+    single = [each.metavar for each in positional if each not in several and not each.choices]
+    assert re.findall(r"(?<=^ )[A-Z]+(?: [A-Z]+)*(?= \[|$)", usage) == (
+        [" ".join(single)] if single else []
+    )
 
 
 #: Settings of Django, Wagtail and the packages that the docs speak of, and what is no setting.

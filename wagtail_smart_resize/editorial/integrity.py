@@ -24,6 +24,8 @@ def _sentence(reason: Reason, measures: Measures) -> str:
         return _("It is stretched by %(percent)d %%.") % {"percent": _over(measures.stretch)}
     if reason == Reason.CUT_OFF:
         return _cut_off(measures)
+    if reason == Reason.SUBJECT_CHANGED and measures.subject_mirrored:
+        return _("The focal area is mirrored in its place.")
     if reason == Reason.SUBJECT_CHANGED:
         percent = round(100 * (measures.subject or 0))
         return _("%(percent)d %% of the focal area looks different.") % {"percent": percent}
