@@ -22,6 +22,8 @@ from support.waiting import NEVER_SECONDS, TIMEOUT_SECONDS, until
 
 from . import connection_log
 
+#: Seconds until a worker that has locked itself is ended: far more than anything takes to settle.
+STUCK_SECONDS = 60.0
 TABLE = "wagtail_smart_resize_gatewayrequest"
 VERSIONS = "wagtail_smart_resize_imageversion"
 
@@ -110,8 +112,11 @@ class Site:
         port = port or self.port
         if command[0] == "gunicorn":
             command += [f"--bind=127.0.0.1:{port}", "--log-level=warning", "--timeout=60"]
-            # Its master must not kill workers: each must end by itself.
-            command += [f"--graceful-timeout={NEVER_SECONDS:.0f}"]
+            # Its master must not kill workers: each must end by itself. But one with threads may
+            # lock itself when it is told to quit twice, as by Ctrl-C in a terminal: the second
+            # signal's handler waits for a lock that the first one's holds. Its master ends that.
+            seconds = STUCK_SECONDS if "--worker-class=gthread" in command else NEVER_SECONDS
+            command += [f"--graceful-timeout={seconds:.0f}"]
         else:
             command += [f"--port={port}", "--log-level=warning"]
         process = self.start(*command, role=role)
