@@ -83,7 +83,14 @@ def _row(row: Recomposition) -> dict[str, Any]:
         "live": row.live_id,
         "candidates": [candidate.pk for candidate in row.candidates.all()],
         "last_decision": _last_decision(row),
+        "awaits_a_person": _awaits_a_person(row),
     }
+
+
+def _awaits_a_person(row: Recomposition) -> bool:
+    """Return whether somebody asked for its candidates, and nobody has decided on them yet."""
+    asked = row.candidates.filter(request__by_person=True).exists()
+    return asked and row.awaiting_review_since is not None
 
 
 def _last_decision(row: Recomposition) -> list[Any] | None:
