@@ -182,8 +182,8 @@ def test_thresholds_are_the_sites(changes, policy, expected):
         ),
         (
             {"width": 90, "height": 60},
-            "The service would see 90 x 60 px: with a side under 64 px the picture holds too "
-            "little to be recomposed.",
+            "The service would see 90 x 60 px: with a side under 64 px the image holds too "
+            "little for an AI version.",
         ),
         (
             {"shape": shape_of(8, 1)},
