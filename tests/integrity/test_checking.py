@@ -3,12 +3,13 @@
 import json
 from functools import cache
 
-import numpy as np
 import pytest
 from PIL import Image
 
 pytest.importorskip("cv2", reason='pip install "wagtail-smart-resize[integrity]"')
+pytest.importorskip("numpy", reason='pip install "wagtail-smart-resize[integrity]"')
 
+import numpy as np
 from suites.integrity import pairs
 from suites.integrity.photographs import HALVES
 
