@@ -5,7 +5,9 @@ value: Arandjelović and Zisserman, "Three things everyone should know", 2012). 
 fitted by one scale and shift, which most of them must agree on (RANSAC).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -124,9 +126,23 @@ def fit_rigid(
     points: Points, places: Points, pixels: float = RIGID_PIXELS
 ) -> tuple[Matrix | None, int]:
     """Return the scale, turn and shift that most pairs agree on, and their number."""
+    return _fit(cv2.estimateAffinePartial2D, points, places, pixels)
+
+
+def _fit_loose(
+    points: Points, places: Points, pixels: float = LOOSE_PIXELS
+) -> tuple[Matrix | None, int]:
+    """Return the affine map that most pairs agree on, which may stretch and mirror."""
+    return _fit(cv2.estimateAffine2D, points, places, pixels)
+
+
+def _fit(
+    estimate: Callable[..., Any], points: Points, places: Points, pixels: float
+) -> tuple[Matrix | None, int]:
+    """Return what most pairs agree on within so many pixels, and their number."""
     if len(points) < 6:
         return None, 0
-    matrix, agree = cv2.estimateAffinePartial2D(
+    matrix, agree = estimate(
         points,
         places,
         method=cv2.RANSAC,
@@ -159,20 +175,3 @@ def _mirrored(matrix: Matrix, width: int) -> Matrix:
 
 def moved(matrix: Matrix, points: Points) -> Points:
     return (points @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
-
-
-def _fit_loose(
-    points: Points, places: Points, pixels: float = LOOSE_PIXELS
-) -> tuple[Matrix | None, int]:
-    """Return the affine map that most pairs agree on, which may stretch and mirror."""
-    if len(points) < 6:
-        return None, 0
-    matrix, agree = cv2.estimateAffine2D(
-        points,
-        places,
-        method=cv2.RANSAC,
-        ransacReprojThreshold=pixels,
-        maxIters=_TRIES,
-        confidence=_CONFIDENCE,
-    )
-    return (None, 0) if matrix is None else (matrix.astype(np.float64), int(agree.sum()))

@@ -16,7 +16,7 @@ from wagtail_smart_resize.actions import Refused
 from wagtail_smart_resize.admin.base import ImageMixin
 from wagtail_smart_resize.core.keys import parse_key
 from wagtail_smart_resize.editorial.deciding import UNDO_TIME
-from wagtail_smart_resize.models import Recomposition
+from wagtail_smart_resize.models import GatewayRequest, Recomposition
 
 
 def is_fetched(request: HttpRequest) -> bool:
@@ -36,6 +36,12 @@ class ActionMixin(ImageMixin):
     @property
     def rows(self) -> Any:
         return Recomposition.objects.filter(image_id=self.image.pk).select_related("image")
+
+    def told_if_asked_before(self, key: Any) -> str:
+        """Return what to say if the same form was sent before, "" if not: it buys once."""
+        if GatewayRequest.objects.filter(image_id=self.image.pk, batch=key).exists():
+            return _("This had been asked for already: nothing was bought twice.")
+        return ""
 
     def answer(self, text: str, **facts: Any) -> HttpResponseBase:
         """Say what was done; `facts` are for scripts."""

@@ -8,7 +8,7 @@ from django.utils.translation import ngettext
 
 from wagtail_smart_resize import actions
 from wagtail_smart_resize.actions import Refused
-from wagtail_smart_resize.models import GatewayRequest, Recomposition
+from wagtail_smart_resize.models import Recomposition
 
 from .answers import ActionMixin, decisions_to_undo, undo
 from .forms import ChooseForm, FailedForm, OptOutForm, RowForm
@@ -72,8 +72,8 @@ class FailedView(ActionMixin):
         if action == FailedForm.DISMISS:
             actions.dismiss_failure(row, user=user)
             return _("Left as it is. Nothing is bought.")
-        if GatewayRequest.objects.filter(image_id=self.image.pk, batch=key).exists():
-            return _("This had been asked for already: nothing was bought twice.")
+        if told := self.told_if_asked_before(key):
+            return told
         actions.retry(row, user=user, key=key)
         return _("It is being tried again.")
 

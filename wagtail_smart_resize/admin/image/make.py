@@ -128,9 +128,8 @@ class MakeView(ActionMixin):
     def _ask(self, form: MakeForm, found: list[Place]) -> str:
         """Ask for the versions and return what to say. Raises Refused."""
         given = form.cleaned_data
-        before = GatewayRequest.objects.filter(image_id=self.image.pk, batch=given["key"])
-        if before.exists():
-            return _("This had been asked for already: nothing was bought twice.")
+        if told := self.told_if_asked_before(given["key"]):
+            return told
         actions.request_recomposition(
             self.image,
             [place.target for place in found],
