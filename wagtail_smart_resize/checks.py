@@ -24,6 +24,7 @@ from wagtail_smart_resize.core.schema import REMEDY, missing_from, problem_of
 from wagtail_smart_resize.core.sizes import share_kept_by_engine
 
 from . import compat
+from .integrity import extra
 from .settings import DICT_NAME, Settings, settings
 
 #: Host of the `WAGTAILADMIN_BASE_URL` that `wagtail start` writes.
@@ -177,6 +178,16 @@ def check_candidates() -> Iterator[CheckMessage]:
         )
 
 
+def check_integrity() -> Iterator[CheckMessage]:
+    if settings.integrity != "off" and not extra.is_installed():
+        yield Error(
+            f'{DICT_NAME}["INTEGRITY"] is "{settings.integrity}", and OpenCV is not installed: '
+            "results can't be checked, so none goes live by itself.",
+            hint=f'{extra.REMEDY} Or set "INTEGRITY" to "off".',
+            id="wagtail_smart_resize.E007",
+        )
+
+
 def check_limits() -> Iterator[CheckMessage]:
     daily, monthly = settings.DAILY_LIMIT, settings.MONTHLY_LIMIT
     if daily > monthly:
@@ -304,6 +315,7 @@ CHECKS = (
     check_source_storage,
     check_review,
     check_candidates,
+    check_integrity,
     check_limits,
     check_runner,
     check_presets,

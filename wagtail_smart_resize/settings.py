@@ -6,7 +6,7 @@ unusable one raises `ImproperlyConfigured`, which names the key and says what to
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Generic, Protocol, TypeVar, cast, overload
 
@@ -20,6 +20,8 @@ from django.utils.translation import gettext_lazy as _
 from wagtail_smart_resize.core.redaction import redacted
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import RESOLUTIONS, Slot, is_preset_name, parse_closeness
+from wagtail_smart_resize.integrity import extra
+from wagtail_smart_resize.integrity.report import Thresholds
 
 from .conf import validators
 
@@ -44,6 +46,8 @@ class Recipe:
     prompt: str
     resolution: str
     safety_tolerance: str | None
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    """From where on a result does not pass the check against its original."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +145,7 @@ PRESET_KEYS: dict[str, Callable[[Any], Any]] = {
     "prompt": validators.text,
     "resolution": validators.choice(*RESOLUTIONS),
     "safety_tolerance": validators.safety_tolerance,
+    "integrity_thresholds": validators.thresholds,
 }
 
 
@@ -164,8 +169,15 @@ def _preset(name: Any, given: Any) -> Preset:
     values = {key: _cleaned(f'{path}["{key}"]', PRESET_KEYS[key], given[key]) for key in given}
     slot = values.pop("size")
     label = values.pop("label", None) or name.replace("_", " ").capitalize()
-    recipe = replace(settings.recipe(), name=name, **values) if values else None
+    recipe = _own_recipe(name, values) if values else None
     return Preset(name, slot, label, recipe)
+
+
+def _own_recipe(name: str, values: dict[str, Any]) -> Recipe:
+    """Return the site's recipe with a preset's values in place of the site's."""
+    site = settings.recipe()
+    thresholds = replace(site.thresholds, **values.pop("integrity_thresholds", {}))
+    return replace(site, name=name, thresholds=thresholds, **values)
 
 
 #: What editors may add to a prompt with one click, unless the site names wishes of its own.
@@ -176,6 +188,10 @@ WISHES = [
     _("Room for a headline on the right"),
     _("Calm background"),
 ]
+
+
+#: What becomes of a result that does not pass the check against its original.
+INTEGRITY = ("off", "review", "strict")
 
 
 class Settings:
@@ -195,6 +211,8 @@ class Settings:
 
     AUTO_GENERATE = Setting(True, validators.boolean)
     REVIEW = Setting(False, validators.boolean)
+    INTEGRITY = Setting[str | None](None, validators.optional(validators.choice(*INTEGRITY)))
+    INTEGRITY_THRESHOLDS = Setting({}, validators.thresholds)
     ALLOW = Setting[Allow | None](None, validators.optional(validators.dotted_callable))
     MIN_CROP_LOSS = Setting(0.1, validators.share)
     MIN_SLOT_SIDE = Setting(100, validators.integer(0, 20_000))
@@ -251,6 +269,11 @@ class Settings:
         return "REVIEW" in self.site_dict()
 
     @property
+    def integrity(self) -> str:
+        """Return "off", "review" or "strict": by default "review" where the extra is installed."""
+        return self.INTEGRITY or ("review" if extra.is_installed() else "off")
+
+    @property
     def site_address(self) -> str:
         """Return the site's address for the gateway; "" for none."""
         base_url = getattr(django_settings, "WAGTAILADMIN_BASE_URL", None)
@@ -270,7 +293,8 @@ class Settings:
         Raises UnknownRecipe where no preset of that name has a recipe of its own.
         """
         if not name:
-            return Recipe("", self.PROMPT, self.RESOLUTION, self.SAFETY_TOLERANCE)
+            thresholds = Thresholds(**self.INTEGRITY_THRESHOLDS)
+            return Recipe("", self.PROMPT, self.RESOLUTION, self.SAFETY_TOLERANCE, thresholds)
         preset = self.PRESETS.get(name)
         if preset is None or preset.recipe is None:
             raise UnknownRecipe(f'{DICT_NAME}["PRESETS"] holds no preset "{name}" with a recipe.')

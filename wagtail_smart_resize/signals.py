@@ -22,8 +22,8 @@ recomposition_wanted = Signal()
 #: `recomposition` is the row, with `asked_by`.
 recomposition_ready = Signal()
 
-#: Sent when a person decided for the standard crop. `sender` is `Recomposition`; `recomposition` is
-#: the row, with `decided_by`.
+#: Sent when a person, or the check against the original, decided for the standard crop. `sender` is
+#: `Recomposition`; `recomposition` is the row, with `decision` and `decided_by`.
 recomposition_declined = Signal()
 
 #: Sent when a recomposition went live, or was replaced by the standard crop again: visitors see it

@@ -5,7 +5,8 @@ raises ValueError with a sentence that says what to write.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ from wagtail_smart_resize.core.formatting import Text
 from wagtail_smart_resize.core.money import Price
 from wagtail_smart_resize.core.redaction import Secret
 from wagtail_smart_resize.core.sizes import Slot
+from wagtail_smart_resize.integrity.report import Thresholds
 
 T = TypeVar("T")
 
@@ -131,6 +133,26 @@ def share(value: Any) -> float:
     """Return a share from 0 to 1 as a float."""
     if not _number(value, 0, 1):
         raise ValueError(f"write a share from 0 to 1, such as 0.1 for 10 %, not {value!r}.")
+    return float(value)
+
+
+def thresholds(value: Any) -> dict[str, float]:
+    """Return some of the thresholds of the check by name: shares, `stretch` a ratio of 1 or more.
+
+    See `integrity.report.Thresholds`.
+    """
+    if not isinstance(value, Mapping):
+        raise ValueError(f'write a dict such as {{"subject": 0.1}}, not {value!r}.')
+    known = [each.name for each in fields(Thresholds)]
+    if unknown := [name for name in value if name not in known]:
+        raise ValueError(f'it has no threshold "{unknown[0]}". It may hold {", ".join(known)}.')
+    return {name: _threshold(name, number) for name, number in value.items()}
+
+
+def _threshold(name: str, value: Any) -> float:
+    least, most = (1, 10) if name == "stretch" else (0, 1)
+    if not _number(value, least, most):
+        raise ValueError(f'"{name}" is a number from {least} to {most}, not {value!r}.')
     return float(value)
 
 

@@ -21,6 +21,7 @@ from wagtail_smart_resize.core.schema import problem_of
 from wagtail_smart_resize.core.storage_errors import StorageError, translate_storage_errors
 from wagtail_smart_resize.exceptions import GatewayError, SourceUnavailable
 from wagtail_smart_resize.gateway.client import GatewayClient
+from wagtail_smart_resize.integrity import extra
 from wagtail_smart_resize.models import PipelineState, ownership
 from wagtail_smart_resize.purchasing import source_image, source_storage
 from wagtail_smart_resize.runners import modes
@@ -60,6 +61,7 @@ def findings() -> Iterator[Finding]:
     yield _service()
     for name, storage in _storages().items():
         yield _storage(name, storage)
+    yield _integrity()
     yield _runner()
 
 
@@ -156,6 +158,21 @@ def _storage(name: str, storage: Any) -> Finding:
     if content != CONTENT:
         return Finding(name, Result.WRONG, "It gives another content than was written.")
     return Finding(name, Result.FINE, "A file can be written, read and deleted.")
+
+
+def _integrity() -> Finding:
+    name = "Check of results"
+    if settings.integrity == "off":
+        off = "Results are not checked against their originals."
+        return Finding(name, Result.FINE, off if extra.is_installed() else f"{off} {extra.REMEDY}")
+    try:
+        # An installed OpenCV may lack libraries of the system's.
+        from wagtail_smart_resize.integrity import checking
+    except ImportError as error:
+        wrong = f"Results can't be checked, so none goes live by itself: {error}"
+        return Finding(name, Result.WRONG, wrong, extra.REMEDY)
+    meaning = {"review": "goes to a person", "strict": "is declined"}[settings.integrity]
+    return Finding(name, Result.FINE, f"{checking.NAME}: what does not pass {meaning}.")
 
 
 def _runner() -> Finding:

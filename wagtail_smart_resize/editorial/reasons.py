@@ -48,7 +48,7 @@ class ShownBecause(StrEnum):
     UNKNOWN = "unknown"
     """The reason couldn't be looked up; the log says why."""
     DECLINED = "declined"
-    """A person chose the crop."""
+    """A person chose the crop, or the check against the original declined what was bought."""
     FAILED = "failed"
     """The purchase failed; a person may retry."""
     PRIVATE = Reason.PRIVATE.value
@@ -109,6 +109,7 @@ _REASON_BY_STATE = {
     StateName.UNKNOWN: ShownBecause.FAILED,
     StateName.FAILED: ShownBecause.FAILED,
     StateName.DECLINED: ShownBecause.DECLINED,
+    StateName.NOT_TRUE: ShownBecause.DECLINED,
     StateName.CROP: ShownBecause.NOT_ASKED,
 }
 

@@ -52,6 +52,7 @@ class StateName(StrEnum):
     REVIEW = "review"
     LIVE = "live"
     DECLINED = "declined"
+    NOT_TRUE = "not_true"
     QUEUED = "queued"
     WAITING = "waiting"
     NOT_NEEDED = "not_needed"
@@ -76,6 +77,7 @@ _LABELS: dict[StateName, tuple[Promise, Tone]] = {
     StateName.REVIEW: (gettext_lazy("To decide"), Tone.WARNING),
     StateName.LIVE: (gettext_lazy("AI version live"), Tone.POSITIVE),
     StateName.DECLINED: (gettext_lazy("Crop chosen"), Tone.NEUTRAL),
+    StateName.NOT_TRUE: (gettext_lazy("Declined by the check"), Tone.WARNING),
     StateName.QUEUED: (gettext_lazy("Queued"), Tone.BUSY),
     StateName.WAITING: (gettext_lazy("Waiting"), Tone.WARNING),
     StateName.NOT_NEEDED: (gettext_lazy("Crop"), Tone.NEUTRAL),
@@ -216,6 +218,8 @@ def _name_of(row: Recomposition, version: ImageVersion | None) -> StateName:
         return StateName.LIVE
     if row.decision == Decision.CROP:
         return StateName.DECLINED
+    if row.decision == Decision.CHECK:
+        return StateName.NOT_TRUE
     return _name_undecided(row)
 
 
@@ -291,6 +295,10 @@ _MESSAGES: dict[StateName, Promise] = {
     ),
     StateName.REVIEW: gettext_lazy(
         "Visitors see what they saw before until somebody chooses a version."
+    ),
+    StateName.NOT_TRUE: gettext_lazy(
+        "It differs too much from the original, so visitors see the crop. You can choose it all "
+        "the same."
     ),
 }
 

@@ -12,6 +12,8 @@ from .pixels import ORIGINAL_PIXELS, RESULT_PIXELS, Reduced
 from .registration import Matrix, Registration, register
 from .report import Box, Measures, Report, Thresholds, judge
 
+#: What does the work.
+NAME = f"OpenCV {cv2.__version__}"
 #: So that the same two pictures always get the same report.
 _SEED = 7
 #: Parts that differ are told up to this number.

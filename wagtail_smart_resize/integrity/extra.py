@@ -3,10 +3,7 @@
 from functools import cache
 from importlib.util import find_spec
 
-REMEDY = (
-    "Results can't be checked without OpenCV: pip install "
-    '"wagtail-smart-resize[integrity]", then restart the site.'
-)
+REMEDY = 'Run pip install "wagtail-smart-resize[integrity]", then restart the site.'
 
 
 @cache

@@ -272,6 +272,9 @@ class Migration(migrations.Migration):
                 ("digest", models.CharField(max_length=64)),
                 ("position", models.PositiveIntegerField(default=0)),
                 ("original_box", models.JSONField(blank=True, null=True)),
+                ("report", models.JSONField(blank=True, null=True)),
+                ("passed", models.BooleanField(blank=True, null=True)),
+                ("score", models.FloatField(blank=True, null=True)),
                 (
                     "created_at",
                     models.DateTimeField(default=django.utils.timezone.now, editable=False),
@@ -399,6 +402,7 @@ class Migration(migrations.Migration):
                             ("none", "not decided"),
                             ("candidate", "AI version"),
                             ("crop", "crop"),
+                            ("check", "crop, by the check"),
                         ],
                         default="none",
                         max_length=16,

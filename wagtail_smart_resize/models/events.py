@@ -218,6 +218,18 @@ def declined(row: "Recomposition") -> None:
     _send(signals.recomposition_declined, type(row), recomposition=row)
 
 
+def declined_by_check(row: "Recomposition", request: "GatewayRequest") -> None:
+    """Tell that nothing of what was bought is true enough to its original, and the crop stays."""
+    _send(signals.recomposition_declined, type(row), recomposition=row)
+    _tell(
+        "not_true",
+        "Declined by the check: image %(image_id)s (%(image_title)s), %(sizes)s",
+        logging.WARNING,
+        **_fields_of_row(row, request.image_title),
+        purchase_id=request.pk,
+    )
+
+
 def budget_refused(limit: str, used: int, allowed: int) -> None:
     """Tell that the limit of the "day" or the "month" keeps purchases waiting."""
     _tell(

@@ -18,6 +18,7 @@ from wagtail_smart_resize.core import database
 from wagtail_smart_resize.core.database import PrimaryQuerySet
 from wagtail_smart_resize.core.logs import get_logger
 from wagtail_smart_resize.core.sizes import Size, Slot, share_cut_away
+from wagtail_smart_resize.integrity.report import Report
 
 from . import events
 from .base import ConditionalUpdateModel
@@ -127,7 +128,8 @@ class Recomposition(ConditionalUpdateModel):
     """The picture of an image in one shape and recipe, with three independent facts about it.
 
     `live` alone decides what is served; `purchase` says where buying stands; `decision` says what a
-    person chose. A shape is the ratio of width to height, to three decimals.
+    person chose, or that the check against the original has declined what was bought. A shape is
+    the ratio of width to height, to three decimals.
     """
 
     class WantedBy(models.TextChoices):
@@ -145,6 +147,7 @@ class Recomposition(ConditionalUpdateModel):
         NONE = "none", _("not decided")
         CANDIDATE = "candidate", _("AI version")
         CROP = "crop", _("crop")
+        CHECK = "check", _("crop, by the check")
 
     image = models.ForeignKey(
         get_image_model_string(),
@@ -336,6 +339,18 @@ class Recomposition(ConditionalUpdateModel):
         """Note that the outputs of the request are stored."""
         return self._become_idle(self.Purchase.REQUESTED, attempts=0)
 
+    def decline_by_check(self) -> bool:
+        """Note that the check declines all that was bought; return False if somebody has decided.
+
+        The crop stays, and a person may still choose what was declined.
+        """
+        return self.update_if(
+            where=_is_open(),
+            decision=self.Decision.CHECK,
+            decided_at=timezone.now(),
+            awaiting_review_since=None,
+        )
+
     def bought_to_go_live(self, candidate: "Candidate", publish_at: dt.datetime) -> bool:
         """Note that the outputs are stored, and set the live one if automation still may."""
         open_request = _is_open() & Q(purchase=self.Purchase.REQUESTED)
@@ -511,6 +526,11 @@ class Candidate(ConditionalUpdateModel):
     #: Where the original lies in it, as shares of its size: left, top, width, height. Empty if it
     #: was not found, None if nobody has looked.
     original_box = models.JSONField(null=True, blank=True)
+    #: What the check against the original has found: `integrity.report.Report` as JSON. None if it
+    #: was not checked. `passed` and `score` are out of it, for filters and orders.
+    report = models.JSONField(null=True, blank=True)
+    passed = models.BooleanField(null=True, blank=True)
+    score = models.FloatField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
@@ -539,6 +559,11 @@ class Candidate(ConditionalUpdateModel):
     @property
     def size(self) -> Size:
         return Size(self.width, self.height)
+
+    @property
+    def checked(self) -> Report | None:
+        """Return what the check against the original has found; None if it was not checked."""
+        return Report.from_json(self.report) if self.report else None
 
     @property
     def share_cut_away(self) -> float:

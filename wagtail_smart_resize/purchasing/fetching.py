@@ -3,6 +3,7 @@
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -23,7 +24,8 @@ from wagtail_smart_resize.publishing.publication import FLIP_LEASE
 from wagtail_smart_resize.settings import settings
 
 from . import circuit, outcomes
-from .offering import may_go_live_unseen, note_review, offer
+from .comparing import Comparer
+from .offering import is_true_enough, may_go_live_unseen, note_review, offer
 
 Status = GatewayRequest.Status
 Charged = GatewayRequest.Charged
@@ -42,6 +44,15 @@ class Publishable(NamedTuple):
     image_id: Any
     held_until: dt.datetime
     material: Material
+
+
+@dataclass
+class _Looked:
+    """What was made of a picture's pixels while they were decoded."""
+
+    cuts: dict[Size, Any] = field(default_factory=dict)
+    compared: dict[str, Any] = field(default_factory=dict)
+    """Fields of the candidate."""
 
 
 def fetch_outputs(request: GatewayRequest) -> Publishable | None:
@@ -89,6 +100,7 @@ class _Turn:
             request.source_format,
             request.source_size,
         )
+        self._comparer = Comparer(request, self.rows[0].image if self.rows else request.image)
         self._ends = timezone.now() + TURN_LENGTH
 
     @cached_property
@@ -128,10 +140,11 @@ class _Turn:
         for note in ("later", "detail"):
             output.pop(note, None)
         named = Output(output["url"], output["file_name"], output["content_type"])
-        cuts: dict[Size, Any] = {}
+        looked = _Looked()
+        self._comparer.read_original()
         try:
             picture = downloads.download(
-                named, gateway_url=settings.BASE_URL, look=partial(self._cut_out, cuts)
+                named, gateway_url=settings.BASE_URL, look=partial(self._look, looked)
             )
         except DownloadError as error:
             age = timezone.now() - (self.request.completed_at or self.request.created_at)
@@ -143,7 +156,7 @@ class _Turn:
         if row is None:
             output["error"], output["detail"] = "gone", "The image was deleted meanwhile."
         else:
-            self._store(row, position, picture, cuts)
+            self._store(row, position, picture, looked)
 
     def _row_of(self, picture: Size) -> Recomposition | None:
         """Return the recomposition of a picture; None if it was deleted."""
@@ -153,11 +166,17 @@ class _Turn:
     def _waiting_row(self, key: int) -> Recomposition | None:
         return next((row for row in self.rows if row.pk == key), None)
 
-    def _cut_out(self, cuts: dict[Size, Any], picture: Image.Image) -> None:
-        """Cut a decoded picture to the sizes of its slots, if it may go live at once.
+    def _look(self, looked: "_Looked", picture: Image.Image) -> None:
+        """Compare a decoded picture with the original, and cut it to the sizes of its slots.
 
-        The first of each shape does: of further ones, most are never shown.
+        It is cut if it may go live at once. The first of each shape does: of further ones, most are
+        never shown.
         """
+        looked.compared = self._comparer.facts(picture)
+        if is_true_enough(looked.compared["passed"]):
+            self._cut_out(looked.cuts, picture)
+
+    def _cut_out(self, cuts: dict[Size, Any], picture: Image.Image) -> None:
         key = _nearest_recomposition(self.request, Size(*picture.size))
         row = self._waiting_row(key)
         is_first = not any(each.recomposition_id == key for each in self.stored)
@@ -171,7 +190,7 @@ class _Turn:
                 cuts[size] = cut(half_or_less(cuts.values(), size) or picture, size)
 
     def _store(
-        self, row: Recomposition, position: int, picture: Picture, cuts: dict[Size, Any]
+        self, row: Recomposition, position: int, picture: Picture, looked: "_Looked"
     ) -> None:
         """Write the row that names the file, then the file, so that no crash orphans a file."""
         facts = {
@@ -179,6 +198,7 @@ class _Turn:
             "width": picture.width,
             "height": picture.height,
             "digest": picture.digest,
+            **looked.compared,
         }
         candidate = self._candidates.get(position)
         is_new = candidate is None
@@ -189,7 +209,7 @@ class _Turn:
             candidate.update_if(where={}, **facts)
         if candidate.write(picture.content, is_new=is_new):
             self._candidates[position] = candidate
-            self._material.keep(candidate.file_name, cuts)
+            self._material.keep(candidate.file_name, looked.cuts)
 
     def offer(self, row: Recomposition) -> bool:
         """Offer the row its candidates; return whether it has any."""

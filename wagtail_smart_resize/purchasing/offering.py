@@ -1,4 +1,7 @@
-"""What becomes of candidates: the first may go live by itself, else they await review."""
+"""What becomes of candidates: the first may go live by itself, else they await review.
+
+What the check against the original did not let pass never goes live by itself.
+"""
 
 import datetime as dt
 from collections.abc import Iterable
@@ -9,6 +12,7 @@ from django.utils import timezone
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import Size, cover
 from wagtail_smart_resize.exceptions import SourceUnavailable
+from wagtail_smart_resize.integrity.report import Reason
 from wagtail_smart_resize.models import Candidate, GatewayRequest, Recomposition, events
 from wagtail_smart_resize.settings import settings
 
@@ -46,10 +50,39 @@ def offer(
         first = next((each for each in ordered if _is_good_enough(request, row, each)), None)
         if first and _go_live(request, row, first, publish_at):
             return True
-    note_review([row], candidates, by_person=request.by_person)
+    offered = [each for each in candidates if not is_declined(each)]
+    if not offered:
+        _decline(request, row)
+        return False
+    note_review([row], offered, by_person=request.by_person)
     if row.bought() and (row.is_open or request.by_person):
         events.awaits_review(row, request)
     return False
+
+
+def _decline(request: GatewayRequest, row: Recomposition) -> None:
+    """Decide for the crop by the check, unless somebody has decided: then that stands."""
+    is_news = row.decline_by_check()
+    if row.bought() and is_news:
+        events.declined_by_check(row, request)
+
+
+def is_declined(candidate: Candidate) -> bool:
+    """Return whether the check declines the candidate by itself.
+
+    Not one in which the original was not found: the service may have turned or moved a subject.
+    """
+    if settings.integrity != "strict" or candidate.checked is None or candidate.passed:
+        return False
+    return Reason.NOT_FOUND not in candidate.checked.reasons
+
+
+def is_true_enough(passed: bool | None) -> bool:
+    """Return whether a candidate may be shown unseen, by whether it passed the check.
+
+    `passed`: None if it was not checked.
+    """
+    return settings.integrity == "off" or bool(passed)
 
 
 def may_go_live_unseen(request: GatewayRequest, row: Recomposition) -> bool:
@@ -73,6 +106,8 @@ def _is_good_enough(request: GatewayRequest, row: Recomposition, candidate: Cand
     One of another shape may if the cut loses less of it than a crop of the image must lose to be
     worth replacing.
     """
+    if not is_true_enough(candidate.passed):
+        return False
     lost = candidate.share_cut_away
     if lost and lost >= settings.MIN_CROP_LOSS:
         return False
@@ -111,10 +146,11 @@ def _covered_width(available: Size, wanted: Size) -> int:
 def note_review(
     rows: Iterable[Recomposition], stored: Iterable[Candidate], *, by_person: bool
 ) -> None:
-    """Note that those of the rows that have candidates await review.
+    """Note that those of the rows that have candidates which the check left to people await review.
 
     `by_person`: whether a person asked for these candidates.
     """
-    keys = {row.pk for row in rows} & {each.recomposition_id for each in stored}
+    left = {each.recomposition_id for each in stored if not is_declined(each)}
+    keys = {row.pk for row in rows} & left
     if keys:
         Recomposition.objects.filter(pk__in=keys).note_review(by_person=by_person)

@@ -20,7 +20,7 @@ from PIL import Image
 from wagtail_smart_resize.core import storage_errors
 from wagtail_smart_resize.core.keys import parse_key
 from wagtail_smart_resize.core.site_image import SiteImage
-from wagtail_smart_resize.core.sizes import MAX_SENT_SIDE_PIXELS
+from wagtail_smart_resize.core.sizes import MAX_SENT_SIDE_PIXELS, Size
 from wagtail_smart_resize.core.storage_errors import StorageError
 from wagtail_smart_resize.exceptions import SourceUnavailable
 from wagtail_smart_resize.gateway.deadlines import Deadline
@@ -269,6 +269,18 @@ def source_picture(image: SiteImage) -> SourcePicture:
     else:
         canvas.save(content, format)
     return SourcePicture(content.getvalue(), CONTENT_TYPES[format], *canvas.size)
+
+
+def reduced_original(image: SiteImage, side: int) -> tuple[Image.Image, Size]:
+    """Return the image as displayed, RGB, with `side` pixels a side at most, and its whole size.
+
+    Raise SourceUnavailable, as `read_facts` does, if the file can't be read.
+    """
+    with _open_image(image) as picture:
+        whole = Size(*displayed_size(picture))
+        picture.draft("RGB", (side, side))
+        with pixel_budget.budget.hold(picture.width * picture.height):
+            return upright_on_white(picture, side), whole
 
 
 def source_content_type(request: GatewayRequest) -> str:

@@ -11,7 +11,8 @@ from wagtail_smart_resize.editorial.integrity import sentences
 from wagtail_smart_resize.imaging.srgb import upright_on_white
 from wagtail_smart_resize.integrity import extra
 from wagtail_smart_resize.integrity.drawing import draw_map
-from wagtail_smart_resize.integrity.report import Box, Report
+from wagtail_smart_resize.integrity.report import Box, Report, Thresholds
+from wagtail_smart_resize.settings import settings
 
 
 class Command(BaseCommand):
@@ -31,6 +32,11 @@ class Command(BaseCommand):
             metavar="X,Y,W,H",
             help="Focal area in pixels of the original: left, top, width and height.",
         )
+        parser.add_argument(
+            "--preset",
+            default="",
+            help="A preset whose thresholds count. By default the site's do.",
+        )
         parser.add_argument("--json", action="store_true", help="Print the report as JSON.")
         parser.add_argument(
             "--map", type=Path, metavar="FILE", help="Draw what differs on the original, as FILE."
@@ -38,12 +44,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not extra.is_installed():
-            raise CommandError(extra.REMEDY)
+            raise CommandError(f"Results can't be checked without OpenCV. {extra.REMEDY}")
         from wagtail_smart_resize.integrity.checking import check
 
         original, candidate = _opened(options["original"]), _opened(options["candidate"])
         focus = _focus(options["focus"], original) if options["focus"] else None
-        report = check(original, candidate, focus)
+        report = check(original, candidate, focus, _thresholds(options["preset"]))
         if options["map"]:
             drawn = draw_map(original, candidate.size, report.measures, focus)
             try:
@@ -60,6 +66,14 @@ def _opened(path: Path) -> Image.Image:
     except Exception as error:
         # Pillow's parsers raise exceptions of any class.
         raise CommandError(f"Can't read {path} as a picture: {error}") from error
+
+
+def _thresholds(preset: str) -> Thresholds:
+    if preset and preset not in settings.PRESETS:
+        known = ", ".join(settings.PRESETS) or "none"
+        raise CommandError(f'--preset: the settings hold no preset "{preset}" ({known}).')
+    recipe = settings.PRESETS[preset].recipe if preset else None
+    return (recipe or settings.recipe()).thresholds
 
 
 def _focus(text: str, original: Image.Image) -> Box:
