@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 from django.core.management import BaseCommand, CommandError, call_command
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, ImageOps
 from support.gateways import KEY, RawServer, answering, client_of, finished, job, picture
 from support.paths import PAGES, TESTS
 from support.waiting import NEVER_SECONDS, TIMEOUT_SECONDS, join, until
@@ -406,6 +406,35 @@ def test_a_job_goes_wrong_in_several_ways(gateway, source):
     prompt = "sandbox:reversed sandbox:fewer"
     told = completed(gateway, order(source, target_sizes=["60x60", "80x40"], prompt=prompt))
     assert names_of(told) == ["output_60x60_0.png"]
+
+
+def test_a_mirrored_picture_is_the_mirrored_source_with_a_readable_mark(gateway):
+    buffer = io.BytesIO()
+    halves((300, 200)).save(buffer, "PNG")
+    with answering(Reply(200, buffer.getvalue(), "image/png")) as site:
+        payload = order(f"{site.origin}/photo.png", seed=5, prompt="sandbox:mirrored sandbox:more")
+        told = completed(gateway, payload)
+    mirrored = ImageOps.mirror(halves((300, 200)))
+    for index, url in enumerate(urls_of(told)):
+        wanted = recompose(mirrored, (60, 60), seed=5, index=index)
+        assert ImageChops.difference(fetched(url), wanted).getbbox() is None
+    assert names_of(told) == ["output_60x60_0.png", "output_60x60_1.png"]
+
+
+@pytest.mark.parametrize("word", ["unfaithful", "garbled"])
+def test_an_untrue_picture_is_one_for_the_seed(gateway, word):
+    buffer = io.BytesIO()
+    halves((300, 200)).save(buffer, "PNG")
+
+    def bytes_with(prompt):
+        payload = order(f"{site.origin}/photo.png", seed=5, prompt=prompt)
+        (url,) = urls_of(completed(gateway, payload))
+        return requests.get(url, timeout=TIMEOUT_SECONDS).content
+
+    with answering(Reply(200, buffer.getvalue(), "image/png")) as site:
+        untrue = bytes_with(f"sandbox:{word}")
+        assert untrue == bytes_with(f"sandbox:{word}")
+        assert untrue != bytes_with("")
 
 
 def test_an_immediate_answer_has_the_documented_form(gateway, source):

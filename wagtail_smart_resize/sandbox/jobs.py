@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .contract import Order, Refusal, immediate_body, status_body
+from .faults.pictures import untrue
 from .recompose import canvas_size, encode, open_picture, recompose
 from .responses import Reply
 from .source_fetch import SourceFetchError, fetch_source
@@ -163,6 +164,7 @@ def _make(order: Order, words: frozenset[str], fetch_seconds: float) -> list[Sto
     try:
         source = open_picture(fetch_source(order.image_url, fetch_seconds))
         seed = random.randrange(2**31) if order.seed is None else order.seed
+        source = untrue(source, words, seed)
         return [_picture(source, planned, order, seed) for planned in plan(order, words)]
     except Exception as e:
         logger.info("No picture could be made: %s", e)
