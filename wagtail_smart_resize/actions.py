@@ -22,6 +22,7 @@ from .editorial.deciding import (
     use_crop,
     use_crop_everywhere,
 )
+from .editorial.own_pixels import keep_pixels
 from .editorial.refusals import Refused
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "call_off",
     "choose",
     "dismiss_failure",
+    "keep_pixels",
     "opt_in",
     "opt_out",
     "price_of",

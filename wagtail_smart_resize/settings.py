@@ -48,6 +48,8 @@ class Recipe:
     safety_tolerance: str | None
     thresholds: Thresholds = field(default_factory=Thresholds)
     """From where on a result does not pass the check against its original."""
+    keep_pixels: str = "no"
+    """Whether the photograph's own pixels are laid over each result by itself: "no" or "subject"."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,9 @@ def _unknown_key(path: str, key: object, known: Iterable[str]) -> str:
     return f'{path} has no key "{key}". {hint}'
 
 
+#: Over what the photograph's own pixels are laid by themselves.
+KEEP_PIXELS = ("no", "subject")
+
 PRESET_KEYS: dict[str, Callable[[Any], Any]] = {
     "size": validators.slot,
     "label": validators.label,
@@ -146,6 +151,7 @@ PRESET_KEYS: dict[str, Callable[[Any], Any]] = {
     "resolution": validators.choice(*RESOLUTIONS),
     "safety_tolerance": validators.safety_tolerance,
     "integrity_thresholds": validators.thresholds,
+    "keep_pixels": validators.choice(*KEEP_PIXELS),
 }
 
 
@@ -213,8 +219,10 @@ class Settings:
     REVIEW = Setting(False, validators.boolean)
     INTEGRITY = Setting[str | None](None, validators.optional(validators.choice(*INTEGRITY)))
     INTEGRITY_THRESHOLDS = Setting({}, validators.thresholds)
+    KEEP_PIXELS = Setting("no", validators.choice(*KEEP_PIXELS))
     ALLOW = Setting[Allow | None](None, validators.optional(validators.dotted_callable))
     MIN_CROP_LOSS = Setting(0.1, validators.share)
+    MIN_SUBJECT_KEPT = Setting(0.97, validators.optional(validators.share))
     MIN_SLOT_SIDE = Setting(100, validators.integer(0, 20_000))
     MIN_KEPT = Setting(0.5, validators.share)
 
@@ -294,7 +302,14 @@ class Settings:
         """
         if not name:
             thresholds = Thresholds(**self.INTEGRITY_THRESHOLDS)
-            return Recipe("", self.PROMPT, self.RESOLUTION, self.SAFETY_TOLERANCE, thresholds)
+            return Recipe(
+                "",
+                self.PROMPT,
+                self.RESOLUTION,
+                self.SAFETY_TOLERANCE,
+                thresholds,
+                self.KEEP_PIXELS,
+            )
         preset = self.PRESETS.get(name)
         if preset is None or preset.recipe is None:
             raise UnknownRecipe(f'{DICT_NAME}["PRESETS"] holds no preset "{name}" with a recipe.')

@@ -128,6 +128,7 @@ HOURS = {
     Reason.HOPELESS_SHAPE: 168,
     Reason.UNKNOWN_PRESET: 24,
     Reason.SMALL_SLOT: 168,
+    Reason.CROP_KEEPS_SUBJECT: 168,
     Reason.CROP_KEEPS_ENOUGH: 168,
     Reason.SVG: None,
     Reason.ANIMATED: None,

@@ -858,6 +858,41 @@ class TestPublishingAPage:
         assert images_shown_by(page) == set()
 
 
+class TestMovingTheFocalArea:
+    @staticmethod
+    def area(image, width, height):
+        image.focal_point_x, image.focal_point_y = 600, 400
+        image.focal_point_width, image.focal_point_height = width, height
+        image.save()
+
+    @pytest.fixture
+    def row(self):
+        image = plain_image(1200, 800)
+        self.area(image, 200, 200)
+        return recomposition(image, "400x400", waiting_reason="subject_kept")
+
+    def test_what_keeps_the_subject_waits_on(self, row):
+        repairs.run()
+        row.refresh_from_db()
+        assert row.waiting_reason == "subject_kept"
+
+    def test_what_cuts_it_from_now_on_is_due(self, row):
+        self.area(row.image, 1200, 200)
+        repairs.run()
+        row.refresh_from_db()
+        assert (row.waiting_reason, row.next_attempt_at is not None) == ("", True)
+
+    def test_and_waits_again_for_a_subject_that_is_kept(self, row):
+        self.area(row.image, 1200, 200)
+        repairs.run()
+        self.area(row.image, 100, 100)
+        row.refresh_from_db()
+        row.wait("not_published")
+        repairs.run()
+        row.refresh_from_db()
+        assert row.waiting_reason == "subject_kept"
+
+
 class TestRuns:
     def test_one_runner_an_hour_repairs(self):
         state, other = PipelineState.get_current(), PipelineState.get_current()

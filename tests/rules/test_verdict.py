@@ -20,7 +20,7 @@ from wagtail_smart_resize.rules.verdict import (
 
 pytestmark = pytest.mark.any_version
 
-POLICY = Policy(min_crop_loss=0.1, min_slot_side=100, min_kept=0.5)
+POLICY = Policy(min_crop_loss=0.1, min_subject_kept=0.97, min_slot_side=100, min_kept=0.5)
 
 FINE = RuleInput(
     width=3000,
@@ -44,7 +44,8 @@ AGAINST = {
     Reason.UNKNOWN_PRESET: {"has_preset": False},
     Reason.NOT_PUBLISHED: {"uses": Usage.UNPUBLISHED},
     Reason.SMALL_SLOT: {"slots": (Slot.parse("64x64"),)},
-    Reason.CROP_KEEPS_ENOUGH: {"shape": shape_of(3, 2)},
+    Reason.CROP_KEEPS_SUBJECT: {"subject_kept": 1.0},
+    Reason.CROP_KEEPS_ENOUGH: {"shape": shape_of(3, 2), "subject_kept": None},
     Reason.AUTOMATIC_OFF: {"automatic": False},
     Reason.NO_KEY: {"has_key": False},
     Reason.CIRCUIT_OPEN: {"circuit_closed": False},
@@ -79,6 +80,7 @@ def test_person_overrules_matters_of_taste_and_nothing_else(reason):
 
 def test_what_may_be_overruled_is_neither_privacy_nor_money():
     assert set(OVERRULABLE) == {
+        Reason.CROP_KEEPS_SUBJECT,
         Reason.CROP_KEEPS_ENOUGH,
         Reason.SMALL_SLOT,
         Reason.NOT_PUBLISHED,
@@ -110,6 +112,18 @@ def test_overruling_uncovers_what_a_person_cannot_overrule():
     [
         ({"shape": Decimal("1.350")}, None, "a loss of exactly the threshold is enough"),
         ({"shape": Decimal("1.351")}, Reason.CROP_KEEPS_ENOUGH, "a hair less is not"),
+        ({"subject_kept": 0.97}, Reason.CROP_KEEPS_SUBJECT, "as much of the subject is enough"),
+        ({"subject_kept": 0.969}, None, "a hair less is not"),
+        (
+            {"subject_kept": 0.5, "shape": shape_of(3, 2)},
+            None,
+            "a subject that is cut counts however little the whole loses",
+        ),
+        (
+            {"subject_kept": 1.0, "shape": shape_of(3, 2)},
+            Reason.CROP_KEEPS_SUBJECT,
+            "the subject is the better reason",
+        ),
         ({"shape": Decimal("1.667")}, None, "the crop may lose top and bottom as well"),
         ({"width": 2000, "height": 3000}, None, "a portrait loses as much"),
         ({"slots": (Slot.parse("99x99"),)}, Reason.SMALL_SLOT, "under the least side"),
@@ -164,6 +178,14 @@ def test_rule_draws_its_line_there(changes, expected, why):
     [
         ({"shape": shape_of(3, 2)}, replace(POLICY, min_crop_loss=0), None),
         ({}, replace(POLICY, min_crop_loss=0.5), Reason.CROP_KEEPS_ENOUGH),
+        ({"subject_kept": 0.96}, replace(POLICY, min_subject_kept=0.9), Reason.CROP_KEEPS_SUBJECT),
+        ({"subject_kept": 1.0}, replace(POLICY, min_subject_kept=1.0), Reason.CROP_KEEPS_SUBJECT),
+        ({"subject_kept": 1.0}, replace(POLICY, min_subject_kept=None), None),
+        (
+            {"subject_kept": 0.2, "shape": shape_of(3, 2)},
+            replace(POLICY, min_subject_kept=None),
+            Reason.CROP_KEEPS_ENOUGH,
+        ),
         ({}, replace(POLICY, min_slot_side=801), Reason.SMALL_SLOT),
         ({"shape": shape_of(8, 1)}, replace(POLICY, min_kept=0), None),
     ],
@@ -179,6 +201,14 @@ def test_thresholds_are_the_sites(changes, policy, expected):
         (
             {"shape": Decimal("1.410")},
             "The crop cuts away only 6 % of the picture: no AI version is needed.",
+        ),
+        (
+            {"subject_kept": 0.999},
+            "The crop keeps the whole subject (99 % of the focal area): no AI version is needed.",
+        ),
+        (
+            {"subject_kept": 0.604},
+            "The crop cuts away 40 % of the focal area: an AI version may be made.",
         ),
         (
             {"width": 90, "height": 60},
@@ -232,9 +262,24 @@ def test_reasons_keep_the_codes_that_are_stored():
         "hopeless_shape",
         "unknown_preset",
         "small_slot",
+        "subject_kept",
         "enough_kept",
         "no_key",
         "automatic_off",
         "budget",
         "circuit_open",
     }
+
+
+@pytest.mark.parametrize(
+    ("changes", "harms"),
+    [
+        ({}, True),
+        ({"is_private": True}, True),
+        ({"shape": shape_of(3, 2)}, False),
+        ({"shape": shape_of(3, 2), "subject_kept": 0.5}, True),
+        ({"subject_kept": 1.0}, False),
+    ],
+)
+def test_whether_the_crop_does_harm_is_told_whatever_else_stands_in_the_way(changes, harms):
+    assert verdict(replace(FINE, **changes), POLICY).crop_harms is harms

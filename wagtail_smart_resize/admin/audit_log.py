@@ -48,6 +48,15 @@ class ChooseFormatter(LogFormatter):
         return _("Chose AI version %(number)d: %(sizes)s") % names
 
 
+class OwnPixelsFormatter(LogFormatter):
+    label = gettext_lazy("Put the photograph's own pixels back")
+
+    def format_message(self, log_entry: Any) -> str:
+        data = log_entry.data
+        names = {"number": data.get("number", 0), "sizes": _sizes(data)}
+        return _("Own pixels put back, as AI version %(number)d: %(sizes)s") % names
+
+
 class DeclineFormatter(LogFormatter):
     label = gettext_lazy("Use the crop")
 
@@ -104,6 +113,7 @@ FORMATTERS: dict[str, type[LogFormatter]] = {
     audit.PUBLISH: PublishFormatter,
     audit.CHOOSE: ChooseFormatter,
     audit.DECLINE: DeclineFormatter,
+    audit.OWN_PIXELS: OwnPixelsFormatter,
     audit.UNDO: UndoFormatter,
     audit.CALL_OFF: CallOffFormatter,
     audit.OPT_OUT: OptOutFormatter,

@@ -48,6 +48,7 @@ urlpatterns = [
         path(f"images/<str:image_id>/smart-resize/{name.replace('_', '-')}/", view, name=name)
         for name, view in {
             "choose": decide.ChooseView.as_view(),
+            "own_pixels": decide.OwnPixelsView.as_view(),
             "undo": decide.UndoView.as_view(),
             "failed": decide.FailedView.as_view(),
             "call_off": decide.CallOffView.as_view(),

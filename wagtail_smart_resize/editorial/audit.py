@@ -21,6 +21,7 @@ ASK = "smart_resize.ask"
 PUBLISH = "smart_resize.publish"
 CHOOSE = "smart_resize.choose"
 DECLINE = "smart_resize.decline"
+OWN_PIXELS = "smart_resize.own_pixels"
 UNDO = "smart_resize.undo"
 CALL_OFF = "smart_resize.call_off"
 OPT_OUT = "smart_resize.opt_out"
@@ -51,9 +52,17 @@ def asked(
 
 
 def chose(row: Any, candidate: Any, user: Any) -> None:
-    # As the image's screen numbers them.
-    number = row.candidates.filter(stored=True, pk__lte=candidate.pk).count()
+    number = _number(row, candidate)
     _write(row.image, CHOOSE, user, sizes=row.slots, candidate=candidate.pk, number=number)
+
+
+def _number(row: Any, candidate: Any) -> int:
+    """Return the version's number as the image's screen counts them."""
+    return row.candidates.filter(stored=True, pk__lte=candidate.pk).count()
+
+
+def kept_pixels(row: Any, derived: Any, user: Any) -> None:
+    _write(row.image, OWN_PIXELS, user, sizes=row.slots, number=_number(row, derived))
 
 
 def declined(row: Any, user: Any, reason: str = "") -> None:

@@ -1,8 +1,71 @@
-"""What a check of a result has found, in sentences for people."""
+"""What a check of a result has found, in words and sentences for people."""
 
+from enum import StrEnum
+from typing import Any
+
+from django.db.models import Exists, FloatField, OuterRef, Q, Subquery, Value
+from django.db.models.functions import Coalesce
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from wagtail_smart_resize.integrity.report import Measures, Reason, Report
+from wagtail_smart_resize.models import Candidate
+
+
+class Verdict(StrEnum):
+    """What came of the check of a version."""
+
+    DIFFERS = "differs"
+    PASSED = "passed"
+    UNCHECKED = "unchecked"
+
+    @classmethod
+    def of(cls, candidate: Candidate) -> "Verdict":
+        return {True: cls.PASSED, False: cls.DIFFERS, None: cls.UNCHECKED}[candidate.passed]
+
+    @property
+    def passed(self) -> bool | None:
+        """Return the value of `Candidate.passed` that it stands for."""
+        return {self.PASSED: True, self.DIFFERS: False, self.UNCHECKED: None}[self]
+
+    @property
+    def label(self) -> Promise:
+        return _LABELS[self]
+
+    @property
+    def tone(self) -> str:
+        """Return its colour: `smart-resize-status--<tone>` in the stylesheet."""
+        return _TONES[self]
+
+
+_LABELS = {
+    Verdict.DIFFERS: gettext_lazy("Differs from the original"),
+    Verdict.PASSED: gettext_lazy("True to the original"),
+    Verdict.UNCHECKED: gettext_lazy("Not checked"),
+}
+_TONES = {
+    Verdict.DIFFERS: "warning",
+    Verdict.PASSED: "positive",
+    Verdict.UNCHECKED: "neutral",
+}
+CHOICES = [(verdict.value, verdict.label) for verdict in Verdict]
+
+
+def with_verdict(verdict: str) -> Q:
+    """Return the condition on recompositions that have a version with this verdict."""
+    stored = Candidate.objects.filter(recomposition=OuterRef("pk"), stored=True)
+    return Q(Exists(stored.filter(passed=Verdict(verdict).passed)))
+
+
+def least_score() -> Any:
+    """Return an expression for the least score of a recomposition's versions, 0 to 1.
+
+    A recomposition of which nothing was checked comes last.
+    """
+    scored = Candidate.objects.filter(recomposition=OuterRef("pk"), stored=True)
+    least = scored.filter(score__isnull=False).order_by("score").values("score")[:1]
+    return Coalesce(Subquery(least), Value(2.0), output_field=FloatField())
 
 
 def sentences(report: Report) -> list[str]:

@@ -4,17 +4,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Prefetch, Q, QuerySet
 from wagtail.images import get_image_model
 from wagtail.images.shortcuts import get_rendition_or_not_found
 
 from wagtail_smart_resize.core.formatting import size_text
 from wagtail_smart_resize.core.sizes import Size, Slot, same_shape
-from wagtail_smart_resize.models import Recomposition
+from wagtail_smart_resize.models import Candidate, Recomposition
 from wagtail_smart_resize.models.recomposition import RecompositionQuerySet
 from wagtail_smart_resize.settings import settings
 
-from . import permissions, places, row_permissions, states
+from . import integrity, permissions, places, row_permissions, states
 
 ANY = Q()
 EVERY_RIGHT = (permissions.SMART_RESIZE, permissions.APPROVE)
@@ -25,18 +25,21 @@ def visible_to(user: Any) -> RecompositionQuerySet:
     return Recomposition.objects.filter(row_permissions.conditions_for(user, EVERY_RIGHT).both)
 
 
-def waiting_for(user: Any, most: int, condition: Q = ANY) -> QuerySet[Recomposition]:
+def waiting_for(
+    user: Any, most: int, condition: Q = ANY, first: Any = None
+) -> QuerySet[Recomposition]:
     """Return up to `most` rows that await a decision which the user may make, the oldest first.
 
-    `condition`: a further one on the rows. Pictures of a replaced file are left out. For that, rows
-    are compared with the images' files in batches until there are enough: no database's planner
-    knows how few of them differ, so a single query would compare all that waits. So it is with rows
-    of an image that was just moved.
+    `condition`: a further one on the rows. `first`: an expression to order by before that.
+
+    Pictures of a replaced file are left out. For that, rows are compared with the images' files in
+    batches until there are enough: no database's planner knows how few of them differ, so a single
+    query would compare all that waits. So it is with rows of an image that was just moved.
     """
     allowed = row_permissions.conditions_for(user, (permissions.right_to_choose(),))
     waiting = Recomposition.objects.awaiting_review()
     rows = waiting.filter(condition, allowed.narrow, replaced_at=None)
-    order = ("awaiting_review_since", "pk")
+    order = (*([first] if first else ()), "awaiting_review_since", "pk")
     keys = rows.order_by(*order).values_list("pk", flat=True)
     checked: list[Any] = []
     while True:
@@ -53,9 +56,16 @@ def waiting_for(user: Any, most: int, condition: Q = ANY) -> QuerySet[Recomposit
 def with_relations(rows: QuerySet[Recomposition]) -> QuerySet[Recomposition]:
     """Return the rows joined with what `states.state_of` needs, images, collections and users."""
     people = [f"{name}__wagtail_userprofile" for name in ("request__asked_by", "asked_by")]
-    return states.with_state_relations(rows).select_related(
+    related = states.with_state_relations(rows).select_related(
         "image", "image__collection", *people, "decided_by__wagtail_userprofile"
     )
+    return related.prefetch_related(Prefetch("candidates", stored_candidates()))
+
+
+def stored_candidates() -> QuerySet[Candidate]:
+    """Return what is stored, with who asked for it."""
+    bought_with = ("request__asked_by", "derived_from__request__asked_by")
+    return Candidate.objects.filter(stored=True).select_related(*bought_with)
 
 
 def load_page(page: QuerySet[Recomposition]) -> list[Recomposition]:
@@ -74,6 +84,23 @@ class ListedRecomposition:
 
     row: Recomposition
     state: states.State
+
+    @property
+    def shown(self) -> Candidate | None:
+        """Return the version that is live, or else the newest; None if there is none."""
+        newest = max(self.row.candidates.all(), key=lambda each: each.pk, default=None)
+        return self.row.live or newest
+
+    @property
+    def verdict(self) -> integrity.Verdict | None:
+        """Return what came of the check of that version."""
+        return integrity.Verdict.of(self.shown) if self.shown else None
+
+    @property
+    def found(self) -> list[str]:
+        """Return what the check found, in sentences."""
+        report = self.shown.checked if self.shown else None
+        return integrity.sentences(report) if report else []
 
     @property
     def names(self) -> list[str]:

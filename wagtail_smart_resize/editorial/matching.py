@@ -1,7 +1,7 @@
 """Where an original lies in a version of it: worked out once, and stored with the version."""
 
 import io
-from typing import Any
+from typing import Any, NamedTuple
 
 from PIL import Image, UnidentifiedImageError
 
@@ -25,6 +25,9 @@ def box_of(image: SiteImage, candidate: Candidate) -> list[float] | None:
 
     Left, top, width and height; None if it was not found, or a picture can't be read.
     """
+    found = _box_checked(image, candidate)
+    if found is not None:
+        return found or None
     if candidate.original_box is None:
         try:
             original = _read(image.file)
@@ -35,6 +38,60 @@ def box_of(image: SiteImage, candidate: Candidate) -> list[float] | None:
         box = alignment.find(original, version)
         candidate.update_if(where={}, original_box=[round(side, 5) for side in box or ()])
     return candidate.original_box or None
+
+
+def _box_checked(image: SiteImage, candidate: Candidate) -> list[float] | None:
+    """Return the box by what the check has found: empty if nothing, None if it was not checked."""
+    report = candidate.checked
+    if report is None or report.measures.mirrored:
+        return None if report is None else []
+    if not report.measures.found:
+        # Pillow's own way may still find what the check does not.
+        return None
+    width, height = _size_of(image, candidate)
+    shown = part_shown(candidate)
+    left, top = moved(report.measures.matrix, 0, 0)
+    scale = report.measures.scale
+    return [
+        (left - shown.left) / shown.width,
+        (top - shown.top) / shown.height,
+        scale * width / shown.width,
+        scale * height / shown.height,
+    ]
+
+
+def _size_of(image: SiteImage, candidate: Candidate) -> Size:
+    """Return the image's size as displayed, which the request has read from the file."""
+    request = candidate.bought_with
+    known = request.source_size if request else None
+    return known or Size(image.width, image.height)
+
+
+class Part(NamedTuple):
+    """A part of a picture, in its pixels."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+def part_shown(candidate: Candidate) -> Part:
+    """Return the part of the version that its place shows."""
+    left, top, right, bottom = cover(candidate.size, place_size(candidate))[0]
+    return Part(left, top, right - left, bottom - top)
+
+
+def moved(matrix: tuple[float, ...], x: float, y: float) -> tuple[float, float]:
+    """Return where a pixel of the original lies in the version: see `Measures.matrix`."""
+    a, b, c, d, e, f = matrix
+    return a * x + b * y + c, d * x + e * y + f
+
+
+def place_size(candidate: Candidate) -> Size:
+    """Return the largest size in which the version is shown."""
+    slots = candidate.recomposition.parsed_slots
+    return max((slot.size for slot in slots), default=candidate.size)
 
 
 def _read(file: Any) -> Image.Image:
@@ -50,7 +107,5 @@ def _read(file: Any) -> Image.Image:
 
 def _cut(picture: Image.Image, candidate: Candidate) -> Image.Image:
     """Return the picture in the shape of its place."""
-    slots = candidate.recomposition.parsed_slots
-    shown = max((slot.size for slot in slots), default=Size(*picture.size))
-    box, _size = cover(Size(*picture.size), shown)
+    box, _size = cover(Size(*picture.size), place_size(candidate))
     return picture.crop(box)

@@ -61,6 +61,7 @@ class ShownBecause(StrEnum):
     HOPELESS_SHAPE = Reason.HOPELESS_SHAPE.value
     UNKNOWN_PRESET = Reason.UNKNOWN_PRESET.value
     SMALL_SLOT = Reason.SMALL_SLOT.value
+    CROP_KEEPS_SUBJECT = Reason.CROP_KEEPS_SUBJECT.value
     CROP_KEEPS_ENOUGH = Reason.CROP_KEEPS_ENOUGH.value
     AUTOMATIC_OFF = Reason.AUTOMATIC_OFF.value
     NO_KEY = Reason.NO_KEY.value

@@ -272,12 +272,23 @@ class Migration(migrations.Migration):
                 ("digest", models.CharField(max_length=64)),
                 ("position", models.PositiveIntegerField(default=0)),
                 ("original_box", models.JSONField(blank=True, null=True)),
+                ("own_pixels", models.JSONField(blank=True, null=True)),
                 ("report", models.JSONField(blank=True, null=True)),
                 ("passed", models.BooleanField(blank=True, null=True)),
                 ("score", models.FloatField(blank=True, null=True)),
                 (
                     "created_at",
                     models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                (
+                    "derived_from",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="derived",
+                        to="wagtail_smart_resize.candidate",
+                    ),
                 ),
                 (
                     "request",

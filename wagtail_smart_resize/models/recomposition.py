@@ -526,6 +526,13 @@ class Candidate(ConditionalUpdateModel):
     #: Where the original lies in it, as shares of its size: left, top, width, height. Empty if it
     #: was not found, None if nobody has looked.
     original_box = models.JSONField(null=True, blank=True)
+    #: The bought version that it was made of, with the photograph's own pixels over its subject.
+    derived_from = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.CASCADE, related_name="derived"
+    )
+    #: Which pixels are the photograph's own, and how well they meet the others: "area" (in the
+    #: version's pixels), "share", "seam", "passed", and "focus", the focal area at that time.
+    own_pixels = models.JSONField(null=True, blank=True)
     #: What the check against the original has found: `integrity.report.Report` as JSON. None if it
     #: was not checked. `passed` and `score` are out of it, for filters and orders.
     report = models.JSONField(null=True, blank=True)
@@ -559,6 +566,16 @@ class Candidate(ConditionalUpdateModel):
     @property
     def size(self) -> Size:
         return Size(self.width, self.height)
+
+    @property
+    def is_derived(self) -> bool:
+        """Return whether it was made here of a version that was bought."""
+        return self.derived_from_id is not None
+
+    @property
+    def bought_with(self) -> GatewayRequest | None:
+        """Return the request by which it was bought, or the version that it was derived from."""
+        return self.derived_from.request if self.derived_from else self.request
 
     @property
     def checked(self) -> Report | None:

@@ -15,9 +15,10 @@ from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import Size
 from wagtail_smart_resize.exceptions import SourceUnavailable
 from wagtail_smart_resize.integrity import extra
-from wagtail_smart_resize.integrity.report import Box, Report, Thresholds
+from wagtail_smart_resize.integrity.report import Box, Report
 from wagtail_smart_resize.models import GatewayRequest
-from wagtail_smart_resize.settings import UnknownRecipe, settings
+from wagtail_smart_resize.renditions.standard_crop import focal_area
+from wagtail_smart_resize.settings import Recipe, UnknownRecipe, settings
 
 from . import source_image
 
@@ -56,7 +57,9 @@ class Comparer:
             from wagtail_smart_resize.integrity.checking import check
 
             with _one_at_a_time:
-                return check(original, result, self._focus(whole), self._thresholds, whole=whole)
+                focus = focus_of(self._image, whole) if self._image else None
+                thresholds = recipe_of(self._request.recipe).thresholds
+                return check(original, result, focus, thresholds, whole=whole)
         except Exception:
             logger.exception("Can't compare what purchase %s gave", self._request.pk)
             return None
@@ -75,19 +78,19 @@ class Comparer:
             logger.warning("Can't compare what purchase %s gave: %s", self._request.pk, error)
             return None
 
-    def _focus(self, whole: Size) -> Box | None:
-        """Return the part of the focal area that lies within the image, in its pixels."""
-        area = self._image.get_focal_point() if self._image else None
-        if area is None:
-            return None
-        left, top = max(0, round(area.left)), max(0, round(area.top))
-        right, bottom = min(whole.width, round(area.right)), min(whole.height, round(area.bottom))
-        is_area = right - left > 1 and bottom - top > 1
-        return Box(left, top, right - left, bottom - top) if is_area else None
 
-    @cached_property
-    def _thresholds(self) -> Thresholds:
-        try:
-            return settings.recipe(self._request.recipe).thresholds
-        except UnknownRecipe:
-            return settings.recipe().thresholds
+def focus_of(image: SiteImage, whole: Size) -> Box | None:
+    """Return the part of the image's focal area that lies within it, in its pixels.
+
+    `whole` is the image's size as displayed.
+    """
+    area = focal_area(image, whole)
+    return Box(*map(round, (area.left, area.top, area.width, area.height))) if area else None
+
+
+def recipe_of(name: str) -> Recipe:
+    """Return the recipe of that name, or the site's where the settings no longer have it."""
+    try:
+        return settings.recipe(name)
+    except UnknownRecipe:
+        return settings.recipe()

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
@@ -12,6 +12,7 @@ from django.utils.functional import cached_property
 from PIL import Image
 
 from wagtail_smart_resize.core import clock
+from wagtail_smart_resize.core.logs import get_logger
 from wagtail_smart_resize.core.sizes import Size, nearest_of, shape_of, share_cut_away
 from wagtail_smart_resize.exceptions import DownloadError
 from wagtail_smart_resize.gateway import downloads
@@ -23,9 +24,11 @@ from wagtail_smart_resize.publishing.material import Material
 from wagtail_smart_resize.publishing.publication import FLIP_LEASE
 from wagtail_smart_resize.settings import settings
 
-from . import circuit, outcomes
-from .comparing import Comparer
+from . import circuit, outcomes, own_pixels
+from .comparing import Comparer, recipe_of
 from .offering import is_true_enough, may_go_live_unseen, note_review, offer
+
+logger = get_logger(__name__)
 
 Status = GatewayRequest.Status
 Charged = GatewayRequest.Charged
@@ -214,9 +217,25 @@ class _Turn:
     def offer(self, row: Recomposition) -> bool:
         """Offer the row its candidates; return whether it has any."""
         ours = [each for each in self.stored if each.recomposition_id == row.pk]
-        if offer(self.request, row, ours, self._held_until):
+        derived = list(self._with_own_pixels(row, ours))
+        if offer(self.request, row, [*ours, *derived], self._held_until):
             self.publishable = Publishable(row.image_id, self._held_until, self._material)
         return bool(ours)
+
+    def _with_own_pixels(self, row: Recomposition, bought: list[Candidate]) -> Iterator[Candidate]:
+        """Derive versions with the photograph's own pixels, where the recipe asks for that."""
+        if recipe_of(row.recipe).keep_pixels == "no":
+            return
+        for candidate in bought:
+            if self.is_over:
+                break
+            try:
+                yield own_pixels.keep_pixels(candidate, row.image)
+            except own_pixels.CantKeepPixels as error:
+                logger.info("No own pixels for candidate %s: %s", candidate.pk, error.code)
+            except Exception:
+                # What is paid for must not wait for it.
+                logger.exception("Can't lay own pixels over candidate %s", candidate.pk)
 
 
 def _fetch_surplus(turn: _Turn) -> None:

@@ -5,8 +5,8 @@ What the check against the original did not let pass never goes live by itself.
 
 import datetime as dt
 from collections.abc import Iterable
-from operator import attrgetter
 
+from django.db.models import Q
 from django.utils import timezone
 
 from wagtail_smart_resize.core.site_image import SiteImage
@@ -27,7 +27,8 @@ def offer_candidates(request: GatewayRequest, row: Recomposition) -> bool:
     person asked for, only if they wanted it used at once. Never if the request's id is also
     another's.
     """
-    stored = request.candidates.filter(stored=True, recomposition=row)
+    ours = Q(request=request) | Q(derived_from__request=request)
+    stored = row.candidates.filter(ours, stored=True)
     candidates = list(stored.select_related("recomposition"))
     offer(request, row, candidates, timezone.now())
     return bool(candidates)
@@ -46,7 +47,7 @@ def offer(
     if not candidates:
         return False
     if may_go_live_unseen(request, row) and not request.has_id_of_another():
-        ordered = sorted(candidates, key=attrgetter("share_cut_away"))
+        ordered = sorted(candidates, key=_rank)
         first = next((each for each in ordered if _is_good_enough(request, row, each)), None)
         if first and _go_live(request, row, first, publish_at):
             return True
@@ -58,6 +59,11 @@ def offer(
     if row.bought() and (row.is_open or request.by_person):
         events.awaits_review(row, request)
     return False
+
+
+def _rank(candidate: Candidate) -> tuple[float, bool]:
+    """Return by what candidates are sorted: the photograph's own pixels are the better ones."""
+    return candidate.share_cut_away, not candidate.is_derived
 
 
 def _decline(request: GatewayRequest, row: Recomposition) -> None:

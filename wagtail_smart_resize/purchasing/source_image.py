@@ -6,6 +6,7 @@ signed URL, as long as the gateway request that it was made for is in flight.
 
 import base64
 import contextlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
@@ -271,13 +272,18 @@ def source_picture(image: SiteImage) -> SourcePicture:
     return SourcePicture(content.getvalue(), CONTENT_TYPES[format], *canvas.size)
 
 
-def reduced_original(image: SiteImage, side: int) -> tuple[Image.Image, Size]:
-    """Return the image as displayed, RGB, with `side` pixels a side at most, and its whole size.
+def reduced_original(
+    image: SiteImage, side: int | None = None, *, scale: float = 1.0
+) -> tuple[Image.Image, Size]:
+    """Return the image as displayed, RGB, and its whole size.
 
-    Raise SourceUnavailable, as `read_facts` does, if the file can't be read.
+    It has `side` pixels a side at most; without it, `scale` times as many as the whole, and no more
+    than that. Raise SourceUnavailable, as `read_facts` does, if the file can't be read.
     """
     with _open_image(image) as picture:
         whole = Size(*displayed_size(picture))
+        if side is None:
+            side = math.ceil(max(whole) * min(1.0, scale))
         picture.draft("RGB", (side, side))
         with pixel_budget.budget.hold(picture.width * picture.height):
             return upright_on_white(picture, side), whole

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from wagtail_smart_resize.core import clock
 from wagtail_smart_resize.core.logs import get_logger
 from wagtail_smart_resize.core.site_image import SiteImage
-from wagtail_smart_resize.core.sizes import Slot
+from wagtail_smart_resize.core.sizes import Size, Slot
 from wagtail_smart_resize.models import BudgetPeriod, OptOut, PipelineState
+from wagtail_smart_resize.renditions.standard_crop import subject_kept
 from wagtail_smart_resize.settings import UnknownRecipe, settings
 
 from . import usage
@@ -88,20 +89,23 @@ def assess(
     ignore the reasons in `OVERRULABLE`. `ask_site`: call the site's own `ALLOW` too.
     """
     slots = tuple(slots)
-    opened = image_facts.opened
+    image, opened = image_facts.image, image_facts.opened
+    size = Size(opened.width, opened.height) if opened else Size(image.width, image.height)
+    is_svg = image.is_svg()
     facts = RuleInput(
-        width=opened.width if opened else image_facts.image.width,
-        height=opened.height if opened else image_facts.image.height,
+        width=size.width,
+        height=size.height,
         shape=shape,
         slots=slots,
-        is_svg=image_facts.image.is_svg(),
+        subject_kept=None if is_svg else subject_kept(image, slots, size),
+        is_svg=is_svg,
         is_animated=bool(opened and opened.is_animated),
         is_transparent=bool(opened and opened.is_transparent),
         is_private=image_facts.is_private,
         opted_out=image_facts.opted_out,
         preview_only=preview_only,
         uses=image_facts.uses,
-        allowed_by_site=not ask_site or site_allows(image_facts.image, shape, slots, recipe),
+        allowed_by_site=not ask_site or site_allows(image, shape, slots, recipe),
         has_preset=_is_known(recipe),
         has_key=bool(settings.API_KEY),
         automatic=settings.AUTO_GENERATE,
@@ -122,7 +126,12 @@ def _is_known(recipe: str) -> bool:
 
 def policy() -> Policy:
     """Return the thresholds that the site has set."""
-    return Policy(settings.MIN_CROP_LOSS, settings.MIN_SLOT_SIDE, settings.MIN_KEPT)
+    return Policy(
+        min_crop_loss=settings.MIN_CROP_LOSS,
+        min_subject_kept=settings.MIN_SUBJECT_KEPT,
+        min_slot_side=settings.MIN_SLOT_SIDE,
+        min_kept=settings.MIN_KEPT,
+    )
 
 
 def budget_left() -> int:

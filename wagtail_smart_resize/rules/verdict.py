@@ -39,6 +39,7 @@ class Reason(StrEnum):
     UNKNOWN_PRESET = "unknown_preset"
     NOT_PUBLISHED = "not_published"
     SMALL_SLOT = "small_slot"
+    CROP_KEEPS_SUBJECT = "subject_kept"
     CROP_KEEPS_ENOUGH = "enough_kept"
     AUTOMATIC_OFF = "automatic_off"
     NO_KEY = "no_key"
@@ -63,6 +64,7 @@ LABELS: dict[Reason, Promise] = {
     Reason.HOPELESS_SHAPE: _("Too narrow"),
     Reason.UNKNOWN_PRESET: _("Preset no longer in the settings"),
     Reason.SMALL_SLOT: _("Shown too small"),
+    Reason.CROP_KEEPS_SUBJECT: _("Crop keeps the subject"),
     Reason.CROP_KEEPS_ENOUGH: _("Crop cuts away little"),
     Reason.NO_KEY: _("No API key"),
     Reason.AUTOMATIC_OFF: _("Nothing made by itself"),
@@ -74,6 +76,7 @@ OVERRULABLE = frozenset(
     {
         Reason.NOT_PUBLISHED,
         Reason.SMALL_SLOT,
+        Reason.CROP_KEEPS_SUBJECT,
         Reason.CROP_KEEPS_ENOUGH,
         Reason.AUTOMATIC_OFF,
     }
@@ -103,6 +106,8 @@ class RuleInput:
     shape: Decimal
     slots: tuple[Slot, ...]
     """Slots of that shape that have been asked for."""
+    subject_kept: float | None = None
+    """Share (0 to 1) of the focal area that the standard crop keeps; None without one."""
     is_svg: bool = False
     is_animated: bool = False
     is_transparent: bool = False
@@ -128,6 +133,9 @@ class Policy:
 
     min_crop_loss: float
     """Share (0 to 1) of the image that a crop must lose before it is worth recomposing."""
+    min_subject_kept: float | None
+    """Minimum share (0 to 1) of the focal area that a crop must keep, so that nothing need be
+    recomposed whatever else it loses. None if the focal area does not count."""
     min_slot_side: int
     """Minimum length of a slot's longer side, in pixels."""
     min_kept: float
@@ -149,13 +157,20 @@ class Verdict:
         return self.reason is None
 
     @property
+    def crop_harms(self) -> bool:
+        """Return whether the standard crop loses so much that a recomposition is worth while."""
+        return _crop_keeps(self.facts, self.policy) is None
+
+    @property
     def overrulable(self) -> bool:
         return self.reason in OVERRULABLE
 
     @property
     def message(self) -> str:
         """A sentence for an editor, with figures, in the active language."""
-        return str(SENTENCES[self.reason]) % self._figures()
+        is_cut = self.allowed and _subject_kept(self.facts, self.policy) is False
+        sentence = SUBJECT_CUT if is_cut else SENTENCES[self.reason]
+        return str(sentence) % self._figures()
 
     def _figures(self) -> dict[str, int]:
         sent = _sent_size(self.facts)
@@ -164,6 +179,8 @@ class Verdict:
             "height": sent.height,
             "tiny": MIN_SOURCE_SIDE_PIXELS,
             "lost": 100 - _percent(self.kept),
+            "subject": _percent(self.facts.subject_kept or 0),
+            "subject_lost": 100 - _percent(self.facts.subject_kept or 0),
             "engine_kept": _percent(share_kept_by_engine(self.facts.shape)),
             "min_kept": _percent(self.policy.min_kept),
             "shown": _longest_side(self.facts),
@@ -199,6 +216,10 @@ SENTENCES: dict[Reason | None, Promise] = {
         "The picture is shown at no more than %(shown)d px: under %(min_shown)d px an AI version "
         "is hardly seen."
     ),
+    Reason.CROP_KEEPS_SUBJECT: _(
+        "The crop keeps the whole subject (%(subject)d %% of the focal area): no AI version is "
+        "needed."
+    ),
     Reason.CROP_KEEPS_ENOUGH: _(
         "The crop cuts away only %(lost)d %% of the picture: no AI version is needed."
     ),
@@ -214,6 +235,11 @@ SENTENCES: dict[Reason | None, Promise] = {
         "again."
     ),
 }
+
+
+SUBJECT_CUT = _(
+    "The crop cuts away %(subject_lost)d %% of the focal area: an AI version may be made."
+)
 
 
 def verdict(facts: RuleInput, policy: Policy, rules_overridden: bool = False) -> Verdict:
@@ -267,12 +293,27 @@ def _taste(facts: RuleInput, policy: Policy) -> Iterator[Reason]:
         yield Reason.NOT_PUBLISHED
     if facts.slots and _longest_side(facts) < policy.min_slot_side:
         yield Reason.SMALL_SLOT
-    # Rounded, so that a float error does not put a loss of exactly the threshold below it.
-    crop_loss = round(1 - share_kept_by_crop(facts.width, facts.height, facts.shape), 6)
-    if crop_loss < policy.min_crop_loss:
-        yield Reason.CROP_KEEPS_ENOUGH
+    if reason := _crop_keeps(facts, policy):
+        yield reason
     if not (facts.automatic or facts.wanted_by_person):
         yield Reason.AUTOMATIC_OFF
+
+
+def _crop_keeps(facts: RuleInput, policy: Policy) -> Reason | None:
+    """Return why the crop will do: by the focal area if there is one, else by the whole picture."""
+    keeps_subject = _subject_kept(facts, policy)
+    if keeps_subject is not None:
+        return Reason.CROP_KEEPS_SUBJECT if keeps_subject else None
+    # Rounded, so that a float error does not put a loss of exactly the threshold below it.
+    crop_loss = round(1 - share_kept_by_crop(facts.width, facts.height, facts.shape), 6)
+    return Reason.CROP_KEEPS_ENOUGH if crop_loss < policy.min_crop_loss else None
+
+
+def _subject_kept(facts: RuleInput, policy: Policy) -> bool | None:
+    """Return whether the crop keeps the subject; None if nothing is known of one."""
+    if facts.subject_kept is None or policy.min_subject_kept is None:
+        return None
+    return round(facts.subject_kept, 6) >= policy.min_subject_kept
 
 
 def _money(facts: RuleInput) -> Iterator[Reason]:

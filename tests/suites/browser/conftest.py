@@ -47,6 +47,7 @@ def site_settings(settings):
     settings.WAGTAIL_ENABLE_UPDATE_CHECK = False
     settings.WAGTAIL_SMART_RESIZE = {
         **settings.WAGTAIL_SMART_RESIZE,
+        "INTEGRITY": "review",
         "PRICE_PER_OUTPUT": ("0.12", "USD"),
         "POLL_INTERVAL": 0.3,
         "RESOLUTION": "1K",

@@ -24,10 +24,28 @@ def photos(collection: Any) -> list[Any]:
         "astronaut.png": "Astronaut",
         "chelsea.png": "Chelsea the cat",
     }
-    images = [photo(name, title=title, collection=collection) for name, title in titles.items()]
+    images = [
+        photo(name, title=title, collection=collection, **(ROCKET if name == "rocket.jpg" else {}))
+        for name, title in titles.items()
+    ]
     for image in images:
         page_with(image, f"page-{image.pk}")
     return images
+
+
+#: The rocket's focal area.
+ROCKET = {
+    "focal_point_x": 320,
+    "focal_point_y": 263,
+    "focal_point_width": 90,
+    "focal_point_height": 311,
+}
+#: Has the sandbox garble the middle of what it makes, which a check finds.
+GARBLED = "sandbox:garbled"
+
+
+def rocket(collection: Any) -> Any:
+    return photo(title="Rocket on the pad", collection=collection, **ROCKET)
 
 
 def ask(image: Any, user: Any, target: str = "teaser", count: int = 2, prompt: str = "") -> Any:

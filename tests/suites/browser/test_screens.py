@@ -10,7 +10,7 @@ from testapp.models import PicturePage
 from wagtail.users.models import UserProfile
 
 from suites.browser.harness import PHONE
-from suites.browser.sample_data import ask, page_with, photos, review_mode
+from suites.browser.sample_data import GARBLED, ask, page_with, photos, review_mode, rocket
 from wagtail_smart_resize import actions
 from wagtail_smart_resize.models import ImageVersion, PipelineState, Recomposition
 
@@ -22,7 +22,7 @@ def images(site, people, run):
     """Create images: the first has candidates, one of them live; the second a failure; the third is
     opted out."""
     first, second, third = photos(people.here)
-    ask(first, people.editor, count=2, prompt="Keep the towers.")
+    ask(first, people.editor, count=2, prompt=f"Keep the towers. {GARBLED}")
     run()
     recomposition(second, "1200x630", purchase="failed", failure_code="http_400")
     recomposition(second, "800x1000", purchase="failed", failure_code="unknown")
@@ -168,10 +168,10 @@ def asked_of_each(screen, places, question):
 def queue(site, settings, people, run):
     """Create two shapes that await review."""
     review_mode(settings)
-    image = photo(title="Rocket on the pad", collection=people.here)
+    image = rocket(people.here)
     page_with(image)
-    for target in ("teaser", "portrait"):
-        ask(image, people.editor, target)
+    ask(image, people.editor, "teaser", prompt=GARBLED)
+    ask(image, people.editor, "portrait")
     run()
     address = "/admin/reports/smart-resize/review/"
     return [

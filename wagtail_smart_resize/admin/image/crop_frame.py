@@ -3,10 +3,9 @@
 import math
 from typing import Any, NamedTuple
 
-from wagtail.images.models import Filter
-
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import Size, Slot
+from wagtail_smart_resize.renditions.standard_crop import crop_rect
 
 
 class Frame(NamedTuple):
@@ -44,7 +43,7 @@ def frame_of(image: SiteImage, slot: Slot, size: Size) -> Frame:
 
     `size` is the image's as displayed, since Wagtail applies the EXIF orientation before it crops.
     """
-    rect = Filter(f"fill-{slot}").get_transform(image, size).get_rect()
+    rect = crop_rect(image, slot, size)
     left, top = max(0, round(rect.left)), max(0, round(rect.top))
     return Frame(
         *size,

@@ -3,12 +3,14 @@
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from wagtail_smart_resize import actions
 from wagtail_smart_resize.actions import Refused
-from wagtail_smart_resize.models import Recomposition
+from wagtail_smart_resize.core.keys import parse_key
+from wagtail_smart_resize.models import Candidate, Recomposition
 
 from .answers import ActionMixin, decisions_to_undo, undo
 from .forms import ChooseForm, FailedForm, OptOutForm, RowForm
@@ -35,6 +37,33 @@ class ChooseView(ActionMixin):
         except Refused as error:
             return self.refuse(str(error))
         return self.answer_undoable(text, [row])
+
+
+class OwnPixelsView(ActionMixin):
+    """Make a version with the photograph's own pixels of the one whose id is posted."""
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        self.require(self.may_smart_resize)
+        key = parse_key(Candidate, request.POST.get("version", ""))
+        stored = Candidate.objects.filter(stored=True, recomposition__in=self.rows)
+        version = stored.select_related("recomposition__image").filter(pk=key).first()
+        if version is None:
+            return self.refuse(_("This version is not there any more: nothing was changed."))
+        try:
+            derived = actions.keep_pixels(version, user=request.user)
+        except Refused as error:
+            return self.refuse(str(error))
+        text = _("The photograph's own pixels are back, in a version beside this one.")
+        return self.answer(text, open=self._room_of(derived))
+
+    def _room_of(self, version: Candidate) -> str:
+        """Return the address of the room in which the version is seen first."""
+        screen = Screen(self.image, self.request.user)
+        place = screen.find(str(version.recomposition_id))
+        if place is None:
+            return ""
+        url = reverse("smart_resize_admin:room", args=[self.image.pk, place.key])
+        return f"{url}?version={version.pk}"
 
 
 class UndoView(ActionMixin):

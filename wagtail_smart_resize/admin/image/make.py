@@ -107,7 +107,7 @@ class MakeView(ActionMixin):
         """Return the request of the version that is to be refined."""
         key = parse_key(Candidate, self.request.GET.get("from", ""))
         asked = (each.candidate for each in place.versions if each.candidate)
-        return next((each.request for each in asked if each.pk == key), None)
+        return next((each.bought_with for each in asked if each.pk == key), None)
 
     def _show_again(self, form: MakeForm, found: list[Place]) -> HttpResponseBase:
         """Show the form with what is wrong in it; nothing of it if the image has been deleted."""

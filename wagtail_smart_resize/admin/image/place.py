@@ -17,12 +17,14 @@ from django.utils.translation import gettext_lazy
 from wagtail_smart_resize import actions
 from wagtail_smart_resize.actions import ResizeTarget
 from wagtail_smart_resize.core.sizes import Size, Slot
-from wagtail_smart_resize.editorial import places, states
+from wagtail_smart_resize.editorial import listings, places, states
+from wagtail_smart_resize.integrity import extra
 from wagtail_smart_resize.models import Candidate, GatewayRequest, Recomposition
 from wagtail_smart_resize.rules.verdict import Reason
 from wagtail_smart_resize.settings import Recipe, UnknownRecipe, settings
 
 from . import progress_estimate
+from .comparison import Comparison
 from .context import ImageContext
 from .crop_frame import Frame
 
@@ -38,8 +40,7 @@ def written(size: Size) -> SafeString:
 
 def stored_candidates() -> Any:
     """Return the prefetch of rows whose places are shown: what is stored, and who asked for it."""
-    stored = Candidate.objects.filter(stored=True).select_related("request", "request__asked_by")
-    return Prefetch("candidates", stored)
+    return Prefetch("candidates", listings.stored_candidates())
 
 
 class Group(StrEnum):
@@ -81,6 +82,8 @@ class Place:
     row: Recomposition | None = None
     typed: bool = False
     context: ImageContext = field(init=False, repr=False)
+    opened: str = ""
+    """The value of the choice that somebody asks to look at."""
 
     @property
     def key(self) -> str:
@@ -196,6 +199,11 @@ class Place:
         return [each for each in self.versions if each.is_new]
 
     @property
+    def has_spots(self) -> bool:
+        """Return whether parts of any version are framed, since they differ."""
+        return any(each.compared and each.compared.spots for each in self.versions)
+
+    @property
     def format(self) -> str:
         """Return "wide", "tall" or "even": how its pictures are laid out beside one another."""
         return "wide" if self.shape >= 2 else "tall" if self.shape < Decimal("0.9") else "even"
@@ -216,7 +224,10 @@ class Place:
 
     @property
     def first_open(self) -> "Choice":
-        """Return what there is to look at first: the newest version, or else what visitors see."""
+        """Return what there is to look at first: what is asked for, the newest version to decide
+        on, or else what visitors see."""
+        if asked := next((each for each in self.versions if each.value == self.opened), None):
+            return asked
         if self.state.awaits_decision and self.versions:
             return self.versions[-1]
         return self.shown
@@ -257,8 +268,7 @@ class Place:
             return Group.SMALL
         if state.name in states.DECIDED or self.is_close_up:
             return Group.FINE
-        much = self.loses >= settings.MIN_CROP_LOSS * 100
-        return Group.LOSES_MUCH if much else Group.FINE
+        return Group.LOSES_MUCH if self.verdict.crop_harms else Group.FINE
 
     @property
     def etag(self) -> str:
@@ -326,7 +336,40 @@ class Choice:
 
     @property
     def label(self) -> str:
-        return _("AI version %(number)d") % {"number": self.number} if self.number else _("Crop")
+        if self.candidate is None:
+            return _("Crop")
+        if self.candidate.is_derived:
+            return _("AI version %(number)d (own pixels)") % {"number": self.number}
+        return _("AI version %(number)d") % {"number": self.number}
+
+    @property
+    def own_share(self) -> int:
+        """Return how much of it is the photograph's own, in percent, rounded down."""
+        own = self.candidate.own_pixels if self.candidate else None
+        return int(100 * own["share"]) if own else 0
+
+    @property
+    def source(self) -> "Choice | None":
+        """Return the version that it was derived from; None for one that was bought."""
+        key = self.candidate.derived_from_id if self.candidate else None
+        found = (
+            each for each in self.place.versions if each.candidate and each.candidate.pk == key
+        )
+        return next(found, None)
+
+    @property
+    def may_keep_pixels(self) -> bool:
+        """Return whether own pixels may be laid over it: the original was found in it as it is."""
+        candidate, report = self.candidate, self.compared and self.compared.report
+        if not candidate or candidate.is_derived or not report or not extra.is_installed():
+            return False
+        measures = report.measures
+        return measures.found and not measures.mirrored and self.place.context.may_smart_resize
+
+    @cached_property
+    def compared(self) -> Comparison | None:
+        """Return what the check against the original has found; None for the crop."""
+        return Comparison.of(self.candidate) if self.candidate else None
 
     @property
     def is_chosen(self) -> bool:

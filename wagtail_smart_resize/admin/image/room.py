@@ -39,6 +39,7 @@ class RoomView(ActionMixin):
             return redirect(f"{url}?{query.urlencode()}")
         if place is None:
             return JsonResponse({}, status=404)
+        place.opened = request.GET.get("version", "")
         following = self.screen.next_to_decide(place)
         context = {
             "place": place,

@@ -57,7 +57,9 @@ def _name(user: Any) -> str:
 
 
 def _live(row: Recomposition) -> Any:
-    return _("AI version") if row.live_id else _("Crop")
+    if row.live is None:
+        return _("Crop")
+    return _("AI version with own pixels") if row.live.is_derived else _("AI version")
 
 
 def _live_since(row: Recomposition) -> Any:
@@ -78,7 +80,7 @@ def _live_by(row: Recomposition) -> Any:
 
 def _live_request(row: Recomposition) -> GatewayRequest | None:
     """Return the request that made the live picture, which may not be the row's last."""
-    return row.live.request if row.live else None
+    return row.live.bought_with if row.live else None
 
 
 def _from_live_request(
@@ -133,6 +135,11 @@ FIELDS: dict[str, Field] = {
     "pages": Field(_("Pages"), _page_titles),
     "page_urls": Field(_("Addresses of the pages"), _page_addresses),
     "state": Field(_("State"), lambda each: each.state.label),
+    "check": Field(_("Check"), lambda each: each.verdict.label if each.verdict else ""),
+    "check_found": Field(_("What the check found"), lambda each: " ".join(each.found)),
+    "check_score": Field(
+        _("Share that is the same"), lambda each: each.shown.score if each.shown else None
+    ),
     "decided_by": Field(_("Decided by"), lambda each: _name(each.row.decided_by)),
     "decided_at": Field(_("Decided"), lambda each: _whole_seconds(each.row.decided_at)),
     "asked_by": Field(_("Asked by"), lambda each: _name(each.row.asked_by)),
@@ -244,7 +251,8 @@ def _by_one_query(found: QuerySet[Recomposition]) -> Iterator[list[Any]]:
 
 
 def _load(keys: Iterable[Any], user: Any) -> list[ExportedRecomposition]:
-    related = ("live__request", "live__request__asked_by__wagtail_userprofile")
+    requests = ("live__request", "live__derived_from__request")
+    related = (f"{request}__asked_by__wagtail_userprofile" for request in requests)
     by_key = listings.with_relations(Recomposition.objects.select_related(*related)).in_bulk(
         list(keys)
     )

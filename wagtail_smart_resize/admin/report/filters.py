@@ -19,7 +19,7 @@ from wagtail.models import Collection
 
 from wagtail_smart_resize.core import formatting
 from wagtail_smart_resize.core.sizes import SHAPE_TOLERANCE
-from wagtail_smart_resize.editorial import delays, failures, listings
+from wagtail_smart_resize.editorial import delays, failures, integrity, listings
 from wagtail_smart_resize.models import GatewayRequest, Recomposition
 from wagtail_smart_resize.models.recomposition import RecompositionQuerySet
 from wagtail_smart_resize.settings import settings
@@ -77,6 +77,7 @@ class RecompositionFilterSet(WagtailFilterSet):
         widget=forms.CheckboxSelectMultiple,
     )
     wanted_at = django_filters.DateFromToRangeFilter(label=_("Asked since"), widget=PlainDateRange)
+    check = _multiple_choice(_("Check"), method="filter_check", choices=integrity.CHOICES)
     batch = django_filters.ChoiceFilter(
         label=_("Batch"), method="filter_batch", empty_label=_("All"), widget=forms.RadioSelect
     )
@@ -116,6 +117,14 @@ class RecompositionFilterSet(WagtailFilterSet):
         if not value:
             return queryset
         return queryset.filter(Q(asked_by__in=value) | Q(decided_by__in=value))
+
+    def filter_check(
+        self, queryset: QuerySet[Recomposition], name: str, value: list[str]
+    ) -> QuerySet[Recomposition]:
+        """Return the rows that have a version with any of these verdicts."""
+        if not value:
+            return queryset
+        return queryset.filter(reduce(or_, map(integrity.with_verdict, value)))
 
     def filter_batch(
         self, queryset: QuerySet[Recomposition], name: str, value: str

@@ -46,6 +46,10 @@ class ReportStateColumn(BaseColumn):
     cell_template_name = "wagtail_smart_resize/report/state_cell.html"
 
 
+class CheckColumn(BaseColumn):
+    cell_template_name = "wagtail_smart_resize/report/check_cell.html"
+
+
 #: Maximum number of places of a batch that are shown as pictures.
 MAX_BATCH_TILES = 60
 
@@ -121,6 +125,7 @@ class ReportView(BaseReportView):
             ImageColumn("image", label=_("Image"), sort_key="image__title", width="26%"),
             ShapeColumn("shape", label=_("Place"), sort_key="shape"),
             ReportStateColumn("state", label=_("State"), sort_key="purchase"),
+            CheckColumn("check", label=_("Check")),
             UserColumn("user", label=_("User"), accessor="state.by", width="18%"),
             DateColumn(
                 "wanted_at", label=_("Asked since"), accessor="row.wanted_at", sort_key="wanted_at"
@@ -128,7 +133,7 @@ class ReportView(BaseReportView):
         ]
         if settings.PRICE_PER_OUTPUT:
             columns.insert(
-                3, Column("cost", label=_("Cost"), accessor=_cost, classname="smart-resize-nowrap")
+                4, Column("cost", label=_("Cost"), accessor=_cost, classname="smart-resize-nowrap")
             )
         return columns
 

@@ -4,13 +4,12 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.db.models import prefetch_related_objects
 from django.utils.functional import SimpleLazyObject
 from wagtail.admin.utils import get_user_display_name
 
 from wagtail_smart_resize.actions import ResizeTarget
 from wagtail_smart_resize.admin.image.context import ImageContext, open_pages
-from wagtail_smart_resize.admin.image.place import Choice, Place, stored_candidates
+from wagtail_smart_resize.admin.image.place import Choice, Place
 from wagtail_smart_resize.editorial import listings, places, states
 from wagtail_smart_resize.models import Recomposition
 
@@ -56,6 +55,11 @@ class Entry:
         return self.place.new_versions or self.place.versions
 
     @property
+    def has_spots(self) -> bool:
+        """Return whether parts of any of these versions are framed, since they differ."""
+        return any(each.compared and each.compared.spots for each in self.versions)
+
+    @property
     def asked_by_name(self) -> str:
         return get_user_display_name(self.place.state.by) if self.place.state.by else ""
 
@@ -67,7 +71,6 @@ class Entry:
 
 def entries_of(rows: list[Recomposition], user: Any) -> list[Entry]:
     """Return the entries of rows from `listings.load_page`, in a fixed number of queries."""
-    prefetch_related_objects(rows, stored_candidates())
     images = {row.image_id: row.image for row in rows}
     pages = places.Pages.for_images(list(images.values()), rows)
     versions = states.published_versions(images)

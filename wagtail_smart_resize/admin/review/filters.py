@@ -1,4 +1,4 @@
-"""The filters of the review queue: by collection, by batch, and by who asked."""
+"""The filters of the review queue, by collection, batch, asker and check, and its order."""
 
 from typing import Any
 
@@ -10,7 +10,12 @@ from wagtail.admin.utils import get_user_display_name
 from wagtail.models import Collection
 
 from wagtail_smart_resize.admin.report import filters as report_filters
-from wagtail_smart_resize.editorial import listings
+from wagtail_smart_resize.editorial import integrity, listings
+from wagtail_smart_resize.settings import settings
+
+LEAST_TRUE = "least_true"
+#: The rows of which any version was checked.
+CHECKED = integrity.with_verdict("differs") | integrity.with_verdict("passed")
 
 
 class ReviewFilters(forms.Form):
@@ -26,6 +31,14 @@ class ReviewFilters(forms.Form):
         required=False,
         empty_label=_("anyone"),
     )
+    check = forms.ChoiceField(
+        label=_("Check"), required=False, choices=[("", _("all")), *integrity.CHOICES]
+    )
+    order = forms.ChoiceField(
+        label=_("Order"),
+        required=False,
+        choices=[("", _("the oldest first")), (LEAST_TRUE, _("what differs most first"))],
+    )
 
     def __init__(self, *args: Any, user: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -40,6 +53,8 @@ class ReviewFilters(forms.Form):
             users.USERNAME_FIELD
         )
         fields["asked_by"].label_from_instance = get_user_display_name
+        if settings.integrity == "off" and not waiting.filter(CHECKED).exists():
+            del fields["check"], fields["order"]
         known = report_filters.batch_choices(mine, self.data.get("batch"))
         fields["batch"].choices = [("", _("all")), *known]
 
@@ -56,4 +71,13 @@ class ReviewFilters(forms.Form):
             condition &= Q(asked_by=given["asked_by"])
         if given.get("batch"):
             condition &= Q(pk__in=report_filters.in_batch(given["batch"]))
+        if given.get("check"):
+            condition &= integrity.with_verdict(given["check"])
         return condition
+
+    @property
+    def ordered_by(self) -> Any:
+        """Return an expression for the queue's order; None for its own, the oldest first."""
+        if self.is_bound and self.is_valid() and self.cleaned_data.get("order") == LEAST_TRUE:
+            return integrity.least_score()
+        return None

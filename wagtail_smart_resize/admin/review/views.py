@@ -69,7 +69,9 @@ class ReviewView(ReviewRequired, WagtailAdminTemplateMixin):
         return [*super().get_breadcrumbs_items(), {"url": "", "label": self.page_title}]
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        waiting = listings.waiting_for(self.request.user, MAX_ENTRIES, self.filters.condition)
+        waiting = listings.waiting_for(
+            self.request.user, MAX_ENTRIES, self.filters.condition, self.filters.ordered_by
+        )
         count = waiting.count()
         rows = listings.load_page(waiting[:STRIP_LENGTH])
         entries = entries_of(rows, self.request.user)
@@ -278,7 +280,7 @@ def _decide(row: Recomposition, user: Any, act: Callable[[], None]) -> Recomposi
 def _refuse_if_decided(row: Recomposition | None) -> None:
     if row is None:
         raise Refused("gone", _gone_text())
-    if row.is_open or row.awaiting_review_since:
+    if row.is_open or row.awaiting_review_since or row.decision == Decision.CHECK:
         return
     names = {
         "title": row.image.title,

@@ -7,7 +7,7 @@
  */
 class SmartResizeReviewController extends window.StimulusModule.Controller {
   static targets = [
-    'again', 'approve', 'closely', 'decline', 'empty', 'entry', 'one', 'other', 'picture', 'place',
+    'again', 'approve', 'closely', 'decline', 'empty', 'entry', 'marks', 'one', 'other', 'picture', 'place',
     'select', 'selected', 'some', 'strip', 'why',
   ];
 
@@ -25,6 +25,7 @@ class SmartResizeReviewController extends window.StimulusModule.Controller {
     this.chosen = new Map();
     this.loaded = new Map();
     this.dropped = new Map();
+    this.marked = true;
   }
 
   connect() {
@@ -209,7 +210,24 @@ class SmartResizeReviewController extends window.StimulusModule.Controller {
     const text = this.approveTarget.querySelector('[data-text]');
     text.textContent = text.dataset.text.replace('{version}', figure.dataset.label);
     if (this.hasAgainTarget) this.againTarget.href = figure.dataset.refine;
+    this.drawMarks();
     this.wake();
+  }
+
+  /* What differs is framed: on each version its own, on the original that of the picked one. */
+  drawMarks() {
+    if (!this.hasMarksTarget) return;
+    this.marksTarget.setAttribute('aria-pressed', String(this.marked));
+    const picked = this.picked?.dataset.version;
+    this.entryTarget.querySelectorAll('[data-spots]').forEach((spots) => {
+      const ours = spots.closest('[data-version]') || spots.dataset.spots === picked;
+      spots.toggleAttribute('hidden', !this.marked || !ours);
+    });
+  }
+
+  marks() {
+    this.marked = !this.marked;
+    this.drawMarks();
   }
 
   /* Versions beyond those in the row take the place of the last one when they are picked. */
@@ -361,6 +379,7 @@ class SmartResizeReviewController extends window.StimulusModule.Controller {
       r: click(this.hasAgainTarget, this.hasAgainTarget ? this.againTarget : {}),
       c: click(this.hasCloselyTarget, this.closelyTarget),
       x: () => this.select(),
+      m: () => this.hasMarksTarget && this.marks(),
     };
     return /^[1-9]$/.test(key) ? () => this.pickNumber(Number(key)) : actions[key];
   }

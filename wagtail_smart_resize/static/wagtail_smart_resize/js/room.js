@@ -8,7 +8,7 @@ const SMART_RESIZE_HEIGHT = 1000;
 
 class SmartResizeRoomController extends window.StimulusModule.Controller {
   static targets = [
-    'choice', 'facts', 'keep', 'label', 'live', 'map', 'missing', 'panel', 'picture', 'preview',
+    'choice', 'facts', 'keep', 'label', 'live', 'map', 'marks', 'missing', 'panel', 'picture', 'preview',
     'range', 'refine', 'scale', 'seen', 'slide', 'use', 'version', 'view', 'whole',
   ];
 
@@ -32,6 +32,7 @@ class SmartResizeRoomController extends window.StimulusModule.Controller {
     this.zoomed = 'whole';
     this.shown = 'side';
     this.middle = { x: 0.5, y: 0.5 };
+    this.marked = true;
   }
 
   connect() {
@@ -80,6 +81,7 @@ class SmartResizeRoomController extends window.StimulusModule.Controller {
       target.textContent = label;
     });
     this.seenTarget.hidden = !seen;
+    this.drawMarks();
     const isVersion = Boolean(picture);
     this.versionTarget.hidden = !isVersion;
     if (isVersion) this.pictureTarget.src = `${picture}?side=1600`;
@@ -99,6 +101,34 @@ class SmartResizeRoomController extends window.StimulusModule.Controller {
       if (this.selected === choice) this.draw();
     });
     this.draw();
+  }
+
+  /* What differs is framed, on the original and on the version. */
+  drawMarks() {
+    const { value } = this.selected.dataset;
+    this.element.querySelectorAll('[data-spots]').forEach((spots) => {
+      spots.toggleAttribute('hidden', !this.marked || spots.dataset.spots !== value);
+    });
+  }
+
+  marks() {
+    this.marked = !this.marked;
+    this.marksTarget.setAttribute('aria-pressed', String(this.marked));
+    this.drawMarks();
+  }
+
+  /** Show a spot that differs at 100 %. */
+  look({ currentTarget }) {
+    const [x, y] = currentTarget.dataset.middle.split(' ').map(Number);
+    this.middle = { x, y };
+    this.looked = currentTarget;
+    this.show('full');
+  }
+
+  /* Show the next spot of the version, beginning anew after the last. */
+  lookOn() {
+    const spots = [...this.element.querySelectorAll('[data-smart-resize-room-target=facts]:not([hidden]) [data-middle]')];
+    if (spots.length) this.look({ currentTarget: spots[(spots.indexOf(this.looked) + 1) % spots.length] });
   }
 
   /* Nothing is decided by a key or a button on what has not been shown yet. */
@@ -342,6 +372,10 @@ class SmartResizeRoomController extends window.StimulusModule.Controller {
     event.stopPropagation();
     const answer = await window.smartResize.send(event);
     if (!answer) return;
+    if ('stay' in event.target.dataset) {
+      window.smartResize.tell('smart-resize:open', { url: answer.open });
+      return;
+    }
     if (this.followingValue) window.smartResize.tell('smart-resize:open', { url: this.followingValue });
     else window.smartResize.tell('smart-resize:close');
   }
@@ -373,6 +407,8 @@ class SmartResizeRoomController extends window.StimulusModule.Controller {
       1: () => this.show('side'),
       2: () => this.versions > 0 && this.show('slider'),
       3: () => this.versions > 0 && this.show('full'),
+      l: () => this.lookOn(),
+      m: () => this.hasMarksTarget && this.marks(),
       o: () => this.whole(),
       u: () => this.hasUseTarget && !this.useTarget.hidden && this.useTarget.click(),
     };
