@@ -109,12 +109,12 @@ def megabytes_of_one(original: Path, result: Path) -> float:
     theirs.load()
     small = ours.crop((0, 0, 64, 64))
     check(small, small)
-    idle = _peak()
+    idle = peak()
     check(ours, theirs)
-    return _peak() - idle
+    return peak() - idle
 
 
-def _peak() -> float:
+def peak() -> float:
     """Return the most memory that this program has held, in MB.
 
     Not `ru_maxrss`: that of a new process starts with its parent's.
