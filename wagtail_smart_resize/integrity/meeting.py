@@ -191,7 +191,7 @@ def _slide(flow: Floats, certain: Floats, strength: Floats, feather: float) -> F
     smooth = cv2.GaussianBlur(flow * certain[..., None], (0, 0), sigma) / near
     length = np.hypot(smooth[..., 0], smooth[..., 1])[..., None]
     smooth *= np.minimum(1, MOST_SLIDE * feather / np.maximum(length, 1e-6))
-    return smooth * np.clip((1 - strength) * 1.5, 0, 1)[..., None]
+    return smooth * np.clip((1 - strength) * 2.5, 0, 1)[..., None]
 
 
 def _tint(drawn: Floats, own: Floats, band: Floats) -> Floats:

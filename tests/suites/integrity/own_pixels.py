@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -26,12 +26,14 @@ from wagtail_smart_resize.integrity.checking import check
 from wagtail_smart_resize.integrity.own_pixels import CantLay, Laid, lay
 from wagtail_smart_resize.integrity.report import Box, Measures
 
+from . import drawing
+from .drawing import Picture
 from .evaluate import peak
-from .pairs import Pair, pairs
-from .photographs import HALVES
+from .pairs import Kind, Made, Pair, box_of, pair, pairs
+from .photographs import HALVES, Photograph
 
 #: Kinds of which no pair may ever get own pixels.
-NEVER = ("another picture", "mirrored", "stretched", "subject mirrored in place")
+NEVER = ("another picture", "mirrored", "stretched", "subject mirrored in place", "subject moved")
 #: Number of pixels of the original, and the result's longer side, when costs are measured.
 ORIGINAL_PIXELS, RESULT_SIDE = 24_000_000, 2048
 #: Every so many pairs, one is on the sheet, up to a number; and its size there.
@@ -40,12 +42,39 @@ ON_SHEET, HIGH, ACROSS = 24, 420, 4
 SHOWN = ("redrawn, drift 0.8 %", "redrawn, drift 1.2 %", "subject recoloured", "face exchanged")
 
 
+def _moved(photograph: Photograph, picture: Picture, rng: np.random.Generator) -> Made:
+    """Move the subject by a third of its width or height at least, to where there is most room."""
+    box = box_of(photograph.subject, picture)
+    height, width = picture.shape[:2]
+    rooms = {
+        (-1, 0): box.left / box.width,
+        (1, 0): (width - box.left - box.width) / box.width,
+        (0, -1): box.top / box.height,
+        (0, 1): (height - box.top - box.height) / box.height,
+    }
+    across, down = max(rooms, key=lambda side: rooms[side])
+    far = max(0.34, min(1.1, rooms[across, down]) * rng.uniform(0.9, 1.0))
+    left = max(0, box.left + round(far * across * box.width))
+    top = max(0, box.top + round(far * down * box.height))
+    cut = drawing.cut(picture, box)[: height - top, : width - left]
+    place = Box(left, top, cut.shape[1], cut.shape[0])
+    return Made(picture, drawing.put(drawing.removed(picture, box), cut, place), box)
+
+
+#: A kind that the check alone does not know: the photograph is found, its subject stands elsewhere.
+MOVED = Kind("subject moved", _moved, False)
+#: By which share of the result's longer side a right place is made wrong, and the most that own
+#: pixels may then lie off: up to that, the drawing itself drifts.
+WRONG, MOST_OFF = (0.04, 0.25), 0.025
+
+
 @dataclass(frozen=True)
 class Tried:
     """A pair, and what came of laying own pixels over its result."""
 
     pair: Pair
     flagged: bool
+    measures: Measures
     why: str = ""
     laid: Laid | None = None
     before: float = 0.0
@@ -59,10 +88,11 @@ def tried(each: Pair) -> Tried:
     try:
         laid = lay(each.original, each.result, report.measures, each.focus)
     except CantLay as can_not:
-        return Tried(each, not report.passed, str(can_not.why))
+        return Tried(each, not report.passed, report.measures, str(can_not.why))
     return Tried(
         each,
         not report.passed,
+        report.measures,
         laid=laid,
         before=ssim_of_subject(each, each.result, laid),
         after=ssim_of_subject(each, laid.picture, laid),
@@ -136,6 +166,33 @@ def row(kind: str, of_kind: list[Tried]) -> str:
 def wrongly_laid(all_tried: list[Tried]) -> str:
     wrong = [each for each in all_tried if each.laid and each.pair.kind in NEVER]
     return f"Laid where they must never be: {len(wrong)}."
+
+
+def wrong_places(all_tried: list[Tried]) -> str:
+    """Say what happens if the photograph is said to lie where it does not."""
+    rng = np.random.default_rng(1)
+    told: Counter[str] = Counter()
+    for each in all_tried:
+        if not each.laid or each.pair.kind not in ("pasted", "redrawn, drift 0.4 %"):
+            continue
+        ours, theirs = each.pair.original, each.pair.result
+        right = each.laid.matrix
+        turn, far = rng.uniform(0, 2 * np.pi), rng.uniform(*WRONG) * max(theirs.size)
+        wrong = right + far * np.array([[0, 0, np.cos(turn)], [0, 0, np.sin(turn)]])
+        measures = replace(each.measures, matrix=tuple(float(value) for value in wrong.flat))
+        try:
+            laid = lay(ours, theirs, measures, each.pair.focus)
+        except CantLay:
+            told["refused"] += 1
+            continue
+        left, top, width, height = each.pair.focus
+        middle = np.array([left + width / 2, top + height / 2, 1])
+        off = float(np.hypot(*((laid.matrix - right) @ middle))) / max(theirs.size)
+        if off < MOST_OFF:
+            told["laid where they belong after all"] += 1
+        else:
+            told["laid wrongly, and passed" if laid.passed else "laid wrongly, seam bad"] += 1
+    return f"Said to lie {WRONG[0]:.0%} to {WRONG[1]:.0%} off: {dict(told)}."
 
 
 def sheet(all_tried: list[Tried], file: Path) -> None:
@@ -232,7 +289,13 @@ def main() -> None:
         print(costs_of_one(*options.costs))
         return
     all_tried = [tried(each) for each in pairs(options.seed, options.half, options.only)]
-    lines = [*table(all_tried), "", wrongly_laid(all_tried)]
+    if options.only in MOVED.name:
+        all_tried += [
+            tried(pair(photograph, MOVED, options.seed, number))
+            for photograph in HALVES[options.half]
+            for number in range(MOVED.number)
+        ]
+    lines = [*table(all_tried), "", wrongly_laid(all_tried), wrong_places(all_tried)]
     if not options.no_costs:
         laid = [each.pair for each in all_tried if each.laid]
         lines += ["", *(costs(each) for each in laid[:: max(1, len(laid) // 4)][:4])]
