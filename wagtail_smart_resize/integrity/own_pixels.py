@@ -12,7 +12,16 @@ from .cells import Floats
 from .meeting import Grid, Meeting, meet
 from .pixels import Pixels
 from .place import Place, Source, needed, place_of
-from .refusal import LEAST_AGREEMENT, CantLay, Why, look_for, refuse, refuse_moved
+from .refusal import (
+    DIFFERS,
+    LEAST_AGREEMENT,
+    CantLay,
+    Why,
+    look_for,
+    refuse,
+    refuse_elsewhere,
+    refuse_moved,
+)
 from .registration import Matrix
 from .report import Box, Measures, Thresholds
 
@@ -25,6 +34,8 @@ GOOD_SEAM, LEAST_SEAM = 0.55, 0.3
 TELLING = 1.0
 #: How much around the place is looked at, as a share of its blend's width.
 AROUND = 1.0
+#: So that the same two pictures always get the same result.
+SEED = 7
 #: Rows that are blended at a time: as floats, pixels take much memory.
 ROWS = 128
 
@@ -67,7 +78,7 @@ def lay(
     source = Source.of(original, needed(place, around, original.size), place.scale)
     grid = _grid(result, around)
     coarse = source.reduced(min(1.0, place.scale * grid.factor / source.across))
-    _refuse_moved(coarse, result, place, grid)
+    _refuse_moved(coarse, result, place, grid, measures)
     met = meet(grid, coarse, place)
     _refuse_unsure(met, measures)
     picture, own = _blended(result, source, met, grid)
@@ -89,7 +100,9 @@ def _grid(result: Image.Image, box: Box) -> Grid:
     return Grid(box, factor, np.asarray(drawn, np.float32))
 
 
-def _refuse_moved(source: Source, result: Image.Image, place: Place, grid: Grid) -> None:
+def _refuse_moved(
+    source: Source, result: Image.Image, place: Place, grid: Grid, measures: Measures
+) -> None:
     """Raise `CantLay` if the subject is seen elsewhere, or mirrored, rather than in its place."""
     size = max(1, round(result.width * grid.factor)), max(1, round(result.height * grid.factor))
     whole = np.asarray(result.convert("L").resize(size, Image.Resampling.BOX, reducing_gap=2.0))
@@ -101,7 +114,11 @@ def _refuse_moved(source: Source, result: Image.Image, place: Place, grid: Grid)
     across, down = source.at(*place.of_original(columns + area.left, rows + area.top))
     grey = np.asarray(source.picture.convert("L"))
     subject = cv2.remap(grey, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    refuse_moved(look_for(subject, whole, area.left * grid.factor, area.top * grid.factor))
+    left, top = area.left * grid.factor, area.top * grid.factor
+    refuse_moved(look_for(subject, whole, left, top))
+    if measures.subject is None or measures.subject > DIFFERS:
+        cv2.setRNGSeed(SEED)
+        refuse_elsewhere(subject, whole, left, top)
 
 
 def _refuse_unsure(met: Meeting, measures: Measures) -> None:

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from .pixels import Pixels
+from .registration import LOOSE_PIXELS, Features, fit_rigid, moved
 from .report import Measures, Thresholds
 
 #: Sides in pixels, in the mean, at which a subject is looked for in other places: it is told by its
@@ -19,6 +20,10 @@ FOUND, RATHER = 0.6, 0.15
 IN_PLACE = 0.2
 #: What is looked for elsewhere, may have other sizes there.
 SIZES = (0.75, 0.87, 1.0, 1.15, 1.33)
+#: Share of the subject's detail from which on it differs so much that its points are looked for in
+#: all of the result, how many of them have to agree on another place, and how far that is, as a
+#: share of its smaller side.
+DIFFERS, FEWEST, FAR = 0.2, 10, 0.1
 #: The most that a subject may be larger than the whole says: what is left of it would stick out
 #: around the own pixels.
 MOST_LARGER = 1.1
@@ -69,6 +74,22 @@ def refuse(measures: Measures, most: Thresholds) -> None:
     for why, is_true in found.items():
         if is_true:
             raise CantLay(why)
+
+
+def refuse_elsewhere(subject: Pixels, result: Pixels, left: float, top: float) -> None:
+    """Raise `CantLay` if more points of a subject agree on another place than on its own.
+
+    As for `look_for`. It tells apart what large shapes do not: stars, and what was moved a little.
+    """
+    points, places = Features.of(subject).matches(Features.of(result))
+    astray = np.hypot(*(places - points - (left, top)).T) > LOOSE_PIXELS
+    matrix, agreeing = fit_rigid(points[astray], places[astray])
+    if matrix is None or agreeing < FEWEST or agreeing < (~astray).sum():
+        return
+    middle = np.array([[subject.shape[1] / 2, subject.shape[0] / 2]], np.float32)
+    away = np.hypot(*(moved(matrix, middle) - middle - (left, top))[0])
+    if away > FAR * min(subject.shape):
+        raise CantLay(Why.SUBJECT_MOVED)
 
 
 class Seen(NamedTuple):
