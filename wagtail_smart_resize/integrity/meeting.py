@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from .cells import Floats
 from .pixels import Pixels
-from .place import Place, Source
+from .place import Place, Source, Values
 from .registration import Flags
 from .report import Box
 
@@ -50,11 +49,11 @@ class Grid:
     box: Box
     factor: float
     """How many of its pixels are one of the result's."""
-    drawn: Floats
+    drawn: Values
     """The result there: rows of RGB."""
 
     @property
-    def columns_and_rows(self) -> tuple[Floats, Floats]:
+    def columns_and_rows(self) -> tuple[Values, Values]:
         """Return where its pixels lie in the result."""
         height, width = self.drawn.shape[:2]
         columns, rows = np.meshgrid(
@@ -71,9 +70,9 @@ class Meeting:
     """How own pixels are to be changed so that they meet the drawing, in pixels of a grid."""
 
     place: Place
-    slide: Floats
+    slide: Values
     """Where they are taken from instead: pixels of the result to the right and down."""
-    tint: Floats
+    tint: Values
     """What is added to them: rows of RGB."""
     seam: float
     """How well lines and tones meet, from 0 to 1; 1 without a seam."""
@@ -99,7 +98,7 @@ def meet(grid: Grid, source: Source, place: Place) -> Meeting:
     return Meeting(place, slide, tint, seam, detail)
 
 
-def _own(source: Source, place: Place, columns: Floats, rows: Floats) -> tuple[Floats, Flags]:
+def _own(source: Source, place: Place, columns: Values, rows: Values) -> tuple[Values, Flags]:
     """Return the photograph as seen from there, and where it holds something."""
     pixels = source.pixels
     across, down = source.at(*place.of_original(columns, rows))
@@ -109,24 +108,26 @@ def _own(source: Source, place: Place, columns: Floats, rows: Floats) -> tuple[F
     return own.astype(np.float32), within
 
 
-def _band(strength: Floats) -> Floats:
+def _band(strength: Values) -> Values:
     """Return how much each pixel belongs to the seam: most where both are blended half and half."""
     return 4 * strength * (1 - strength)
 
 
-def _grey(picture: Floats) -> Pixels:
+def _grey(picture: Values) -> Pixels:
     return cv2.GaussianBlur(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), (0, 0), BLUR).astype(
         np.uint8
     )
 
 
-def _flow(drawn: Floats, own: Floats, within: Flags) -> tuple[Floats, Floats]:
+def _flow(drawn: Values, own: Values, within: Flags) -> tuple[Values, Values]:
     """Return where each drawn pixel is found among the own ones, and how certain that is."""
     ours = own + (drawn[within].mean(axis=0) - own[within].mean(axis=0) if within.any() else 0)
-    theirs, ours = _grey(drawn), _grey(np.clip(ours, 0, 255))
-    finder = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    flow = finder.calc(theirs, ours, None)
-    back = finder.calc(ours, theirs, None)
+    theirs, mine = _grey(drawn), _grey(np.clip(ours, 0, 255))
+    finder = cv2.DISOpticalFlow_create(  # type: ignore[attr-defined]
+        cv2.DISOPTICAL_FLOW_PRESET_MEDIUM
+    )
+    flow = finder.calc(theirs, mine, None)
+    back = finder.calc(mine, theirs, None)
     height, width = theirs.shape
     columns, rows = np.meshgrid(
         np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
@@ -139,14 +140,14 @@ def _flow(drawn: Floats, own: Floats, within: Flags) -> tuple[Floats, Floats]:
     return flow, np.minimum(lines, 20) * np.exp(-astray) * held * within
 
 
-def _gradients(grey: Floats) -> tuple[Floats, Floats]:
+def _gradients(grey: Values) -> tuple[Values, Values]:
     return (
         cv2.Sobel(grey, cv2.CV_32F, 1, 0, scale=1 / 8),  # type: ignore[return-value]
         cv2.Sobel(grey, cv2.CV_32F, 0, 1, scale=1 / 8),
     )
 
 
-def _moved(place: Place, grid: Grid, flow: Floats, weight: Floats) -> Place:
+def _moved(place: Place, grid: Grid, flow: Values, weight: Values) -> Place:
     """Return the place moved by the shift, scale and turn that the flow shows along the seam.
 
     A picture that was drawn anew drifts, and the place was fitted to all of it. Fitted again and
@@ -184,7 +185,7 @@ def _moved(place: Place, grid: Grid, flow: Floats, weight: Floats) -> Place:
     )
 
 
-def _slide(flow: Floats, certain: Floats, strength: Floats, feather: float) -> Floats:
+def _slide(flow: Values, certain: Values, strength: Values, feather: float) -> Values:
     """Return the smoothed flow, whole where the drawing begins and none at full strength."""
     sigma = max(2.0, SMOOTH_SLIDE * feather)
     near = cv2.GaussianBlur(certain, (0, 0), sigma)[..., None] + 0.05
@@ -194,7 +195,7 @@ def _slide(flow: Floats, certain: Floats, strength: Floats, feather: float) -> F
     return smooth * np.clip((1 - strength) * 2.5, 0, 1)[..., None]
 
 
-def _tint(drawn: Floats, own: Floats, band: Floats) -> Floats:
+def _tint(drawn: Values, own: Values, band: Values) -> Values:
     """Return the smooth difference of tones along the seam; far from it, their mean."""
     away = cv2.GaussianBlur(drawn - own, (0, 0), 2.5)
     weight = band * np.clip(1 - np.abs(away).max(axis=2) / OTHER, 0, 1)
@@ -214,26 +215,25 @@ def _tint(drawn: Floats, own: Floats, band: Floats) -> Floats:
     return cv2.resize(tint, (width, height), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
 
 
-def _seam(drawn: Floats, own: Floats, band: Floats) -> tuple[float, float]:
+def _seam(drawn: Values, own: Values, band: Values) -> tuple[float, float]:
     """Return how well both meet in the band, and how much there is to see there.
 
     The worst quarter of the seam counts, each part by its lines: a good seam on three sides does
     not make up for a double contour on the fourth.
     """
     ours, theirs = (cv2.GaussianBlur(each, (0, 0), BLUR) for each in (own, drawn))
-    step = np.abs(cv2.GaussianBlur(ours - theirs, (0, 0), 2.5)).mean(axis=2)
-    lines = [
-        np.stack(_gradients(cv2.cvtColor(each, cv2.COLOR_RGB2GRAY))) for each in (ours, theirs)
-    ]
-    apart = np.hypot(*(lines[0] - lines[1]))
-    there = np.hypot(*lines[0]) + np.hypot(*lines[1])
+    step: Values = np.abs(cv2.GaussianBlur(ours - theirs, (0, 0), 2.5)).mean(axis=2)
+    greys = [cv2.cvtColor(each, cv2.COLOR_RGB2GRAY).astype(np.float32) for each in (ours, theirs)]
+    lines = [np.stack(_gradients(grey)) for grey in greys]
+    apart: Values = np.hypot(*(lines[0] - lines[1]))
+    there: Values = np.hypot(*lines[0]) + np.hypot(*lines[1])
     size = (PARTS, PARTS)
 
-    def by_part(values: Floats) -> Floats:
-        return cv2.resize(values * band, size, interpolation=cv2.INTER_AREA).ravel()
+    def by_part(values: Values) -> Values:
+        return cv2.resize(values * band, size, interpolation=cv2.INTER_AREA).ravel().astype(float)
 
-    share = by_part(np.ones_like(band))
-    counts = share > 0.05 * max(share.max(), 1e-6)
+    share: Values = by_part(np.ones_like(band))
+    counts = share > 0.05 * max(float(share.max()), 1e-6)
     if share.max() <= 1e-3:
         return 1.0, 0.0
     apart, there, step, share = (

@@ -8,10 +8,9 @@ import numpy as np
 from PIL import Image
 
 from . import meeting
-from .cells import Floats
 from .meeting import Grid, Meeting, meet
 from .pixels import Pixels
-from .place import Place, Source, needed, place_of
+from .place import Place, Source, Values, needed, place_of
 from .refusal import (
     DIFFERS,
     LEAST_AGREEMENT,
@@ -113,7 +112,9 @@ def _refuse_moved(
     )
     across, down = source.at(*place.of_original(columns + area.left, rows + area.top))
     grey = np.asarray(source.picture.convert("L"))
-    subject = cv2.remap(grey, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    subject: Pixels = cv2.remap(  # type: ignore[assignment]
+        grey, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
     left, top = area.left * grid.factor, area.top * grid.factor
     refuse_moved(look_for(subject, whole, left, top))
     if measures.subject is None or measures.subject > DIFFERS:
@@ -154,7 +155,7 @@ def _strip(
     grid: Grid,
     left: int,
     top: int,
-) -> tuple[Pixels, Floats]:
+) -> tuple[Pixels, Values]:
     """Return some rows of the result with the own pixels, and how much of each is."""
     height, width = drawn.shape[:2]
     columns, rows = np.meshgrid(

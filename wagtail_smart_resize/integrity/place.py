@@ -1,18 +1,19 @@
 """Where a photograph's own pixels go in a result, and how they are read."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .cells import Floats
 from .pixels import Pixels
 from .refusal import CantLay, Why
 from .registration import Matrix, scale_of
 from .report import Box, Measures
+
+Values = NDArray[np.floating[Any]]
 
 #: By how much of its sides the focal area grows, on each side: outlines lie just beyond it.
 GROWN = 0.04
@@ -54,12 +55,12 @@ class Place:
     def scale(self) -> float:
         return scale_of(self.matrix)
 
-    def of_original(self, columns: Floats, rows: Floats) -> tuple[Floats, Floats]:
+    def of_original(self, columns: Values, rows: Values) -> tuple[Values, Values]:
         """Return which pixels of the original lie at those of the result."""
         a, b, c, d, e, f = (float(value) for value in cv2.invertAffineTransform(self.matrix).flat)
         return a * columns + b * rows + c, d * columns + e * rows + f
 
-    def strength(self, columns: Floats, rows: Floats) -> Floats:
+    def strength(self, columns: Values, rows: Values) -> Values:
         """Return how much of each pixel of the result is to be the photograph's own, 0 to 1."""
         across, down = self.of_original(columns, rows)
         beside = np.maximum(np.maximum(self.core.left - across, across - self.core.right), 0)
@@ -83,7 +84,7 @@ class Place:
         top, bottom = max(0, int(np.ceil(down[1]))), min(size[1] - 1, int(down[2]))
         return Box(left, top, max(0, right - left + 1), max(0, bottom - top + 1))
 
-    def _corners(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _corners(self) -> tuple[Values, Values]:
         core = self.core
         corners = [(x, y, 1.0) for x in (core.left, core.right) for y in (core.top, core.bottom)]
         across, down = self.matrix @ np.array(corners).T
@@ -206,7 +207,7 @@ class Source:
     def pixels(self) -> Pixels:
         return np.asarray(self.picture)
 
-    def at(self, across: Floats, down: Floats) -> tuple[Floats, Floats]:
+    def at(self, across: Values, down: Values) -> tuple[Values, Values]:
         """Return the pixels of it that lie at those of the original."""
         return (
             ((across + 0.5 - self.left) * self.across - 0.5).astype(np.float32),
