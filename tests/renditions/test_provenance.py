@@ -27,6 +27,7 @@ from wagtail.images.image_operations import FilterOperation
 from wagtail.images.models import Filter, SourceImageIOError
 from willow.plugins.pillow import PillowImage as WillowImage
 
+from wagtail_smart_resize.imaging import origin
 from wagtail_smart_resize.models import ImageVersion, Recomposition
 from wagtail_smart_resize.publishing import publication
 from wagtail_smart_resize.renditions import provenance, saving
@@ -381,28 +382,92 @@ def test_what_exists_stays_as_it_is_when_the_setting_changes():
     assert digital_source_types(later) == []
 
 
+# Which code it is
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("trainedAlgorithmicMedia", "trainedAlgorithmicMedia"),
+        ("compositeWithTrainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia"),
+        ("compositeSynthetic", "compositeWithTrainedAlgorithmicMedia"),
+        ("algorithmicMedia", "compositeWithTrainedAlgorithmicMedia"),
+        ("algorithmicallyEnhanced", "compositeWithTrainedAlgorithmicMedia"),
+        ("digitalCapture", "compositeWithTrainedAlgorithmicMedia"),
+        ("humanEdits", "compositeWithTrainedAlgorithmicMedia"),
+        ("madeUp", "compositeWithTrainedAlgorithmicMedia"),
+        ("", "compositeWithTrainedAlgorithmicMedia"),
+    ],
+)
+def test_what_tells_of_more_ai_wins(said, told):
+    assert provenance.source_type(said) == told
+
+
+@pytest.mark.parametrize("said", [*provenance.CODES, "madeUp", ""])
+def test_a_picture_that_keeps_the_originals_pixels_is_a_composite(said):
+    told = provenance.source_type(said, keeps_original=True)
+    assert told == "compositeWithTrainedAlgorithmicMedia"
+
+
+def labelled(name, *source_type):
+    data = io.BytesIO()
+    picture = PillowImage.new("RGB", (40, 40), "gold")
+    picture.save(data, name, **provenance.params(name.upper(), *source_type))
+    return data.getvalue()
+
+
+@pytest.mark.parametrize("code", provenance.CODES)
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_chosen_code_is_written(name, code):
+    content = labelled(name, code)
+    assert digital_source_types(content) == [COMPOSITE.rpartition("/")[0] + f"/{code}"]
+    if name != "avif":
+        assert origin.read(content) == origin.Origin(code)
+
+
+@pytest.mark.parametrize("code", ["", "digitalCapture", "</rdf:Description>"])
+def test_any_other_code_is_kept_out(code):
+    assert digital_source_types(labelled("png", code)) == [COMPOSITE]
+
+
 # Somebody else's reader
 
 
-@pytest.mark.skipif(
+needs_exiftool = pytest.mark.skipif(
     shutil.which("exiftool") is None,
     reason="NOT CHECKED by exiftool: install it (Debian: libimage-exiftool-perl)",
 )
+
+
+def by_exiftool(path):
+    """Return what exiftool reads, as it prints it."""
+    command = ["exiftool", "-j", "-G1", "-n", "-validate", "-warning", "-all", path]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+@needs_exiftool
+@pytest.mark.parametrize("code", ["trainedAlgorithmicMedia", ""])
+@pytest.mark.parametrize("name", FORMATS)
+def test_exiftool_reads_the_chosen_code(name, code, tmp_path):
+    path = tmp_path / f"rendition.{name}"
+    path.write_bytes(labelled(name, code))
+    (told,) = json.loads(by_exiftool(path))
+    written = code or "compositeWithTrainedAlgorithmicMedia"
+    assert told["XMP-iptcExt:DigitalSourceType"] == f"{COMPOSITE.rpartition('/')[0]}/{written}"
+    assert "ExifTool:Warning" not in told
+
+
+@needs_exiftool
 @pytest.mark.parametrize("name", [*FORMATS, "heic"])
 def test_exiftool_reads_the_same(name, tmp_path):
     path = tmp_path / f"rendition.{name}"
     path.write_bytes(pixels(at_first_view(source(), f"{SPEC}|format-{name}")))
-    done = subprocess.run(
-        ["exiftool", "-j", "-G1", "-n", "-validate", "-warning", "-all", path],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    (told,) = json.loads(done.stdout)
+    printed = by_exiftool(path)
+    (told,) = json.loads(printed)
     assert told["XMP-iptcExt:DigitalSourceType"] == COMPOSITE
     groups = {key.partition(":")[0] for key in told}
     assert not {group for group in groups if group.startswith(("IFD", "EXIF", "GPS"))}
-    assert "SECRET" not in done.stdout
+    assert "SECRET" not in printed
     assert {key for key in told if key.startswith("XMP")} <= {
         "XMP-iptcExt:DigitalSourceType",
         "XMP-x:XMPToolkit",
