@@ -199,6 +199,9 @@ WISHES = [
 #: What becomes of a result that does not pass the check against its original.
 INTEGRITY = ("off", "review", "strict")
 
+#: Where the visible label of a picture may stand: after it, or over a corner.
+LABEL_POSITIONS = ("below", "top-start", "top-end", "bottom-start", "bottom-end")
+
 
 class Settings:
     """The settings as attributes, one for each key of the dict. Defaults are defined here only."""
@@ -242,6 +245,8 @@ class Settings:
     KEEP_RETIRED_DAYS = Setting(7, validators.integer(0, 3650))
     OWNER_DATABASE = Setting("", validators.text)
     LABEL_RENDITIONS = Setting(True, validators.boolean)
+    LABEL_TEXT = Setting(_("Picture changed with AI"), validators.words)
+    LABEL_POSITION = Setting("below", validators.choice(*LABEL_POSITIONS))
     FAST_ENCODING = Setting(True, validators.boolean)
     EXTEND_IMAGE_VIEWS = Setting(True, validators.boolean)
 

@@ -10,6 +10,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import InMemoryStorage, storages
 from django.db.models import FileField
 from django.test import override_settings
+from django.utils import translation
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 from support.paths import PAGES
@@ -79,6 +80,8 @@ def test_values_follow_the_sites_settings_when_these_change():
         ("POLL_INTERVAL", 3, 3.0),
         ("KEEP_RETIRED_DAYS", 0, 0),
         ("LABEL_RENDITIONS", False, False),
+        ("LABEL_TEXT", "Made with AI", "Made with AI"),
+        ("LABEL_POSITION", "top-end", "top-end"),
     ],
 )
 def test_usable_value_is_used(name, written, used):
@@ -137,6 +140,10 @@ def test_usable_value_is_used(name, written, used):
         ("CANDIDATE_STORAGE", 5, "write a key of STORAGES"),
         ("KEEP_RETIRED_DAYS", -1, "write a whole number from 0"),
         ("LABEL_RENDITIONS", "no", "write True or False, not 'no'."),
+        ("LABEL_TEXT", " ", "write what visitors are to read: it can't be blank."),
+        ("LABEL_TEXT", None, "write text, not None."),
+        ("LABEL_POSITION", "above", 'write one of "below", "top-start", "top-end", "bottom-start"'),
+        ("LABEL_POSITION", ["below"], "write one of"),
         ("EXTEND_IMAGE_VIEWS", None, "write True or False"),
     ],
 )
@@ -239,6 +246,16 @@ def test_presets_recipe_takes_from_the_site_what_it_does_not_say(given, recipe):
     with site(PROMPT="Site's.", RESOLUTION="4K", SAFETY_TOLERANCE="3", PRESETS=presets):
         assert settings.PRESETS["hero"].recipe == recipe
         assert settings.recipe("hero") == recipe
+
+
+def test_the_visible_label_is_in_the_visitors_language():
+    with site():
+        texts = []
+        for language in ("en", "de", "es", "fr"):
+            with translation.override(language):
+                texts.append(str(settings.LABEL_TEXT))
+    assert texts[0] == "Picture changed with AI"
+    assert len(set(texts)) == 4
 
 
 def test_label_of_a_preset_stays_lazy():
@@ -385,4 +402,5 @@ def documented(setting):
     """A default as the docs write it."""
     if isinstance(setting.default, list):
         return "[" + ", ".join(f'"{each}"' for each in setting.default) + "]"
-    return f'"{setting.default}"' if isinstance(setting.default, str) else repr(setting.default)
+    is_text = isinstance(setting.default, str | Promise)
+    return f'"{setting.default}"' if is_text else repr(setting.default)

@@ -47,6 +47,13 @@ def label(value: Any) -> str:
     return value  # type: ignore[return-value]
 
 
+def words(value: Any) -> str:
+    """Return text for display that is not blank; a lazy translation is not evaluated."""
+    if isinstance(value, str) and not value.strip():
+        raise ValueError("write what visitors are to read: it can't be blank.")
+    return label(value)
+
+
 def labels(value: Any) -> list[Any]:
     """Accept a list of texts, translated or not, up to twenty."""
     if isinstance(value, str) or not isinstance(value, Iterable):

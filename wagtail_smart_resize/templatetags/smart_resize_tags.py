@@ -1,7 +1,9 @@
-"""Template filters for renditions.
+"""Template filters and tags for renditions.
 
 `{{ photo|smart_resize:"1200x630-c50|format-webp" }}` gives a rendition without a tag.
 `{% if rendition|is_recomposed %}` tests whether it shows a recomposed picture.
+`{% smart_resize_label rendition %}` prints a label that says so, and nothing for other pictures.
+`{% smart_resize_labelled rendition %}` prints the picture, and the label with it.
 """
 
 from typing import Any
@@ -11,10 +13,13 @@ from django.utils.safestring import mark_safe
 from wagtail.images.models import Filter
 from wagtail.images.shortcuts import get_rendition_or_not_found
 
+from wagtail_smart_resize.renditions.label import smart_resize_label, smart_resize_labelled
 from wagtail_smart_resize.renditions.recomposed import is_recomposed
 
 register = template.Library()
 register.filter(is_recomposed)
+register.simple_tag(smart_resize_label)
+register.simple_tag(smart_resize_labelled)
 
 
 class Shown:
