@@ -71,7 +71,11 @@ TEMPLATES = [
         "APP_DIRS": True,
         "OPTIONS": {
             "environment": "demo.jinja.environment",
-            "extensions": ["wagtail.jinja2tags.core", "wagtail.images.jinja2tags.images"],
+            "extensions": [
+                "wagtail.jinja2tags.core",
+                "wagtail.images.jinja2tags.images",
+                "wagtail_smart_resize.jinja2tags.smart_resize_tags",
+            ],
         },
     },
 ]
