@@ -15,6 +15,7 @@ from django.apps import apps
 from django.conf import settings as django_settings
 from django.core.management import BaseCommand, get_commands, load_command_class
 from django.template import Template, engines
+from django.template.library import import_library
 from django.test import override_settings
 from django.urls import reverse
 from support import paths
@@ -384,6 +385,7 @@ def test_every_command_that_is_named_exists():
     called = set(re.findall(r"manage\.py (?:\$\w+ )?([a-z_]+)", text))
     named = set(re.findall(r"`((?:smart_resize|wagtail)_[a-z_]+)[ `]", text))
     named -= {"wagtail_smart_resize", "smart_resize_admin"}
+    named -= set(import_library("wagtail_smart_resize.templatetags.smart_resize_tags").tags)
     named -= {index.name for model in OUR_MODELS for index in model._meta.indexes}
     assert {"smart_resize_sync", "smart_resize_worker"} <= called
     assert called | named <= set(get_commands()) | OTHERS_COMMANDS | DEMOS_COMMANDS
