@@ -49,7 +49,7 @@ class Recipe:
     thresholds: Thresholds = field(default_factory=Thresholds)
     """From where on a result does not pass the check against its original."""
     keep_pixels: str = "no"
-    """Whether the photograph's own pixels are laid over each result by itself: "no" or "subject"."""
+    """Over what the photograph's own pixels are laid in each result: "no" or "subject"."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,6 @@ WISHES = [
     _("Room for a headline on the right"),
     _("Calm background"),
 ]
-
 
 #: What becomes of a result that does not pass the check against its original.
 INTEGRITY = ("off", "review", "strict")

@@ -1,6 +1,7 @@
 """From completed to stored: which output is whose, what goes live, and what can't be had."""
 
 import datetime as dt
+import io
 
 import pytest
 from django.core.files.storage import FileSystemStorage
@@ -528,3 +529,30 @@ def test_a_publication_that_fails_at_once_is_counted_whatever_the_number_of_shap
     assert {again(row).purchase for row in rows} == {Purchase.IDLE}
     assert version.publish_attempts == 1
     assert version.publish_due_at < timezone.now() + dt.timedelta(seconds=20)
+
+
+# What a file says of itself
+
+
+def test_what_a_file_says_of_itself_is_kept(gateway, run, image, monkeypatch):
+    from wagtail_smart_resize.renditions import provenance
+    from wagtail_smart_resize.sandbox import jobs
+
+    def labelled(picture, output_format):
+        content = io.BytesIO()
+        params = provenance.params(output_format.upper(), "trainedAlgorithmicMedia")
+        picture.save(content, output_format, **params)
+        return content.getvalue()
+
+    monkeypatch.setattr(jobs, "encode", labelled)
+    (row,) = want(image, "200x200")
+    run()
+    (stored,) = candidates(row)
+    assert (stored.source_type, stored.has_c2pa) == ("trainedAlgorithmicMedia", False)
+
+
+def test_a_file_that_says_nothing_of_itself_is_kept_without(gateway, run, image):
+    (row,) = want(image, "200x200")
+    run()
+    (stored,) = candidates(row)
+    assert (stored.source_type, stored.has_c2pa) == ("", False)

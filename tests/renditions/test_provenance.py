@@ -109,6 +109,47 @@ def at_first_view(image, spec):
 
 MOMENTS = [before_the_flip, at_first_view]
 
+WHOLE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+#: What the candidate's file says, whether own pixels were laid over it, and what is written.
+TRUTHS = [
+    ("", False, COMPOSITE, "it says nothing"),
+    ("trainedAlgorithmicMedia", False, WHOLE, "all of it is AI's"),
+    ("trainedAlgorithmicMedia", True, COMPOSITE, "the subject is the photograph's again"),
+    ("digitalCapture", False, COMPOSITE, "that would be untrue"),
+    ("<script>", False, COMPOSITE, "no code at all"),
+]
+
+
+def live_candidate(image, said, has_own_pixels):
+    row = recomposition(image, purchase=Recomposition.Purchase.IDLE)
+    chosen = candidate(row, source_type=said)
+    if has_own_pixels:
+        chosen = candidate(row, source_type=said, derived_from=chosen)
+    row.update_if(where={}, live=chosen)
+    ImageVersion.mark_publish_due(image.pk)
+    publication.publish(image.pk)
+
+
+@pytest.mark.parametrize("is_stored", [False, True])
+@pytest.mark.parametrize(("said", "has_own_pixels", "written", "why"), TRUTHS)
+def test_of_two_truths_the_one_that_tells_of_more_ai_is_written(
+    said, has_own_pixels, written, why, is_stored
+):
+    image = source()
+    if is_stored:
+        fresh(image).get_rendition(SPEC)
+    live_candidate(image, said, has_own_pixels)
+    content = pixels(fresh(image).get_rendition(SPEC))
+    assert digital_source_types(content) == [written], why
+
+
+def test_a_conversion_before_saving_keeps_what_is_written(monkeypatch):
+    picture = PillowImage.new("RGBA", (8, 8), (1, 2, 3, 128))
+    ours = saving.saved_our_way(WillowImage(picture), "trainedAlgorithmicMedia")
+    content = io.BytesIO()
+    ours.set_background_color_rgb((255, 255, 255)).image.convert("RGB").save(content, "JPEG")
+    assert digital_source_types(content.getvalue()) == [WHOLE]
+
 
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize("name", FORMATS)

@@ -65,6 +65,8 @@ def _entries(keys: list[Any]) -> dict[Any, list[PublishedEntry]]:
         version = versions.get(row.image_id)
         generation = version.generation(row.shape, row.recipe) if version else 0
         digest = version_digest(candidate.file_name, candidate.digest, generation)
-        entry = PublishedEntry(row.shape, row.recipe, digest, candidate.file_name, generation)
+        entry = PublishedEntry(
+            row.shape, row.recipe, digest, candidate.file_name, generation, candidate.label
+        )
         found[row.image_id].append(entry)
     return found

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from typing import Any
 
@@ -11,8 +11,9 @@ from PIL import Image
 
 from wagtail_smart_resize.exceptions import DownloadError
 
-from . import pixel_budget, png_texts, srgb, webp
+from . import origin, pixel_budget, png_texts, srgb, webp
 from .orientation import upright
+from .origin import Origin
 
 CANDIDATE_FORMATS = ("JPEG", "PNG", "WEBP")
 MAX_PICTURE_PIXELS = 60_000_000
@@ -37,6 +38,8 @@ class Picture:
     height: int
     digest: str
     """SHA-256 of the content, in hexadecimal."""
+    origin: Origin = field(default_factory=Origin)
+    """What the file that was sent says of itself."""
 
 
 #: Called with a decoded, upright picture while its pixels may be held.
@@ -55,7 +58,7 @@ def decode(content: bytes, look: Look = lambda _picture: None) -> Picture:
     page in place of the picture is not final: it may be a maintenance page.
     """
     try:
-        return _decode(content, look)
+        return replace(_decode(content, look), origin=origin.read(content))
     except DownloadError:
         raise
     except MemoryError as error:

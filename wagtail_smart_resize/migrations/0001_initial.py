@@ -272,6 +272,8 @@ class Migration(migrations.Migration):
                 ("digest", models.CharField(max_length=64)),
                 ("position", models.PositiveIntegerField(default=0)),
                 ("original_box", models.JSONField(blank=True, null=True)),
+                ("source_type", models.CharField(blank=True, default="", max_length=64)),
+                ("has_c2pa", models.BooleanField(default=False)),
                 ("own_pixels", models.JSONField(blank=True, null=True)),
                 ("report", models.JSONField(blank=True, null=True)),
                 ("passed", models.BooleanField(blank=True, null=True)),

@@ -526,6 +526,10 @@ class Candidate(ConditionalUpdateModel):
     #: Where the original lies in it, as shares of its size: left, top, width, height. Empty if it
     #: was not found, None if nobody has looked.
     original_box = models.JSONField(null=True, blank=True)
+    #: What its file says of itself: the IPTC's code of its digital source type, or "", and whether
+    #: a C2PA manifest came with it, of which nothing was verified. Renditions pass none on.
+    source_type = models.CharField(max_length=64, blank=True, default="")
+    has_c2pa = models.BooleanField(default=False)
     #: The bought version that it was made of, with the photograph's own pixels over its subject.
     derived_from = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.CASCADE, related_name="derived"
@@ -566,6 +570,14 @@ class Candidate(ConditionalUpdateModel):
     @property
     def size(self) -> Size:
         return Size(self.width, self.height)
+
+    @property
+    def label(self) -> str:
+        """Return the code of the digital source type that its renditions are labelled with."""
+        # It is slow to import, and not every process needs it.
+        from wagtail_smart_resize.renditions import provenance
+
+        return provenance.source_type(self.source_type, keeps_original=self.is_derived)
 
     @property
     def is_derived(self) -> bool:

@@ -139,8 +139,9 @@ def _entry_for(
     if damaged and before:
         generation = max(generation, before.generation + 1)
     file_digest = row.live.digest if row.live else ""
+    digest = version_digest(file, file_digest, generation)
     return PublishedEntry(
-        row.shape, row.recipe, version_digest(file, file_digest, generation), file, generation
+        row.shape, row.recipe, digest, file, generation, row.live.label if row.live else ""
     )
 
 

@@ -201,6 +201,8 @@ class _Turn:
             "width": picture.width,
             "height": picture.height,
             "digest": picture.digest,
+            "source_type": picture.origin.source_type,
+            "has_c2pa": picture.origin.has_c2pa,
             **looked.compared,
         }
         candidate = self._candidates.get(position)

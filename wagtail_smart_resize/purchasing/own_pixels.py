@@ -56,7 +56,13 @@ def _derived(candidate: Candidate, image: SiteImage, report: Report, content: by
     # They belong to an extra.
     from wagtail_smart_resize.integrity.checking import check
     from wagtail_smart_resize.integrity.own_pixels import CantLay, lay
+    from wagtail_smart_resize.integrity.refusal import refuse
 
+    thresholds = recipe_of(candidate.recomposition.recipe).thresholds
+    try:
+        refuse(report.measures, thresholds)
+    except CantLay as error:
+        raise _cant(error) from error
     with pixel_budget.budget.hold(candidate.width * candidate.height):
         result = open_upright(BytesIO(content)).convert("RGB")
     # No more of the original than the result can show.
@@ -64,15 +70,18 @@ def _derived(candidate: Candidate, image: SiteImage, report: Report, content: by
     focus = focus_of(image, whole)
     if before := _derived_before(candidate, focus):
         return before
-    thresholds = recipe_of(candidate.recomposition.recipe).thresholds
     factor = original.width / whole.width
     measures, area = _scaled(report.measures, factor), _scaled_box(focus, factor)
     try:
         laid = lay(original, result, measures, area, thresholds)
     except CantLay as error:
-        raise CantKeepPixels(error.why, "Own pixels can't be laid over this version.") from error
+        raise _cant(error) from error
     compared = check(original, laid.picture, focus, thresholds, whole=whole)
     return _store(candidate, laid, compared, focus)
+
+
+def _cant(error: Any) -> CantKeepPixels:
+    return CantKeepPixels(error.why, "Own pixels can't be laid over this version.")
 
 
 def _derived_before(candidate: Candidate, focus: Box | None) -> Candidate | None:

@@ -59,7 +59,7 @@ class SmartResizeOperation(FillOperation, FilterOperation):
         except Exception:
             shown.unusable(image.pk, entry)
             return crop
-        env[saving.RECOMPOSED] = True
+        env[saving.RECOMPOSED] = entry.source_type or provenance.EDITED
         return recomposed
 
     def entry_in(self, shown: PublishedState) -> PublishedEntry | None:

@@ -23,13 +23,18 @@ logger = get_logger(__name__)
 
 
 class PublishedEntry(NamedTuple):
-    """What is live for one shape and recipe. `file` is "" for the standard crop."""
+    """What is live for one shape and recipe. `file` is "" for the standard crop.
+
+    `source_type` says how its picture was made: see `provenance.source_type`. It is "" for the
+    crop, and for what was published before that was noted.
+    """
 
     shape: Decimal
     recipe: str
     version: str
     file: str
     generation: int
+    source_type: str = ""
 
     @classmethod
     def from_json(cls, stored: Iterable[Any]) -> "PublishedEntry":

@@ -180,6 +180,12 @@ FIELDS: dict[str, Field] = {
     "live_request_id": Field(
         _("Live: request ID"), _from_live_request(lambda request: request.request_id)
     ),
+    "live_source_type": Field(
+        _("Live: digital source type"), lambda each: each.row.live.label if each.row.live else ""
+    ),
+    "live_c2pa": Field(
+        _("Live: came with C2PA"), lambda each: each.row.live.has_c2pa if each.row.live else None
+    ),
     "live_digest": Field(
         _("Live file (SHA-256)"), lambda each: each.row.live.digest if each.row.live else ""
     ),
