@@ -50,10 +50,10 @@ def laid(monkeypatch):
     monkeypatch.setattr(own_pixels, "keep_pixels", lay)
 
 
-def press(client, version, by_script=True, **fields):
-    url = reverse("smart_resize_admin:own_pixels", args=[version.recomposition.image_id])
+def press(client, of, by_script=True, **fields):
+    url = reverse("smart_resize_admin:own_pixels", args=[of.recomposition.image_id])
     headers = BY_SCRIPT if by_script else None
-    return client.post(url, {"version": version.pk, **fields}, headers=headers)
+    return client.post(url, {"version": of.pk, **fields}, headers=headers)
 
 
 def room_of(client, image, **query):

@@ -14,6 +14,8 @@ from django.utils import timezone
 from support.factories import candidate, plain_image, recomposition
 
 from wagtail_smart_resize.admin.urls import urlpatterns
+from wagtail_smart_resize.integrity import extra
+from wagtail_smart_resize.purchasing import own_pixels
 
 pytestmark = pytest.mark.django_db
 
@@ -48,6 +50,7 @@ ACTING = {
         {"what": "400x300", "candidates": "1", "resolution": "2K", "override_rules": "True"},
     ),
     "choose": (("image",), {"choice": "crop"}),
+    "own_pixels": (("image",), {"version": "candidate"}),
     "undo": (("image",), {"decisions": "decided"}),
     "failed": (("image",), {"action": "dismiss"}),
     "call_off": (("image",), {}),
@@ -66,6 +69,17 @@ PEOPLE = ["superuser", "editor", "elsewhere", "outsider", "anonymous"]
 @pytest.fixture(autouse=True)
 def review_mode(settings):
     settings.WAGTAIL_SMART_RESIZE = {**settings.WAGTAIL_SMART_RESIZE, "REVIEW": True}
+
+
+@pytest.fixture(autouse=True)
+def no_pixels(monkeypatch):
+    """Let a version with own pixels be stored, with or without the extra that lays them."""
+    monkeypatch.setattr(extra, "is_installed", lambda: True)
+    monkeypatch.setattr(
+        own_pixels,
+        "keep_pixels",
+        lambda version, image: candidate(version.recomposition, derived_from=version),
+    )
 
 
 @pytest.fixture
@@ -114,6 +128,8 @@ def filled(name, post, things):
         data["row"] = things["wanted"].pk
     if name == "choose":
         data["row"] = things["waiting"].pk
+    if name == "own_pixels":
+        data["version"] = things["candidate"].pk
     if name == "review_selected":
         data["candidates"] = things["candidate"].pk
     if name in {"undo", "review_undo"}:
