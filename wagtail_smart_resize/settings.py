@@ -60,6 +60,8 @@ class Preset:
     slot: Slot
     label: str
     recipe: Recipe | None = None
+    burn_label: bool = False
+    """Whether the label that visitors see is drawn into its recomposed renditions."""
 
     @property
     def recipe_name(self) -> str:
@@ -152,6 +154,7 @@ PRESET_KEYS: dict[str, Callable[[Any], Any]] = {
     "safety_tolerance": validators.safety_tolerance,
     "integrity_thresholds": validators.thresholds,
     "keep_pixels": validators.choice(*KEEP_PIXELS),
+    "burn_label": validators.boolean,
 }
 
 
@@ -175,8 +178,9 @@ def _preset(name: Any, given: Any) -> Preset:
     values = {key: _cleaned(f'{path}["{key}"]', PRESET_KEYS[key], given[key]) for key in given}
     slot = values.pop("size")
     label = values.pop("label", None) or name.replace("_", " ").capitalize()
+    burn_label = values.pop("burn_label", False)
     recipe = _own_recipe(name, values) if values else None
-    return Preset(name, slot, label, recipe)
+    return Preset(name, slot, label, recipe, burn_label)
 
 
 def _own_recipe(name: str, values: dict[str, Any]) -> Recipe:
@@ -246,6 +250,7 @@ class Settings:
     LABEL_RENDITIONS = Setting(True, validators.boolean)
     LABEL_TEXT = Setting(_("Picture changed with AI"), validators.words)
     LABEL_POSITION = Setting("below", validators.choice(*LABEL_POSITIONS))
+    LABEL_FONT = Setting("", validators.font)
     FAST_ENCODING = Setting(True, validators.boolean)
     EXTEND_IMAGE_VIEWS = Setting(True, validators.boolean)
 

@@ -4,6 +4,7 @@
 raises ValueError with a sentence that says what to write.
 """
 
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
@@ -161,6 +162,19 @@ def _threshold(name: str, value: Any) -> float:
     if not _number(value, least, most):
         raise ValueError(f'"{name}" is a number from {least} to {most}, not {value!r}.')
     return float(value)
+
+
+def font(value: Any) -> str:
+    """Return the path of a font that Pillow can open; "" for Pillow's own."""
+    path = os.fspath(value) if isinstance(value, os.PathLike) else text(value)
+    if path:
+        from PIL import ImageFont
+
+        try:
+            ImageFont.truetype(path, 12)
+        except OSError as error:
+            raise ValueError(f"write the path of a TrueType or OpenType font: {error}.") from error
+    return str(path)
 
 
 def url(value: Any) -> str:

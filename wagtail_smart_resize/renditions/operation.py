@@ -1,12 +1,15 @@
 """The rendition filter: `smartresize-1200x630` or `smartresize-hero`, optionally with `-c50`."""
 
+import hashlib
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
+from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.dispatch import receiver
+from django.utils import translation
 from wagtail.images import get_image_model
 from wagtail.images.image_operations import FillOperation, FilterOperation
 
@@ -32,8 +35,12 @@ class SmartResizeOperation(FillOperation, FilterOperation):
         closeness = [f"c{self.slot.closeness}"] if self.slot.closeness else []
         super().construct(str(self.slot.size), *closeness)
         self.vary_fields = (*FillOperation.vary_fields, self.version_field)
+        self.burned = ""
         if is_preset_name(target):
             self.vary_fields += (slot_field(self.slot),)
+            if settings.PRESETS[target].burn_label:
+                self.burned = burned_text()
+                self.vary_fields += (burned_field(self.burned),)
 
     def run(self, subject: Any, *context: Any) -> Any:
         """Run as transform (transform, image) or filter (willow, image, env): Wagtail does both.
@@ -60,6 +67,7 @@ class SmartResizeOperation(FillOperation, FilterOperation):
             shown.unusable(image.pk, entry)
             return crop
         env[saving.RECOMPOSED] = entry.source_type or provenance.EDITED
+        env[saving.BURNED] = self.burned
         return recomposed
 
     def entry_in(self, shown: PublishedState) -> PublishedEntry | None:
@@ -103,6 +111,22 @@ def slot_field(slot: Slot) -> str:
     """
     name = f"smart_resize_slot_{slot}".replace("-", "_")
     setattr(get_image_model(), name, str(slot))
+    return name
+
+
+def burned_text() -> str:
+    """Return LABEL_TEXT in the site's own language: a file is the same for all visitors."""
+    with translation.override(django_settings.LANGUAGE_CODE):
+        return str(settings.LABEL_TEXT)
+
+
+def burned_field(text: str) -> str:
+    """Return the name of the image attribute with the text that is drawn into renditions.
+
+    It is part of their key, so that another text, or none, leads to other renditions.
+    """
+    name = f"smart_resize_burned_{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    setattr(get_image_model(), name, text)
     return name
 
 

@@ -15,13 +15,15 @@ from wagtail_smart_resize.core.logs import get_logger
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.settings import settings
 
-from . import encoding, provenance
+from . import burned_label, encoding, provenance
 
 logger = get_logger(__name__)
 
 #: Key of a filter's `env` under which the operation says how its recomposed picture was made: one
 #: of `provenance.CODES`.
 RECOMPOSED = "smart-resize-recomposed"
+#: Key under which it says what is to be drawn into the picture, "" for nothing.
+BURNED = "smart-resize-burned"
 
 
 class Save(FilterOperation):
@@ -34,6 +36,8 @@ class Save(FilterOperation):
         """Return the Willow image, or one that saves the same pixels our way. Never raises."""
         try:
             made = env.get(RECOMPOSED)
+            if made and env.get(BURNED):
+                willow = PillowImage(burned_label.burned(willow.get_pillow_image(), env[BURNED]))
             return saved_our_way(willow, made) if made else willow
         except Exception:
             logger.exception("Can't label a rendition of image %s", image.pk)

@@ -63,6 +63,15 @@ def loupe(tab):
     room(tab)
     tab.keyboard.press("3")
     tab.get_by_role("application").wait_for()
+    tab.locator("[data-smart-resize-room-target=scale]:not(:empty)").wait_for()
+
+
+def closer(tab):
+    """Look at a spot that differs, at 100 %."""
+    room(tab)
+    tab.keyboard.press("l")
+    tab.locator("[data-smart-resize-room-target=scale]:not(:empty)").wait_for()
+    tab.locator(".smart-resize-loupe__view .smart-resize-spot").first.wait_for()
 
 
 def original(tab):
@@ -111,6 +120,7 @@ def ours(images):
         ("the room", screen_of(first), room),
         ("the slider", screen_of(first), slider),
         ("the loupe", screen_of(first), loupe),
+        ("a spot that differs", screen_of(first), closer),
         ("the original alone", screen_of(first), original),
         ("the form for versions", screen_of(first), make),
         ("the focal area", screen_of(first), focal),
@@ -187,7 +197,9 @@ def batch(site, people, run):
     key = uuid.uuid4()
     for image in photos(people.here):
         targets = [actions.ResizeTarget.parse(size) for size in ("1200x630", "800x1000")]
-        actions.request_recomposition(image, targets, user=people.superuser, key=key)
+        actions.request_recomposition(
+            image, targets, user=people.superuser, key=key, override_rules=True
+        )
     run()
     Recomposition.objects.order_by("pk").last().update_if(
         where={}, purchase="failed", failure_code="http_400"

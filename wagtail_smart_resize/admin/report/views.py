@@ -122,11 +122,11 @@ class ReportView(BaseReportView):
     @cached_property
     def columns(self) -> list[BaseColumn]:
         columns = [
-            ImageColumn("image", label=_("Image"), sort_key="image__title", width="26%"),
+            ImageColumn("image", label=_("Image"), sort_key="image__title", width="20%"),
             ShapeColumn("shape", label=_("Place"), sort_key="shape"),
             ReportStateColumn("state", label=_("State"), sort_key="purchase"),
             CheckColumn("check", label=_("Check")),
-            UserColumn("user", label=_("User"), accessor="state.by", width="18%"),
+            UserColumn("user", label=_("User"), accessor="state.by", width="12%"),
             DateColumn(
                 "wanted_at", label=_("Asked since"), accessor="row.wanted_at", sort_key="wanted_at"
             ),

@@ -115,6 +115,7 @@ class SmartResizeRoomController extends window.StimulusModule.Controller {
     this.marked = !this.marked;
     this.marksTarget.setAttribute('aria-pressed', String(this.marked));
     this.drawMarks();
+    this.draw();
   }
 
   /** Show a spot that differs at 100 %. */
@@ -278,9 +279,20 @@ class SmartResizeRoomController extends window.StimulusModule.Controller {
       this.set(original, { viewBox });
       const lies = box || { x: 0, y: 0, width: 0, height: 0 };
       this.set(original.querySelector('image'), { ...lies, href: this.originalValue });
+      [original, version].forEach((view) => this.frameSpots(view));
       this.tellScale(box, unit);
       this.drawMap(size);
     });
+  }
+
+  /* Both sides of the loupe have the version's units, so that its frames fit both. */
+  frameSpots(view) {
+    const marks = this.element.querySelector(`.smart-resize-marks[data-spots="${this.selected.dataset.value}"]`);
+    const frames = view.querySelector('g');
+    frames.innerHTML = marks && this.marked ? marks.innerHTML : '';
+    if (!marks) return;
+    const { height, width } = marks.viewBox.baseVal;
+    this.set(frames, { transform: `scale(${this.across / width} ${SMART_RESIZE_HEIGHT / height})` });
   }
 
   get cropHeight() {
