@@ -9,6 +9,7 @@ import subprocess
 import sys
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from django.conf import settings as django_settings
@@ -199,6 +200,27 @@ def test_site_without_the_dict_is_told_that_nothing_is_bought():
     with override_settings(WAGTAIL_SMART_RESIZE=None, TASKS=IMMEDIATE):
         del django_settings.WAGTAIL_SMART_RESIZE
         assert ids(checks.check_site(None)) == ["W001"]
+
+
+OPENCV_4 = SimpleNamespace(CascadeClassifier=object)
+OPENCV_5 = SimpleNamespace()
+
+
+@pytest.mark.parametrize(
+    ("opencv", "is_on", "expected"),
+    [
+        (OPENCV_5, True, ["W016"]),
+        (OPENCV_5, False, []),
+        (OPENCV_5, None, []),
+        (OPENCV_4, True, []),
+        (None, True, []),  # as if it were not installed
+    ],
+)
+def test_site_is_told_where_wagtails_feature_detection_fails(monkeypatch, opencv, is_on, expected):
+    monkeypatch.setitem(sys.modules, "cv2", opencv)
+    django = {} if is_on is None else {"WAGTAILIMAGES_FEATURE_DETECTION_ENABLED": is_on}
+
+    assert ids(found(django)) == expected
 
 
 def test_each_setting_that_can_not_be_used_is_an_error_of_its_own():

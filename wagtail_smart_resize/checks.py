@@ -188,6 +188,28 @@ def check_integrity() -> Iterator[CheckMessage]:
         )
 
 
+def check_feature_detection() -> Iterator[CheckMessage]:
+    """Say so if Wagtail looks for faces with classifiers that OpenCV has had until its version 5.
+
+    OpenCV takes long to import: it is asked only where the setting is on.
+    """
+    if not getattr(django_settings, "WAGTAILIMAGES_FEATURE_DETECTION_ENABLED", False):
+        return
+    try:
+        import cv2
+    except ImportError:
+        return
+    if not hasattr(cv2, "CascadeClassifier"):
+        yield Warning(
+            "WAGTAILIMAGES_FEATURE_DETECTION_ENABLED is on, and this OpenCV has no "
+            "CascadeClassifier: Wagtail's search for a focal area fails at each upload, and no "
+            "image gets one.",
+            hint='Run pip install "opencv-python-headless<5", or set '
+            "WAGTAILIMAGES_FEATURE_DETECTION_ENABLED to False.",
+            id="wagtail_smart_resize.W016",
+        )
+
+
 def check_limits() -> Iterator[CheckMessage]:
     daily, monthly = settings.DAILY_LIMIT, settings.MONTHLY_LIMIT
     if daily > monthly:
@@ -316,6 +338,7 @@ CHECKS = (
     check_review,
     check_candidates,
     check_integrity,
+    check_feature_detection,
     check_limits,
     check_runner,
     check_presets,

@@ -22,7 +22,8 @@ LONGER_SIDE = 640
 #: What is narrower than this, once reduced, has no room for a face that can be told.
 LEAST_SIDE = 16
 #: The network's own certainty, from 0 to 1, from which on it is believed. Of the test photographs
-#: the true faces have at least 0.88, but for a profile of 0.64, and all else at most 0.75.
+#: all faces have at least 0.88, but for one seen from the side, with 0.64; all else has at most
+#: 0.75, which is a figurine.
 LEAST_SCORE = 0.8
 #: Two faces that share more than this are one.
 MOST_OVERLAP = 0.3
