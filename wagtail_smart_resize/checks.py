@@ -205,7 +205,8 @@ def check_feature_detection() -> Iterator[CheckMessage]:
             "CascadeClassifier: Wagtail's search for a focal area fails at each upload, and no "
             "image gets one.",
             hint='Run pip install "opencv-python-headless<5", or set '
-            "WAGTAILIMAGES_FEATURE_DETECTION_ENABLED to False.",
+            "WAGTAILIMAGES_FEATURE_DETECTION_ENABLED to False and have editors use what the extra "
+            '"faces" suggests.',
             id="wagtail_smart_resize.W016",
         )
 

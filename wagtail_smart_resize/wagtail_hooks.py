@@ -8,8 +8,9 @@ from django.urls import include, path
 from wagtail import hooks
 
 from wagtail_smart_resize.admin.audit_log import FORMATTERS
-from wagtail_smart_resize.admin.bulk.action import SmartResizeBulkAction
+from wagtail_smart_resize.admin.bulk.action import FocalBulkAction, SmartResizeBulkAction
 from wagtail_smart_resize.admin.wagtail_screens import attach
+from wagtail_smart_resize.integrity import extra
 from wagtail_smart_resize.renditions import request_tracking
 from wagtail_smart_resize.renditions.operation import operation_for
 
@@ -95,6 +96,8 @@ def register_permission_panel() -> Any:
 # Wagtail's listing of images
 
 hooks.register("register_bulk_action", SmartResizeBulkAction)
+if extra.finds_faces():
+    hooks.register("register_bulk_action", FocalBulkAction)
 
 
 @hooks.register("after_bulk_action")

@@ -13,8 +13,10 @@ from django.urls import reverse
 from django.utils import timezone
 from support.factories import candidate, plain_image, recomposition
 
+from wagtail_smart_resize.admin.image import focal
 from wagtail_smart_resize.admin.urls import urlpatterns
 from wagtail_smart_resize.integrity import extra
+from wagtail_smart_resize.integrity.report import Box
 from wagtail_smart_resize.purchasing import own_pixels
 
 pytestmark = pytest.mark.django_db
@@ -32,6 +34,7 @@ LOOKING = {
     "may_see": (("image",), ANYWHERE | {"outsider"}),
     "room": (("image", "place"), OF_AN_IMAGE),
     "match": (("image", "candidate"), OF_AN_IMAGE),
+    "focal_suggestion": (("image",), OF_AN_IMAGE),
     "history": (("image",), OF_AN_IMAGE),
     "history_results": (("image",), OF_AN_IMAGE),
     "report": ((), ANYWHERE),
@@ -40,7 +43,7 @@ LOOKING = {
     "review_entry": (("waiting",), OF_AN_IMAGE),
 }
 #: Of these, what scripts alone are shown: others are led to the screen that it is a part of.
-FETCHED = {"room", "review_entry"}
+FETCHED = {"room", "review_entry", "focal_suggestion"}
 #: Those of a page are for its editors: see test_page_strip.
 OF_A_PAGE = {"page_places", "page_preview"}
 #: Each address that acts: its arguments, and a post that would change something.
@@ -75,6 +78,7 @@ def review_mode(settings):
 def no_pixels(monkeypatch):
     """Let a version with own pixels be stored, with or without the extra that lays them."""
     monkeypatch.setattr(extra, "is_installed", lambda: True)
+    monkeypatch.setattr(focal, "suggested_area", lambda image: Box(0, 0, 40, 40))
     monkeypatch.setattr(
         own_pixels,
         "keep_pixels",

@@ -10,9 +10,9 @@ from wagtail.images import get_image_model
 ALL_USES = ["published", "unknown", "none"]
 
 
-def address(*images, query=""):
+def address(*images, query="", action="smart_resize"):
     meta = get_image_model()._meta
-    args = (meta.app_label, meta.model_name, "smart_resize")
+    args = (meta.app_label, meta.model_name, action)
     chosen = "&".join(f"id={image.pk}" for image in images)
     return f"{reverse('wagtail_bulk_action', args=args)}?{query or chosen}"
 

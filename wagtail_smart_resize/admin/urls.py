@@ -44,6 +44,11 @@ urlpatterns = [
         focal.FocalAreaView.as_view(),
         name="focal_area",
     ),
+    path(
+        "images/<str:image_id>/smart-resize/focal-area/suggestion/",
+        focal.SuggestionView.as_view(),
+        name="focal_suggestion",
+    ),
     *(
         path(f"images/<str:image_id>/smart-resize/{name.replace('_', '-')}/", view, name=name)
         for name, view in {

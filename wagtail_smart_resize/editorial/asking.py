@@ -84,7 +84,7 @@ class GenerationOptions:
     def recipe(self, name: str) -> Recipe:
         """Return the recipe of that name with these options applied. Raises UnknownRecipe."""
         recipe = settings.recipe(name)
-        changes = {"prompt": self.prompt, "resolution": self.resolution}
+        changes: dict[str, Any] = {"prompt": self.prompt, "resolution": self.resolution}
         return replace(
             recipe, **{key: value for key, value in changes.items() if value is not None}
         )

@@ -35,6 +35,10 @@ LEAST_OF_LARGEST = 1 / 3
 #: What is added to a face, as shares of its height. It ends at brow and chin: above it is hair,
 #: below and beside it are neck and shoulders.
 ABOVE, BESIDE, BELOW = 0.6, 0.4, 0.5
+#: Shares of that which are tried, until the area leaves a crop some choice.
+GROWN = (1.0, 0.5, 0.25, 0.0)
+#: A focal area with a larger share of the picture leaves a crop no choice.
+MOST_SHARE = 0.6
 
 
 class Face(NamedTuple):
@@ -69,15 +73,20 @@ def find(picture: Image.Image, model: Path | None = None) -> list[Face]:
 def suggestion(size: tuple[int, int], faces: Iterable[Face]) -> Box | None:
     """Return the focal area that holds head and shoulders of the faces that matter, if any.
 
-    `size` is that of the picture. Faces much smaller than the largest one are left out.
+    `size` is that of the picture. Faces much smaller than the largest one are left out. In a
+    close-up less than the shoulders is suggested; None if the faces alone fill the picture.
     """
     boxes = [face.box for face in faces]
     if not boxes:
         return None
     least = LEAST_OF_LARGEST * max(box.height for box in boxes)
-    grown = [_head_and_shoulders(box) for box in boxes if box.height >= least]
-    lefts, tops, rights, bottoms = zip(*grown, strict=True)
-    return _within(size, min(lefts), min(tops), max(rights), max(bottoms))
+    matter = [box for box in boxes if box.height >= least]
+    for share in GROWN:
+        lefts, tops, rights, bottoms = zip(*(_grown(box, share) for box in matter), strict=True)
+        area = _within(size, min(lefts), min(tops), max(rights), max(bottoms))
+        if area and area.width * area.height <= MOST_SHARE * size[0] * size[1]:
+            return area
+    return None
 
 
 def _reduced(picture: Image.Image) -> Image.Image:
@@ -107,13 +116,14 @@ def _faces(
     return sorted(faces, key=lambda face: (-face.box.height, face.box))
 
 
-def _head_and_shoulders(face: Box) -> tuple[float, float, float, float]:
-    """Return left, top, right and bottom of what is grown from a face."""
+def _grown(face: Box, share: float) -> tuple[float, float, float, float]:
+    """Return left, top, right and bottom of a face with a share of head and shoulders."""
+    above, beside, below = (share * side * face.height for side in (ABOVE, BESIDE, BELOW))
     return (
-        face.left - BESIDE * face.height,
-        face.top - ABOVE * face.height,
-        face.left + face.width + BESIDE * face.height,
-        face.top + (1 + BELOW) * face.height,
+        face.left - beside,
+        face.top - above,
+        face.left + face.width + beside,
+        face.top + face.height + below,
     )
 
 

@@ -85,8 +85,9 @@ def _cant(error: Any) -> CantKeepPixels:
 
 
 def _derived_before(candidate: Candidate, focus: Box | None) -> Candidate | None:
-    derived = candidate.derived.filter(stored=True).order_by("pk")
-    return next((each for each in derived if each.own_pixels["focus"] == _listed(focus)), None)
+    derived = candidate.derived.filter(stored=True, own_pixels__isnull=False).order_by("pk")
+    facts = ((each, each.own_pixels or {}) for each in derived)
+    return next((each for each, own in facts if own.get("focus") == _listed(focus)), None)
 
 
 def _store(candidate: Candidate, laid: Any, compared: Report, focus: Box | None) -> Candidate:

@@ -1,4 +1,4 @@
-"""The bulk action as registered with Wagtail's image listing."""
+"""The bulk actions as registered with Wagtail's image listing."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from wagtail.images.views.bulk_actions.image_bulk_action import ImageBulkAction
 
 from wagtail_smart_resize.admin.base import only_if_migrated
 
-from .base import SmartResizeAction
+from .base import FocalAction, SmartResizeAction
 
 
 class SmartResizeBulkAction(SmartResizeAction, ImageBulkAction):
@@ -17,4 +17,14 @@ class SmartResizeBulkAction(SmartResizeAction, ImageBulkAction):
         from .views import BulkView
 
         view = only_if_migrated(BulkView(request, self.model).dispatch)
+        return view(request, *args, **kwargs)
+
+
+class FocalBulkAction(FocalAction, ImageBulkAction):
+    """The attributes that the listing needs. The view itself is imported on first use."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        from .focal import FocalView
+
+        view = only_if_migrated(FocalView(request, self.model).dispatch)
         return view(request, *args, **kwargs)

@@ -1,21 +1,19 @@
-"""Saving the focal area from an image's screen: Wagtail's own focal point, which crops keep to."""
+"""The focal area on an image's screen: Wagtail's own focal point, which crops keep to."""
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from wagtail.log_actions import log
 
 from wagtail_smart_resize.compat import get_image_permission_policy
 from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.editorial.deciding import UNDO_TIME
+from wagtail_smart_resize.editorial.focal_areas import save, suggested_area
 
-from .answers import ActionMixin
+from .answers import ActionMixin, is_fetched
 from .forms import FocalAreaForm
 from .screen import Screen
-
-FIELDS = ("focal_point_x", "focal_point_y", "focal_point_width", "focal_point_height")
 
 
 def may_move(user: Any, image: SiteImage) -> bool:
@@ -34,7 +32,7 @@ class FocalAreaView(ActionMixin):
         if not form.is_valid():
             return self.refuse(_("This is not a focal area of the image: nothing was changed."))
         before = _area_of(self.image) or ("", "", "", "")
-        _save(self.image, form.area, request.user)
+        save(self.image, form.area, request.user)
         return self.answer(
             _("The focal area is saved, and the crops follow it."),
             undo={
@@ -45,21 +43,24 @@ class FocalAreaView(ActionMixin):
         )
 
 
+class SuggestionView(ActionMixin):
+    """GET: JSON with the focal area that the faces in the image suggest; nothing is saved.
+
+    `area` is left, top, width and height, in pixels of the picture as displayed, as text.
+    """
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        self.require(may_move(request.user, self.image))
+        if not is_fetched(request):
+            return self.back()
+        area = suggested_area(self.image)
+        if area is None:
+            return self.refuse(_("No face was found that could be a focal area."))
+        return JsonResponse({"area": " ".join(map(str, area))})
+
+
 def _area_of(image: Any) -> tuple[int, int, int, int] | None:
     focal = image.get_focal_point()
     if focal is None:
         return None
     return round(focal.left), round(focal.top), round(focal.width), round(focal.height)
-
-
-def _save(image: Any, area: tuple[int, int, int, int] | None, user: Any) -> None:
-    """Save the area as Wagtail's form does, with an entry in the image's history."""
-    if area is None:
-        values: list[int | None] = [None] * 4
-    else:
-        left, top, width, height = area
-        values = [left + width // 2, top + height // 2, width, height]
-    for name, value in zip(FIELDS, values, strict=True):
-        setattr(image, name, value)
-    image.save(update_fields=list(FIELDS))
-    log(image, "wagtail.edit", user=user)

@@ -12,6 +12,7 @@ from wagtail.admin.views.generic import WagtailAdminTemplateMixin
 from wagtail.admin.widgets import Button, HeaderButton
 
 from wagtail_smart_resize.admin.base import ImageMixin, edit_url
+from wagtail_smart_resize.integrity import extra
 from wagtail_smart_resize.models import OptOut
 
 from . import focal, progress
@@ -75,6 +76,7 @@ class ImageView(ImageMixin, WagtailAdminTemplateMixin):
             opened_url=self._opened_url(screen),
             usage_url=self._usage_url,
             may_move_focal_area=focal.may_move(self.request.user, self.image),
+            finds_faces=extra.finds_faces(),
             shortcuts=has_shortcuts(self.request.user),
             **kwargs,
         )

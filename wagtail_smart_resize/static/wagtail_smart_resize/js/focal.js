@@ -48,7 +48,9 @@ function smartResizeFill(image, slot, focal) {
 }
 
 class SmartResizeFocalController extends window.StimulusModule.Controller {
-  static targets = ['begin', 'changes', 'crop', 'hint', 'original', 'panel', 'sheet', 'sum'];
+  static targets = [
+    'begin', 'changes', 'crop', 'hint', 'original', 'panel', 'sheet', 'suggest', 'sum',
+  ];
 
   static values = { url: String };
 
@@ -60,7 +62,11 @@ class SmartResizeFocalController extends window.StimulusModule.Controller {
   get saved() {
     const { area } = this.panelTarget.dataset;
     if (!area) return null;
-    const [left, top, width, height] = area.split(' ').map(Number);
+    return this.read(area);
+  }
+
+  read(text) {
+    const [left, top, width, height] = text.split(' ').map(Number);
     return { left, top, width, height };
   }
 
@@ -87,6 +93,21 @@ class SmartResizeFocalController extends window.StimulusModule.Controller {
     element.setAttribute('y', area.top);
     element.setAttribute('width', area.width);
     element.setAttribute('height', area.height);
+  }
+
+  /** Begin with the area that faces suggest: it is saved as any other, or not. */
+  async suggest() {
+    this.suggestTarget.disabled = true;
+    const response = await window.smartResize.get(this.suggestTarget.dataset.url).catch(() => null);
+    const answer = await response?.json().catch(() => ({}));
+    this.suggestTarget.disabled = false;
+    if (!response?.ok) {
+      window.smartResize.warn(answer?.text || `HTTP ${response?.status ?? 0}`);
+      return;
+    }
+    this.begin();
+    this.area = this.read(answer.area);
+    this.draw();
   }
 
   begin() {
@@ -125,6 +146,7 @@ class SmartResizeFocalController extends window.StimulusModule.Controller {
     this.panelTarget.hidden = !isOn;
     this.sheetTarget.hidden = isOn;
     this.beginTarget.hidden = isOn;
+    if (this.hasSuggestTarget) this.suggestTarget.hidden = isOn;
   }
 
   makeBoxes() {
