@@ -68,6 +68,11 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=3,
         help="seconds that the sandbox takes for a picture at least (3)",
     )
+    parser.add_argument(
+        "--without-check",
+        action="store_true",
+        help="leave out the extra that checks results against their original",
+    )
     parser.add_argument("--fresh", action="store_true", help="throw away the database and pictures")
     parser.add_argument("--venv", type=Path, default=VAR / ".venv-demo", help="virtual environment")
     parser.add_argument(
@@ -83,16 +88,16 @@ def stop_as_ctrl_c_does(_number: int, _frame: FrameType | None) -> None:
 def run(options: argparse.Namespace) -> int:
     if sys.version_info < (3, 11):  # noqa: UP036 - whoever runs this may have an older one
         raise DemoError("The demo site needs Python 3.11 or newer.")
-    python = make_environment(options.venv.absolute())
+    python = make_environment(options.venv.absolute(), options.without_check)
     with contextlib.ExitStack() as stack:
         var = make_place(options, stack)
         site = f"http://127.0.0.1:{site_port(options.port)}"
-        environment = make_settings(var, site)
+        environment = make_settings(var, site, options.without_check)
         fill_database(python, environment)
         if options.once:
             nobody_works = environment | {"SMART_RESIZE_DEMO_RUNNER": "off"}
             servers = start_servers(python, nobody_works, options.latency, var, stack)
-            return visit(python, environment, options.deadline, servers)
+            return visit(python, environment, options, servers)
         servers = start_servers(python, environment, options.latency, var, stack)
         show_addresses(environment, site, var)
         watch(servers)
@@ -101,7 +106,7 @@ def run(options: argparse.Namespace) -> int:
 # Setting up
 
 
-def make_environment(venv: Path) -> Path:
+def make_environment(venv: Path, without_check: bool) -> Path:
     """The Python of the virtual environment, with everything installed."""
     python = venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     if not works(python):
@@ -109,7 +114,8 @@ def make_environment(venv: Path) -> Path:
         call([sys.executable, "-m", "venv", "--clear", venv], "Can't make a virtual environment")
     say("Installing wagtail-smart-resize and what it needs")
     install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    call([*install, HERE.parent, "-r", HERE / "requirements.txt"], "Can't install")
+    package = HERE.parent if without_check else f"{HERE.parent}[integrity]"
+    call([*install, package, "-r", HERE / "requirements.txt"], "Can't install")
     return python
 
 
@@ -168,16 +174,22 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
-def make_settings(var: Path, site: str) -> Environment:
+def make_settings(var: Path, site: str, without_check: bool) -> Environment:
     """What `demo/settings.py` and `create_demo_content` read from the environment."""
-    return os.environ | {
-        "DJANGO_SETTINGS_MODULE": "demo.settings",
-        "PYTHONUNBUFFERED": "1",
-        "SMART_RESIZE_DEMO_VAR": str(var),
-        "SMART_RESIZE_DEMO_URL": site,
-        "SMART_RESIZE_DEMO_PASSWORD": admin_password(var),
-        "SMART_RESIZE_SANDBOX_URL": f"http://127.0.0.1:{free_port()}/smart-resize/v1",
-    }
+    # An environment that has the extra already behaves as one without it.
+    no_check = {"SMART_RESIZE_DEMO_INTEGRITY": "off"} if without_check else {}
+    return (
+        os.environ
+        | no_check
+        | {
+            "DJANGO_SETTINGS_MODULE": "demo.settings",
+            "PYTHONUNBUFFERED": "1",
+            "SMART_RESIZE_DEMO_VAR": str(var),
+            "SMART_RESIZE_DEMO_URL": site,
+            "SMART_RESIZE_DEMO_PASSWORD": admin_password(var),
+            "SMART_RESIZE_SANDBOX_URL": f"http://127.0.0.1:{free_port()}/smart-resize/v1",
+        }
+    )
 
 
 def admin_password(var: Path) -> str:
@@ -302,8 +314,10 @@ The demo site is ready. Visit a page, wait some seconds, reload it.
 
   Site       {site}/
   Every way  {site}/every-way/
+  The check  {site}/what-the-check-stops/
   Admin      {site}/admin/  user admin, password {environment["SMART_RESIZE_DEMO_PASSWORD"]}
   Report     {site}/admin/reports/smart-resize/
+  Review     {site}/admin/reports/smart-resize/review/
   Sandbox    {environment["SMART_RESIZE_SANDBOX_URL"]}
   Logs       {shown(var / "site.log")}, {shown(var / "sandbox.log")}
 
@@ -311,7 +325,9 @@ Ctrl-C stops it.""")
     sys.stdout.flush()
 
 
-def visit(python: Path, environment: Environment, deadline: float, servers: list[Server]) -> int:
+def visit(
+    python: Path, environment: Environment, options: argparse.Namespace, servers: list[Server]
+) -> int:
     """`tour.py` is the visitor: its exit status is ours.
 
     During its first visit nobody does the background work, so that it sees the crops however slow
@@ -319,8 +335,11 @@ def visit(python: Path, environment: Environment, deadline: float, servers: list
     """
     _sandbox, site = servers
     address = environment["SMART_RESIZE_DEMO_URL"]
+    choices = [f"--deadline={options.deadline}", "--pause"]
+    if options.without_check:
+        choices.append("--without-check")
     with subprocess.Popen(
-        [python, "tour.py", address, f"--deadline={deadline}", "--pause"],
+        [python, "tour.py", address, *choices],
         cwd=HERE,
         env=environment,
         stdin=subprocess.PIPE,

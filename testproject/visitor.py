@@ -41,10 +41,14 @@ class Shown(NamedTuple):
     served: bool
 
     @property
+    def target(self) -> str:
+        """A size, or the name of a preset."""
+        return OURS.search(self.spec)["target"]
+
+    @property
     def slot(self) -> tuple[int, int]:
-        target = OURS.search(self.spec)["target"]
-        preset = WAGTAIL_SMART_RESIZE["PRESETS"].get(target)
-        width, height = (preset["size"] if preset else target).split("x")
+        preset = WAGTAIL_SMART_RESIZE["PRESETS"].get(self.target)
+        width, height = (preset["size"] if preset else self.target).split("x")
         return int(width), int(height)
 
     @property
@@ -80,9 +84,12 @@ class Reader(HTMLParser):
         super().__init__()
         self.pictures: list[str] = []
         self.links: list[str] = []
+        self.waiting: set[str] = set()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         found = {name: value or "" for name, value in attrs}
+        if "data-waits" in found:
+            self.waiting.add(found["data-waits"])
         if tag in {"img", "source"}:
             candidates = found.get("srcset", "").split(",")
             self.pictures += [each.split()[0] for each in candidates if each.strip()]
@@ -139,6 +146,12 @@ class Site:
         addresses = [urljoin(url, address) for address in found]
         page = url.removeprefix(self.home.rstrip("/"))
         return {shown: url for url in addresses if (shown := recognise(page, url))}, links
+
+    def waiting(self, page: str) -> set[str]:
+        """The slots and presets of which the page says that a version waits for an editor."""
+        reader = Reader()
+        reader.feed(self.get(urljoin(self.home, page)).text)
+        return reader.waiting
 
     def pages(self, url: str, links: list[str]) -> list[str]:
         absolute = dict.fromkeys(urldefrag(urljoin(url, link)).url for link in links)

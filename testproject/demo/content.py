@@ -9,7 +9,8 @@ from typing import NamedTuple
 class Photo(NamedTuple):
     """A photograph: its file, its caption with the credit, and what it shows.
 
-    `focus` is the focal point: the centre and the size of the box, in pixels.
+    `focus` is the focal point: the centre and the size of the box, in pixels. A box of one pixel is
+    a point: it tells the crop where to go, but not how far the subject reaches.
     """
 
     file: str
@@ -42,13 +43,14 @@ PHOTOS = (
         "Hubble eXtreme Deep Field. Photograph: NASA",
         "Thousands of galaxies of all sizes and colours on a black sky",
         "public domain",
-        (500, 436, 300, 300),
+        (500, 436, 1, 1),
     ),
     Photo(
         ROCKET,
         "Launch of DSCOVR on a Falcon 9. Photograph: SpaceX",
         "A white rocket on its launch pad between four lattice towers, under a deep blue sky",
         "public domain",
+        # The whole rocket: the crops that keep it stay, and the wide banners are recomposed.
         (322, 270, 60, 300),
     ),
     Photo(
@@ -57,21 +59,21 @@ PHOTOS = (
         "A smiling astronaut in an orange suit, her helmet before her, a flag and a shuttle "
         "behind her",
         "public domain",
-        (225, 110, 150, 190),
+        (225, 110, 1, 1),
     ),
     Photo(
         COFFEE,
         "A cup of espresso. Photograph: Rachel Michetti, courtesy of Pikolo Espresso Bar",
         "A cup of espresso and a spoon on a red saucer, on a wooden table",
         "CC0",
-        (285, 200, 260, 230),
+        (285, 200, 1, 1),
     ),
     Photo(
         CAT,
         "Chelsea the cat. Photograph: Stefan van der Walt",
         "The face of a tabby cat, very near, its green eyes wide open",
         "CC0",
-        (245, 125, 220, 130),
+        (245, 125, 1, 1),
     ),
 )
 
@@ -207,6 +209,11 @@ WAYS_NOTE = (
     "<p>Editors choose the format together with the photograph.</p>"
     '<embed embedtype="image" id="{image_id}" format="panorama" alt="{alt}"/>'
     "<p>The text goes on below.</p>"
+)
+CHECK_INTRODUCTION = (
+    "<p>Each result is compared with its photograph before anybody sees it. Here the sandbox "
+    "spoils four results on purpose. Where the check stops one, the crop stays until an editor has "
+    "looked at it.</p>"
 )
 CREDITS_INTRODUCTION = (
     "<p>All five photographs are free of known copyright restrictions. They come from the sample "

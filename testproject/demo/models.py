@@ -81,6 +81,15 @@ class WaysPage(Page):
     ]
 
 
+class CheckPage(Page):
+    """One photograph in four places whose results the sandbox spoils: three are stopped."""
+
+    introduction = RichTextField(blank=True)
+    photo = photo_field(help_text="A square photograph without a focal area.")
+
+    content_panels = [*Page.content_panels, FieldPanel("introduction"), FieldPanel("photo")]
+
+
 class ContactSheetPage(Page):
     """The articles' photographs in several shapes; its template is Jinja2."""
 

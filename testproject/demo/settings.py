@@ -103,6 +103,8 @@ WAGTAIL_SMART_RESIZE = {
     "BASE_URL": SANDBOX_URL,
     "SOURCE_BASE_URL": SITE_URL,
     "REVIEW": False,
+    # With the extra installed and nothing said here, what does not pass waits for a person.
+    "INTEGRITY": os.environ.get("SMART_RESIZE_DEMO_INTEGRITY"),
     "RUNNER": os.environ.get("SMART_RESIZE_DEMO_RUNNER", "auto"),
     "PRESETS": {
         "hero": {"size": "1920x600", "label": "Article hero"},
@@ -110,6 +112,16 @@ WAGTAIL_SMART_RESIZE = {
             "size": "320x400",
             "label": "Portrait",
             "prompt": "Keep the main subject whole.",
+        },
+        # By these words the sandbox spoils its results, so that the check stops them.
+        "mirrored": {"size": "1200x630", "label": "Mirrored", "prompt": "sandbox:mirrored"},
+        "unfaithful": {"size": "1200x630", "label": "Unfaithful", "prompt": "sandbox:unfaithful"},
+        "garbled": {"size": "1200x630", "label": "Garbled", "prompt": "sandbox:garbled"},
+        "own_pixels": {
+            "size": "1200x630",
+            "label": "Own pixels",
+            "prompt": "sandbox:garbled",
+            "keep_pixels": "subject",
         },
     },
 }

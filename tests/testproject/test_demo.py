@@ -75,7 +75,9 @@ class TestPages:
     def test_show_every_way_of_asking(self, where, how):
         assert re.search(how, (SITE / where).read_text())
 
-    def test_ask_by_specs_that_wagtail_reads(self):
+    def test_ask_by_specs_that_wagtail_reads(self, visitor, settings):
+        presets = visitor.WAGTAIL_SMART_RESIZE["PRESETS"]
+        settings.WAGTAIL_SMART_RESIZE = settings.WAGTAIL_SMART_RESIZE | {"PRESETS": presets}
         specs = set(written_specs())
         assert len(specs) > 20
         for spec in specs:
@@ -119,6 +121,13 @@ class TestCommand:
             for name in ([node.module] if isinstance(node, ast.ImportFrom) else _names(node))
         }
         assert names <= sys.stdlib_module_names
+
+    def test_switches_the_check_off_only_where_it_is_left_out(self, demo, tmp_path, monkeypatch):
+        monkeypatch.delenv("SMART_RESIZE_DEMO_INTEGRITY", raising=False)
+        site = "http://127.0.0.1:8000"
+        assert "SMART_RESIZE_DEMO_INTEGRITY" not in demo.make_settings(tmp_path, site, False)
+        without = demo.make_settings(tmp_path, site, True)
+        assert without["SMART_RESIZE_DEMO_INTEGRITY"] == "off"
 
     def test_refuses_a_port_that_is_taken(self, demo):
         with socket.create_server(("127.0.0.1", 0)) as other:
@@ -211,6 +220,33 @@ class TestTour:
             self.shown(visitor, "coffee", f"smartresize-{s}") for s in ("48x48", "300x300")
         )
         assert tour.expected({small: "/small", large: "/large"}) == {small, large}
+
+    @pytest.mark.parametrize(
+        ("spec", "recomposed"),
+        [
+            ("smartresize-960x400", True),  # cuts nose and foot off
+            ("smartresize-1200x630", False),  # keeps the rocket, though a fifth of the sky goes
+            ("smartresize-300x300-c60", False),
+        ],
+    )
+    def test_expects_by_the_focal_area_where_there_is_one(self, tour, visitor, spec, recomposed):
+        shown = self.shown(visitor, "rocket", spec)
+        assert (shown in tour.expected({shown: "/url"})) == recomposed
+
+    def test_reads_from_a_page_what_waits_for_an_editor(self, visitor):
+        reader = visitor.Reader()
+        reader.feed('<span data-waits="garbled">waits</span><span data-other="1"></span>')
+        assert reader.waiting == {"garbled"}
+
+    def test_knows_by_name_what_the_check_stops(self, tour, visitor):
+        from demo.settings import WAGTAIL_SMART_RESIZE
+
+        spoilt = {
+            name
+            for name, preset in WAGTAIL_SMART_RESIZE["PRESETS"].items()
+            if "sandbox:" in preset.get("prompt", "") and preset.get("keep_pixels", "no") == "no"
+        }
+        assert spoilt == tour.STOPPED
 
     def test_tells_a_wrong_shape(self, tour):
         assert tour.has_shape((451, 238), (1200, 630))

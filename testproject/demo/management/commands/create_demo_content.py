@@ -12,7 +12,14 @@ from wagtail.images import get_image_model
 from wagtail.models import Page, Site
 
 from demo import content
-from demo.models import ArticlePage, ContactSheetPage, CreditsPage, HomePage, WaysPage
+from demo.models import (
+    ArticlePage,
+    CheckPage,
+    ContactSheetPage,
+    CreditsPage,
+    HomePage,
+    WaysPage,
+)
 
 
 class Command(BaseCommand):
@@ -82,6 +89,13 @@ def new_other_pages(photos):
             person=photos[content.ASTRONAUT],
             table=table,
             note=content.WAYS_NOTE.format(image_id=table.pk, alt=table.description),
+        ),
+        CheckPage(
+            title="What the check stops",
+            slug="what-the-check-stops",
+            show_in_menus=True,
+            introduction=content.CHECK_INTRODUCTION,
+            photo=photos[content.ASTRONAUT],
         ),
         ContactSheetPage(title="Contact sheet", slug="contact-sheet", show_in_menus=True),
         CreditsPage(
