@@ -68,16 +68,13 @@ def note(sender, **kwargs):
 recomposition_published.connect(note)
 """
 
-JINJA_EXTENSIONS = '"wagtail.jinja2tags.core", "wagtail.images.jinja2tags.images"'
-OUR_EXTENSION = '"wagtail_smart_resize.jinja2tags.smart_resize_tags"'
-JINJA_LINE = '{{ image(photo, "smartresize-300x300", loading="lazy") }}'
+JINJA_LINE = '{{ smart_resize_labelled(image(photo, "smartresize-300x300"), loading="lazy") }}'
 JINJA_FILTER = '<img src="{{ (photo|smart_resize("300x300")).url }}" alt="">'
 
 USE = [
     Edit("asgi.py", "", ASGI),
     Edit("wagtail_hooks.py", "", HOOKS),
     Edit("rules.py", "", RULES),
-    Edit("settings.py", JINJA_EXTENSIONS, f"{JINJA_EXTENSIONS}, {OUR_EXTENSION}"),
     Edit("settings.py", '"REVIEW": False,', '"REVIEW": False, "ALLOW": "demo.rules.allow",'),
     Edit(
         "settings.py",
@@ -109,7 +106,7 @@ USE = [
 LEAVE = [
     Edit("asgi.py", "from wagtail_smart_resize.asgi import finish_at_shutdown\n", ""),
     Edit("asgi.py", "finish_at_shutdown(get_asgi_application())", "get_asgi_application()"),
-    Edit("settings.py", f", {OUR_EXTENSION}", ""),
+    Edit("settings.py", '"wagtail_smart_resize.jinja2tags.smart_resize_tags",', ""),
     Edit("settings.py", '    "wagtail_smart_resize",\n', ""),
     Edit(
         "settings.py",
@@ -134,12 +131,24 @@ LEAVE = [
         'ImageRenditionField("smartresize-320x400", source="photo")',
     ),
     Edit("jinja2/demo/contact_sheet_page.jinja", JINJA_FILTER, ""),
-    Edit("templates/demo/ways_page.html", "demo_tags smart_resize_tags ", "demo_tags "),
     Edit(
         "templates/demo/ways_page.html",
         '{% with card=page.table|smart_resize:"600x315|format-webp" %}',
         "{% image page.table smartresize-600x315 format-webp as card %}{% with card=card %}",
     ),
+]
+
+
+#: The same in each template: by search and replace.
+LEAVE_TEMPLATES = [
+    (r"smart_resize_tags ", ""),
+    (r".*/label\.css.*\n", ""),
+    (r"{% smart_resize_labelled (\w+).*?%}", r"{{ \1 }}"),
+    (r"{% smart_resize_label \w+ %}", ""),
+    (r"{{ smart_resize_labelled\((\w+\((?:[^()\"]|\"[^\"]*\")*\)).*?\) }}", r"{{ \1 }}"),
+    (r"smartresize-hero", "smartresize-1920x600"),
+    (r"smartresize-portrait", "smartresize-320x400"),
+    (r"smartresize-(mirrored|unfaithful|garbled|own_pixels)", "smartresize-1200x630"),
 ]
 
 
@@ -152,6 +161,14 @@ class Site:
         for edit in USE:
             self._apply(edit)
 
+    def stop_asking(self) -> None:
+        """Take out what calls `states`, before the tables go."""
+        tags = self._path("templatetags/demo_tags.py")
+        tags.write_text(
+            "from django import template\n\nregister = template.Library()\n\n\n"
+            "@register.simple_tag\ndef live_badge(photo, target):\n    return ''\n"
+        )
+
     def leave(self, alias: str) -> None:
         """Make the edits that the docs name, in all files, with the docs' alias of the filter."""
         for edit in LEAVE:
@@ -162,15 +179,12 @@ class Site:
         settings.write_text(
             re.sub(r"WAGTAIL_SMART_RESIZE = \{.*?\n\}\n", "", settings.read_text(), flags=re.S)
         )
-        tags = self._path("templatetags/demo_tags.py")
-        tags.write_text(
-            "from django import template\n\nregister = template.Library()\n\n\n"
-            "@register.simple_tag\ndef live_badge(photo, target):\n    return ''\n"
-        )
         for template in (self._folder / "demo").rglob("*"):
             if template.suffix in {".html", ".jinja"}:
-                text = template.read_text().replace("smartresize-hero", "smartresize-1920x600")
-                template.write_text(text.replace("smartresize-portrait", "smartresize-320x400"))
+                text = template.read_text()
+                for old, new in LEAVE_TEMPLATES:
+                    text = re.sub(old, new, text)
+                template.write_text(text)
 
     def mentions(self) -> list[str]:
         """Return the files that name the package still, but for texts that pages show."""

@@ -151,6 +151,7 @@ def test_each_step_leaves_the_site_alive(tmp_path):
     site.run(STOP)
     assert refused(site) == {}
 
+    site.stop_asking()
     assert refused(site, THEN_MIGRATE_ZERO) == {}, "in a process that was running before"
     assert refused(site) == {}
     assert not shows_recomposed(site)
