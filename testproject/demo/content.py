@@ -213,7 +213,7 @@ WAYS_NOTE = (
 CHECK_INTRODUCTION = (
     "<p>Each result is compared with its photograph before anybody sees it. Here the sandbox "
     "spoils four results on purpose. Where the check stops one, the crop stays until an editor has "
-    "looked at it.</p>"
+    "looked at it. Without the check all four are shown as they came.</p>"
 )
 CREDITS_INTRODUCTION = (
     "<p>All five photographs are free of known copyright restrictions. They come from the sample "
