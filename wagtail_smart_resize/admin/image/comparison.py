@@ -72,7 +72,8 @@ class Comparison:
     @property
     def is_scored(self) -> bool:
         """Return whether a share of the original can be told that is the same."""
-        return self.report is not None and self.report.measures.found
+        measures = self.report.measures if self.report else None
+        return measures is not None and measures.found and not measures.mirrored
 
     @property
     def same(self) -> int:

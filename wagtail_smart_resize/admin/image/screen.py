@@ -17,6 +17,7 @@ from wagtail_smart_resize.core.site_image import SiteImage
 from wagtail_smart_resize.core.sizes import same_shape
 from wagtail_smart_resize.editorial import places, states
 from wagtail_smart_resize.models import Recomposition
+from wagtail_smart_resize.renditions import standard_crop
 from wagtail_smart_resize.settings import settings
 
 from .context import ImageContext
@@ -88,9 +89,11 @@ class Screen(ImageContext):
 
     @cached_property
     def focal_area(self) -> Any:
-        """Return the focal area as a `Rect` in pixels of the image; None without one."""
-        image: Any = self.image
-        return image.get_focal_point()
+        """Return the focal area as a `Rect` in pixels of the image; None without one.
+
+        A focal point without an area is none.
+        """
+        return standard_crop.focal_area(self.image, self.preview.size)
 
     @property
     def focal_area_text(self) -> str:

@@ -109,6 +109,9 @@ class SmartResizeRoomController extends window.StimulusModule.Controller {
     this.element.querySelectorAll('[data-spots]').forEach((spots) => {
       spots.toggleAttribute('hidden', !this.marked || spots.dataset.spots !== value);
     });
+    if (this.hasMarksTarget) {
+      this.marksTarget.hidden = !this.element.querySelector(`[data-spots="${value}"]`);
+    }
   }
 
   marks() {
@@ -382,14 +385,24 @@ class SmartResizeRoomController extends window.StimulusModule.Controller {
   async decide(event) {
     if (event.target.method !== 'post') return;
     event.stopPropagation();
-    const answer = await window.smartResize.send(event);
-    if (!answer) return;
     if ('stay' in event.target.dataset) {
-      window.smartResize.tell('smart-resize:open', { url: answer.open });
+      await this.makeAndOpen(event);
       return;
     }
+    const answer = await window.smartResize.send(event);
+    if (!answer) return;
     if (this.followingValue) window.smartResize.tell('smart-resize:open', { url: this.followingValue });
     else window.smartResize.tell('smart-resize:close');
+  }
+
+  /** Have a version made of this one, which takes some seconds, and look at it. */
+  async makeAndOpen(event) {
+    const button = event.submitter;
+    const text = button.textContent;
+    button.textContent = button.dataset.busy;
+    const answer = await window.smartResize.send(event);
+    button.textContent = text;
+    if (answer) window.smartResize.tell('smart-resize:open', { url: answer.open });
   }
 
   preview({ currentTarget }) {
