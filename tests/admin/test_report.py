@@ -870,7 +870,7 @@ class TestTheScreen:
         html = text(admin)
         assert f'<a href="/admin/images/{image.pk}/smart-resize/"><bdi>{image.title}</bdi>' in html
         assert '<span class="smart-resize-preset">Hero</span>' in html
-        assert '<bdi class="smart-resize-size" dir="ltr">1920×600</bdi>' in html
+        assert '<bdi class="smart-resize-cell__size" dir="ltr">1920×600</bdi>' in html
         assert "The service refused the image or the prompt." in html
 
     def test_a_title_is_never_markup(self, admin, image):

@@ -22,6 +22,7 @@ PARTS = [
     "The service",
     "The renditions' storage",
     "The candidates' storage",
+    "Check of results",
     "The runner",
 ]
 

@@ -16,7 +16,7 @@ from wagtail_smart_resize.integrity import extra
 from wagtail_smart_resize.integrity.report import Box, Measures, Reason, Report
 from wagtail_smart_resize.models import Recomposition
 from wagtail_smart_resize.purchasing import source_image
-from wagtail_smart_resize.purchasing.comparing import Comparer
+from wagtail_smart_resize.purchasing.comparing import Comparer, focus_of, recipe_of
 from wagtail_smart_resize.signals import recomposition_declined
 
 pytestmark = pytest.mark.django_db
@@ -345,9 +345,7 @@ def test_the_focal_area_is_that_part_of_it_within_the_image(area, box, why):
         focal_point_width=width,
         focal_point_height=height,
     )
-    request = SimpleNamespace(pk=1, source_hash=image.file_hash, recipe="")
-    found = Comparer(request, image)._focus(source_image.Size(400, 300))
-    assert found == box, why
+    assert focus_of(image, source_image.Size(400, 300)) == box, why
 
 
 # The check itself
@@ -379,10 +377,7 @@ def test_thresholds_are_those_of_the_recipe(configure):
         INTEGRITY_THRESHOLDS={"part": 0.2},
         PRESETS={"hero": {"size": "1920x600", "integrity_thresholds": {"subject": 0.3}}},
     )
-    named = {
-        name: Comparer(SimpleNamespace(pk=1, recipe=name), None)._thresholds
-        for name in ("", "hero", "gone")
-    }
+    named = {name: recipe_of(name).thresholds for name in ("", "hero", "gone")}
     assert (named[""].part, named[""].subject) == (0.2, 0.045)
     assert (named["hero"].part, named["hero"].subject) == (0.2, 0.3)
     assert named["gone"] == named[""]
