@@ -24,10 +24,7 @@ def photos(collection: Any) -> list[Any]:
         "astronaut.png": "Astronaut",
         "chelsea.png": "Chelsea the cat",
     }
-    images = [
-        photo(name, title=title, collection=collection, **(ROCKET if name == "rocket.jpg" else {}))
-        for name, title in titles.items()
-    ]
+    images = [photo(name, title=title, collection=collection) for name, title in titles.items()]
     for image in images:
         page_with(image, f"page-{image.pk}")
     return images

@@ -10,7 +10,7 @@ from testapp.models import PicturePage
 from wagtail.users.models import UserProfile
 
 from suites.browser.harness import PHONE
-from suites.browser.sample_data import GARBLED, ask, page_with, photos, review_mode, rocket
+from suites.browser.sample_data import GARBLED, ROCKET, ask, page_with, photos, review_mode, rocket
 from wagtail_smart_resize import actions
 from wagtail_smart_resize.models import ImageVersion, PipelineState, Recomposition
 
@@ -22,6 +22,9 @@ def images(site, people, run):
     """Create images: the first has candidates, one of them live; the second a failure; the third is
     opted out."""
     first, second, third = photos(people.here)
+    # What is garbled is found within it.
+    type(first).objects.filter(pk=first.pk).update(**ROCKET)
+    first.refresh_from_db()
     ask(first, people.editor, count=2, prompt=f"Keep the towers. {GARBLED}")
     run()
     recomposition(second, "1200x630", purchase="failed", failure_code="http_400")
@@ -197,9 +200,7 @@ def batch(site, people, run):
     key = uuid.uuid4()
     for image in photos(people.here):
         targets = [actions.ResizeTarget.parse(size) for size in ("1200x630", "800x1000")]
-        actions.request_recomposition(
-            image, targets, user=people.superuser, key=key, override_rules=True
-        )
+        actions.request_recomposition(image, targets, user=people.superuser, key=key)
     run()
     Recomposition.objects.order_by("pk").last().update_if(
         where={}, purchase="failed", failure_code="http_400"
