@@ -119,7 +119,7 @@ def _put_live(image: Any, content: bytes) -> None:
         height=height,
         digest="0" * 64,
     )
-    candidate.store(content)
+    candidate.write(content, is_new=True)
     row.update_if(where={}, live=candidate)
     ImageVersion.mark_publish_due(image.pk)
     assert publication.publish(image.pk)

@@ -143,7 +143,7 @@ class _Ours(_Side):
             height=CANDIDATE[1],
             digest="0" * 64,
         )
-        self._candidate.store(content)
+        self._candidate.write(content)
         image = get_image_model().objects.get(pk=self.image.pk)
         image.get_renditions(*self.specs)
         self._crops = set(image.renditions.values_list("pk", flat=True))

@@ -94,7 +94,7 @@ def publish(images: int) -> None:
             height=180,
             digest="0" * 64,
         )
-        candidate.store(picture(320, 180, format="JPEG"))
+        candidate.write(picture(320, 180, format="JPEG"))
         row.update_if(where={}, live=candidate)
         ImageVersion.mark_publish_due(LIVE)
         assert publication.publish(LIVE)

@@ -114,7 +114,7 @@ class TestPreparing:
         image = plain_image()
         fresh(image).get_renditions(*specs)
         row = made_live(image)
-        row.live.store(photograph(800, 800))  # plain colours would not tell
+        row.live.write(photograph(800, 800))  # plain colours would not tell
         publication.publish(image.pk)
         for spec in specs:
             prepared = pixels(fresh(image).get_rendition(spec))

@@ -189,7 +189,7 @@ def test_what_a_person_has_chosen_meanwhile_stays_where_it_is(gateway, run, rows
     square, wide, _tall = rows
     (kept,) = candidates(square)
     square.choose(kept, None)
-    kept.move_to(wide)
+    wide.adopt(kept)
     assert again(kept).recomposition == square
 
 

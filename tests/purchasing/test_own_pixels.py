@@ -51,7 +51,7 @@ def version_of(image, *words, format="webp", size=(1200, 630)):
         passed=report.passed,
         score=report.score,
     )
-    stored.store(content.getvalue())
+    stored.write(content.getvalue())
     return stored
 
 

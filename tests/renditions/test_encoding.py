@@ -31,7 +31,7 @@ def image():
     """One with a photograph live at a square."""
     image = photo()
     chosen = live(image)
-    chosen.store(photograph(800, 800))
+    chosen.write(photograph(800, 800))
     ImageVersion.mark_publish_due(image.pk)
     publication.publish(image.pk)
     return image

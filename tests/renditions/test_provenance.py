@@ -77,7 +77,7 @@ def recomposed_by(content):
     def publish(image):
         row = recomposition(image, purchase=Recomposition.Purchase.IDLE)
         chosen = candidate(row)
-        chosen.store(content)
+        chosen.write(content)
         row.update_if(where={}, live=chosen)
         ImageVersion.mark_publish_due(image.pk)
         publication.publish(image.pk)

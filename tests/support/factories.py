@@ -85,7 +85,8 @@ def candidate(
         digest=f"{next(_numbers):064x}",
         **fields,
     )
-    row.store(picture(width, height, colour))
+    row.write(picture(width, height, colour), is_new=True)
+    Recomposition.objects.filter(pk=recomposed.pk).note_review()
     return row
 
 

@@ -1,12 +1,9 @@
 """What was wanted, bought and decided for an image and shape."""
 
 import datetime as dt
-import math
-import secrets
 from typing import Any
 
 from django.conf import settings as django_settings
-from django.core.files.base import ContentFile
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q
@@ -16,18 +13,14 @@ from wagtail.images import get_image_model_string
 
 from wagtail_smart_resize.core import database
 from wagtail_smart_resize.core.database import PrimaryQuerySet
-from wagtail_smart_resize.core.logs import get_logger
-from wagtail_smart_resize.core.sizes import Size, Slot, share_cut_away
-from wagtail_smart_resize.integrity.report import Report
+from wagtail_smart_resize.core.sizes import Slot
 
 from . import events
 from .base import ConditionalUpdateModel
-from .candidate_file import CandidateFileField
+from .candidate import Candidate
 from .deletion import cascade_if_migrated, set_null_if_migrated
 from .gateway_request import GatewayRequest
 from .image_version import ImageVersion
-
-logger = get_logger(__name__)
 
 
 def _is_open() -> Q:
@@ -351,13 +344,13 @@ class Recomposition(ConditionalUpdateModel):
             awaiting_review_since=None,
         )
 
-    def bought_to_go_live(self, candidate: "Candidate", publish_at: dt.datetime) -> bool:
+    def bought_to_go_live(self, candidate: Candidate, publish_at: dt.datetime) -> bool:
         """Note that the outputs are stored, and set the live one if automation still may."""
         open_request = _is_open() & Q(purchase=self.Purchase.REQUESTED)
         return self._go_live(candidate, open_request, publish_at, **self._idle(), attempts=0)
 
     def bought_to_be_used(
-        self, candidate: "Candidate", request: GatewayRequest, publish_at: dt.datetime
+        self, candidate: Candidate, request: GatewayRequest, publish_at: dt.datetime
     ) -> bool:
         """Note that the outputs are stored, and that whoever asked wanted this one used at once.
 
@@ -389,13 +382,21 @@ class Recomposition(ConditionalUpdateModel):
         """Return whether automation may act: nobody has decided, and nothing is live."""
         return self.decision == self.Decision.NONE and self.live_id is None
 
-    def go_live(self, candidate: "Candidate") -> bool:
+    def go_live(self, candidate: Candidate) -> bool:
         """Set the live candidate by automation, if nobody has decided and nothing is live."""
         return self._go_live(candidate, _is_open())
 
+    def adopt(self, candidate: Candidate) -> None:
+        """Make the candidate of another shape of the image one of this row's, unless it is live."""
+        with database.atomic():
+            ImageVersion.lock(self.image_id)
+            if not Recomposition.objects.filter(live=candidate).exists():
+                candidate.update_if(where={}, recomposition=self)
+                Recomposition.objects.filter(pk=self.pk).note_review()
+
     def _go_live(
         self,
-        candidate: "Candidate",
+        candidate: Candidate,
         where: Q,
         publish_at: dt.datetime | None = None,
         **changes: Any,
@@ -412,7 +413,7 @@ class Recomposition(ConditionalUpdateModel):
 
     def choose(
         self,
-        candidate: "Candidate | None",
+        candidate: Candidate | None,
         user: Any,
         takes_effect_at: dt.datetime | None = None,
     ) -> bool:
@@ -449,7 +450,7 @@ class Recomposition(ConditionalUpdateModel):
             events.declined(self)
         return True
 
-    def _is_decided_so(self, candidate: "Candidate | None", user: Any) -> bool:
+    def _is_decided_so(self, candidate: Candidate | None, user: Any) -> bool:
         """Return whether the same person has just decided the same, and may still undo it."""
         same = self.live_id == (candidate.pk if candidate else None) and (
             self.decision == (self.Decision.CANDIDATE if candidate else self.Decision.CROP)
@@ -501,149 +502,3 @@ class Recomposition(ConditionalUpdateModel):
         )
         if settled and self.decision == self.Decision.CROP:
             events.declined(self)
-
-
-class Candidate(ConditionalUpdateModel):
-    """A stored output of the API. The row names its file before the file is written."""
-
-    recomposition = models.ForeignKey(
-        Recomposition, on_delete=models.CASCADE, related_name="candidates"
-    )
-    request = models.ForeignKey(
-        "GatewayRequest",
-        null=True,
-        blank=True,
-        on_delete=models.SET_NULL,
-        related_name="candidates",
-    )
-    file = CandidateFileField(max_length=255)
-    stored = models.BooleanField(default=False)
-    width = models.PositiveIntegerField()
-    height = models.PositiveIntegerField()
-    #: SHA-256 of the file's bytes, in hexadecimal.
-    digest = models.CharField(max_length=64)
-    position = models.PositiveIntegerField(default=0)
-    #: Where the original lies in it, as shares of its size: left, top, width, height. Empty if it
-    #: was not found, None if nobody has looked.
-    original_box = models.JSONField(null=True, blank=True)
-    #: What its file says of itself: the IPTC's code of its digital source type, or "", and whether
-    #: a C2PA manifest came with it, of which nothing was verified. Renditions pass none on.
-    source_type = models.CharField(max_length=64, blank=True, default="")
-    has_c2pa = models.BooleanField(default=False)
-    #: The bought version that it was made of, with the photograph's own pixels over its subject.
-    derived_from = models.ForeignKey(
-        "self", null=True, blank=True, on_delete=models.CASCADE, related_name="derived"
-    )
-    #: Which pixels are the photograph's own, and how well they meet the others: "area" (in the
-    #: version's pixels), "share", "seam", "passed", and "focus", the focal area at that time.
-    own_pixels = models.JSONField(null=True, blank=True)
-    #: What the check against the original has found: `integrity.report.Report` as JSON. None if it
-    #: was not checked. `passed` and `score` are out of it, for filters and orders.
-    report = models.JSONField(null=True, blank=True)
-    passed = models.BooleanField(null=True, blank=True)
-    score = models.FloatField(null=True, blank=True)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
-
-    class Meta:
-        verbose_name = _("candidate")
-        verbose_name_plural = _("candidates")
-        default_permissions = ()
-        ordering = ["pk"]
-        indexes = [
-            # What was never stored, and what is new.
-            models.Index(fields=("stored", "created_at"), name="smart_resize_stored"),
-        ]
-        constraints = [
-            models.UniqueConstraint(
-                fields=("request", "position"), name="smart_resize_one_candidate_per_output"
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.width}x{self.height} {self.file_name}"
-
-    @property
-    def file_name(self) -> str:
-        """Return the file's name in its storage."""
-        return self.file.name or ""
-
-    @property
-    def size(self) -> Size:
-        return Size(self.width, self.height)
-
-    @property
-    def label(self) -> str:
-        """Return the code of the digital source type that its renditions are labelled with."""
-        # It is slow to import, and not every process needs it.
-        from wagtail_smart_resize.renditions import provenance
-
-        return provenance.source_type(self.source_type, keeps_original=self.is_derived)
-
-    @property
-    def is_derived(self) -> bool:
-        """Return whether it was made here of a version that was bought."""
-        return self.derived_from_id is not None
-
-    @property
-    def bought_with(self) -> GatewayRequest | None:
-        """Return the request by which it was bought, or the version that it was derived from."""
-        return self.derived_from.request if self.derived_from else self.request
-
-    @property
-    def checked(self) -> Report | None:
-        """Return what the check against the original has found; None if it was not checked."""
-        return Report.from_json(self.report) if self.report else None
-
-    @property
-    def share_cut_away(self) -> float:
-        """Return the share (0 to under 1) that the cut to the recomposition's shape loses.
-
-        It is 0 unless the service sent a picture of another shape than was asked for.
-        """
-        return share_cut_away(self.size, self.recomposition.shape)
-
-    @property
-    def cut_percent(self) -> int:
-        """Return the same in percent, rounded up."""
-        return math.ceil(self.share_cut_away * 100)
-
-    def move_to(self, row: Recomposition) -> None:
-        """Make it a candidate of another shape of the image, unless it is live for its own."""
-        with database.atomic():
-            ImageVersion.lock(row.image_id)
-            if not Recomposition.objects.filter(live=self).exists():
-                self.update_if(where={}, recomposition=row)
-                Recomposition.objects.filter(pk=row.pk).note_review()
-
-    @staticmethod
-    def new_name(image_id: Any, extension: str) -> str:
-        """Return a name that can't be guessed: candidates may await review in public storage."""
-        return f"smart_resize/{image_id}/{secrets.token_urlsafe(18)}.{extension}"
-
-    def store(self, content: bytes) -> None:
-        """Write the file as `write` does, and note that the recomposition awaits review."""
-        if self.write(content):
-            Recomposition.objects.filter(pk=self.recomposition_id).note_review()
-
-    def write(self, content: bytes, *, is_new: bool = False) -> bool:
-        """Write the file under the row's name, then note in the row that it is stored.
-
-        Storages may change a name that is taken, so what an earlier try left is deleted first,
-        unless the row `is_new`, and the name that the storage returned is recorded. If the row was
-        deleted meanwhile, the file is deleted, too, and False returned. What is paid for is stored
-        even where nothing may be deleted.
-        """
-        storage = self.file.storage
-        if not is_new:
-            self._delete_left_file()
-        name = storage.save(self.file_name, ContentFile(content), max_length=255)
-        is_there = self.update_if(where={}, file=name, stored=True)
-        if not is_there:
-            storage.delete(name)
-        return is_there
-
-    def _delete_left_file(self) -> None:
-        try:
-            self.file.storage.delete(self.file_name)
-        except Exception:
-            logger.exception("Can't delete what an earlier try may have left: %s", self.file_name)

@@ -328,7 +328,7 @@ def _hand_out_other_shapes(
     handed = set()
     for _lost, candidate, row in sorted(pairs, key=lambda pair: pair[0]):
         if candidate.pk not in handed and lacking[row.pk] > 0:
-            candidate.move_to(row)
+            row.adopt(candidate)
             handed.add(candidate.pk)
             lacking[row.pk] -= 1
 

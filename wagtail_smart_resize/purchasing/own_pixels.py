@@ -13,6 +13,7 @@ from PIL import Image
 
 from wagtail_smart_resize.core import storage_errors
 from wagtail_smart_resize.core.site_image import SiteImage
+from wagtail_smart_resize.core.sizes import Size
 from wagtail_smart_resize.exceptions import SmartResizeError
 from wagtail_smart_resize.imaging import pixel_budget
 from wagtail_smart_resize.imaging.decoding import open_upright
@@ -46,13 +47,27 @@ def keep_pixels(candidate: Candidate, image: SiteImage) -> Candidate:
     report = candidate.checked
     if report is None:
         raise CantKeepPixels("unchecked", "The version was not compared with its original.")
+    focus = focus_of(image, _size_of(candidate, image))
+    if before := _derived_before(candidate, focus):
+        return before
     with storage_errors.translate_storage_errors(), candidate.file.open("rb") as file:
         content = file.read()
     with _one_at_a_time:
-        return _derived(candidate, image, report, content)
+        # Another may have been at it while this one waited.
+        before = _derived_before(candidate, focus)
+        return before or _derived(candidate, image, report, focus, content)
 
 
-def _derived(candidate: Candidate, image: SiteImage, report: Report, content: bytes) -> Candidate:
+def _size_of(candidate: Candidate, image: SiteImage) -> Size:
+    """Return the image's size as displayed, which the request has read from the file."""
+    request = candidate.bought_with
+    known = request.source_size if request else None
+    return known or source_image.displayed_size_of(image)
+
+
+def _derived(
+    candidate: Candidate, image: SiteImage, report: Report, focus: Box | None, content: bytes
+) -> Candidate:
     # They belong to an extra.
     from wagtail_smart_resize.integrity.checking import check
     from wagtail_smart_resize.integrity.own_pixels import CantLay, lay
@@ -67,9 +82,6 @@ def _derived(candidate: Candidate, image: SiteImage, report: Report, content: by
         result = open_upright(BytesIO(content)).convert("RGB")
     # No more of the original than the result can show.
     original, whole = source_image.reduced_original(image, scale=report.measures.scale)
-    focus = focus_of(image, whole)
-    if before := _derived_before(candidate, focus):
-        return before
     factor = original.width / whole.width
     measures, area = _scaled(report.measures, factor), _scaled_box(focus, factor)
     try:

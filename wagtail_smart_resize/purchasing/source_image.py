@@ -289,6 +289,15 @@ def reduced_original(
             return upright_on_white(picture, side), whole
 
 
+def displayed_size_of(image: SiteImage) -> Size:
+    """Return the image's size as displayed, by the head of its file.
+
+    Raise SourceUnavailable, as `read_facts` does, if the file can't be read.
+    """
+    with _open_image(image) as picture:
+        return Size(*displayed_size(picture))
+
+
 def source_content_type(request: GatewayRequest) -> str:
     """Return the content type of the image's `source_picture` without drawing it.
 

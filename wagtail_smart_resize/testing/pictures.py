@@ -51,5 +51,5 @@ def _stored(row: Recomposition, content: bytes, size: Size, extension: str) -> C
         height=size.height,
         digest=hashlib.sha256(content).hexdigest(),
     )
-    candidate.store(content)
+    candidate.write(content, is_new=True)
     return candidate
