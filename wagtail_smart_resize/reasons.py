@@ -1,4 +1,4 @@
-"""What a rendition shows, and why, for a site's own code: docs/guides/templates.md."""
+"""What a rendition shows, and why, for a site's own code: docs/howto/templates.md."""
 
 from .editorial.reasons import (
     ShownBecause,

@@ -1,4 +1,4 @@
-"""Which purchases the focal area saves: figures of docs/guides/how-it-works.md."""
+"""Which purchases the focal area saves: figures of docs/how-it-works.md."""
 
 import re
 
@@ -43,7 +43,7 @@ def test_all_slots_of_the_demo_are_known():
 
 
 def test_docs_tell_the_figures():
-    page = (ROOT / "docs" / "guides" / "how-it-works.md").read_text()
+    page = (ROOT / "docs" / "how-it-works.md").read_text()
     for name, photographs in (("the demo's 5", demo_photographs()), ("all 17", HALVES["all"])):
         figures = re.sub(r"^\| all ", f"| {name} ", list(table(photographs))[-1])
         assert figures in page

@@ -1,4 +1,4 @@
-"""docs/operations/security.md lists what is tried, and each of its items is tried by a test."""
+"""docs/evidence/security.md lists what is tried, and each of its items is tried by a test."""
 
 import ast
 

@@ -1,4 +1,4 @@
-"""Reports each item of docs/operations/security.md with the results of the tests that try it.
+"""Reports each item of docs/evidence/security.md with the results of the tests that try it.
 
 A test names its item: `@pytest.mark.security("the item's words")`.
 """

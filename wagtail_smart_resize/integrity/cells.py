@@ -8,6 +8,7 @@ cell looks like there, in lightness and colour, is its agreement.
 
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -88,28 +89,37 @@ def _compare(
 ) -> Cells:
     side, reach = max(8, side), int(farthest) + 1
     rows, columns = ours.shape[0] // side, ours.shape[1] // side
+    whole = _blocks(seen, side).mean(axis=(1, 3)) >= WHOLE
+    spread = _blocks(ours[..., 0], side).std(axis=(1, 3))
+    light, theirs_light = (np.ascontiguousarray(each[..., 0]) for each in (ours, theirs))
     agreement = np.full((rows, columns), np.nan, np.float32)
-    detail = np.zeros((rows, columns), np.float32)
+    places = np.zeros((rows, columns, 2), np.int32)
     drift = np.full((rows, columns, 2), np.nan, np.float32)
-    for row, column in np.ndindex(rows, columns):
+    for row, column in np.argwhere(whole):
         top, left = row * side, column * side
-        here = np.s_[top : top + side, left : left + side]
-        if seen[here].mean() < WHOLE:
+        places[row, column] = top, left
+        if spread[row, column] < FLAT:
             continue
-        spread = float(ours[here][..., 0].std())
-        if spread < FLAT:
-            detail[row, column] = FLAT
-            agreement[row, column] = _flat_agreement(ours[here], theirs[here], tint)
-            continue
-        detail[row, column] = min(spread, MOST_DETAIL)
+        cell = light[top : top + side, left : left + side]
         from_top, from_left = max(0, top - reach), max(0, left - reach)
-        around = theirs[from_top : top + side + reach, from_left : left + side + reach]
-        found, down, right = _look_for(ours[here], around)
-        place = around[down : down + side, right : right + side]
-        agreement[row, column] = found * _colour_agreement(ours[here], place, tint)
+        around = theirs_light[from_top : top + side + reach, from_left : left + side + reach]
+        found, down, right = _look_for(cell, around)
+        agreement[row, column] = found
+        places[row, column] = from_top + down, from_left + right
         if found > SURE:
-            drift[row, column] = right - (left - from_left), down - (top - from_top)
+            drift[row, column] = from_left + right - left, from_top + down - top
+    flat = whole & (spread < FLAT)
+    agreement[flat] = _flat_agreement(light, theirs_light, side)[flat]
+    agreement *= _colour_agreement(ours, theirs, places, side, tint)
+    detail = np.where(whole, np.clip(spread, FLAT, MOST_DETAIL), 0).astype(np.float32)
     return Cells(side, agreement, detail, drift)
+
+
+def _blocks(plane: NDArray[Any], side: int) -> NDArray[Any]:
+    """Return the plane's whole cells, as rows, pixels down, columns, pixels to the right."""
+    rows, columns = plane.shape[0] // side, plane.shape[1] // side
+    cut = plane[: rows * side, : columns * side]
+    return cut.reshape(rows, side, columns, side, *plane.shape[2:])
 
 
 def _without_drift(theirs: Floats, seen: Flags, cells: Cells) -> tuple[Floats, Flags]:
@@ -169,24 +179,32 @@ def _tint(ours: Floats, theirs: Floats, seen: Flags) -> Floats:
 
 def _look_for(cell: Floats, around: Floats) -> tuple[float, int, int]:
     """Return how well the cell is found in what lies around its place, and where: down, right."""
-    lightness = np.ascontiguousarray(around[..., 0])
-    scores = cv2.matchTemplate(lightness, np.ascontiguousarray(cell[..., 0]), cv2.TM_CCOEFF_NORMED)
+    scores = cv2.matchTemplate(around, cell, cv2.TM_CCOEFF_NORMED)
     _least, most, _at_least, (right, down) = cv2.minMaxLoc(scores)
     return max(0.0, most), down, right
 
 
-def _colour_agreement(cell: Floats, place: Floats, tint: Floats) -> float:
-    """Return 1 for the same mean colour, and 0 for one that is 50 of 255 away."""
-    away = (place - cell)[..., 1:].mean(axis=(0, 1)) - tint
-    return float(np.clip(1 - (np.hypot(*away) - 10) / 40, 0, 1))
+def _colour_agreement(
+    ours: Floats, theirs: Floats, places: NDArray[np.int32], side: int, tint: Floats
+) -> Floats:
+    """Return by cell 1 for the same mean colour, and 0 for one that is 50 of 255 away.
+
+    `places`: where each is in the result, by its top and left.
+    """
+    own = _blocks(ours[..., 1:], side).mean(axis=(1, 3))
+    # The mean of the cell that begins at each pixel.
+    begins = cv2.boxFilter(theirs[..., 1:], -1, (side, side), anchor=(0, 0))
+    away = begins[places[..., 0], places[..., 1]] - own - tint
+    return np.clip(1 - (np.hypot(away[..., 0], away[..., 1]) - 10) / 40, 0, 1)
 
 
-def _flat_agreement(cell: Floats, place: Floats, tint: Floats) -> float:
-    """Return how well a calm cell agrees: nothing may have appeared in it, and no other light."""
-    lighter = abs(float(place[..., 0].mean() - cell[..., 0].mean()))
-    busier = abs(float(place[..., 0].std() - cell[..., 0].std()))
-    calm = 1 - max(lighter - 20, 0) / 60 - max(busier - 4, 0) / 20
-    return float(np.clip(calm, 0, 1)) * _colour_agreement(cell, place, tint)
+def _flat_agreement(ours: Floats, theirs: Floats, side: int) -> Floats:
+    """Return by cell how well it agrees if it is calm: nothing may have appeared, and no light."""
+    own, other = _blocks(ours, side), _blocks(theirs, side)
+    lighter = np.abs(other.mean(axis=(1, 3)) - own.mean(axis=(1, 3)))
+    busier = np.abs(other.std(axis=(1, 3)) - own.std(axis=(1, 3)))
+    calm = 1 - np.maximum(lighter - 20, 0) / 60 - np.maximum(busier - 4, 0) / 20
+    return np.clip(calm, 0, 1)
 
 
 def differing_parts(cells: Cells) -> list[tuple[float, tuple[int, int, int, int]]]:

@@ -89,7 +89,7 @@ def _compare(
         area = Area(left, top, width, height)
         held = seen[round(top) : round(top + height), round(left) : round(left + width)]
         subject = differing(compared, area)
-        own = alone(ours.grey, area, found)
+        own = alone(area, found)
         facts |= {
             "focus_inside": float(held.mean()) if held.size else 0.0,
             "subject": subject,

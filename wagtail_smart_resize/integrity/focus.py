@@ -5,10 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from .cells import Cells, Floats
-from .pixels import Pixels
 from .registration import (
     LOOSE_PIXELS,
-    Features,
     Flags,
     Points,
     Registration,
@@ -72,8 +70,8 @@ class Alone(NamedTuple):
     mirrored: bool = False
 
 
-def alone(original: Pixels, area: Area, found: Registration) -> Alone:
-    """Look for what the area shows where the whole says it should be. `original` is grey."""
+def alone(area: Area, found: Registration) -> Alone:
+    """Look for what the area shows where the whole says it should be."""
     ours = found.ours.those(area.holds(found.ours.points))
     theirs = found.theirs.those(_near(area, found))
     points, places = ours.matches(theirs)
@@ -81,7 +79,8 @@ def alone(original: Pixels, area: Area, found: Registration) -> Alone:
     straight = int((np.hypot(*(places - expected).T) < LOOSE_PIXELS).sum())
     matrix, agreeing = fit_rigid(points, places)
     if straight < ENOUGH * len(ours):
-        _matrix, flipped = fit_rigid(*_flipped(original, area).matches(theirs))
+        # They have to agree on a mirror; where it stands does not matter.
+        _matrix, flipped = fit_rigid(*ours.mirrored(0).matches(theirs))
         if flipped >= FEWEST and flipped > RATHER * max(straight, agreeing):
             return Alone(mirrored=True)
     if matrix is None or agreeing < max(FEWEST, RATHER * straight):
@@ -100,15 +99,3 @@ def _near(area: Area, found: Registration) -> Flags:
     points = found.theirs.points
     least, most = corners.min(axis=0), corners.max(axis=0)
     return ((points >= least) & (points <= most)).all(axis=1)
-
-
-def _flipped(original: Pixels, area: Area) -> Features:
-    """Return the points of the area in a mirror."""
-    height, width = original.shape
-    top, left = max(0, int(area.top)), max(0, int(area.left))
-    bottom = min(height, round(area.top + area.height))
-    right = min(width, round(area.left + area.width))
-    if bottom - top < 16 or right - left < 16:
-        return Features.of(original[:0, :0])
-    flipped = Features.of(np.ascontiguousarray(original[top:bottom, left:right][:, ::-1]))
-    return flipped.those(Area(0, 0, right - left, bottom - top).holds(flipped.points))
