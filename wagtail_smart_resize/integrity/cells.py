@@ -171,9 +171,11 @@ def _lab(picture: Pixels) -> Floats:
 
 def _tint(ours: Floats, theirs: Floats, seen: Flags) -> Floats:
     """Return the colour that the whole result has taken on: that alone is no difference."""
-    if not seen.any():
+    # One pixel of sixteen tells it as well.
+    some = np.s_[::4, ::4]
+    if not seen[some].any():
         return np.zeros(2, np.float32)
-    tint = np.median((theirs - ours)[seen][:, 1:], axis=0)
+    tint = np.median((theirs[some] - ours[some])[seen[some]][:, 1:], axis=0)
     return np.clip(tint, -MOST_TINT, MOST_TINT).astype(np.float32)
 
 

@@ -12,7 +12,7 @@ Pixels = NDArray[np.uint8]
 
 #: Number of pixels at most at which the original is compared, and the result: it holds more than
 #: the original. Time and memory follow from them: SIFT keeps some sixty copies of them, as floats.
-ORIGINAL_PIXELS, RESULT_PIXELS = 300_000, 500_000
+ORIGINAL_PIXELS, RESULT_PIXELS = 220_000, 360_000
 
 
 class Reduced(NamedTuple):

@@ -84,7 +84,7 @@ class Features:
         """
         points = np.stack([width - 1 - self.points[:, 0], self.points[:, 1]], axis=1)
         cells = self.looks.reshape(-1, 4, 4, 8)[:, ::-1][..., (-np.arange(8)) % 8]
-        return Features(points, np.ascontiguousarray(cells.reshape(len(self), -1)))
+        return Features(points, np.ascontiguousarray(cells.reshape(-1, 128)))
 
 
 @dataclass(frozen=True)
