@@ -1,14 +1,16 @@
-"""Recomposition without a model: the whole picture over a blurred, darkened extension of itself.
+"""Recomposition without a model: the whole picture, and around it what `extending` draws.
 
 It is not what the engine draws, but what a site sees of it: the requested shape, nothing of the
-subject cut off, another picture for another seed, and plainly not the crop.
+subject cut off, and another picture for another seed. A mark tells it from one of the engine's.
 """
 
 import io
 import math
 import random
 
-from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from .extending import extended
 
 # Sizes in which the engine renders before it cuts to the requested one.
 PRESETS = (
@@ -24,6 +26,9 @@ PRESETS = (
     (768, 1376),
 )
 
+#: Least and largest factor of a colour.
+TONES = 0.97, 1.03
+
 Pair = tuple[int, int]
 
 
@@ -35,13 +40,10 @@ def open_picture(content: bytes) -> Image.Image:
 
 def recompose(source: Image.Image, size: Pair, *, seed: int, index: int) -> Image.Image:
     """Return ``source`` recomposed in exactly ``size``: the same for the same seed and index."""
-    canvas = canvas_size(size)
     variant = random.Random(f"{seed}/{index}")
-    picture = _background(source, canvas, variant)
-    _place(picture, source, variant)
-    cut = ImageOps.fit(picture, size, Image.Resampling.LANCZOS)
-    _mark(cut, f"sandbox {index + 1}")
-    return cut
+    picture = _toned(extended(source, size, variant), variant)
+    _mark(picture, f"sandbox {index + 1}")
+    return picture
 
 
 def encode(picture: Image.Image, output_format: str) -> bytes:
@@ -64,36 +66,11 @@ def canvas_size(size: Pair) -> Pair:
     return max(size[0], round(width * scale)), max(size[1], round(height * scale))
 
 
-def _background(source: Image.Image, canvas: Pair, variant: random.Random) -> Image.Image:
-    small = (max(1, canvas[0] // 8), max(1, canvas[1] // 8))
-    blurred = ImageOps.fit(source, small, Image.Resampling.BILINEAR)
-    blurred = blurred.filter(ImageFilter.GaussianBlur(max(2, min(small) // 16)))
-    tint = Image.new("RGB", small, tuple(variant.randrange(40, 216) for _ in range(3)))
-    dark = ImageEnhance.Brightness(Image.blend(blurred, tint, 0.18)).enhance(0.6)
-    return dark.resize(canvas, Image.Resampling.BICUBIC)
-
-
-def _place(canvas: Image.Image, source: Image.Image, variant: random.Random) -> None:
-    """Paste the whole source on the canvas, somewhere near the middle, with soft inner edges."""
-    fitted = ImageOps.contain(source, canvas.size, Image.Resampling.LANCZOS)
-    free = (canvas.width - fitted.width, canvas.height - fitted.height)
-    corner = (
-        round(free[0] * variant.uniform(0.3, 0.7)),
-        round(free[1] * variant.uniform(0.3, 0.7)),
-    )
-    canvas.paste(fitted, corner, _soft_edges(fitted.size, free))
-
-
-def _soft_edges(size: Pair, free: Pair) -> Image.Image:
-    """Return a mask that fades where the picture ends before the canvas does."""
-    fade = max(1, min(size) // 40)
-    left, top = (fade if room > 2 * fade else -fade for room in free)
-    mask = Image.new("L", size, 0)
-    inner = (left, top, size[0] - left - 1, size[1] - top - 1)
-    if inner[2] < inner[0] or inner[3] < inner[1]:
-        return Image.new("L", size, 255)
-    ImageDraw.Draw(mask).rectangle(inner, fill=255)
-    return mask.filter(ImageFilter.BoxBlur(fade // 2)) if max(left, top) > 0 else mask
+def _toned(picture: Image.Image, variant: random.Random) -> Image.Image:
+    """Return the picture in a slightly other light: no two results are the same."""
+    factors = [variant.uniform(*TONES) for _ in picture.getbands()]
+    levels = [min(255, round(value * factor)) for factor in factors for value in range(256)]
+    return picture.point(levels)
 
 
 def _mark(picture: Image.Image, text: str) -> None:
