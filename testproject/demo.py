@@ -30,6 +30,9 @@ from typing import NoReturn
 HERE = Path(__file__).resolve().parent
 VAR = HERE / "var"
 PREFERRED_PORT = 8000
+#: Pages that are visited before anybody is told of them, so that their crops are made already, and
+#: their results are on the way.
+FIRST_VISITED = ("/", "/what-the-check-stops/")
 #: Seconds that a server may take until it answers.
 START_SECONDS = 180
 
@@ -93,13 +96,15 @@ def run(options: argparse.Namespace) -> int:
         var = make_place(options, stack)
         site = f"http://127.0.0.1:{site_port(options.port)}"
         environment = make_settings(var, site, options.without_check)
-        fill_database(python, environment)
+        image_screen = fill_database(python, environment)
         if options.once:
             nobody_works = environment | {"SMART_RESIZE_DEMO_RUNNER": "off"}
             servers = start_servers(python, nobody_works, options.latency, var, stack)
             return visit(python, environment, options, servers)
         servers = start_servers(python, environment, options.latency, var, stack)
-        show_addresses(environment, site, var)
+        for path in FIRST_VISITED:
+            answers(f"{site}{path}")
+        show_addresses(environment, site, image_screen, var)
         watch(servers)
 
 
@@ -201,10 +206,17 @@ def admin_password(var: Path) -> str:
     return kept.read_text()
 
 
-def fill_database(python: Path, environment: Environment) -> None:
+def fill_database(python: Path, environment: Environment) -> str:
+    """Make the content; return the address of the admin's screen of an image."""
     say("Making the database and its content")
-    for command in (["migrate", "--verbosity=0"], ["create_demo_content"]):
-        call([python, "manage.py", *command], f"{command[0]} failed", environment)
+    call([python, "manage.py", "migrate", "--verbosity=0"], "migrate failed", environment)
+    told = call(
+        [python, "manage.py", "create_demo_content"], "create_demo_content failed", environment
+    )
+    return next(
+        (line.removeprefix("Image: ") for line in told.splitlines() if line.startswith("Image: ")),
+        f"{environment['SMART_RESIZE_DEMO_URL']}/admin/images/",
+    )
 
 
 # Servers
@@ -308,18 +320,17 @@ def watch(servers: list[Server]) -> NoReturn:
         time.sleep(0.5)
 
 
-def show_addresses(environment: Environment, site: str, var: Path) -> None:
+def show_addresses(environment: Environment, site: str, image_screen: str, var: Path) -> None:
     print(f"""
-The demo site is ready. Visit a page, wait some seconds, reload it.
+The demo site is ready. In this order:
 
-  Site       {site}/
-  Every way  {site}/every-way/
-  The check  {site}/what-the-check-stops/
-  Admin      {site}/admin/  user admin, password {environment["SMART_RESIZE_DEMO_PASSWORD"]}
-  Report     {site}/admin/reports/smart-resize/
-  Review     {site}/admin/reports/smart-resize/review/
-  Sandbox    {environment["SMART_RESIZE_SANDBOX_URL"]}
-  Logs       {shown(var / "site.log")}, {shown(var / "sandbox.log")}
+  1. A page     {site}/
+                Reload it after a few seconds: crops become whole pictures.
+  2. An image   {image_screen}
+                User admin, password {environment["SMART_RESIZE_DEMO_PASSWORD"]}
+  3. Review     {site}/admin/reports/smart-resize/review/
+
+  Logs          {shown(var / "site.log")}, {shown(var / "sandbox.log")}
 
 Ctrl-C stops it.""")
     sys.stdout.flush()
@@ -361,8 +372,8 @@ def visit(
 # Small things
 
 
-def call(command: Command, complaint: str, environment: Environment | None = None) -> None:
-    """Run a command that ends by itself. Raises DemoError with what it printed."""
+def call(command: Command, complaint: str, environment: Environment | None = None) -> str:
+    """Run a command that ends by itself; return what it printed. Raises DemoError with that."""
     done = subprocess.run(
         list(map(str, command)),
         cwd=HERE,
@@ -375,6 +386,7 @@ def call(command: Command, complaint: str, environment: Environment | None = Non
     )
     if done.returncode:
         raise DemoError(f"{complaint} (exit status {done.returncode}):\n{done.stdout}")
+    return done.stdout
 
 
 def say(text: str) -> None:

@@ -35,6 +35,8 @@ ASTRONAUT = "astronaut.png"
 CAT = "chelsea.png"
 COFFEE = "coffee.png"
 GALAXIES = "hubble_deep_field.jpg"
+GROUP = "group.jpg"
+MAN = "man.jpg"
 ROCKET = "rocket.jpg"
 
 PHOTOS = (
@@ -75,9 +77,47 @@ PHOTOS = (
         "CC0",
         (245, 125, 1, 1),
     ),
+    Photo(
+        GROUP,
+        "Nine people at a table. Photograph: Wagtail's bakerydemo",
+        "Nine people in a café, around the end of a long table, one of them with a drawn heart",
+        "public domain",
+        (500, 390, 1, 1),
+    ),
+    Photo(
+        MAN,
+        "A man before a wall. Photograph: Wagtail's bakerydemo",
+        "A bearded man in a cap and glasses, open-mouthed, before a yellow wall",
+        "public domain",
+        (310, 300, 1, 1),
+    ),
 )
 
 ARTICLES = (
+    Article(
+        "the-rocket-that-left-to-look-back",
+        "Launches",
+        "The rocket that left to look back",
+        "In February 2015 a Falcon 9 took a weather station to a place from which the whole sunlit "
+        "Earth can be seen at once.",
+        ROCKET,
+        (
+            (
+                "text",
+                "<p>DSCOVR, the Deep Space Climate Observatory, left Cape Canaveral on 11 "
+                "February 2015. It was bound for L1, a point a million and a half kilometres "
+                "away, where the pulls of Sun and Earth let a satellite keep its place between "
+                "the two.</p><p>From there it warns of gusts in the solar wind, and its camera "
+                "looks the other way: back, at an Earth that is always in full daylight.</p>",
+            ),
+            ("quote", "It went four times as far as the Moon to look home."),
+            (
+                "text",
+                "<p>A rocket on its pad is the tallest of subjects. Cut it to a wide banner, and "
+                "what is left is a nose without a rocket, or a rocket without a nose.</p>",
+            ),
+        ),
+    ),
     Article(
         "behind-a-grain-of-sand",
         "Deep sky",
@@ -107,30 +147,6 @@ ARTICLES = (
                 "text",
                 "<p>A picture like this one has no middle and no edge that matters. Whatever a "
                 "crop leaves out was as much the subject as what it keeps.</p>",
-            ),
-        ),
-    ),
-    Article(
-        "the-rocket-that-left-to-look-back",
-        "Launches",
-        "The rocket that left to look back",
-        "In February 2015 a Falcon 9 took a weather station to a place from which the whole sunlit "
-        "Earth can be seen at once.",
-        ROCKET,
-        (
-            (
-                "text",
-                "<p>DSCOVR, the Deep Space Climate Observatory, left Cape Canaveral on 11 "
-                "February 2015. It was bound for L1, a point a million and a half kilometres "
-                "away, where the pulls of Sun and Earth let a satellite keep its place between "
-                "the two.</p><p>From there it warns of gusts in the solar wind, and its camera "
-                "looks the other way: back, at an Earth that is always in full daylight.</p>",
-            ),
-            ("quote", "It went four times as far as the Moon to look home."),
-            (
-                "text",
-                "<p>A rocket on its pad is the tallest of subjects. Cut it to a wide banner, and "
-                "what is left is a nose without a rocket, or a rocket without a nose.</p>",
             ),
         ),
     ),
@@ -199,6 +215,28 @@ ARTICLES = (
             ),
         ),
     ),
+    Article(
+        "nine-people-one-table",
+        "People",
+        "Nine people, one table",
+        "Whoever takes a picture of a group wants everybody in it. Whoever crops it has to choose.",
+        GROUP,
+        (
+            (
+                "text",
+                "<p>The photographer stepped back until both ends of the row were in the frame. "
+                "The share card wants a strip of it, the teaser a square: the strip takes the "
+                "lamps and the table away, the square takes the people at both ends.</p>",
+            ),
+            ("quote", "A focal point saves one face. It does not save nine."),
+            ("picture", MAN),
+            (
+                "text",
+                "<p>With one face it is no better. A cap at the top and a beard at the bottom fill "
+                "an upright picture; a wide one has room for either.</p>",
+            ),
+        ),
+    ),
 )
 
 WAYS_INTRODUCTION = (
@@ -216,6 +254,6 @@ CHECK_INTRODUCTION = (
     "looked at it. Without the check all four are shown as they came.</p>"
 )
 CREDITS_INTRODUCTION = (
-    "<p>All five photographs are free of known copyright restrictions. They come from the sample "
-    "data of scikit-image, which documents each.</p>"
+    "<p>All seven photographs are free of known copyright restrictions. Five come from the sample "
+    "data of scikit-image, which documents each, and two from bakerydemo, Wagtail's demo site.</p>"
 )

@@ -8,6 +8,7 @@ from django.contrib.auth import get_user_model
 from django.core.files.images import ImageFile
 from django.core.management.base import BaseCommand
 from django.db import transaction
+from django.urls import reverse
 from wagtail.images import get_image_model
 from wagtail.models import Page, Site
 
@@ -35,6 +36,11 @@ class Command(BaseCommand):
         point_site_to(home, settings.SITE_URL)
         create_admin(os.environ.get("SMART_RESIZE_DEMO_PASSWORD", ""))
         self.stdout.write(self.style.SUCCESS("The demo content is there."))
+        lead = ArticlePage.objects.child_of(home).live().order_by("path").first()
+        if lead and lead.photo_id:
+            # `demo.py` reads where the image's screen is.
+            screen = reverse("smart_resize_admin:image", args=[lead.photo_id])
+            self.stdout.write(f"Image: {settings.SITE_URL}{screen}")
 
 
 def create_pages():
