@@ -1,4 +1,4 @@
-"""docs/reference/python.md, held against the modules that it documents; its examples are run."""
+"""The reference of Python and signals, held against the modules; the examples are run."""
 
 import inspect
 import re
@@ -29,7 +29,9 @@ from wagtail_smart_resize.models import GatewayRequest, OptOut, Recomposition
 pytestmark = pytest.mark.any_version
 
 PAGE = PAGES["python"].read_text()
+SIGNALS = PAGES["signals"].read_text()
 NAMED = set(re.findall(r"`([\w.]+)", PAGE))
+BLOCK = re.compile(r"^```python\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 #: In a span or a block of code of any page.
 SHOWN = {
     name
@@ -50,9 +52,9 @@ def test_public_name_has_a_docstring_and_is_documented(module, name):
     assert name in NAMED
 
 
-@pytest.mark.parametrize("name", signals.__all__)
-def test_signal_is_documented(name):
-    assert name in NAMED
+def test_signals_are_documented():
+    listed = re.findall(r"^\| `(\w+)` \|", SIGNALS, flags=re.MULTILINE)
+    assert sorted(listed) == sorted(signals.__all__)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +90,7 @@ def test_examples_run(configure, capsys, monkeypatch):
     row = recomposition(image, "200x400", purchase="idle")
     chosen = candidate(row)
     names = {"image": image, "user": people.superuser}
-    for code in re.findall(r"^```python\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL):
+    for code in BLOCK.findall(PAGE):
         exec(compile(code, "docs/reference/python.md", "exec"), names)
     row.refresh_from_db()
     # Chosen by one example, and left for the crop by the next line of it.
@@ -101,3 +103,25 @@ def test_examples_run(configure, capsys, monkeypatch):
     assert Recomposition.objects.get(slots=["1200x630"]).decision == "candidate"
     assert not OptOut.objects.exists()
     assert capsys.readouterr().out.startswith("2 ")
+
+
+@pytest.mark.django_db
+def test_who_asked_is_told_as_in_the_example():
+    (code,) = BLOCK.findall(re.split(r"^## Tell whoever asked$", SIGNALS, flags=re.MULTILINE)[1])
+    names = {}
+    exec(compile(code, "docs/reference/signals.md", "exec"), names)
+    mails = []
+    names["send_mail"] = lambda subject, text, sender, to: mails.append((subject, *to))
+    editor = make_people().superuser
+    asked = Recomposition(image=photo(title="Rocket"), asked_by=editor)
+    signals.recomposition_ready.send(sender=Recomposition, recomposition=asked)
+    signals.recomposition_declined.send(sender=Recomposition, recomposition=asked)
+    # Who declines it needs no mail.
+    asked.decided_by = editor
+    signals.recomposition_declined.send(sender=Recomposition, recomposition=asked)
+    assert mails == [
+        ("An AI version of Rocket is ready.", editor.email),
+        ("The crop of Rocket stays.", editor.email),
+    ]
+    assert signals.recomposition_ready.disconnect(names["tell_that_it_is_ready"])
+    assert signals.recomposition_declined.disconnect(names["tell_that_it_was_declined"])
