@@ -1,11 +1,11 @@
-"""Which purchases the focal area saves: figures of docs/how-it-works.md."""
+"""Which purchases the focal area saves: figures of the docs."""
 
 import re
 
 import pytest
 from suites.integrity.photographs import HALVES
 from suites.integrity.purchases import demo_photographs, demo_slots, is_cut, pairs, table
-from support.paths import ROOT
+from support.paths import PAGES
 
 from wagtail_smart_resize.core.sizes import Slot
 from wagtail_smart_resize.rules.verdict import Reason
@@ -43,7 +43,13 @@ def test_all_slots_of_the_demo_are_known():
 
 
 def test_docs_tell_the_figures():
-    page = (ROOT / "docs" / "how-it-works.md").read_text()
+    rows = []
     for name, photographs in (("the demo's 7", demo_photographs()), ("all 17", HALVES["all"])):
-        figures = re.sub(r"^\| all ", f"| {name} ", list(table(photographs))[-1])
-        assert figures in page
+        rows.append(re.sub(r"^\| all ", f"| {name} ", list(table(photographs))[-1]))
+        assert rows[-1] in PAGES["integrity-check"].read_text()
+    (_, by_loss, by_subject, _), (_, all_by_loss, all_by_subject, _) = (
+        re.findall(r"\d+(?= \|)", re.sub(r"^\|[^|]+\|", "", row)) for row in rows
+    )
+    told = " ".join(PAGES["how-it-works"].read_text().split())
+    assert f"buys {by_subject} recompositions where `MIN_CROP_LOSS` buys {by_loss}" in told
+    assert f"For 17 photographs it is {all_by_subject} instead of {all_by_loss}." in told
