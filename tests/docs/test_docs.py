@@ -2,6 +2,7 @@
 
 import ast
 import configparser
+import dataclasses
 import datetime as dt
 import json
 import re
@@ -41,6 +42,7 @@ from wagtail_smart_resize.delivery import health
 from wagtail_smart_resize.editorial import failures, pipeline_health, reasons
 from wagtail_smart_resize.gateway import client, downloads, transport
 from wagtail_smart_resize.imaging import decoding
+from wagtail_smart_resize.integrity.report import Thresholds
 from wagtail_smart_resize.models import GatewayRequest, PipelineState, Recomposition
 from wagtail_smart_resize.publishing import publication
 from wagtail_smart_resize.purchasing import (
@@ -521,6 +523,11 @@ def test_sizes_share_a_recomposition_as_the_table_says():
         assert ratios == ", ".join(map(str, shapes))
         assert share == ("yes" if same_shape(*shapes) else "no")
     assert {row[2] for row in rows} == {"yes", "no"}
+
+
+def test_thresholds_have_the_defaults_of_the_code():
+    rows = table(section("integrity", "Thresholds"))
+    assert {codes(row[0])[0]: float(row[1]) for row in rows} == dataclasses.asdict(Thresholds())
 
 
 # Failures
