@@ -808,9 +808,16 @@ def test_the_command_says_when_its_port_is_taken(gateway):
 
 
 def test_the_documented_words_are_those_that_there_are():
-    table = PAGE.read_text().partition("## Make it misbehave")[2].partition("## In tests")[0]
-    rows = re.findall(r"^\| `([^`|]+)` \| ([^|]+) \| ([^|]+) \|$", table, re.MULTILINE)
-    assert rows == [(w.name, ", ".join(w.steps), w.meaning) for w in WORDS.values()]
+    text = PAGE.read_text().partition("## Make it misbehave")[2].partition("## In tests")[0]
+    text = re.sub(r"\n {2}(?=\S)", " ", text)
+    groups = re.findall(r"^At (`.+`):\n\n((?:- .+\n)+)", text, re.MULTILINE)
+    documented = {
+        word: (re.findall(r"`([^`]+)`", steps), meaning.replace("NNN", word.partition("-")[0]))
+        for steps, lines in groups
+        for words, meaning in re.findall(r"^- (`.+?`): (.+)$", lines, re.MULTILINE)
+        for word in re.findall(r"`([^`]+)`", words)
+    }
+    assert documented == {word.name: ([*word.steps], word.meaning) for word in WORDS.values()}
 
 
 def test_the_documented_options_are_those_that_there_are():
