@@ -574,7 +574,7 @@ def test_every_code_that_is_raised_is_listed_where_people_look():
     assert transport._SENTENCES.keys() <= listed
 
 
-GUIDE = text_of("editors").replace("\n", " ")
+GUIDE = " ".join(text_of("editors").split())
 NOT_OURS = {"Download CSV", "Download XLSX", "Keep both towers whole.", "sandbox"}
 
 
