@@ -511,7 +511,7 @@ def test_shapes_that_are_hopeless_by_default_are_those_that_the_docs_name():
 
 
 def test_every_reason_for_waiting_has_its_remedy():
-    rows = table(section("troubleshooting", "Reasons for waiting"))
+    rows = table(section("codes", "Reasons for waiting"))
     assert [codes(row[0])[0] for row in rows] == [*verdict.Reason]
     assert all(row[1] for row in rows)
 
@@ -553,7 +553,7 @@ def _name(function):
 
 
 def test_every_failure_that_the_admin_has_words_for_is_listed():
-    listed = listed_codes("troubleshooting", "Failures")
+    listed = listed_codes("codes", "Failures")
     elsewhere = listed_codes("troubleshooting", "The circuit is open")
     elsewhere |= listed_codes("troubleshooting", "The API can't reach the pictures")
     families = {"http_4NN", "http_5NN", "result_NNN"}
@@ -565,8 +565,12 @@ def test_every_failure_that_the_admin_has_words_for_is_listed():
 def test_every_code_that_is_raised_is_listed_where_people_look():
     listed = {
         code
-        for heading in ("Failures", "The circuit is open", "The API can't reach the pictures")
-        for code in listed_codes("troubleshooting", heading)
+        for page, heading in (
+            ("codes", "Failures"),
+            ("troubleshooting", "The circuit is open"),
+            ("troubleshooting", "The API can't reach the pictures"),
+        )
+        for code in listed_codes(page, heading)
     }
     raised = {code for code in raised_codes() if re.fullmatch(r"[a-z_]+", code)}
     assert {"not_a_picture", "unreadable", "bad_key", "deadline"} <= raised
@@ -606,7 +610,7 @@ def test_the_editors_guide_shows_what_the_walk_photographs():
 
 
 def test_every_check_has_its_remedy():
-    rows = table(section("troubleshooting", "Checks"))
+    rows = table(section("codes", "System checks"))
     ids = re.findall(r'"(wagtail_smart_resize\.[EW]\d+)"', Path(checks.__file__).read_text())
     assert sorted(codes(row[0])[0] for row in rows) == sorted(set(ids))
     assert all(row[1] for row in rows)
@@ -654,6 +658,23 @@ def test_outcome_is_charged_and_recorded_as_the_table_says(
     assert row.purchase == purchase
     if reason:
         assert (row.failure_code or row.waiting_reason) == reason
+
+
+def test_failures_are_charged_as_their_outcomes_are():
+    said = {"unknown": "perhaps"}
+    rows = table(section("codes", "Failures"))
+    charged = {code: cell for named, cell, _remedy in rows for code in codes(named)}
+    assert set(charged.values()) == {"yes", "no", "perhaps"}
+    outcomes_of = [
+        (code, said.get(cost, cost))
+        for _what, _word, cost, recorded, _who in table(
+            section("how-it-works", "What each outcome costs")
+        )
+        for code in codes(recorded)
+        if code in charged
+    ]
+    assert len(outcomes_of) > 6
+    assert [pair for pair in outcomes_of if charged[pair[0]] != pair[1]] == []
 
 
 @pytest.mark.django_db
@@ -707,7 +728,7 @@ SECONDS = {
     ("monitoring", "due for more than five minutes"): (pipeline_health.STOPPED_AFTER, 300),
     ("monitoring", "a pass is overdue by five minutes"): (health.STOPPED_AFTER, 300),
     ("commands", "the same once an hour"): (repairs.REPAIR_INTERVAL, 3600),
-    ("troubleshooting", "within 60 seconds, for an hour of tries"): (downloads.TIMEOUT_SECONDS, 60),
+    ("codes", "within 60 seconds, for an hour of tries"): (downloads.TIMEOUT_SECONDS, 60),
     ("troubleshooting", "One request tries every five minutes"): (circuit.PROBE_INTERVAL, 300),
     ("troubleshooting", "one tries after a quarter of an hour"): (
         circuit.FIRST_FAILURE_PROBE_SECONDS,
