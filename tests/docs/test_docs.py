@@ -722,7 +722,7 @@ SECONDS = {
     ("running", "up to 20 more for the answer"): (embedded_thread.ANSWER_SECONDS, 20),
     ("running", "at most two per second while there is work"): (task_chain.TICK_REST, 0.5),
     ("running", "After 5 minutes the request counts as unknown"): (passes.STEP_LEASE, 300),
-    ("running", "The same, up to 30 seconds later"): (passes.POLL_LEASE, 30),
+    ("running", "Another runner goes on, up to 30 seconds later"): (passes.POLL_LEASE, 30),
     ("running", "The same, up to 5 minutes later"): (passes.STEP_LEASE, 300),
     ("running", "Another starts over, up to a minute later"): (passes.FLIP_LEASE, 60),
     ("monitoring", "due for more than five minutes"): (pipeline_health.STOPPED_AFTER, 300),
