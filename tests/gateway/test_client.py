@@ -224,7 +224,7 @@ ANSWERS_THAT_ARE_NONE = [
 ]
 
 
-@pytest.mark.security("Answers that are none")
+@pytest.mark.security("Malformed answers")
 @pytest.mark.parametrize(
     ("said", "code"),
     [a[1:] for a in ANSWERS_THAT_ARE_NONE],
@@ -304,7 +304,7 @@ def test_without_a_secure_connection_nothing_is_sent(said, keep_open, code):
     assert not any(KEY.encode() in heard for heard in server.heard)
 
 
-@pytest.mark.security("What surrounds a request")
+@pytest.mark.security("Proxies, passwords and cookies")
 def test_a_proxy_that_makes_no_connection_sends_nothing_and_sees_no_key(monkeypatch):
     with RawServer(b"HTTP/1.1 503 Not now\r\n\r\n") as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://{proxy.authority}")
@@ -335,7 +335,7 @@ def test_a_key_is_used_without_the_line_end_of_its_file(gateway, source):
 # Retry-After
 
 
-@pytest.mark.security("Answers without end")
+@pytest.mark.security("Endless answers")
 @pytest.mark.parametrize(
     ("header", "seconds"),
     [
@@ -518,7 +518,7 @@ def test_a_polling_url_that_does_not_name_the_request_may_be_anothers(address, f
     assert asked == [expected]
 
 
-@pytest.mark.security("Status addresses elsewhere")
+@pytest.mark.security("Status addresses on other hosts")
 @pytest.mark.parametrize(
     "form",
     [
@@ -551,7 +551,7 @@ def test_a_foreign_polling_url_is_not_followed(gateway, submitted, form):
     assert gateway.calls[-1].path == f"/v2/requests/status/{submitted.request_id}"
 
 
-@pytest.mark.security("Status addresses elsewhere")
+@pytest.mark.security("Status addresses on other hosts")
 def test_a_request_id_is_quoted_into_the_address():
     asked = []
 
@@ -587,7 +587,7 @@ def test_a_request_has_the_documented_headers(gateway):
     assert headers["Authorization"] is None
 
 
-@pytest.mark.security("What surrounds a request")
+@pytest.mark.security("Proxies, passwords and cookies")
 def test_a_plain_gateway_is_asked_without_the_environments_proxy(gateway, source, monkeypatch):
     with RawServer(b"") as proxy:
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
@@ -598,7 +598,7 @@ def test_a_plain_gateway_is_asked_without_the_environments_proxy(gateway, source
     assert proxy.connections == 0
 
 
-@pytest.mark.security("The key in what is written down")
+@pytest.mark.security("The key in logs, pages and records")
 def test_an_error_tells_neither_the_key_nor_the_source(caplog):
     caplog.set_level("DEBUG")
     reply = error(400, f"Bad key {KEY}", f"could not read {SIGNED}?x=1")
@@ -611,7 +611,7 @@ def test_an_error_tells_neither_the_key_nor_the_source(caplog):
     assert "tok.en" not in said + caplog.text
 
 
-@pytest.mark.security("The key in what is written down")
+@pytest.mark.security("The key in logs, pages and records")
 def test_a_failure_told_by_the_gateway_tells_neither_the_key_nor_the_source():
     reply = as_json({"request_id": "r", "status": "FAILED", "error": f"{KEY} at {SIGNED}"})
     with answering(reply) as server:
@@ -619,7 +619,7 @@ def test_a_failure_told_by_the_gateway_tells_neither_the_key_nor_the_source():
     assert answer.error == "[key] at https://site.example/[...]"
 
 
-@pytest.mark.security("The key in what is written down")
+@pytest.mark.security("The key in logs, pages and records")
 @pytest.mark.parametrize(
     ("word", "code"),
     [("hang", "timeout"), ("reset", "broken_off"), ("half-json", "not_json"), ("401", "http_401")],

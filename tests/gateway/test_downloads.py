@@ -125,7 +125,7 @@ class TestWhatComesIn:
             content, given, 60, 40, hashlib.sha256(content).hexdigest()
         )
 
-    @pytest.mark.security("Things that are no pictures")
+    @pytest.mark.security("Files that are not pictures")
     def test_the_format_is_the_contents_not_the_names(self):
         assert from_sandbox(answer(picture("WEBP"), Content_Type="image/png")).format == "webp"
 
@@ -151,7 +151,7 @@ class TestWhatComesIn:
             assert download("https://results.example/a.png").width == 60
         assert connections == [PUBLIC]
 
-    @pytest.mark.security("What surrounds a request")
+    @pytest.mark.security("Proxies, passwords and cookies")
     def test_nothing_of_ours_goes_along(self, public, connections, monkeypatch, tmp_path):
         netrc = tmp_path / "netrc"
         netrc.write_text("machine results.example login me password secret")
@@ -327,7 +327,7 @@ class TestALoopbackGateway:
 
 
 class TestRedirects:
-    @pytest.mark.security("Answers without end")
+    @pytest.mark.security("Endless answers")
     @pytest.mark.parametrize(("hops", "arrives"), [(0, True), (3, True), (4, False)])
     def test_three_are_followed(self, hops, arrives):
         routes = {
@@ -376,7 +376,7 @@ class TestRedirects:
         assert refused == ("forbidden_address", True)
         assert connections == [PUBLIC]
 
-    @pytest.mark.security("What surrounds a request")
+    @pytest.mark.security("Proxies, passwords and cookies")
     def test_no_cookie_of_one_download_goes_along_with_the_next(self, public, connections):
         cookie = {"Set_Cookie": "session=1; Path=/"}
         with public({"/a.png": answer(picture(), **cookie)}) as server:
@@ -385,7 +385,7 @@ class TestRedirects:
             download("https://results.example/a.png")
         assert not [headers for _path, headers in server.asked if "Cookie" in headers]
 
-    @pytest.mark.security("Answers without end")
+    @pytest.mark.security("Endless answers")
     def test_the_body_of_one_is_not_read(self):
         moved = endless(b"HTTP/1.1 302 Found\r\nLocation: /y.png\r\n\r\n", b"x" * 1000)
         with serve({"/x.png": moved, "/y.png": answer(picture())}) as server:
@@ -394,13 +394,13 @@ class TestRedirects:
 
 
 class TestLimits:
-    @pytest.mark.security("Answers without end")
+    @pytest.mark.security("Endless answers")
     def test_a_body_announced_as_too_large_is_not_read(self, monkeypatch):
         monkeypatch.setattr(downloads, "MAX_DOWNLOAD_BYTES", 1000)
         head = b"HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n"
         assert refused_from_sandbox(raw(head)) == ("too_large", True)
 
-    @pytest.mark.security("Answers without end")
+    @pytest.mark.security("Endless answers")
     def test_a_body_that_turns_out_too_large_is_cut_off(self, monkeypatch):
         monkeypatch.setattr(downloads, "MAX_DOWNLOAD_BYTES", 100_000)
         with serve({"/x.png": endless(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 50_000)}) as server:
@@ -426,7 +426,7 @@ class TestLimits:
         uri = "data:image/png;base64," + "A" * 2000
         assert refusal(uri) == ("too_large", True)
 
-    @pytest.mark.security("Answers without end")
+    @pytest.mark.security("Endless answers")
     @pytest.mark.parametrize(
         "respond",
         [
@@ -441,7 +441,7 @@ class TestLimits:
         monkeypatch.setattr(downloads, "TIMEOUT_SECONDS", 0.2)
         assert refused_from_sandbox(respond) == ("timeout", False)
 
-    @pytest.mark.security("Answers without end")
+    @pytest.mark.security("Endless answers")
     def test_a_trickle_under_tls_ends_too(self, public, connections, monkeypatch):
         monkeypatch.setattr(downloads, "TIMEOUT_SECONDS", 0.2)
         trickle = endless(b"HTTP/1.1 200 OK\r\n\r\n", b"x", pause=0.02)
@@ -449,7 +449,7 @@ class TestLimits:
             connections.port = server.server_port
             assert refusal("https://results.example/a.png") == ("timeout", False)
 
-    @pytest.mark.security("Answers without end")
+    @pytest.mark.security("Endless answers")
     def test_redirects_share_one_deadline(self, monkeypatch):
         monkeypatch.setattr(downloads, "TIMEOUT_SECONDS", 0.2)
         redirect = b"HTTP/1.1 302 Found\r\nLocation: /x.png\r\n\r\n"
@@ -565,7 +565,7 @@ NO_PICTURES = {
 
 
 class TestWhatIsNoPicture:
-    @pytest.mark.security("Things that are no pictures")
+    @pytest.mark.security("Files that are not pictures")
     @pytest.mark.parametrize("content", NO_PICTURES.values(), ids=NO_PICTURES.keys())
     def test_is_refused_for_good(self, content):
         respond = answer(content, Content_Type="image/png")
@@ -584,7 +584,7 @@ class TestWhatIsNoPicture:
         refused = refused_from_sandbox(answer(content[: len(content) * 3 // 4]))
         assert refused == ("truncated", False)
 
-    @pytest.mark.security("Things that are no pictures")
+    @pytest.mark.security("Files that are not pictures")
     @pytest.mark.parametrize(
         "uri",
         [
@@ -633,7 +633,7 @@ class TestWhatMayWorkNextTime:
         monkeypatch.setattr(socket, "getaddrinfo", unknown)
         assert refusal("https://results.example/a.png") == ("connection", False)
 
-    @pytest.mark.security("What surrounds a request")
+    @pytest.mark.security("Proxies, passwords and cookies")
     def test_a_certificate_for_another_name(self, public, names, connections):
         names["other.example"] = [PUBLIC]
         with public({"/a.png": answer(picture())}) as server:

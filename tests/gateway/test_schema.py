@@ -179,7 +179,7 @@ ODDITIES = [
 ]
 
 
-@pytest.mark.security("Answers that are none")
+@pytest.mark.security("Malformed answers")
 @pytest.mark.parametrize(("body", "code"), [o[1:] for o in ODDITIES], ids=[o[0] for o in ODDITIES])
 def test_every_oddity_has_a_code(body, code):
     with pytest.raises(MalformedAnswer) as raised:
@@ -204,7 +204,7 @@ def test_what_can_be_read_of_a_request_id_is_kept(body, request_id):
     assert raised.value.request_id == request_id
 
 
-@pytest.mark.security("Answers without end")
+@pytest.mark.security("Endless answers")
 def test_a_list_of_outputs_without_end_is_cut():
     answer = parse_answer(json.dumps(output(*map(str, range(MAX_ANSWER_OUTPUTS + 50)))).encode())
     assert len(answer.outputs) == MAX_ANSWER_OUTPUTS

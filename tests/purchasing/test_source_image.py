@@ -228,7 +228,7 @@ class TestInspect:
 
 
 class TestAFileThatCannotBeRead:
-    @pytest.mark.security("Things that are no pictures")
+    @pytest.mark.security("Files that are not pictures")
     @pytest.mark.parametrize(
         "content",
         [
@@ -390,7 +390,7 @@ class TestTheView:
     def test_asks_for_no_login_on_sites_that_always_do(self, client):
         assert is_answered(client, path_of(in_flight()))
 
-    @pytest.mark.security("Source addresses that are no good")
+    @pytest.mark.security("Invalid source addresses")
     @pytest.mark.parametrize(
         ("status", "answered"),
         [
@@ -411,20 +411,20 @@ class TestTheView:
         request = in_flight(status=GatewayRequest.Status.UNKNOWN, request_id="r-1")
         assert is_answered(client, path_of(request))
 
-    @pytest.mark.security("Source addresses that are no good")
+    @pytest.mark.security("Invalid source addresses")
     def test_does_not_answer_a_token_of_a_request_that_is_gone(self, client):
         request = in_flight()
         path = path_of(request)
         request.delete()
         assert not is_answered(client, path)
 
-    @pytest.mark.security("Source addresses that are no good")
+    @pytest.mark.security("Invalid source addresses")
     def test_does_not_answer_a_token_of_another_request(self, client):
         request, other = in_flight(), in_flight()
         request.source_token = other.source_token
         assert not is_answered(client, path_of(request))
 
-    @pytest.mark.security("Source addresses that are no good")
+    @pytest.mark.security("Invalid source addresses")
     @pytest.mark.parametrize(
         "forge",
         [
@@ -440,13 +440,13 @@ class TestTheView:
         token = path.split("/")[-2]
         assert not is_answered(client, path.replace(token, forge(token)))
 
-    @pytest.mark.security("Source addresses that are no good")
+    @pytest.mark.security("Invalid source addresses")
     def test_does_not_answer_what_was_signed_for_another_purpose(self, client):
         request = in_flight()
         token = signing.dumps([request.pk, request.source_token], salt="another")
         assert not is_answered(client, f"/smart-resize/source/{token}/")
 
-    @pytest.mark.security("Source addresses that are no good")
+    @pytest.mark.security("Invalid source addresses")
     def test_does_not_answer_what_another_site_has_signed(self, client, settings):
         request, own = in_flight(), settings.SECRET_KEY
         settings.SECRET_KEY = "another site's"
@@ -455,7 +455,7 @@ class TestTheView:
         settings.SECRET_KEY = own
         assert not is_answered(client, path)
 
-    @pytest.mark.security("Source addresses that are no good")
+    @pytest.mark.security("Invalid source addresses")
     def test_gives_no_other_image_than_the_requests(self, client):
         red, blue = plain_image(colour="red"), plain_image(colour="blue")
         paths = {"red": path_of(in_flight(red)), "blue": path_of(in_flight(blue))}
@@ -468,7 +468,7 @@ class TestTheView:
         )
         assert not is_answered(client, f"/smart-resize/source/{mixed}/")
 
-    @pytest.mark.security("Source addresses that are no good")
+    @pytest.mark.security("Invalid source addresses")
     def test_does_not_answer_an_old_token(self, client, monkeypatch):
         path = path_of(in_flight())
         assert is_answered(client, path)
@@ -528,7 +528,7 @@ OVERRULED = {"wanted_by": Recomposition.WantedBy.PERSON, "rules_overridden": Tru
 
 
 class TestWhatChangesInFlight:
-    @pytest.mark.security("Source addresses that are good no longer")
+    @pytest.mark.security("Source addresses that have expired")
     @pytest.mark.parametrize(
         ("change", "by_person", "wanted", "answered"),
         [
@@ -643,7 +643,7 @@ class TestReachability:
         assert "127.0.0.1" in str(caught.value)
         assert "secret-token" not in str(caught.value)
 
-    @pytest.mark.security("What surrounds a request")
+    @pytest.mark.security("Proxies, passwords and cookies")
     def test_no_password_of_this_machine_helps(self, monkeypatch, tmp_path):
         netrc = tmp_path / "netrc"
         netrc.write_text("machine 127.0.0.1 login me password secret")

@@ -209,7 +209,7 @@ def delete(image):
     image.delete()
 
 
-@pytest.mark.security("Source addresses that are good no longer")
+@pytest.mark.security("Source addresses that have expired")
 @pytest.mark.parametrize("change", [make_private, opt_out, replace, delete])
 def test_the_picture_goes_once_it_may_not_be_sent_any_more(bucket, gateway, run, people, change):
     gateway.misbehave("never")

@@ -121,7 +121,7 @@ ENDLESS = {
 }
 
 
-@pytest.mark.security("Answers without end")
+@pytest.mark.security("Endless answers")
 @pytest.mark.parametrize("said", ENDLESS.values(), ids=ENDLESS)
 def test_an_answer_without_end_ends_at_a_limit(said, monkeypatch):
     monkeypatch.setattr(transport, "MAX_ANSWER_BYTES", 1_000_000)
@@ -136,20 +136,20 @@ def test_an_answer_without_end_ends_at_a_limit(said, monkeypatch):
     assert peak.most_bytes < 30_000_000
 
 
-@pytest.mark.security("Answers without end")
+@pytest.mark.security("Endless answers")
 def test_a_gigantic_pause_is_cut():
     error = submitted_to(whole(b"", b"Retry-After: " + b"9" * 4000, status=b"429 Slow down"))
     assert (type(error), error.retry_after) == (RateLimited, 300)
 
 
-@pytest.mark.security("Answers without end")
+@pytest.mark.security("Endless answers")
 def test_thousands_of_outputs_are_cut():
     images = [{"url": f"https://cdn.example/{number}.png"} for number in range(5_000)]
     said = submitted_to(whole(json.dumps({"images": images}).encode()))
     assert len(said.outputs) == schema.MAX_ANSWER_OUTPUTS
 
 
-@pytest.mark.security("Answers without end")
+@pytest.mark.security("Endless answers")
 def test_redirects_are_not_followed_however_many():
     asked = []
 
@@ -188,7 +188,7 @@ def test_an_answer_that_unpacks_to_much_is_cut_in_bounded_memory(times, monkeypa
     assert peak.most_bytes < 40_000_000
 
 
-@pytest.mark.security("Answers that are none")
+@pytest.mark.security("Malformed answers")
 def test_a_chain_of_encodings_without_end_is_no_answer():
     said = whole(b"x", b"Content-Encoding: " + b", ".join([b"gzip"] * 500))
     assert submitted_to(said).code == "broken_off"
@@ -225,7 +225,7 @@ NONE = {
 }
 
 
-@pytest.mark.security("Answers that are none")
+@pytest.mark.security("Malformed answers")
 @pytest.mark.parametrize("said", NONE.values(), ids=NONE)
 def test_what_is_no_answer_leaves_the_outcome_unknown(said):
     error = submitted_to(said)
@@ -233,19 +233,19 @@ def test_what_is_no_answer_leaves_the_outcome_unknown(said):
     assert str(error)
 
 
-@pytest.mark.security("Answers that are none")
+@pytest.mark.security("Malformed answers")
 def test_of_two_answers_in_one_the_first_counts():
     other = json.dumps({"request_id": "smuggled", "status": "QUEUED"}).encode()
     assert submitted_to(whole(OK) + whole(other)).request_id == "req-1"
 
 
-@pytest.mark.security("Answers that are none")
+@pytest.mark.security("Malformed answers")
 def test_a_key_that_is_said_twice_gives_one_answer():
     said = submitted_to(whole(b'{"request_id": "a", "request_id": "b", "status": "QUEUED"}'))
     assert said.request_id == "b"
 
 
-@pytest.mark.security("Answers that are none")
+@pytest.mark.security("Malformed answers")
 @pytest.mark.parametrize("kind", ["text/html", "image/png", "application/x-php", "\xff"])
 def test_a_lie_about_its_type_changes_nothing(kind):
     said = whole(OK, b"Content-Type: " + kind.encode("latin-1"))
@@ -389,7 +389,7 @@ def secure_gateway(monkeypatch, tmp_path):
         yield server
 
 
-@pytest.mark.security("What surrounds a request")
+@pytest.mark.security("Proxies, passwords and cookies")
 def test_no_password_of_this_machine_and_no_cookie_goes_to_the_gateway(
     secure_gateway, monkeypatch, tmp_path
 ):
@@ -405,7 +405,7 @@ def test_no_password_of_this_machine_and_no_cookie_goes_to_the_gateway(
         assert headers.keys().isdisjoint({"Authorization", "Cookie", "Proxy-Authorization"})
 
 
-@pytest.mark.security("What surrounds a request")
+@pytest.mark.security("Proxies, passwords and cookies")
 def test_a_certificate_for_another_name_gets_no_key(secure_gateway, monkeypatch):
     lookup = socket.getaddrinfo
 
@@ -420,7 +420,7 @@ def test_a_certificate_for_another_name_gets_no_key(secure_gateway, monkeypatch)
     assert secure_gateway.asked == []
 
 
-@pytest.mark.security("Status addresses elsewhere")
+@pytest.mark.security("Status addresses on other hosts")
 @pytest.mark.parametrize(
     ("base_url", "polling_url"),
     [
@@ -492,7 +492,7 @@ LARGE = {
 }
 
 
-@pytest.mark.security("Answers without end")
+@pytest.mark.security("Endless answers")
 @pytest.mark.parametrize("body", LARGE.values(), ids=LARGE)
 def test_a_large_answer_takes_little_memory_and_keeps_its_id(body):
     said = whole(body)

@@ -193,7 +193,7 @@ class TestMeanwhile:
         assert gateway.requests == []
         assert GatewayRequest.objects.get().charged == GatewayRequest.Charged.NO
 
-    @pytest.mark.security("Source addresses that are good no longer")
+    @pytest.mark.security("Source addresses that have expired")
     @REASONS
     def test_its_source_is_not_answered_any_more(self, gateway, image, client, settings, keep_in):
         path = path_in_flight(image)
@@ -242,7 +242,7 @@ class TestUnpublished:
         assert gateway.requests == []
         assert GatewayRequest.objects.get().charged == GatewayRequest.Charged.NO
 
-    @pytest.mark.security("Source addresses that are good no longer")
+    @pytest.mark.security("Source addresses that have expired")
     def test_its_source_is_not_answered_any_more(self, gateway, image, client):
         path = path_in_flight(image)
         assert client.get(path).status_code == 200
@@ -251,7 +251,7 @@ class TestUnpublished:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.security("Source addresses that are no good")
+@pytest.mark.security("Invalid source addresses")
 def test_a_sources_address_is_of_no_use_once_its_request_has_ended(site, run, image):
     """Over a real socket: the address that the gateway was given, used again."""
     want(image, SLOT)
@@ -265,7 +265,7 @@ def test_a_sources_address_is_of_no_use_once_its_request_has_ended(site, run, im
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.security("Source addresses that are good no longer")
+@pytest.mark.security("Source addresses that have expired")
 @pytest.mark.parametrize("change", [make_private, opt_out, unpublish])
 def test_a_gateway_that_comes_too_late_gets_nothing(site, run, image, change):
     """Between the request and the fetch somebody changes their mind."""

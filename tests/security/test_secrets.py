@@ -38,7 +38,7 @@ from wagtail_smart_resize.settings import settings as ours
 #: In two parts, so that no line of this file holds it where a report shows source lines.
 KEY = "-".join(["s3cret", "of", "this", "site"])
 
-written_down = pytest.mark.security("The key in what is written down")
+written_down = pytest.mark.security("The key in logs, pages and records")
 
 
 @pytest.fixture
