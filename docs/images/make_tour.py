@@ -6,7 +6,9 @@ Playwright and Pillow; CHROMIUM names the browser. The image is the one of the m
 
 import io
 import os
+import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from PIL import Image
@@ -15,8 +17,11 @@ from playwright.sync_api import Page, sync_playwright
 HERE = Path(__file__).parent
 #: Size of the window and of the moving picture, in pixels.
 WINDOW, SHOWN = {"width": 1200, "height": 620}, (960, 496)
-#: How long frames are shown, in milliseconds.
-LONG, SHORT = 2200, 90
+#: How long frames are shown, how long a screen moves, and how long a version is made, in milliseconds.
+LONG, SHORT = 2200, 110
+SETTLED, MADE = 900, 90_000
+
+Frame = tuple[Image.Image, int]
 
 
 def main(address: str, password: str) -> None:
@@ -39,30 +44,50 @@ def log_in(page: Page, address: str, password: str) -> None:
     page.goto(f"{address}/admin/images/?ordering=-created_at")
 
 
-def tour(page: Page, address: str):
+def tour(page: Page, address: str) -> Iterator[Frame]:
+    """Yield frames: the image's places, its hero, the AI version that is made for it, and its use."""
     page.get_by_role("link", name="A man before a wall").first.click()
-    image = page.url.rstrip("/").split("/")[-1]
-    page.goto(f"{address}/admin/images/{image}/smart-resize/")
+    page.wait_for_url(re.compile(r"/images/\d+/"))
+    image = re.search(r"/images/(\d+)/", page.url)[1]
+    screen = f"{address}/admin/images/{image}/smart-resize/"
+    page.goto(screen)
     page.wait_for_load_state("networkidle")
     yield shot(page), LONG
     page.locator("a.smart-resize-tile__link", has_text="Article hero").first.click()
-    page.get_by_text("Make an AI version").last.wait_for()
-    page.wait_for_timeout(800)
+    make = page.locator(".smart-resize-film").get_by_text("Make an AI version")
+    make.wait_for()
+    page.wait_for_timeout(SETTLED)
     yield shot(page), LONG
-    page.get_by_role("dialog").get_by_text("Make an AI version").click()
-    page.get_by_role("button", name="Make 1 AI version").click()
-    page.get_by_text("AI version 1").first.wait_for(timeout=60_000)
-    page.goto(f"{address}/admin/images/{image}/smart-resize/places/hero-3200/")
-    page.get_by_text("AI version 1").first.wait_for(timeout=60_000)
-    page.wait_for_timeout(1200)
+    make.click()
+    button = page.get_by_role("button", name="Make 1 AI version")
+    button.wait_for()
+    page.wait_for_timeout(SETTLED)
     yield shot(page), LONG
+    button.click()
+    place = page.locator("a.smart-resize-tile__link", has_text="Article hero").first
+    page.get_by_text("1 version").first.wait_for(timeout=MADE)
+    place.click()
+    page.get_by_role("button", name="Use this version").wait_for()
+    page.wait_for_timeout(SETTLED)
+    yield shot(page), LONG
+    page.keyboard.press("2")
+    handle = page.get_by_label("How much of the original is shown")
+    handle.wait_for()
+    page.wait_for_timeout(SETTLED)
+    for value in (500, 650, 800, 900, 750, 600, 450, 300, 150, 50):
+        handle.fill(str(value))
+        yield shot(page), SHORT
+    yield shot(page), LONG // 2
+    page.get_by_role("button", name="Use this version").click()
+    page.wait_for_timeout(SETTLED)
+    yield shot(page), 2 * LONG
 
 
 def shot(page: Page) -> Image.Image:
     return Image.open(io.BytesIO(page.screenshot())).convert("RGB").resize(SHOWN)
 
 
-def save(frames) -> None:
+def save(frames: list[Frame]) -> None:
     pictures = [picture.quantize(160, dither=Image.Dither.NONE) for picture, _duration in frames]
     pictures[0].save(
         HERE / "tour.gif",
