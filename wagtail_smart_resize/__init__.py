@@ -1,3 +1,3 @@
 """Recomposes Wagtail's pictures for a shape, where a crop would cut them badly."""
 
-__version__ = "0.1.0"
+__version__ = "0.9.0"

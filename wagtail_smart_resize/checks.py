@@ -27,6 +27,7 @@ from . import compat
 from .integrity import extra
 from .settings import DICT_NAME, Settings, settings
 
+DOCUMENTATION = "https://wagtail-smart-resize.readthedocs.io/en/latest/"
 #: Host of the `WAGTAILADMIN_BASE_URL` that `wagtail start` writes.
 STARTED_WITH = "example.com"
 INCLUDE_LINE = 'path("smart-resize/", include("wagtail_smart_resize.urls"))'
@@ -55,7 +56,7 @@ def check_site(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     unusable: list[CheckMessage] = [
         Error(
             problem,
-            hint="docs/reference/settings.md lists what each setting may hold.",
+            hint=f"What each setting may hold: {DOCUMENTATION}reference/settings/",
             id="wagtail_smart_resize.E001",
         )
         for problem in settings.problems()

@@ -17,7 +17,7 @@ from playwright.sync_api import Page, sync_playwright
 HERE = Path(__file__).parent
 #: Size of the window and of the moving picture, in pixels.
 WINDOW, SHOWN = {"width": 1200, "height": 620}, (960, 496)
-#: How long frames are shown, how long a screen moves, and how long a version is made, in milliseconds.
+#: How long frames are shown, a screen moves, and a version is made, in milliseconds.
 LONG, SHORT = 2200, 110
 SETTLED, MADE = 900, 90_000
 
@@ -45,7 +45,7 @@ def log_in(page: Page, address: str, password: str) -> None:
 
 
 def tour(page: Page, address: str) -> Iterator[Frame]:
-    """Yield frames: the image's places, its hero, the AI version that is made for it, and its use."""
+    """Yield frames: the places of the image, its hero, the AI version that is made, and its use."""
     page.get_by_role("link", name="A man before a wall").first.click()
     page.wait_for_url(re.compile(r"/images/\d+/"))
     image = re.search(r"/images/(\d+)/", page.url)[1]

@@ -6,12 +6,15 @@ import dataclasses
 import datetime as dt
 import json
 import re
+import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
+import yaml
 from django.apps import apps
 from django.conf import settings as django_settings
 from django.core.management import BaseCommand, get_commands, load_command_class
@@ -19,6 +22,7 @@ from django.template import Template, engines
 from django.template.library import import_library
 from django.test import override_settings
 from django.urls import reverse
+from django.utils.module_loading import import_string
 from support import paths
 from support.factories import photo, plain_image, published_page
 from support.paths import ROOT, TESTS
@@ -111,26 +115,69 @@ def anchors(page):
     return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
 
 
+#: Where the project is shown, and what lies there: a folder, and what its pages end with there.
+REPOSITORY = "https://github.com/wagtail-smart-resize/wagtail-smart-resize"
+SHOWN_AT = {
+    f"{REPOSITORY}/blob/main/": (ROOT, ""),
+    REPOSITORY.replace("github.com", "raw.githubusercontent.com") + "/main/": (ROOT, ""),
+    "https://wagtail-smart-resize.readthedocs.io/en/latest/": (paths.DOCS, ".md"),
+}
+
+
 def links():
     for page in PAGES:
-        for target in re.findall(r"\]\(([^)]+)\)", BLOCK.sub("", page.read_text())):
-            if "://" not in target and not target.startswith("mailto:"):
-                yield pytest.param(page, target, id=f"{page.stem} {target}")
+        for target in re.findall(r"\]\(([^)\s]+)\)", BLOCK.sub("", page.read_text())):
+            if not target.startswith("mailto:") and (there := place(page, target)):
+                yield pytest.param(page, *there, id=f"{page.stem} {target}")
 
 
-@pytest.mark.parametrize(("page", "target"), list(links()))
-def test_link_leads_somewhere(page, target):
+def place(page, target):
+    """The file and the anchor that a link leads to; None if it leads out of the project."""
     path, _, anchor = target.partition("#")
-    there = (page.parent / path).resolve() if path else page
-    assert there.exists(), f"{page.name}: there is no {path}"
+    if "://" not in path:
+        return (page.parent / path).resolve() if path else page, anchor
+    for address, (folder, ending) in SHOWN_AT.items():
+        if path.startswith(address):
+            name = path.removeprefix(address).rstrip("/") or "index"
+            return folder / f"{name}{ending}", anchor
+    return None
+
+
+@pytest.mark.parametrize(("page", "there", "anchor"), list(links()))
+def test_link_leads_somewhere(page, there, anchor):
+    assert there.exists(), f"{page.name}: there is no {there}"
     if anchor:
         assert anchor in anchors(there), f"{page.name}: {there.name} has no heading {anchor}"
 
 
-def test_index_lists_every_page():
-    named = set(re.findall(r"\]\((\w[\w/-]*\.md)\)", text_of("index")))
-    pages = {page.relative_to(paths.DOCS).as_posix() for page in DOCS if page.stem != "index"}
-    assert named == pages
+@pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md"])
+def test_what_is_shown_elsewhere_links_by_whole_addresses(page):
+    """A package index shows the one, and the site of releases the other, without the rest."""
+    targets = re.findall(r"\]\(([^)\s]+)\)", (ROOT / page).read_text())
+    assert [each for each in targets if "://" not in each] == []
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text().splitlines()) < 200
+
+
+def test_the_index_names_every_page():
+    trees = re.findall(r":caption: .+?\n\n(.*?)\n:::", text_of("index"), flags=re.DOTALL)
+    named = [name for tree in trees for name in tree.split()]
+    pages = {page.relative_to(paths.DOCS).with_suffix("").as_posix() for page in DOCS}
+    assert sorted(named) == sorted(pages - {"index"})
+
+
+def words(page):
+    """The number of words on a page, without the addresses of its links."""
+    text = re.sub(r"\]\([^)]*\)", "]", page.read_text())
+    return sum(1 for word in text.split() if re.search(r"\w", word))
+
+
+def test_what_users_read_is_no_longer_than_it_has_to_be():
+    for_developers = (paths.DOCS / "design", paths.DOCS / "evidence")
+    pages = [page for page in DOCS if page.parent not in for_developers]
+    assert sum(map(words, [ROOT / "README.md", *pages])) <= 20_000
 
 
 def test_every_measurement_has_its_table():
@@ -166,7 +213,8 @@ def test_what_is_imported_is_there(code):
 
 @pytest.mark.parametrize("code", blocks("html", "html+django"))
 def test_django_template_compiles(code):
-    Template("{% load wagtailimages_tags %}" + code)
+    whole = code if code.startswith("{% extends") else "{% load wagtailimages_tags %}" + code
+    Template(whole)
 
 
 @pytest.mark.parametrize("code", blocks("jinja"))
@@ -196,7 +244,45 @@ def test_unit_parses(code):
 
 def test_every_block_has_a_language_that_is_checked():
     languages = {language for page in PAGES for language, _code in BLOCK.findall(page.read_text())}
-    assert languages <= {"", "python", "html", "html+django", "jinja", "bash", "sh", "ini", "diff"}
+    assert languages <= {
+        *("", "python", "html", "html+django", "jinja", "bash", "sh", "ini", "diff"),
+        *("nginx", "toml", "yaml"),
+    }
+
+
+@pytest.mark.parametrize("code", blocks("toml"))
+def test_toml_parses_and_runs_what_there_is(code):
+    processes = tomllib.loads(code)["processes"]
+    assert processes["worker"].split()[-1] in get_commands()
+
+
+def test_compose_gives_each_process_the_time_that_it_needs():
+    (code,) = (each.values[0] for each in blocks("yaml"))
+    services = yaml.safe_load(code)["services"]
+    assert services["worker"]["command"].split()[-1] in get_commands()
+    grace = {name: each.get("stop_grace_period") for name, each in services.items()}
+    told = " ".join(text_of("running").split())
+    assert (grace["web"], grace["worker"]) == ("30s", "90s")
+    assert "Give web processes 30 seconds to end" in told
+    assert "and the worker 90" in told
+
+
+@pytest.mark.parametrize("code", blocks("nginx"))
+def test_nginx_takes_it(code, tmp_path):
+    nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+    if nginx is None:
+        pytest.skip("nginx is not installed here")
+    whole = f"events {{}}\nhttp {{ server {{ listen 127.0.0.1:8099; {code} }} }}\n"
+    (tmp_path / "nginx.conf").write_text(f"pid {tmp_path}/pid;\nerror_log stderr;\n{whole}")
+    command = [nginx, "-t", "-c", str(tmp_path / "nginx.conf"), "-p", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_nginx_lets_through_where_the_pictures_are():
+    (code,) = (each.values[0] for each in blocks("nginx"))
+    path = reverse("smart_resize:source", args=["token"])
+    assert path.startswith(re.search(r"location (\S+) {", code)[1])
 
 
 def settings_blocks():
@@ -222,6 +308,11 @@ def test_settings_can_be_used(code, monkeypatch):
         ours = written["WAGTAIL_SMART_RESIZE"]
         with override_settings(WAGTAIL_SMART_RESIZE=ours, STORAGES=storages):
             assert settings.problems() == []
+    for name in ("CACHES", "STORAGES", "WAGTAILFRONTENDCACHE"):
+        for each in written.get(name, {}).values():
+            # django-storages is no dependency of these tests; the suite of storages has it.
+            if not each["BACKEND"].startswith("storages."):
+                assert import_string(each["BACKEND"])
 
 
 def module(**members):
@@ -247,6 +338,12 @@ def test_what_is_typed_in_a_shell_runs(code):
     image = photo(title="Rocket")
     want(image, "200x200")
     exec(compile(code, "docs", "exec"), {})
+
+
+def test_the_tutorial_installs_as_the_readme_does():
+    readme = (ROOT / "README.md").read_text()
+    (install,) = (code for _, code in BLOCK.findall(readme) if "cat >>" in code)
+    assert install in text_of("tutorial")
 
 
 def test_listeners_of_the_example_listen():
@@ -431,6 +528,7 @@ def test_usage_of_a_command_is_that_of_its_parser(name):
 
 #: Settings of Django, Wagtail and the packages that the docs speak of, and what is no setting.
 OTHERS_NAMES = {
+    "SMART_RESIZE_API_KEY",
     "BENCH_PLANS",
     "CACHES",
     "DATABASE_ROUTERS",

@@ -27,7 +27,7 @@ MOST_STRETCH = 1.25
 #: Standard deviation of the blur next to the edge and far away, as shares of the height.
 NEAR_BLUR, FAR_BLUR = 0.006, 0.1
 #: From where to where the blur grows: in widths of the border, and for the far one also in heights.
-NEAR_ENDS, FAR_BEGINS, FAR_ENDS, FAR_HEIGHTS = 0.3, 0.3, 1.5, 0.2
+NEAR_ENDS, FAR_BEGINS, FAR_ENDS, FAR_HEIGHTS = 0.9, 0.5, 1.6, 0.2
 #: The farthest that grain goes from its mean, of 255, and the side of what is repeated.
 GRAIN, GRAIN_SIDE = 7, 256
 #: How much of the room may go from one side to the other: by the borders, and by chance.

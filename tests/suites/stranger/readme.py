@@ -9,16 +9,17 @@ README = ROOT / "README.md"
 BLOCK = re.compile(r"^```([\w+]+)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 
 
+#: Where the README's command installs from, until the package index has a release.
+REPOSITORY = " @ git+https://github.com/wagtail-smart-resize/wagtail-smart-resize"
+
+
 @dataclass(frozen=True)
 class ReadmeSteps:
     """The code in the README's first example and in its section "Install", in order."""
 
     install: str
-    settings: str
-    urls: str
-    migrate: str
-    sandbox_settings: str
     sandbox: str
+    runserver: str
     tag: str
 
 
@@ -28,14 +29,7 @@ def read_steps() -> ReadmeSteps:
     text = README.read_text()
     section = text.partition("\n## Install\n")[2].partition("\n## ")[0]
     found = BLOCK.findall(section)
-    assert [language for language, _code in found] == [
-        "sh",
-        "python",
-        "python",
-        "sh",
-        "python",
-        "sh",
-    ]
+    assert [language for language, _code in found] == ["sh", "sh", "sh"]
     language, tag = BLOCK.search(text).groups()
     assert language == "html+django"
     return ReadmeSteps(*(code for _language, code in found), tag=tag.strip())
