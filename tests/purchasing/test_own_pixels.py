@@ -103,6 +103,13 @@ def test_for_the_same_focal_area_it_is_made_once(image):
     assert Candidate.objects.filter(derived_from=bought).count() == 2
 
 
+def test_what_is_there_already_is_found_without_reading_a_picture(image):
+    bought = version_of(image, "garbled")
+    derived = keep_pixels(bought, image)
+    bought.file.storage.delete(bought.file.name)
+    assert keep_pixels(bought, image) == derived
+
+
 def test_without_a_focal_area_all_of_it_is_laid():
     image = photo("astronaut.png")
     derived = keep_pixels(version_of(image), image)

@@ -1,6 +1,7 @@
 """A site as `wagtail start` creates it, in a virtual environment of its own, and its processes."""
 
 import os
+import re
 import shlex
 import subprocess
 import urllib.error
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
+from support.paths import PAGES
 from support.waiting import until
 
 PASSWORD = "a-long-way-from-home"
@@ -20,23 +22,14 @@ COMMAND_SECONDS = 240
 TEMPLATE = "home/templates/home/home_page.html"
 OLD_TAG = "{% image page.photo fill-1200x630 %}"
 
-MODEL = """
-from django.db import models
-from wagtail.admin.panels import FieldPanel
-from wagtail.models import Page
 
-
-class HomePage(Page):
-    photo = models.ForeignKey(
-        "wagtailimages.Image", null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+def _of_tutorial(language: str) -> str:
+    """Return the tutorial's first block in a language."""
+    found = re.search(
+        rf"^```{re.escape(language)}\n(.*?)^```$", PAGES["tutorial"].read_text(), re.M | re.S
     )
-    content_panels = [*Page.content_panels, FieldPanel("photo")]
-"""
-
-PAGE = f"""{{% extends "base.html" %}}
-{{% load wagtailimages_tags %}}
-{{% block content %}}<main>{OLD_TAG}</main>{{% endblock %}}
-"""
+    assert found, f"the tutorial has no {language}"
+    return found[1]
 
 
 class NewSite:
@@ -55,8 +48,8 @@ class NewSite:
         pins = " ".join(f"{name}=={version(name)}" for name in ("wagtail", "Django"))
         self.type(f"pip install --quiet {pins}", at=self._venv.parent)
         self.type("wagtail start mysite", at=self._venv.parent)
-        self.write("home/models.py", MODEL)
-        self.write(TEMPLATE, PAGE)
+        self.write("home/models.py", _of_tutorial("python"))
+        self.write(TEMPLATE, _of_tutorial("html+django"))
         self.type("python manage.py makemigrations --verbosity 0 home")
         self.type("python manage.py migrate --verbosity 0")
         self.type(
