@@ -322,7 +322,9 @@ def test_they_did_race(race):
     assert counts["decided"] > 50
     assert counts["undone"] > 5
     assert counts["asked"] > PROCESSES
-    assert counts["flipped"] > 5
+    # How many of them it wins from the others is a matter of luck.
+    assert counts["raced for a flip"] > 20
+    assert counts["flipped"] > 0
     assert counts["repair"] >= PROCESSES
     assert race.refusals > 5
 
