@@ -26,7 +26,7 @@ logger = get_logger(__name__)
 
 #: Longer side in pixels to which the original is reduced as it is read.
 READ_SIDE_PIXELS = 1600
-#: A check takes some 120 MB for half a second.
+#: A check takes some 90 MB for half a second.
 _one_at_a_time = threading.Lock()
 
 
