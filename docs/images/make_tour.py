@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 #: Size of the window and of the moving picture, in pixels.
 WINDOW, SHOWN = {"width": 1200, "height": 620}, (960, 496)
 #: How long frames are shown, a screen moves, and a version is made, in milliseconds.
-LONG, SHORT = 2200, 110
+LONG, SHORT = 2200, 160
 SETTLED, MADE = 900, 90_000
 
 Frame = tuple[Image.Image, int]
@@ -74,7 +74,7 @@ def tour(page: Page, address: str) -> Iterator[Frame]:
     handle = page.get_by_label("How much of the original is shown")
     handle.wait_for()
     page.wait_for_timeout(SETTLED)
-    for value in (500, 650, 800, 900, 750, 600, 450, 300, 150, 50):
+    for value in (500, 750, 900, 600, 300, 50):
         handle.fill(str(value))
         yield shot(page), SHORT
     yield shot(page), LONG // 2
@@ -88,7 +88,7 @@ def shot(page: Page) -> Image.Image:
 
 
 def save(frames: list[Frame]) -> None:
-    pictures = [picture.quantize(160, dither=Image.Dither.NONE) for picture, _duration in frames]
+    pictures = [picture.quantize(128, dither=Image.Dither.NONE) for picture, _duration in frames]
     pictures[0].save(
         HERE / "tour.gif",
         save_all=True,
