@@ -46,7 +46,7 @@ def main() -> int:
         (folder / "examples.py").write_text(PREAMBLE + "\n\n".join(map(example, SECTIONS)))
         (folder / "fields.py").write_text((HERE / "fields.py").read_text())
         (folder / "mypy.ini").write_text(CONFIGURATION)
-        command = [sys.executable, "-m", "mypy", "examples.py", "fields.py"]
+        command = [sys.executable, "-m", "mypy", "--show-traceback", "examples.py", "fields.py"]
         return subprocess.run(command, cwd=folder).returncode
 
 
