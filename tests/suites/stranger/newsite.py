@@ -33,12 +33,12 @@ def _of_tutorial(language: str) -> str:
 
 
 class NewSite:
-    """A site whose virtual environment and project are in `folder`; pip gets `constraints`."""
+    """A site whose virtual environment and project are in `folder`; `wheel` is to be installed."""
 
-    def __init__(self, folder: Path, constraints: Path) -> None:
+    def __init__(self, folder: Path, wheel: Path) -> None:
         self.project = folder / "mysite"
+        self.wheel = wheel
         self._venv = folder / "venv"
-        self._constraints = constraints
 
     # Before this package is installed
 
@@ -59,9 +59,9 @@ class NewSite:
     # Commands and edits
 
     def type(self, line: str, at: Path | None = None) -> str:
-        """Run a line in a shell and return its output; it must succeed."""
+        """Run lines in a shell and return their output; each must succeed."""
         done = subprocess.run(
-            ["sh", "-c", line],
+            ["sh", "-ec", line],
             cwd=at or self.project,
             env=self.environment,
             stdin=subprocess.DEVNULL,
@@ -120,7 +120,6 @@ class NewSite:
         return inherited | {
             "DJANGO_SUPERUSER_PASSWORD": PASSWORD,
             "PATH": f"{self._venv / 'bin'}{os.pathsep}{os.environ['PATH']}",
-            "PIP_CONSTRAINT": str(self._constraints),
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             "PYTHONUNBUFFERED": "1",
             "VIRTUAL_ENV": str(self._venv),

@@ -49,13 +49,11 @@ def tab():
 
 @pytest.fixture
 def new_site(tab, tmp_path):
-    """Create a working site. The wheel replaces what the package index will have."""
+    """Create a working site, and the wheel that takes the place of the repository."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(README.parent)
         wheel = tmp_path / flit_core.buildapi.build_wheel(str(tmp_path))
-    constraints = tmp_path / "constraints.txt"
-    constraints.write_text(f"wagtail-smart-resize @ {wheel.as_uri()}\n")
-    site = NewSite(tmp_path, constraints)
+    site = NewSite(tmp_path, wheel)
     site.start()
     return site
 
@@ -76,7 +74,7 @@ def test_the_readme_leads_from_a_new_site_to_a_recomposed_picture(new_site, tab,
     # Nothing else is changed.
     def as_here(text):
         text = text.replace("8899", sandbox_port).replace("8000", site_port)
-        return text.replace(REPOSITORY, "")
+        return text.replace(REPOSITORY, f" @ {new_site.wheel.as_uri()}")
 
     runserver = f"{readme.runserver.strip()} --noreload 127.0.0.1:{site_port}"
     with new_site.running(runserver, url):
