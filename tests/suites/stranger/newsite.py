@@ -114,7 +114,7 @@ class NewSite:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Return a new user's environment: nothing of ours but where pip finds the wheel."""
+        """Return a new user's environment: nothing of ours is in it."""
         ours = ("PYTHON", "DJANGO_", "TOX_", "VIRTUAL_ENV", "COV_")
         inherited = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
         return inherited | {
