@@ -66,14 +66,11 @@ class Features:
         """Return the points of this picture and of the other that look the same."""
         if len(self) < 2 or len(other) < 2:
             return self.points[:0], other.points[:0]
-        # All have the length 1: their distance follows from their product.
-        alike = self.looks @ other.looks.T
-        rows, best = np.arange(len(self)), alike.argmax(axis=1)
-        nearest = 2 - 2 * alike[rows, best]
-        alike[rows, best] = -1
-        next_best = 2 - 2 * alike.max(axis=1)
-        sure = nearest < DISTINCT**2 * next_best
-        return self.points[sure], other.points[best[sure]]
+        # A product of matrices would be faster, but numpy's library has threads that go on waiting.
+        pairs = cv2.BFMatcher(cv2.NORM_L2).knnMatch(self.looks, other.looks, k=2)
+        sure = [best for best, next_best in pairs if best.distance < DISTINCT * next_best.distance]
+        ours, theirs = [each.queryIdx for each in sure], [each.trainIdx for each in sure]
+        return self.points[ours], other.points[theirs]
 
     def mirrored(self, width: int) -> "Features":
         """Return the points of the mirrored picture, `width` pixels wide, without a second search.
