@@ -1,8 +1,8 @@
 """Draws what lies around a picture in a wider or taller canvas.
 
-The picture stays whole. Its border, as far as it looks like the edge, is stretched a little, and
-goes on beyond the edge mirrored, the wider and the more blurred the farther away: what is far away
-is hardly more than its colours. Grain lies over the blur, as over a photograph.
+The picture stays whole and as it is. Its border, as far as it looks like the edge, goes on beyond
+the edge mirrored, the wider and the more blurred the farther away: what is far away is hardly more
+than its colours. Grain lies over the blur, as over a photograph.
 """
 
 import itertools
@@ -21,9 +21,7 @@ STRIPS = 48
 ALIKE = 22
 #: Least and largest width of a border, and of what gives its colours to what is far away, as shares
 #: of the picture's width.
-LEAST_BORDER, MOST_BORDER, FAR_BORDER = 0.06, 0.4, 0.3
-#: The most that a border is stretched within the picture.
-MOST_STRETCH = 1.25
+LEAST_BORDER, MOST_BORDER, FAR_BORDER = 0.06, 0.2, 0.3
 #: Standard deviation of the blur next to the edge and far away, as shares of the height.
 NEAR_BLUR, FAR_BLUR = 0.006, 0.1
 #: From where to where the blur grows: in widths of the border, and for the far one also in heights.
@@ -63,9 +61,10 @@ def _widened(picture: Image.Image, size: Pair, variant: random.Random) -> Image.
     before = round(room * (at_left + variant.uniform(-BY_CHANCE, BY_CHANCE)))
     canvas = Image.new("RGB", size)
     canvas.paste(whole, (before, 0))
-    side = _side(whole, right, room - before, variant)
-    canvas.paste(side, (width - side.width, 0))
-    canvas.paste(ImageOps.mirror(_side(mirrored, left, before, variant)), (0, 0))
+    if after := room - before:
+        canvas.paste(_beyond(whole, right, after, variant), (width - after, 0))
+    if before:
+        canvas.paste(ImageOps.mirror(_beyond(mirrored, left, before, variant)), (0, 0))
     return canvas
 
 
@@ -80,24 +79,11 @@ def _border(picture: Image.Image) -> int:
     return max(1, round(picture.width * share))
 
 
-def _side(picture: Image.Image, border: int, room: int, variant: random.Random) -> Image.Image:
-    """Return the right border of a picture, and `room` pixels of what lies beyond it."""
-    stretched = round(border * min(MOST_STRETCH, 1 + room / 3 / border))
-    beyond = border + room - stretched
-    own = picture.crop((picture.width - border, 0, *picture.size))
-    side = Image.new("RGB", (border + room, picture.height))
-    side.paste(own.resize((stretched, picture.height), Image.Resampling.BICUBIC))
-    if beyond:
-        drawn = _beyond(picture, border, beyond, stretched / border)
-        side.paste(ImageChops.add(drawn, _grain(drawn.size, variant), offset=-128), (stretched, 0))
-    return side
-
-
-def _beyond(picture: Image.Image, border: int, room: int, stretch: float) -> Image.Image:
-    """Return what lies to the right of the picture, whose border was stretched."""
+def _beyond(picture: Image.Image, border: int, room: int, variant: random.Random) -> Image.Image:
+    """Return `room` pixels of what lies to the right of the picture."""
     size = room, picture.height
     drawn = _repeated(picture, border, 1).transform(
-        size, Image.Transform.MESH, list(_slower(border, size, stretch)), Image.Resampling.BILINEAR
+        size, Image.Transform.MESH, list(_slower(border, size)), Image.Resampling.BILINEAR
     )
     far_border = max(1, round(picture.width * FAR_BORDER))
     times = -(-room // far_border)
@@ -106,7 +92,7 @@ def _beyond(picture: Image.Image, border: int, room: int, stretch: float) -> Ima
     far_ends = 1 + FAR_ENDS * border + FAR_HEIGHTS * size[1]
     drawn.paste(_blurred(drawn, NEAR_BLUR * size[1]), mask=_ramp(size, 0, near_ends))
     drawn.paste(_blurred(far, FAR_BLUR * size[1]), mask=_ramp(size, FAR_BEGINS * border, far_ends))
-    return drawn
+    return ImageChops.add(drawn, _grain(size, variant), offset=-128)
 
 
 def _repeated(picture: Image.Image, width: int, times: int) -> Image.Image:
@@ -119,13 +105,13 @@ def _repeated(picture: Image.Image, width: int, times: int) -> Image.Image:
     return row
 
 
-def _slower(border: int, size: Pair, stretch: float) -> Iterator[Strip]:
-    """Yield strips that show the border at first as it was stretched, and then wider and wider."""
+def _slower(border: int, size: Pair) -> Iterator[Strip]:
+    """Yield strips that show the border at first as it is, and then wider and wider."""
     room, height = size
-    power = room / border / stretch
+    power = room / border
 
     def at(x: float) -> float:
-        return border * (1 - (1 - x / room) ** power) if power > 1 else x / stretch
+        return border * (1 - (1 - x / room) ** power) if power > 1 else x
 
     edges = sorted({room * number // STRIPS for number in range(STRIPS + 1)})
     for start, end in itertools.pairwise(edges):
