@@ -322,9 +322,7 @@ def test_they_did_race(race):
     assert counts["decided"] > 50
     assert counts["undone"] > 5
     assert counts["asked"] > PROCESSES
-    # How many of them it wins from the others is a matter of luck.
-    assert counts["raced for a flip"] > 20
-    assert counts["flipped"] > 0
+    assert counts["flipped"] > 5
     assert counts["repair"] >= PROCESSES
     assert race.refusals > 5
 
