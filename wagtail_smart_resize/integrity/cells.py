@@ -90,8 +90,8 @@ def _compare(
     side, reach = max(8, side), int(farthest) + 1
     rows, columns = ours.shape[0] // side, ours.shape[1] // side
     whole = _blocks(seen, side).mean(axis=(1, 3)) >= WHOLE
-    spread = _blocks(ours[..., 0], side).std(axis=(1, 3))
     light, theirs_light = (np.ascontiguousarray(each[..., 0]) for each in (ours, theirs))
+    spread = _blocks(light, side).std(axis=(1, 3))
     agreement = np.full((rows, columns), np.nan, np.float32)
     places = np.zeros((rows, columns, 2), np.int32)
     drift = np.full((rows, columns, 2), np.nan, np.float32)
@@ -109,7 +109,7 @@ def _compare(
         if found > SURE:
             drift[row, column] = from_left + right - left, from_top + down - top
     flat = whole & (spread < FLAT)
-    agreement[flat] = _flat_agreement(light, theirs_light, side)[flat]
+    agreement[flat] = _flat_agreement(light, theirs_light, spread, side)[flat]
     agreement *= _colour_agreement(ours, theirs, places, side, tint)
     detail = np.where(whole, np.clip(spread, FLAT, MOST_DETAIL), 0).astype(np.float32)
     return Cells(side, agreement, detail, drift)
@@ -200,11 +200,14 @@ def _colour_agreement(
     return np.clip(1 - (np.hypot(away[..., 0], away[..., 1]) - 10) / 40, 0, 1)
 
 
-def _flat_agreement(ours: Floats, theirs: Floats, side: int) -> Floats:
-    """Return by cell how well it agrees if it is calm: nothing may have appeared, and no light."""
+def _flat_agreement(ours: Floats, theirs: Floats, spread: NDArray[Any], side: int) -> Floats:
+    """Return by cell how well it agrees if it is calm: nothing may have appeared, and no light.
+
+    `spread`: the standard deviation of each cell of ours.
+    """
     own, other = _blocks(ours, side), _blocks(theirs, side)
     lighter = np.abs(other.mean(axis=(1, 3)) - own.mean(axis=(1, 3)))
-    busier = np.abs(other.std(axis=(1, 3)) - own.std(axis=(1, 3)))
+    busier = np.abs(other.std(axis=(1, 3)) - spread)
     calm = 1 - np.maximum(lighter - 20, 0) / 60 - np.maximum(busier - 4, 0) / 20
     return np.clip(calm, 0, 1)
 
