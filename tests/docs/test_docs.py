@@ -24,6 +24,7 @@ from django.test import override_settings
 from django.urls import reverse
 from django.utils.module_loading import import_string
 from support import paths
+from support.code_blocks import BLOCK
 from support.factories import photo, plain_image, published_page
 from support.paths import ROOT, TESTS
 from support.purchases import again, only, want
@@ -71,8 +72,6 @@ pytestmark = pytest.mark.any_version
 PACKAGE = Path(wagtail_smart_resize.__file__).parent
 DOCS = sorted(paths.PAGES.values())
 PAGES = [*DOCS, *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG"))]
-
-BLOCK = re.compile(r"^```([\w+]*)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 
 
 def text_of(name):

@@ -1,11 +1,11 @@
 """A site that leaves us as docs/operations/upgrades.md says: its pages go on, without our app."""
 
 import os
-import re
 import subprocess
 import sys
 
 import pytest
+from support.code_blocks import blocks_in
 from support.paths import PAGES, PHOTOS
 
 PAGE = PAGES["upgrades"].read_text()
@@ -90,7 +90,7 @@ assert "wagtail_smart_resize" not in sys.modules
 
 
 def alias():
-    return next(code for code in re.findall(r"```python\n(.*?)```", PAGE, re.S) if "hooks" in code)
+    return next(code for code in blocks_in("python", PAGE) if "hooks" in code)
 
 
 @pytest.fixture

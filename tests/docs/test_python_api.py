@@ -4,6 +4,7 @@ import inspect
 import re
 
 import pytest
+from support.code_blocks import blocks_in
 from support.factories import candidate, photo, recomposition
 from support.paths import PAGES
 from support.people import make_people
@@ -31,7 +32,6 @@ pytestmark = pytest.mark.any_version
 PAGE = PAGES["python"].read_text()
 SIGNALS = PAGES["signals"].read_text()
 NAMED = set(re.findall(r"`([\w.]+)", PAGE))
-BLOCK = re.compile(r"^```python\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 #: In a span or a block of code of any page.
 SHOWN = {
     name
@@ -90,7 +90,7 @@ def test_examples_run(configure, capsys, monkeypatch):
     row = recomposition(image, "200x400", purchase="idle")
     chosen = candidate(row)
     names = {"image": image, "user": people.superuser}
-    for code in BLOCK.findall(PAGE):
+    for code in blocks_in("python", PAGE):
         exec(compile(code, "docs/reference/python.md", "exec"), names)
     row.refresh_from_db()
     # Chosen by one example, and left for the crop by the next line of it.
@@ -108,7 +108,7 @@ def test_examples_run(configure, capsys, monkeypatch):
 @pytest.mark.django_db
 def test_who_asked_is_told_as_in_the_example():
     told = re.split(r"^## Tell whoever asked$", SIGNALS, flags=re.MULTILINE)[1]
-    (code,) = BLOCK.findall(told.split("\n## ")[0])
+    (code,) = blocks_in("python", told.split("\n## ")[0])
     names = {}
     exec(compile(code, "docs/reference/signals.md", "exec"), names)
     mails = []

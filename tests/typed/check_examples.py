@@ -10,8 +10,10 @@ import tempfile
 import textwrap
 from pathlib import Path
 
+from support.code_blocks import blocks_in
+from support.paths import PAGES
+
 HERE = Path(__file__).parent
-REFERENCE = HERE.parents[1] / "docs" / "reference"
 #: Sections of python.md whose examples are statements about an image, for a user.
 SECTIONS = ("Ask", "Read the state", "Decide", "Call off, and stop all", "Keep an image in")
 PREAMBLE = """
@@ -32,12 +34,11 @@ django_settings_module = support.settings
 
 def example(section: str) -> str:
     """Return a section's example as a function."""
-    text = (REFERENCE / "python.md").read_text()
+    text = PAGES["python"].read_text()
     part = re.split(rf"^## {section}$", text, flags=re.MULTILINE)[1].split("\n## ")[0]
-    code = re.search(r"^```python\n(.*?)^```$", part, re.MULTILINE | re.DOTALL)
-    assert code, section
+    code = blocks_in("python", part)[0]
     name = re.sub(r"\W+", "_", section.lower())
-    return f"def {name}(image: Image, user: User) -> None:\n{textwrap.indent(code[1], '    ')}"
+    return f"def {name}(image: Image, user: User) -> None:\n{textwrap.indent(code, '    ')}"
 
 
 def main() -> int:

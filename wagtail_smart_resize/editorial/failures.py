@@ -95,8 +95,8 @@ _FAILURES: dict[str, Failure] = {
         _("Change the prompt, or use another image, then try again."),
     ),
     "http_413": Failure(
-        _("The image is too large for the service."),
-        _("Upload a smaller version of the image, then try again."),
+        _("The image or the prompt is too large for the service."),
+        _("Upload a smaller version of the image, or shorten the prompt, then try again."),
     ),
 }
 _FAMILIES: tuple[tuple[str, Failure], ...] = (

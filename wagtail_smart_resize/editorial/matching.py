@@ -48,7 +48,7 @@ def _box_checked(image: SiteImage, candidate: Candidate) -> list[float] | None:
     if not report.measures.found:
         # Pillow's own way may still find what the check does not.
         return None
-    width, height = _size_of(image, candidate)
+    width, height = candidate.source_size or (image.width, image.height)
     shown = part_shown(candidate)
     left, top = moved(report.measures.matrix, 0, 0)
     scale = report.measures.scale
@@ -58,13 +58,6 @@ def _box_checked(image: SiteImage, candidate: Candidate) -> list[float] | None:
         scale * width / shown.width,
         scale * height / shown.height,
     ]
-
-
-def _size_of(image: SiteImage, candidate: Candidate) -> Size:
-    """Return the image's size as displayed, which the request has read from the file."""
-    request = candidate.bought_with
-    known = request.source_size if request else None
-    return known or Size(image.width, image.height)
 
 
 class Part(NamedTuple):

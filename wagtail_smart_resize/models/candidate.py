@@ -107,6 +107,12 @@ class Candidate(ConditionalUpdateModel):
         return self.derived_from.request if self.derived_from else self.request
 
     @property
+    def source_size(self) -> Size | None:
+        """Return the original's size as displayed, which its request has read from the file."""
+        request = self.bought_with
+        return request.source_size if request else None
+
+    @property
     def checked(self) -> Report | None:
         """Return what the check against the original has found; None if it was not checked."""
         return Report.from_json(self.report) if self.report else None

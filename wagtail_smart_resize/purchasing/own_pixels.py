@@ -13,7 +13,6 @@ from PIL import Image
 
 from wagtail_smart_resize.core import storage_errors
 from wagtail_smart_resize.core.site_image import SiteImage
-from wagtail_smart_resize.core.sizes import Size
 from wagtail_smart_resize.exceptions import SmartResizeError
 from wagtail_smart_resize.imaging import pixel_budget
 from wagtail_smart_resize.imaging.decoding import open_upright
@@ -47,7 +46,8 @@ def keep_pixels(candidate: Candidate, image: SiteImage) -> Candidate:
     report = candidate.checked
     if report is None:
         raise CantKeepPixels("unchecked", "The version was not compared with its original.")
-    focus = focus_of(image, _size_of(candidate, image))
+    size = candidate.source_size or source_image.displayed_size_of(image)
+    focus = focus_of(image, size)
     if before := _derived_before(candidate, focus):
         return before
     with storage_errors.translate_storage_errors(), candidate.file.open("rb") as file:
@@ -56,13 +56,6 @@ def keep_pixels(candidate: Candidate, image: SiteImage) -> Candidate:
         # Another may have been at it while this one waited.
         before = _derived_before(candidate, focus)
         return before or _derived(candidate, image, report, focus, content)
-
-
-def _size_of(candidate: Candidate, image: SiteImage) -> Size:
-    """Return the image's size as displayed, which the request has read from the file."""
-    request = candidate.bought_with
-    known = request.source_size if request else None
-    return known or source_image.displayed_size_of(image)
 
 
 def _derived(

@@ -35,16 +35,12 @@ BY_BORDERS, BY_CHANCE = 0.35, 0.08
 def extended(picture: Image.Image, size: Pair, variant: random.Random) -> Image.Image:
     """Return the whole RGB picture in a canvas of this size, with what lies around it drawn."""
     if picture.width * size[1] > size[0] * picture.height:
-        return _turned(_widened(_turned(picture), _flipped(size), variant))
+        return _turned(_widened(_turned(picture), (size[1], size[0]), variant))
     return _widened(picture, size, variant)
 
 
 def _turned(picture: Image.Image) -> Image.Image:
     return picture.transpose(Image.Transpose.TRANSPOSE)
-
-
-def _flipped(size: Pair) -> Pair:
-    return size[1], size[0]
 
 
 def _widened(picture: Image.Image, size: Pair, variant: random.Random) -> Image.Image:

@@ -155,8 +155,10 @@ class Screen:
                 const { bottom, left, right, width } = each.getBoundingClientRect();
                 if (!width || each.closest(".w-sr-only, [hidden], #listing-results"))
                   continue;
+                // The loupe shows a part of the pictures: what is drawn on them lies around it, too.
+                if (each.matches(".smart-resize-loupe__view *")) continue;
                 if (left < -1 || right > window.innerWidth + 1) {
-                  found.push(`${each.className}: ${Math.round(left)} to ${Math.round(right)}`);
+                  found.push(`${each.getAttribute("class")}: ${Math.round(left)} to ${Math.round(right)}`);
                 }
                 const isCut = getComputedStyle(each).overflowX === "hidden"
                   && each.scrollWidth > each.clientWidth + 1;

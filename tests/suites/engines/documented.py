@@ -5,10 +5,10 @@ import shlex
 from itertools import accumulate
 from typing import NamedTuple
 
+from support.code_blocks import blocks_in
 from support.paths import PAGES
 
 PAGE = PAGES["running"]
-BLOCK = re.compile(r"^```(python|bash)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 
 
 class Worker(NamedTuple):
@@ -24,10 +24,8 @@ def workers(heading: str) -> list[Worker]:
     A block of settings adds to those above it, as it does for a reader from top to bottom.
     """
     text = re.split(rf"^### {heading}$", PAGE.read_text(), flags=re.MULTILINE)[1].split("\n#")[0]
-    found = BLOCK.findall(text)
-    blocks = [code for language, code in found if language == "python"]
-    settings = accumulate(blocks, "{}\n{}".format)
-    lines = [line for language, code in found if language == "bash" for line in code.splitlines()]
+    settings = accumulate(blocks_in("python", text), "{}\n{}".format)
+    lines = [line for code in blocks_in("bash", text) for line in code.splitlines()]
     commands = [_as_module(line) for line in lines if re.search("worker", line)]
     return [Worker(*each) for each in zip(settings, commands, strict=True)]
 

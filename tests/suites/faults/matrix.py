@@ -76,7 +76,7 @@ class Reads(StrEnum):
     READY = "1 version: Compare"
     UNKNOWN = "Outcome unknown: nobody knows whether it was made and charged."
     REFUSED = "Failed: The service refused the image or the prompt."
-    TOO_LARGE = "Failed: The image is too large for the service."
+    TOO_LARGE = "Failed: The image or the prompt is too large for the service."
     TROUBLE = "Failed: The service had a problem of its own."
     LATE = "Failed: The service did not finish in time."
     GAVE_UP = "Failed: The service could not make the AI version."

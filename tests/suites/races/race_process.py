@@ -33,7 +33,7 @@ WEIGHTS = {
     "decide": 8,
     "undo": 4,
     "ask": 4,
-    "flip": 4,
+    "flip": 10,
     "purge": 2,
     "repair": 1,
 }

@@ -1,9 +1,9 @@
 """The set-ups of storages, as settings of a site."""
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
+from support.code_blocks import blocks_in
 from support.paths import PAGES
 
 PAGE = PAGES["storage-and-caches"]
@@ -46,8 +46,7 @@ def reached_at(url: str) -> dict[str, Any]:
 
 def documented() -> dict[str, Any]:
     """Return the settings that the docs recommend."""
-    blocks = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
-    (block,) = (block for block in blocks if S3 in block)
+    (block,) = (block for block in blocks_in("python", PAGE.read_text()) if S3 in block)
     settings: dict[str, Any] = {}
     exec(block, settings)
     return settings

@@ -146,6 +146,7 @@ LEAVE_TEMPLATES = [
     (r"{% smart_resize_labelled (\w+).*?%}", r"{{ \1 }}"),
     (r"{% smart_resize_label \w+ %}", ""),
     (r"{{ smart_resize_labelled\((\w+\((?:[^()\"]|\"[^\"]*\")*\)).*?\) }}", r"{{ \1 }}"),
+    (r"{% url 'smart_resize_admin:.*?%}", "#"),
     (r"smartresize-hero", "smartresize-1920x600"),
     (r"smartresize-portrait", "smartresize-320x400"),
     (r"smartresize-(mirrored|unfaithful|garbled|own_pixels)", "smartresize-1200x630"),

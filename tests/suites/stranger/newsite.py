@@ -1,7 +1,6 @@
 """A site as `wagtail start` creates it, in a virtual environment of its own, and its processes."""
 
 import os
-import re
 import shlex
 import subprocess
 import urllib.error
@@ -12,6 +11,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
+from support.code_blocks import blocks_in
 from support.paths import PAGES
 from support.waiting import until
 
@@ -25,11 +25,7 @@ OLD_TAG = "{% image page.photo fill-1200x630 %}"
 
 def _of_tutorial(language: str) -> str:
     """Return the tutorial's first block in a language."""
-    found = re.search(
-        rf"^```{re.escape(language)}\n(.*?)^```$", PAGES["tutorial"].read_text(), re.M | re.S
-    )
-    assert found, f"the tutorial has no {language}"
-    return found[1]
+    return blocks_in(language, PAGES["tutorial"].read_text())[0]
 
 
 class NewSite:

@@ -1,14 +1,11 @@
 """Reads the steps of the README, as a user follows them from the top."""
 
-import re
 from dataclasses import dataclass
 
+from support.code_blocks import BLOCK
 from support.paths import ROOT
 
 README = ROOT / "README.md"
-BLOCK = re.compile(r"^```([\w+]+)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
-
-
 #: Where the README's command installs from, until the package index has a release.
 REPOSITORY = " @ git+https://github.com/wagtail-smart-resize/wagtail-smart-resize"
 

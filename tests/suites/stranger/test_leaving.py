@@ -1,10 +1,10 @@
 """A site that uses everything of this package, and leaves it: it answers at each step."""
 
 import json
-import re
 import shutil
 
 import pytest
+from support.code_blocks import blocks_in
 from support.paths import PAGES
 
 from .everything import Site
@@ -128,7 +128,7 @@ except SystemExit as end:
 
 
 def alias():
-    return next(code for code in re.findall(r"```python\n(.*?)```", PAGE, re.S) if "hooks" in code)
+    return next(code for code in blocks_in("python", PAGE) if "hooks" in code)
 
 
 def refused(site, then="", **how):
