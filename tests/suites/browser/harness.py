@@ -155,10 +155,11 @@ class Screen:
                 const { bottom, left, right, width } = each.getBoundingClientRect();
                 if (!width || each.closest(".w-sr-only, [hidden], #listing-results"))
                   continue;
-                // The loupe shows a part of the pictures: what is drawn on them lies around it, too.
+                // The loupe shows a part of a picture: the rest lies around it, with its marks.
                 if (each.matches(".smart-resize-loupe__view *")) continue;
                 if (left < -1 || right > window.innerWidth + 1) {
-                  found.push(`${each.getAttribute("class")}: ${Math.round(left)} to ${Math.round(right)}`);
+                  const name = each.getAttribute("class");
+                  found.push(`${name}: ${Math.round(left)} to ${Math.round(right)}`);
                 }
                 const isCut = getComputedStyle(each).overflowX === "hidden"
                   && each.scrollWidth > each.clientWidth + 1;

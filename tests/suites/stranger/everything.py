@@ -4,6 +4,7 @@ Both are edits of files, as the site's people make them: `USE` is what the docs 
 filter, `LEAVE` what docs/operations/upgrades.md says to do when the package goes.
 """
 
+import importlib.util
 import os
 import re
 import shutil
@@ -15,6 +16,11 @@ from typing import NamedTuple
 from support.paths import PAGES
 
 DEMO = PAGES["upgrades"].parents[2] / "testproject" / "demo"
+#: Django has its tasks since 6.0; before it, Wagtail brings them along.
+TASKS = "django.tasks" if importlib.util.find_spec("django.tasks") else "django_tasks"
+SMART_RESIZE_TASKS = (
+    f",\n         'smart_resize': {{'BACKEND': '{TASKS}.backends.dummy.DummyBackend'}}"
+)
 
 
 class Edit(NamedTuple):
@@ -80,8 +86,8 @@ USE = [
         "settings.py",
         "",
         "\nMIDDLEWARE.append('django.middleware.locale.LocaleMiddleware')\n"
-        "TASKS = {'default': {'BACKEND': 'django.tasks.backends.immediate.ImmediateBackend'},\n"
-        "         'smart_resize': {'BACKEND': 'django.tasks.backends.dummy.DummyBackend'}}\n",
+        f"TASKS = {{'default': {{'BACKEND': '{TASKS}.backends.immediate.ImmediateBackend'}}"
+        f"{SMART_RESIZE_TASKS}}}\n",
     ),
     Edit(
         "urls.py",
@@ -108,11 +114,7 @@ LEAVE = [
     Edit("asgi.py", "finish_at_shutdown(get_asgi_application())", "get_asgi_application()"),
     Edit("settings.py", '"wagtail_smart_resize.jinja2tags.smart_resize_tags",', ""),
     Edit("settings.py", '    "wagtail_smart_resize",\n', ""),
-    Edit(
-        "settings.py",
-        ",\n         'smart_resize': {'BACKEND': 'django.tasks.backends.dummy.DummyBackend'}",
-        "",
-    ),
+    Edit("settings.py", SMART_RESIZE_TASKS, ""),
     Edit(
         "settings.py",
         '    "loggers": {"wagtail_smart_resize": {"handlers": ["console"], "level": "INFO"}},\n',
