@@ -29,8 +29,8 @@ def main() -> int:
     options, for_pytest = parser.parse_known_args()
     if options.env == "py":
         print(
-            "Installing what the tests need into .tox, then running some 4,500 tests: "
-            "four to eight minutes on two cores.",
+            "Installing what the tests need into .tox, then running some 6,500 tests: "
+            "six to twelve minutes on two cores.",
             flush=True,
         )
     several = ("run-parallel", "--parallel", "2", "--parallel-no-spinner")

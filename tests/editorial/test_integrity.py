@@ -3,7 +3,7 @@
 import pytest
 
 from wagtail_smart_resize.editorial.integrity import sentences
-from wagtail_smart_resize.integrity.report import Measures, Reason, Report, Thresholds, judge
+from wagtail_smart_resize.integrity.report import Box, Measures, Reason, Report, Thresholds, judge
 
 pytestmark = pytest.mark.any_version
 
@@ -16,6 +16,12 @@ def told(**measures):
 
 def test_nothing_differs():
     assert told() == ["Nothing that was compared looks different."]
+
+
+def test_what_is_marked_on_a_version_that_passes_is_told():
+    spot = Box(10, 20, 30, 40)
+    assert told(changed=(spot,)) == ["Only a small part looks different."]
+    assert told(changed=(spot, spot)) == ["Only small parts look different."]
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,14 @@ def put_into(picture, size, scale, left, top):
     return result
 
 
+@pytest.mark.parametrize("name", PHOTOGRAPHS)
+def test_nothing_of_a_photograph_differs_from_itself(name):
+    picture = PHOTOGRAPHS[name].picture
+    report = check(picture, picture)
+    assert report.measures.changed == ()
+    assert report.score > 0.98
+
+
 @pytest.mark.parametrize("kind", ["pasted", "redrawn, drift 0.8 %", "much extended"])
 def test_a_faithful_result_passes(kind):
     pair = pairs.pair(PHOTOGRAPHS["coffee"], KINDS[kind])

@@ -7,7 +7,7 @@ from django.db.models import Exists, FloatField, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from wagtail_smart_resize.integrity.report import Measures, Reason, Report
 from wagtail_smart_resize.models import Candidate
@@ -71,8 +71,14 @@ def least_score() -> Any:
 def sentences(report: Report) -> list[str]:
     """Return what was found, in the reader's language: one sentence for each reason."""
     if report.passed:
-        return [_("Nothing that was compared looks different.")]
+        return [_passed(len(report.measures.changed))]
     return [_sentence(reason, report.measures) for reason in report.reasons]
+
+
+def _passed(parts: int) -> str:
+    if not parts:
+        return _("Nothing that was compared looks different.")
+    return ngettext("Only a small part looks different.", "Only small parts look different.", parts)
 
 
 def _sentence(reason: Reason, measures: Measures) -> str:
