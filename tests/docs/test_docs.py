@@ -868,9 +868,6 @@ def test_a_submission_takes_no_longer_than_the_docs_say():
     assert "may take 70 seconds" in " ".join(text_of("commands").split())
 
 
-# Figures
-
-
 def test_the_check_was_tried_on_as_many_pairs_as_its_table_has():
     told = section("integrity-check", "What is flagged")
     pairs = sum(int(flagged.split(" of ")[1]) for _kind, flagged in table(told))
