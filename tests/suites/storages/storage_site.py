@@ -25,9 +25,9 @@ from .backends import RemoteStorage, StorageCall
 if TYPE_CHECKING:
     from .s3_server import Call, S3Server
 
-#: The mean difference of two pictures' channels, of 255: below SAME they differ by scaling and JPEG
-#: alone, from OTHER on they are different pictures.
-SAME, OTHER = 3.0, 9.0
+#: The mean difference of two pictures' channels, of 255, up to which scaling and JPEG alone can be
+#: what they differ by.
+SAME = 0.5
 
 
 def get(address: str) -> bytes:
@@ -143,13 +143,13 @@ class StorageSite(faults.FaultSite):
     # State
 
     def shows(self, position: int) -> bool:
-        """Tell whether the page shows the candidates at this position, with the right pixels."""
+        """Tell whether the page shows the candidates at this position, with the right pixels.
+
+        Not those of another candidate, and not those of the crop.
+        """
         for seen, candidates in zip(self.visit(), self._candidates(), strict=True):
-            differences = [difference(seen.ours, each) for each in candidates]
-            nearest = differences.index(min(differences))
-            if nearest != position or differences[nearest] > SAME:
-                return False
-            if difference(seen.ours, seen.crop) < OTHER:
+            same = [difference(seen.ours, each) <= SAME for each in (*candidates, seen.crop)]
+            if not same.pop(position) or any(same):
                 return False
         return True
 
