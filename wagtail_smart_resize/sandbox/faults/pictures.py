@@ -18,7 +18,7 @@ _PART = 0.45
 #: Side of a garbled block, as a share of the picture's longer side, and in pixels at least.
 _BLOCK, _LEAST_BLOCK = 0.055, 4
 #: How far a block's corners are slid, as a share of it: so far that blocks fold over each other.
-_SLID = 1.2
+_SLID = 2.0
 #: The soft ellipse is drawn in this size and stretched: that costs the same for every picture.
 _MASK_SIDE = 256
 
